@@ -1,0 +1,239 @@
+"""What the account allows: requests a minute, tasks at once, and silence for as long as the service asks for it.
+
+Both limits are the user's at most, and learned below that: a 429 does not say which of them it means.
+"""
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from math import inf
+
+from aiolimiter import AsyncLimiter
+
+from batchgen.ceiling import Ceiling
+from batchgen.retry import backoff
+
+MINUTE_SECONDS = 60.0
+PACE = 0.99  # of the rate: a service that measures shorter stretches than a minute is not overrun either
+LOST_SECONDS = 180.0  # after which a request without an answer is taken to have been counted
+TROUBLE_BEFORE_PAUSE = 5  # failures in a row, without a single answer between them
+TROUBLE_HOLD_SECONDS = 10.0  # for which a limit does not grow after a failure
+SILENCE_LIMIT_SECONDS = 1800.0
+PROOF_SECONDS = 6.0  # between two steps up of the rate: a minute's window tells late
+SAFE = 0.97  # of the requests that passed within a minute before one was refused
+USED = 0.8  # of the rate, from which on a higher one would be used
+HALF_OPEN_SECONDS = 20.0
+REFUSED_ROUNDS = 3  # in a row, a pause between each and the next: no accident
+LONG_RETRY_AFTER_SECONDS = 5.0  # an accident asks for less
+LONG_RETRY_AFTER_MEMORY_SECONDS = 180.0
+
+
+class Account:
+    """Owner of the limits that all requests share. ``rate`` and ``concurrency`` are never exceeded.
+
+    Two guards see to the rate. The limiter is a leaky bucket, and spaces the requests evenly: for any stretch of time,
+    what it holds and what leaks together stay below the rate. The window counts how many requests may have reached the
+    service within the last minute: a request counts from when it is sent until a minute after its answer came, since
+    the service saw it some time between. However unevenly the network delivers, the service never sees more than
+    ``rate`` in a minute.
+
+    ``memory`` is what :meth:`memory` gave in an earlier run. ``clock`` gives seconds that never jump.
+    """
+
+    def __init__(
+        self, rate: int, concurrency: int, clock: Callable[[], float] = time.monotonic, *, memory: str | None = None
+    ) -> None:
+        self.tasks = 0  # in flight, or perhaps so
+        self.posting = 0  # of them, those whose POST is not answered
+        self._clock = clock
+        self._rate = Ceiling(rate, PROOF_SECONDS)
+        self._room = Ceiling(concurrency)
+        self._recall(memory)
+        self._sent: deque[float] = deque()  # when each request without an answer was sent
+        self._answered: deque[float] = deque()  # when each request of the last minute was answered
+        self._refused: deque[float] = deque()  # of them, those refused for their rate
+        self._silent_until = 0.0
+        self._refusals = 0
+        self._troubles = 0
+        self._rounds = 0  # refusals in a row that a pause lay between
+        self._long_retry_at = -inf
+        self._last_answer = clock()
+        self._set_pace()
+
+    def _set_pace(self) -> None:
+        rate = self._rate.limit
+        self._burst = max(1, min(3, rate // 3000))
+        self.per_second = PACE * (rate + 1 - self._burst) / MINUTE_SECONDS
+        self._limiter = AsyncLimiter(self._burst, self._burst / self.per_second)
+        self._is_empty = True  # the limiter: it would let a burst pass
+
+    # -- asking for leave
+
+    async def start(self) -> None:
+        """Fill the bucket: a run that follows another within the minute has no burst of its own."""
+        if self._is_empty:
+            self._is_empty = False
+            await self._limiter.acquire(self._burst)
+
+    async def turn(self) -> None:
+        """Wait until one request may be sent: then send it and tell what came of it, or call :meth:`unused`."""
+        while True:
+            await self.start()
+            limiter = self._limiter
+            await limiter.acquire()
+            wait = max(self._silent_until - self._clock(), self._full_for(), self._half_open_for())
+            if wait > 0:
+                await asyncio.sleep(min(wait, 1.0))  # the limits may be changed meanwhile
+            elif limiter is self._limiter:
+                self._sent.append(self._clock())
+                return
+
+    def unused(self) -> None:
+        """The turn was not used: nothing was sent."""
+        if self._sent:
+            self._sent.pop()
+
+    def _full_for(self) -> float:
+        """Seconds until the window has room for one more request."""
+        now = self._clock()
+        over = self._in_window(now) - self._rate.limit
+        if over < 0 or (self._in_window(now) < self._rate.cap and self._rate.may_probe(now)):
+            return 0.0
+        return self._answered[over] + MINUTE_SECONDS - now if over < len(self._answered) else 0.05
+
+    def _half_open_for(self) -> float:
+        """After a refusal one request alone tries whether it is over. Returns the seconds until there may be news."""
+        is_trying = self._refusals > 0 and self._sent and self._clock() - self._sent[-1] < HALF_OPEN_SECONDS
+        return 0.05 if is_trying else 0.0
+
+    def _in_window(self, now: float) -> int:
+        while self._sent and self._sent[0] < now - LOST_SECONDS:
+            self._sent.popleft()
+        for times in (self._answered, self._refused):
+            while times and times[0] <= now - MINUTE_SECONDS:
+                times.popleft()
+        return len(self._answered) + len(self._sent)
+
+    @property
+    def concurrency(self) -> int:
+        """How many tasks may be in flight, as far as is known."""
+        return self._room.limit
+
+    @property
+    def rate(self) -> int:
+        """How many requests a minute may be sent, as far as is known."""
+        return self._rate.limit
+
+    @property
+    def has_slot(self) -> bool:
+        """Whether one more task may be in flight."""
+        if self.tasks < self._room.limit:
+            return True
+        return self.tasks < self._room.cap and self.posting == 0 and self._room.may_probe(self._clock())
+
+    # -- hearing
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether the service's last word was an answer, not a refusal or a failure."""
+        return self._refusals == 0 and self._troubles == 0
+
+    def answered(self) -> None:
+        """The service gave an answer that is none of its troubles."""
+        self._heard()
+        self._refusals = self._troubles = self._rounds = 0
+        self._last_answer = now = self._clock()
+        if self._rate.is_learned and self._rate.passed(self._needed_level(now), now):
+            self._set_pace()
+
+    def _needed_level(self, now: float) -> int:
+        """Requests in the last minute; the limit itself where most of it was used: the pace keeps below it."""
+        level = self._in_window(now)
+        return max(level, self._rate.limit) if level >= USED * self._rate.limit else level
+
+    def accepted(self) -> None:
+        """A task was accepted: so many at once the service bears."""
+        self._room.passed(self.tasks - self.posting, self._clock())
+
+    def busy(self, retry_after: float | None, *, posted: bool = False) -> float:
+        """The service wants fewer requests, or tasks (429): silence for all. Returns its seconds.
+
+        ``posted``: it refuses a task. What else it refuses can only be the rate.
+        """
+        now = self._clock()
+        is_news = now >= self._silent_until  # what was under way when the silence began tells nothing new
+        self._heard()
+        if not posted:
+            self._refused.append(now)
+        self._refusals += is_news
+        if is_news:
+            self._learn(now, posted, retry_after or 0.0)
+        return self._pause(retry_after if retry_after is not None else backoff(self._refusals))
+
+    def _learn(self, now: float, posted: bool, retry_after: float) -> None:
+        self._rounds += 1
+        in_flight = self.tasks - self.posting
+        if posted and (in_flight >= self._room.limit or self._in_window(now) < 0.9 * self._rate.limit):
+            self._room.refused(in_flight, now)
+            return
+        passed = len(self._answered) - len(self._refused)
+        if self._is_sure(now, passed, retry_after):
+            self._rate.refused(max(1, int(SAFE * passed)), now)
+            self._set_pace()
+
+    def _is_sure(self, now: float, passed: int, retry_after: float) -> bool:
+        """Whether the rate is really used up: a single refusal may be an accident, and the window is long."""
+        is_long = retry_after >= LONG_RETRY_AFTER_SECONDS
+        was_long = now - self._long_retry_at < LONG_RETRY_AFTER_MEMORY_SECONDS
+        if is_long:
+            self._long_retry_at = now
+        return self._rounds >= REFUSED_ROUNDS or (is_long and was_long) or self._rate.is_known_limit(passed)
+
+    def trouble(self) -> float:
+        """No answer, or a broken one: silence for all once that is no accident. Returns its seconds."""
+        self._heard()
+        now = self._clock()
+        self._rate.hold(now, TROUBLE_HOLD_SECONDS)
+        self._room.hold(now, TROUBLE_HOLD_SECONDS)
+        self._troubles += 1
+        excess = self._troubles - TROUBLE_BEFORE_PAUSE
+        return self._pause(backoff(excess, cap=30.0)) if excess > 0 else 0.0
+
+    def _heard(self) -> None:
+        if self._sent:
+            self._sent.popleft()
+        self._answered.append(self._clock())
+
+    def _pause(self, seconds: float) -> float:
+        self._silent_until = max(self._silent_until, self._clock() + seconds)
+        return seconds
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the service has not given one good answer for so long that a person should look."""
+        return (self._refusals + self._troubles > 0) and (self._clock() - self._last_answer > SILENCE_LIMIT_SECONDS)
+
+    # -- changing, and remembering
+
+    def retune(self, rate: int | None = None, concurrency: int | None = None) -> None:
+        """Other limits of the user's; None leaves one as it is."""
+        if concurrency is not None:
+            self._room.recap(concurrency)
+        if rate is not None:
+            self._rate.recap(rate)
+            self._set_pace()
+
+    def memory(self) -> str:
+        """What was learned, for the next run: JSON of less than 100 bytes."""
+        return json.dumps({"rate": self._rate.to_memory(), "tasks": self._room.to_memory()})
+
+    def _recall(self, memory: str | None) -> None:
+        try:
+            known = json.loads(memory or "{}")
+        except ValueError:
+            return
+        if isinstance(known, dict):
+            self._rate.take_memory(known.get("rate"), self._clock())
+            self._room.take_memory(known.get("tasks"), self._clock())

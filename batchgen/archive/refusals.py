@@ -1,0 +1,90 @@
+"""What S3 and boto3 say, as sentences for a person, and whether another try or another file may fare better."""
+
+import re
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    ResponseStreamingError,
+)
+
+from batchgen.errors import ArchiveError
+
+# "Error responses" of the Amazon S3 API reference; those of other stores as they were seen.
+_RENEW = "the credentials have expired; renew them (for instance with `aws sso login`), and run again"
+_REGION = "the bucket is in another region, or the endpoint expects another; set AWS_REGION to the bucket's"
+_DENIED = "the credentials may not do this; allow them s3:PutObject, s3:GetObject and s3:DeleteObject there"
+_SPACE = "the store has no space or quota left; free some, or choose another destination with --to"
+_ADVICE = {
+    "NoSuchBucket": "there is no such bucket; create it, or correct --to",
+    "InvalidBucketName": "this is no valid name of a bucket; correct --to",
+    "AccessDenied": _DENIED,
+    "AllAccessDisabled": _DENIED,
+    "403": _DENIED,
+    "401": _DENIED,
+    "ExpiredToken": _RENEW,
+    "ExpiredTokenException": _RENEW,
+    "TokenRefreshRequired": _RENEW,
+    "InvalidToken": _RENEW,
+    "RequestExpired": _RENEW,
+    "InvalidAccessKeyId": "the access key is not known there; correct AWS_ACCESS_KEY_ID or the profile",
+    "SignatureDoesNotMatch": "the secret key is wrong; correct AWS_SECRET_ACCESS_KEY or the profile",
+    "RequestTimeTooSkewed": "this machine's clock is wrong; set it, and run again",
+    "PermanentRedirect": _REGION,
+    "AuthorizationHeaderMalformed": _REGION,
+    "IllegalLocationConstraintException": _REGION,
+    "301": _REGION,
+    "QuotaExceeded": _SPACE,
+    "InsufficientStorage": _SPACE,
+    "XMinioStorageFull": _SPACE,
+    "507": _SPACE,
+    "400": "it refuses the request; the credentials may have expired, or the region may be wrong (AWS_REGION)",
+}
+# Codes of this file or of this moment; every other 4xx would meet the next file too.
+_PASSING = frozenset(
+    {"SlowDown", "RequestTimeout", "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "KeyTooLongError"}
+    | {"OperationAborted", "ConditionalRequestConflict", "EntityTooLarge", "NoSuchUpload", "NoSuchKey"}
+    | {"PreconditionFailed", "404", "408", "409", "412", "429"}
+)
+_NETWORK = (ConnectionError, HTTPClientError, IncompleteReadError, ResponseStreamingError)
+
+
+def code_of(error: ClientError) -> str:
+    """Return S3's code for the error; the HTTP status where the answer had no body (HEAD)."""
+    return str(error.response.get("Error", {}).get("Code", "")) or str(status_of(error))
+
+
+def status_of(error: ClientError) -> int:
+    """Return the HTTP status of the answer; 0 where it had none."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def refusal(error: BotoCoreError | ClientError, where: str) -> ArchiveError:
+    """Tell of ``error`` at ``where`` without the store's own text, which may name keys and hosts."""
+    if isinstance(error, ClientError):
+        return _answered(error, where)
+    return ArchiveError(f"{where}: {_unanswered(error)}", full=not isinstance(error, _NETWORK))
+
+
+def _answered(error: ClientError, where: str) -> ArchiveError:
+    code, status = code_of(error), status_of(error)
+    known = re.sub(r"[^A-Za-z0-9._-]", "?", code)[:60]
+    advice = _ADVICE.get(code) or f"the store answered {known} (HTTP {status})"
+    full_store = advice == _SPACE
+    return ArchiveError(f"{where}: {advice}", full=full_store or (status < 500 and code not in _PASSING))
+
+
+def _unanswered(error: BotoCoreError) -> str:
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return "there are no credentials for it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    if isinstance(error, ProfileNotFound):
+        return "AWS_PROFILE names a profile that is not in your AWS configuration"
+    if isinstance(error, _NETWORK):
+        return "the store cannot be reached, or the connection broke; check the network and AWS_ENDPOINT_URL"
+    return f"your AWS configuration does not work ({type(error).__name__}); try `aws s3 ls`, and mend it"

@@ -1,0 +1,280 @@
+"""Videos in an S3 bucket, at Amazon or elsewhere; nothing of them stays on the local disk after any crash."""
+
+import base64
+import json
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batchgen.archive import READ_BYTES, MissingError, names
+from batchgen.archive.refusals import code_of, refusal, status_of
+from batchgen.errors import ArchiveError, UsageError
+from batchgen.model import Clip
+
+_WHOLE_BYTES = 64 << 20  # up to here in one request: a crash leaves nothing behind
+_PART_BYTES = 16 << 20
+_MOST_KEY_BYTES = 1024
+_NO_CONDITIONS = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "501"})
+_TAKEN = frozenset({"PreconditionFailed", "412", "NoSuchUpload"})  # the last: a repeated Complete, both times heard
+
+
+class S3Archive:
+    """Videos under a prefix of a bucket, each with its SHA-256 as metadata (``sha256``, hex); never an ACL.
+
+    Credentials, region, profile and endpoint are those of the standard AWS configuration.
+    """
+
+    def __init__(self, destination: str, *, tag: str, scratch: Path, connections: int) -> None:
+        self._bucket, self._prefix = _split(destination)
+        self._tag = tag
+        self._scratch = scratch
+        # Does the store honour If-None-Match? None: not asked yet; then we look first, and send it all the same.
+        self._conditions: bool | None = None
+        with self._refusals():
+            self._client, self._is_amazon = _connect(connections)
+
+    def __str__(self) -> str:
+        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+
+    def probe(self) -> None:
+        """Write, read back and remove an object; learn on the way whether the store honours If-None-Match."""
+        text = secrets.token_bytes(4096)
+        try:
+            key = self._key(f".{self._tag}.probe")
+            with self.scratch() as file:
+                file.write(text)
+            with self._refusals():
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=text)
+                self._conditions = self._refuses_to_overwrite(key, text)
+                came = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+                self._client.delete_object(Bucket=self._bucket, Key=key)
+        except ArchiveError as error:
+            raise ArchiveError(str(error), full=True) from None
+        if came != text:
+            raise ArchiveError(f"{self}: what is written does not come back; choose another destination", full=True)
+
+    def _refuses_to_overwrite(self, key: str, text: bytes) -> bool:
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=text, IfNoneMatch="*")
+        except ClientError as error:
+            if code_of(error) in _TAKEN:
+                return True
+            if code_of(error) not in _NO_CONDITIONS:
+                raise
+        return False
+
+    @contextmanager
+    def scratch(self) -> Iterator[BinaryIO]:
+        """Give a local file that has no name, so that not even kill -9 leaves it behind."""
+        with self._refusals(), tempfile.TemporaryFile(dir=self._scratch) as file:
+            yield file
+
+    def keep(self, file: BinaryIO, name: str, clip: Clip) -> str:
+        """Upload the file under the first of its names that is free, and see that it arrived."""
+        file.flush()
+        if file.seek(0, 2) != clip.bytes:
+            raise ArchiveError(f"{self}: {name} does not have the {clip.bytes:,} bytes that were downloaded")
+        with self._refusals():
+            for candidate in names(name, clip.sha256):
+                if self._claim(file, self._key(candidate), clip):
+                    return f"s3://{self._bucket}/{self._key(candidate)}"
+        raise ArchiveError(f"{self}: {name} and its other names are taken by other objects; move them away")
+
+    def _claim(self, file: BinaryIO, key: str, clip: Clip) -> bool:
+        """Say whether ``key`` now holds the clip: by this call, or by one before a crash or a lost answer."""
+        is_large = clip.bytes > _WHOLE_BYTES  # then a refusal would come last; and Ceph 16 overwrites all the same
+        held = self._head(key) if is_large or not self._conditions else None
+        if held is not None:
+            return _is(held, clip)
+        try:
+            self._upload(file, key, clip)
+        except ClientError as error:
+            if code_of(error) not in _TAKEN:
+                raise
+            held = self._head(key)
+            if held is None:
+                raise
+            return _is(held, clip)
+        if not _is(self._head(key), clip):
+            raise ArchiveError(f"{self}: {key} did not arrive as it was sent; it is tried again")
+        return True
+
+    def _head(self, key: str) -> dict[str, Any] | None:
+        """Return the facts of the object; None if there is none (a 403, for those who may not list the bucket)."""
+        try:
+            return dict(self._client.head_object(Bucket=self._bucket, Key=key))
+        except ClientError as error:
+            hidden = status_of(error) == 403 and self._conditions is not False
+            if status_of(error) != 404 and not hidden:
+                raise
+            return None
+
+    def _upload(self, file: BinaryIO, key: str, clip: Clip) -> None:
+        about = {"ContentType": "video/mp4", "Metadata": {"sha256": clip.sha256}}
+        if clip.bytes > _WHOLE_BYTES:
+            self._upload_in_parts(file, key, about)
+            return
+        if self._is_amazon:  # which checks our own sum, of what was downloaded, against what arrives
+            about["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(clip.sha256)).decode()
+
+        def put(**condition: str) -> None:
+            file.seek(0)
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=file, **about, **condition)
+
+        self._create_only(put)
+
+    def _create_only(self, send: Callable[..., None]) -> None:
+        """Send so that nothing is overwritten; where the store cannot do that, the name was looked up before."""
+        if self._conditions is False:
+            send()
+            return
+        try:
+            send(IfNoneMatch="*")
+        except ClientError as error:
+            if self._conditions or code_of(error) not in _NO_CONDITIONS:
+                raise
+            send()
+            self._conditions = False
+
+    def _upload_in_parts(self, file: BinaryIO, key: str, about: dict[str, Any]) -> None:
+        target = {"Bucket": self._bucket, "Key": key}
+        with self._noted(key) as note:
+            target["UploadId"] = self._client.create_multipart_upload(**target, **about)["UploadId"]
+            try:
+                file.seek(0)
+                pieces = iter(lambda: file.read(_PART_BYTES), b"")
+                parts = [self._upload_part(target, number, piece) for number, piece in enumerate(pieces, 1)]
+                self._create_only(
+                    lambda **condition: self._client.complete_multipart_upload(
+                        **target, MultipartUpload={"Parts": parts}, **condition
+                    )
+                )
+            except BaseException:
+                with suppress(BotoCoreError, ClientError):  # the first error counts; the note leads sweep here
+                    self._client.abort_multipart_upload(**target)
+                    note.unlink()
+                raise
+
+    def _upload_part(self, target: dict[str, Any], number: int, piece: bytes) -> dict[str, Any]:
+        answer = self._client.upload_part(**target, PartNumber=number, Body=piece)
+        sums = {name: value for name, value in answer.items() if name == "ChecksumCRC32"}
+        return {"PartNumber": number, "ETag": answer["ETag"], **sums}
+
+    @contextmanager
+    def _noted(self, key: str) -> Iterator[Path]:
+        """Leave a note of the upload for as long as it lasts: no store tells whose its unfinished uploads are."""
+        note = self._scratch / f".{self._tag}-{secrets.token_hex(8)}.upload"
+        note.touch(mode=0o600, exist_ok=False)
+        note.write_text(json.dumps({"bucket": self._bucket, "key": key}))
+        yield note
+        note.unlink()
+
+    def read(self, place: str) -> Iterator[bytes]:
+        """Yield the object at ``s3://bucket/key``."""
+        bucket, key = _split(place)
+        with self._refusals():
+            try:
+                body = self._client.get_object(Bucket=bucket, Key=key)["Body"]
+            except ClientError as error:
+                if status_of(error) == 404 and code_of(error) != "NoSuchBucket":
+                    raise MissingError(f"{place} is missing") from None
+                raise
+            with body:
+                yield from body.iter_chunks(READ_BYTES)
+
+    def sweep(self) -> int:
+        """Abort the unfinished uploads that this batch's notes tell of."""
+        notes = list(self._scratch.glob(f".{self._tag}-*.upload"))
+        with self._refusals():
+            return sum(self._abort_noted(note) for note in notes)
+
+    def _abort_noted(self, note: Path) -> int:
+        count = 0
+        try:
+            target = json.loads(note.read_text())
+        except ValueError:  # killed while it was written: nothing was begun yet
+            target = None
+        if target:
+            pages = self._client.get_paginator("list_multipart_uploads")
+            for page in pages.paginate(Bucket=target["bucket"], Prefix=target["key"]):
+                own = [upload for upload in page.get("Uploads", []) if upload["Key"] == target["key"]]
+                for upload in own:
+                    self._client.abort_multipart_upload(
+                        Bucket=target["bucket"], Key=target["key"], UploadId=upload["UploadId"]
+                    )
+                count += len(own)
+        note.unlink(missing_ok=True)
+        return count
+
+    def free_bytes(self) -> int | None:
+        """Return None: a bucket has no such limit."""
+        return None
+
+    def _key(self, name: str) -> str:
+        key = f"{self._prefix}/{name}" if self._prefix else name
+        if len(key.encode()) > _MOST_KEY_BYTES:
+            raise ArchiveError(f"{self}: {name} makes a key of more than {_MOST_KEY_BYTES:,} bytes; shorten --to")
+        return key
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Turn what boto3 and the local disk say into ArchiveError; no asyncio timeout (an OSError, no errno)."""
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise refusal(error, str(self)) from None
+        except OSError as error:
+            if error.errno is None:
+                raise
+            text = f"cannot write to {self._scratch}, where videos pass through: {error.strerror}"
+            raise ArchiveError(text, full=True) from None
+
+
+def _split(address: str) -> tuple[str, str]:
+    """Return bucket and prefix (or key) of ``s3://bucket/prefix``; raises UsageError for what S3 would misread."""
+    bucket, _, rest = address.removeprefix("s3://").partition("/")
+    prefix = rest.strip("/")
+    bad_parts = {"", ".", ".."} & set(prefix.split("/")) if prefix else set()
+    if not address.startswith("s3://") or not bucket or bad_parts or not address.isprintable():
+        raise UsageError(f"{address!r}: give s3://bucket/prefix, no part of it empty, '.' or '..'")
+    return bucket, prefix
+
+
+def _connect(connections: int) -> tuple[Any, bool]:
+    """Make the one client, which threads may share (its session they may not), and say if it is Amazon's.
+
+    Other stores refuse the checksums that boto3 adds by itself since 1.36 (boto/boto3#4392); there the body is
+    signed instead, so that one that was damaged on its way is refused by them too.
+    """
+    session = boto3.session.Session()
+    settings: dict[str, Any] = {
+        "retries": {"mode": "standard", "max_attempts": 8},
+        "max_pool_connections": max(10, connections),
+        "connect_timeout": 10,
+        "read_timeout": 60,
+    }
+    client = session.client("s3", config=Config(**settings))
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
+        return client, True
+    settings |= {
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+        "s3": {"payload_signing_enabled": True},
+    }
+    return session.client("s3", config=Config(**settings)), False
+
+
+def _is(held: dict[str, Any] | None, clip: Clip) -> bool:
+    if held is None:
+        return False
+    marks = {name.lower(): value for name, value in held.get("Metadata", {}).items()}
+    return held.get("ContentLength") == clip.bytes and marks.get("sha256") == clip.sha256

@@ -1,0 +1,421 @@
+"""Many jobs: which goes next, how many at once, and how to stop gently.
+
+Two lanes. The asking lane owns every request to the service: it takes a turn of the account's limiter, and then
+whatever is most useful at that moment, a submit or a poll that is due. The fetching lanes bring home what is
+rendered, the link that dies first before others. What waits, waits in the ledger: only what is in flight is held here.
+
+All scheduling goes by the loop's clock, which never jumps; the time of day serves only to tell how old the tasks of an
+earlier run are.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+from batchgen.account import SILENCE_LIMIT_SECONDS, Account
+from batchgen.errors import AccountError, ArchiveError, BatchgenError, LedgerError, LimitReachedError
+from batchgen.ledger import Ledger
+from batchgen.model import Job, State
+from batchgen.pipeline import Pipeline
+from batchgen.schedule import Schedule
+from batchgen.service.polling import Polling
+
+POSTS_AT_ONCE = 16  # so many rows at most does a crash leave in doubt
+POLLS_AT_ONCE = 120
+DOUBT_CHECK_SECONDS = 0.5
+DRAIN_SECONDS = 8.0  # for POSTs in flight when a signal asks to stop: docker kills after 10
+AGAIN = 0.2  # of the document's interval: when to ask again after a failure
+FRESH_LINKS = 1000  # jobs whose links are remembered though the ledger must not have them
+
+log = logging.getLogger("batchgen")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a run submits nothing more, and the exit code that it means."""
+
+    reason: str
+    exit_code: int
+
+
+class Batch:
+    """Runs the ledger's jobs until none can go further, or until stopped.
+
+    ``changed`` is called with a job before and after each step. Without ``may_submit`` nothing new is paid for.
+    With ``callbacks`` the service tells when a task has ended (see :meth:`hasten`), and is not asked before.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        account: Account,
+        polling: Polling,
+        pipeline: Pipeline,
+        *,
+        downloads: int,
+        changed: Callable[[Job, Job], None],
+        may_submit: bool = True,
+        callbacks: bool = False,
+    ) -> None:
+        self.stopped: Stop | None = None
+        self.submitted = 0  # paid tasks that this run started
+        self._ledger = ledger
+        self._account = account
+        self._polling = polling
+        self._pipeline = pipeline
+        self._downloads = downloads
+        self._changed = changed
+        self._schedule = Schedule(polling, callbacks=callbacks)
+        self._may_submit = may_submit
+        self._paused = False
+        self._backlog = False  # paid videos of earlier runs come first
+        self.may_bring_more: Callable[[], bool] = lambda: False  # whether a callback may still settle a doubt
+        self._told: set[int] = set()  # jobs in flight whose end a callback told: they hold no slot
+        self._posts: set[asyncio.Task[None]] = set()
+        self._asks: set[asyncio.Task[None]] = set()
+        self._fetching = 0
+        self._fresh: dict[int, Job] = {}
+        self._all_submitted = False
+        self._asking_over = False
+        self._archive_full = False
+        self._poll_next = False
+        self._wake = asyncio.Event()
+        self._wake_fetch = asyncio.Event()
+        self._halted = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run until every job has come as far as it can in this run."""
+        await self._account.start()
+        self._take_up_in_flight()
+        self._backlog = self._ledger.unfetched()[0] > 0
+        lanes = [asyncio.create_task(self._ask())]
+        lanes += [asyncio.create_task(self._fetch()) for _ in range(self._downloads)]
+        halt = asyncio.create_task(self._halted.wait())
+        try:
+            await _until_all_or_one(lanes, halt)
+        finally:
+            await self._end([*lanes, halt])
+
+    def stop(self, stop: Stop) -> None:
+        """Submit nothing more; what is paid is still polled and fetched. The first reason is the one that is told."""
+        if self.stopped is None:
+            self.stopped = stop
+            log.warning("stopping", extra={"reason": stop.reason})
+        self._wake.set()
+
+    def halt(self, stop: Stop) -> None:
+        """End as soon as the answers to the POSTs in flight are recorded."""
+        self.stopped = self.stopped or stop
+        self._halted.set()
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether :meth:`halt` was called."""
+        return self._halted.is_set()
+
+    async def _end(self, lanes: list[asyncio.Task[Any]]) -> None:
+        """Polls and downloads may be cut off; a POST may not, since its answer is a paid task's id."""
+        for task in (*lanes, *self._asks):
+            task.cancel()
+        if self._posts:
+            await asyncio.wait(self._posts, timeout=DRAIN_SECONDS)
+        for task in self._posts:
+            task.cancel()
+        await asyncio.gather(*lanes, *self._asks, *self._posts, return_exceptions=True)
+
+    # -- while it runs
+
+    def hasten(self, key: int) -> None:
+        """A callback says that a job's task has ended: its slot is free, and it is asked about now.
+
+        Unknown jobs and repeats are ignored.
+        """
+        if self._schedule.hasten(key, asyncio.get_running_loop().time()):
+            if key not in self._told:
+                self._told.add(key)
+                self._account.tasks -= 1
+            self._wake.set()
+
+    def adopt(self, job: Job) -> None:
+        """A job that was in doubt has a task, which has ended: go on with it."""
+        self._changed(replace(job, state=State.IN_DOUBT), job)
+        now = asyncio.get_running_loop().time()
+        self._account.tasks += 1
+        self._schedule.add(job, now, max(0.0, time.time() - (job.submitted_at or 0.0)))
+        self.hasten(job.key)
+
+    def release(self, jobs: list[Job]) -> None:
+        """Jobs that were in doubt are pending again."""
+        for job in jobs:
+            self._changed(replace(job, state=State.IN_DOUBT), job)
+        self._all_submitted = False
+        self._wake.set()
+
+    def retune(self, concurrency: int | None = None, rate: int | None = None) -> None:
+        """Go on with other limits: tasks at once, requests a minute. None: as it is."""
+        self._account.retune(rate=rate, concurrency=concurrency)
+        self._wake.set()
+
+    def pause(self) -> None:
+        """Submit nothing until :meth:`go`; polls and downloads go on."""
+        self._paused = True
+
+    def go(self) -> None:
+        """Submit again."""
+        self._paused = False
+        self._wake.set()
+
+    # -- asking
+
+    def _take_up_in_flight(self) -> None:
+        now, wall = asyncio.get_running_loop().time(), time.time()
+        for job in self._ledger.in_flight():
+            self._schedule.add(job, now, max(0.0, wall - (job.submitted_at or 0.0)))
+            self._account.tasks += 1
+        for started_at in self._ledger.doubtful_since(wall - self._polling.doubt):
+            self._hold_slot(self._polling.doubt - (wall - started_at))
+
+    async def _ask(self) -> None:
+        while await self._something_to_ask():
+            await self._account.turn()
+            if self._account.is_lost:
+                minutes = SILENCE_LIMIT_SECONDS / 60
+                self.halt(Stop(f"the service has given no good answer for {minutes:.0f} minutes", 1))
+            job = self._next_job()
+            if job is not None:
+                self._start(job)
+            else:
+                self._account.unused()
+        self._asking_over = True
+        self._wake_fetch.set()
+
+    async def _something_to_ask(self) -> bool:
+        """Wait until a submit is possible or a poll is due; False when there will be neither."""
+        loop = asyncio.get_running_loop()
+        while not (self._can_submit() or self._poll_is_due(loop.time())):
+            if not self._schedule and not self._posts and not self._asks and self._is_over():
+                return False
+            self._wake.clear()
+            await _wait(self._wake, self._idle_seconds(loop.time()))
+        return True
+
+    def _idle_seconds(self, now: float) -> float | None:
+        """How long nothing will be due, unless something happens; None: for as long as nothing does."""
+        may_ask = len(self._asks) < POLLS_AT_ONCE
+        until = min(self._schedule.next_due(), self._schedule.next_plan()) if may_ask else inf
+        if until < inf:
+            return max(0.0, until - now)
+        return DOUBT_CHECK_SECONDS if self.may_bring_more() else None
+
+    def _is_over(self) -> bool:
+        """Whether nothing that happens can make a submit possible, or bring back a task."""
+        if self.stopped is not None or not self._may_submit:
+            return True
+        return self._all_submitted and not self._ledger.has_remakes() and not self.may_bring_more()
+
+    def _is_submitting(self) -> bool:
+        ready = self._may_submit and self.stopped is None and not self._all_submitted
+        return ready and not self._paused and not self._backlog
+
+    def _can_submit(self) -> bool:
+        return self._is_submitting() and self._account.has_slot and len(self._posts) < POSTS_AT_ONCE
+
+    def _poll_is_due(self, now: float) -> bool:
+        self._schedule.plan(now, self._account.per_second, is_submitting=self._is_submitting())
+        return self._schedule.next_due() <= now and len(self._asks) < POLLS_AT_ONCE
+
+    def _next_job(self) -> Job | None:
+        """A submit or a poll; when both wait, in turns, so that neither starves the other."""
+        now = asyncio.get_running_loop().time()
+        if self._can_submit() and not (self._poll_next and self._poll_is_due(now)):
+            self._poll_next = True
+            job = self._ledger.next_pending()
+            if job is not None:
+                return self._intend(job)
+            self._all_submitted = True
+        self._poll_next = False
+        return self._schedule.take(now) if self._poll_is_due(now) else None
+
+    def _intend(self, job: Job) -> Job | None:
+        """The job with its intent recorded: no commit, no POST."""
+        try:
+            intended = self._pipeline.intend(job)
+        except (LimitReachedError, ArchiveError) as error:
+            self.stop(Stop(str(error), error.exit_code))
+            return None
+        except LedgerError as error:
+            self.halt(Stop(str(error), error.exit_code))
+            return None
+        self._changed(job, intended)
+        return intended
+
+    def _start(self, job: Job) -> None:
+        tasks, once = self._asks, self._poll_once
+        if job.state is State.SUBMITTING:
+            tasks, once = self._posts, self._submit_once
+            self._account.tasks += 1
+            self._account.posting += 1
+        task = asyncio.create_task(once(job))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(self._asked)
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception():  # a mistake of ours: better an end than a wait for ever
+            log.error("unexpected error", exc_info=task.exception())
+            self.halt(Stop("an unexpected error; run.log has it", 1))
+        self._wake.set()
+
+    async def _submit_once(self, job: Job) -> None:
+        after = await self._step(job)
+        self._account.posting -= 1
+        if after.state is State.IN_FLIGHT:
+            self.submitted += 1
+            self._account.accepted()
+            self._schedule.add(after, asyncio.get_running_loop().time(), 0.0)
+        else:
+            self._free_slot(after)
+        self._open_up(after)
+
+    async def _poll_once(self, job: Job) -> None:
+        after = await self._step(job)
+        now = asyncio.get_running_loop().time()
+        if job.key in self._told:
+            self._told.discard(job.key)
+            self._account.tasks += 1
+        if after.state is State.IN_FLIGHT:
+            self._keep_asking(after, now)
+        else:
+            self._schedule.end(after, now)
+            self._free_slot(after)
+        self._open_up(after)
+
+    def _keep_asking(self, job: Job, now: float) -> None:
+        """Ask about the task again, if its answer leaves hope; its slot is taken either way."""
+        if job.wait == inf or self._polling.gives_up(self._schedule.asked_for(job, now)):
+            self._schedule.leave(job)
+        elif job.tries > 0:
+            self._schedule.unheard(job, now + job.wait)
+        elif self._account.is_answering:  # which is about this very answer: nothing was awaited since it came
+            self._schedule.heard(job, now)
+        else:
+            self._schedule.unheard(job, now + AGAIN * self._polling.every)
+
+    def _open_up(self, after: Job) -> None:
+        """What the step makes possible."""
+        if after.state is State.PENDING:
+            self._all_submitted = False
+        if after.state is State.RENDERED:
+            self._remember_links(after)
+            self._wake_fetch.set()
+
+    def _free_slot(self, job: Job) -> None:
+        if job.state is State.IN_DOUBT:  # it may be running: its slot is held for as long as it may
+            self._account.tasks -= 1
+            self._hold_slot(self._polling.doubt)
+        else:
+            self._account.tasks -= 1
+
+    def _hold_slot(self, seconds: float) -> None:
+        self._account.tasks += 1
+
+        def release() -> None:
+            self._account.tasks -= 1
+            self._wake.set()
+
+        asyncio.get_running_loop().call_later(seconds, release)
+
+    # -- fetching
+
+    async def _fetch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._archive_full:
+            job = self._ledger.take_rendered(loop.time())
+            if job is not None:
+                await self._fetch_once(job)
+            elif self._asking_over and self._fetching == 0 and self._ledger.next_waking() == inf:
+                return
+            else:
+                if self._backlog and self._fetching == 0:  # each was tried
+                    self._backlog = False
+                    self._wake.set()
+                self._wake_fetch.clear()
+                waking = self._ledger.next_waking()
+                await _wait(self._wake_fetch, waking - loop.time() if waking < inf else None)
+
+    async def _fetch_once(self, job: Job) -> None:
+        self._fetching += 1
+        try:
+            after = await self._step(self._with_fresh_links(job))
+        finally:
+            self._fetching -= 1
+        if after.state is State.RENDERED:
+            self._remember_links(after)
+            self._ledger.rest(job.key, asyncio.get_running_loop().time() + after.wait)
+        else:
+            self._ledger.rouse(job.key)
+            self._fresh.pop(job.key, None)
+        if after.state is State.PENDING:
+            self._all_submitted = False
+        self._wake.set()
+        self._wake_fetch.set()
+
+    def _remember_links(self, job: Job) -> None:
+        if len(self._fresh) < FRESH_LINKS or job.key in self._fresh:
+            self._fresh[job.key] = job
+
+    def _with_fresh_links(self, job: Job) -> Job:
+        fresh = self._fresh.get(job.key)
+        return replace(job, urls=fresh.urls, tries=fresh.tries) if fresh else job
+
+    # -- both
+
+    async def _step(self, job: Job) -> Job:
+        """One step; what concerns the batch stops it, what nobody foresaw leaves this job to the next run."""
+        after = replace(job, wait=inf)
+        try:
+            after = await self._pipeline.step(job)
+        except AccountError as error:
+            self.stop(Stop(str(error), error.exit_code))
+            after = self._after_refusal(job)
+        except ArchiveError as error:
+            self._archive_full = True
+            self.stop(Stop(str(error), error.exit_code))
+        except LedgerError as error:
+            self.halt(Stop(str(error), 1))
+        except BatchgenError as error:
+            log.error("step failed", extra={"job": job.key, "reason": str(error)})
+        except Exception:
+            log.exception("unexpected error; the row is left to the next run", extra={"job": job.key})
+        self._changed(job, after)
+        return after
+
+    def _after_refusal(self, job: Job) -> Job:
+        """The job as it is recorded; one that is in flight is still asked about, should the refusal pass."""
+        return replace(self._ledger.job(job.key), tries=job.tries + 1, wait=self._polling.every)
+
+
+async def _until_all_or_one(tasks: list[asyncio.Task[None]], one: asyncio.Task[Any]) -> None:
+    """Wait until all ``tasks`` or ``one`` have ended; a task's error is raised."""
+    running = set(tasks)
+    while running and not one.done():
+        done, _ = await asyncio.wait({*running, one}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done & running:
+            task.result()
+        running -= done
+
+
+async def _wait(event: asyncio.Event, seconds: float | None) -> None:
+    """Wait for the event, at most ``seconds`` (None: for as long as it takes)."""
+    if seconds is not None and seconds <= 0:
+        await asyncio.sleep(0)
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

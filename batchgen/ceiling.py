@@ -1,0 +1,83 @@
+"""A limit that is learned from refusals: down to what had passed, up again step by step, more and more carefully."""
+
+from math import inf
+
+FIRST_HOLD_SECONDS = 2.0
+LONGEST_HOLD_SECONDS = 600.0
+MOST_STRIKES = 8
+KEPT_STRIKES = 5  # of what an earlier run learned: it may be out of date
+
+
+class Ceiling:
+    """How many of something the service bears, at most ``cap``. Times are seconds of one clock.
+
+    A refusal lowers it to the level that had passed (from 1000 to 10 in one step, if it was 10) and holds it there;
+    then one more is tried. If that passes, the steps up double, since the refusal was an accident or is over. If it
+    is refused again at the same level, the hold doubles: a true limit is touched ever more rarely.
+
+    ``proof`` is how long it takes to see that a higher level passes.
+    """
+
+    def __init__(self, cap: int, proof: float = 0.0) -> None:
+        self.cap = cap
+        self._proof = proof
+        self.limit = cap
+        self._strikes = 0
+        self._struck_at = 0  # the level of the last refusal
+        self._held_until = -inf
+        self._step = 1
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether it is lower than the cap."""
+        return self.limit < self.cap
+
+    def may_probe(self, now: float) -> bool:
+        """Whether one more than the limit may be tried."""
+        return self.is_learned and now >= self._held_until
+
+    def is_known_limit(self, level: int) -> bool:
+        """Whether a refusal at this level is no news."""
+        return self.is_learned and self._strikes > 0 and level >= 0.9 * self._struck_at
+
+    def refused(self, level: int, now: float) -> None:
+        """With ``level`` of them there already, one more was refused."""
+        self._strikes = min(self._strikes + 1, MOST_STRIKES) if self.is_known_limit(level) else 1
+        self._struck_at = level
+        self.limit = max(1, min(level, self.limit))
+        self._step = 1
+        self.hold(now, self._hold_seconds)
+
+    @property
+    def _hold_seconds(self) -> float:
+        return min(LONGEST_HOLD_SECONDS, FIRST_HOLD_SECONDS * 2.0 ** (self._strikes - 1))
+
+    def passed(self, level: int, now: float) -> bool:
+        """With it, there are ``level`` of them. Returns whether the limit has grown."""
+        if not self.is_learned or level < self.limit or (now < self._held_until and level == self.limit):
+            return False
+        self.limit = min(self.cap, max(level, self.limit) + self._step)
+        self._step *= 2
+        self.hold(now, self._proof if self._strikes < 2 else self._hold_seconds)
+        return True
+
+    def hold(self, now: float, seconds: float) -> None:
+        """Let it not grow for that long."""
+        self._held_until = max(self._held_until, now + seconds)
+
+    def recap(self, cap: int) -> None:
+        """Another cap; what was learned below it stays."""
+        self.limit = min(cap, self.limit) if self.is_learned else cap
+        self.cap = cap
+
+    def to_memory(self) -> list[int] | None:
+        """What the next run should begin with."""
+        return [self.limit, self._strikes] if self.is_learned else None
+
+    def take_memory(self, memory: object, now: float) -> None:
+        """Begin with what an earlier run learned."""
+        match memory:
+            case [int(limit), int(strikes)] if 0 < limit < self.cap:
+                self.limit = self._struck_at = limit
+                self._strikes = min(max(strikes, 1), KEPT_STRIKES)
+                self.hold(now, self._hold_seconds)

@@ -1,0 +1,92 @@
+"""The faults of statusTask: how the emulator spoils the data that it would have given."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from batchgen.emulator import wire
+from batchgen.emulator.wire import Exchange
+
+Data = dict[str, Any]
+Act = Callable[[Exchange, Data, int], web.Response]  # the int counts the questions about the task before this one
+UNKNOWN_TIMES = 3
+
+
+def unknown(exchange: Exchange) -> web.Response:
+    """Return the answer about a task that is not known."""
+    return wire.refuse(exchange.style, 404, "Task not found")
+
+
+def _500(exchange: Exchange, _: Data, __: int) -> web.Response:
+    return wire.refuse(exchange.style, 500, "Internal Server Error")
+
+
+def _404(exchange: Exchange, _: Data, __: int) -> web.Response:
+    return unknown(exchange)
+
+
+def _at_first(exchange: Exchange, data: Data, nth: int) -> web.Response:
+    return unknown(exchange) if nth < UNKNOWN_TIMES else wire.answer(data)
+
+
+def _429(exchange: Exchange, _: Data, __: int) -> web.Response:
+    return wire.refuse(exchange.style, 429, "Rate limit exceeded", {"Retry-After": "1"})
+
+
+def _garbage(_: Exchange, data: Data, __: int) -> web.Response:
+    text = wire.broken_json(wire.envelope(200, "success", data))
+    return web.Response(text=text, content_type="application/json")
+
+
+def _unknown_state(_: Exchange, data: Data, __: int) -> web.Response:
+    return wire.answer({"taskId": data["taskId"], "state": "queued"})
+
+
+def _late(_: Exchange, data: Data, __: int) -> web.Response:
+    return wire.answer({"taskId": data["taskId"], "state": "processing"})
+
+
+def _with_result(change: Callable[[Data], None]) -> Act:
+    def act(_: Exchange, data: Data, __: int) -> web.Response:
+        if data["state"] == "success":
+            change(data)
+        return wire.answer(data)
+
+    return act
+
+
+def _no_result(data: Data) -> None:
+    del data["resultJson"]
+
+
+def _invalid_result(data: Data) -> None:
+    data["resultJson"] = data["resultJson"][:-2]
+
+
+def _object_result(data: Data) -> None:
+    data["resultJson"] = json.loads(data["resultJson"])
+
+
+def _zero_urls(data: Data) -> None:
+    data["resultJson"] = '{"resultUrls":[]}'
+
+
+ACTS: dict[str, Act] = {
+    "status-500": _500,
+    "status-502": lambda *_: wire.html(502, "Bad Gateway"),
+    "status-404": _404,
+    "status-unknown-at-first": _at_first,
+    "status-429": _429,
+    "status-close": lambda exchange, *_: wire.hang_up(exchange.request),
+    "status-html": lambda *_: wire.html(200, "Welcome"),
+    "status-garbage": _garbage,
+    "status-unknown-state": _unknown_state,
+    "status-late": _late,
+    "status-no-result": _with_result(_no_result),
+    "status-invalid-result": _with_result(_invalid_result),
+    "status-object-result": _with_result(_object_result),
+    "status-zero-urls": _with_result(_zero_urls),
+    "status-rotate": lambda _, data, __: wire.answer(data),  # the server has made the links new
+}

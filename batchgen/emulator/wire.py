@@ -1,0 +1,89 @@
+"""Answers, the well-formed and the broken: envelopes, and bytes written past the HTTP server."""
+
+import asyncio
+import json
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from aiohttp import web
+
+ErrorStyle = Literal["http", "body"]
+NO_ANSWER = 499  # recorded where no whole answer was given, or the client left before it
+HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and what a fault may need to answer it."""
+
+    request: web.Request
+    style: ErrorStyle
+    speed: float
+    now: float  # wall-clock seconds of the emulator's clock
+    elsewhere: str  # origin of another host, for redirects
+    stopping: asyncio.Event  # set when the emulator stops: whatever hangs lets go
+
+
+def envelope(code: int, message: str, data: Any) -> dict[str, Any]:
+    """Return the document's frame round every answer."""
+    return {"code": code, "message": message, "data": data}
+
+
+def answer(data: Any) -> web.Response:
+    """Return a good answer."""
+    return web.json_response(envelope(200, "success", data))
+
+
+def refuse(style: ErrorStyle, code: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    """Return an error: in the HTTP status too, or (style ``body``) in the envelope alone."""
+    status = code if style == "http" else 200
+    return web.json_response(envelope(code, message, None), status=status, headers=headers)
+
+
+def html(status: int, title: str) -> web.Response:
+    """Return a page such as gateways and captive portals give."""
+    return web.Response(status=status, text=HTML.format(title), content_type="text/html")
+
+
+def write_raw(request: web.Request, status: str, headers: dict[str, str | int], body: bytes) -> None:
+    """Write an answer as it is, whatever its headers say; the connection stays open."""
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    if request.transport is not None:
+        request.transport.write("\r\n".join(lines).encode() + body)
+
+
+def hang_up(request: web.Request) -> web.Response:
+    """Close the connection after what was written; the answer returned goes nowhere."""
+    if request.transport is not None:
+        request.transport.close()
+    return web.Response(status=NO_ANSWER)
+
+
+def reset(request: web.Request) -> web.Response:
+    """Reset the connection (RST), as a crashed or overloaded host does."""
+    if request.transport is not None:
+        sock = request.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
+    return web.Response(status=NO_ANSWER)
+
+
+async def hang(exchange: Exchange) -> web.Response:
+    """Say nothing more until the emulator stops."""
+    await exchange.stopping.wait()
+    return hang_up(exchange.request)
+
+
+def write_json(request: web.Request, value: Any, *, share: float = 1.0) -> None:
+    """Write a JSON answer with the right Content-Length, of which only a share is sent."""
+    body = json.dumps(value).encode()
+    headers: dict[str, str | int] = {"Content-Type": "application/json", "Content-Length": len(body)}
+    write_raw(request, "200 OK", headers, body[: int(len(body) * share)])
+
+
+def broken_json(value: Any) -> str:
+    """Return JSON that breaks off."""
+    text = json.dumps(value)
+    return text[: len(text) * 2 // 3]

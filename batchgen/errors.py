@@ -1,0 +1,82 @@
+"""Every error of batchgen, each answering: which exit code, and what should a person do (its text).
+
+BatchgenError
+├── UsageError            2   bad flags, settings or files; nothing was sent
+│   └── ManifestError     2   the manifest has problems, all of them inside
+├── AccountError          3   the service refuses the account (or does not know what is asked of it)
+├── LimitReachedError     4   a limit of the user's own is reached; nothing more is submitted
+├── BatchBusyError       75   another run holds this batch
+├── LedgerError           2   the ledger cannot be used as it stands
+├── ArchiveError          1   the destination cannot take or give a file
+└── DownloadError         1   a video could not be fetched; another try may do
+    └── DeadLinkError     1   its link is gone: the service has to be asked for another
+"""
+
+from collections.abc import Sequence
+
+from batchgen.model import Problem
+
+
+class BatchgenError(Exception):
+    """Base of all; its text is one sentence for a person and holds no secret."""
+
+    exit_code = 1
+
+
+class UsageError(BatchgenError):
+    """Bad flags, settings or files."""
+
+    exit_code = 2
+
+
+class ManifestError(UsageError):
+    """A manifest that cannot be used; every problem that was found is inside."""
+
+    def __init__(self, path: str, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(f"{path}: {problem}" for problem in problems))
+        self.path = path
+        self.problems = tuple(problems)
+
+
+class AccountError(BatchgenError):
+    """The service refuses the account: no key, a wrong or blocked one, or no credits."""
+
+    exit_code = 3
+
+
+class LimitReachedError(BatchgenError):
+    """A limit of the user's own is reached: a clean stop."""
+
+    exit_code = 4
+
+
+class BatchBusyError(BatchgenError):
+    """Another run holds this batch."""
+
+    exit_code = 75
+
+
+class LedgerError(BatchgenError):
+    """The ledger is of another service, of an unknown form, damaged, or gone."""
+
+    exit_code = 2
+
+
+class ArchiveError(BatchgenError):
+    """The destination refuses a file, or does not give one back.
+
+    ``full`` says that no other file would fare better now (no space, no permission, no bucket, no credentials):
+    nothing more should be paid for until a person has mended it.
+    """
+
+    def __init__(self, message: str, *, full: bool = False) -> None:
+        super().__init__(message)
+        self.full = full
+
+
+class DownloadError(BatchgenError):
+    """A video could not be fetched whole; another try may do."""
+
+
+class DeadLinkError(DownloadError):
+    """The file host no longer knows the link (403, 404 or 410)."""

@@ -1,0 +1,116 @@
+"""The batch's folder: one run at a time, its ledger, what it remembers, and what is refused."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from batchgen.catalog import DEFAULT_MODEL
+from batchgen.errors import LedgerError, UsageError
+from batchgen.journal import journal
+from batchgen.ledger import Ledger
+from batchgen.lock import Lock
+from batchgen.settings import Settings
+
+LEDGER = "ledger.sqlite"
+_OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".lock", ".ballast", "run.log")
+
+
+@contextmanager
+def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[Ledger]:
+    """The batch's ledger, held by this process alone and logged beside.
+
+    Raises :class:`BatchBusyError` while another run holds it, :class:`LedgerError` for results without a ledger and
+    for a ledger of another service. A folder that was made for a manifest that is refused is taken away again.
+    """
+    folder = settings.batch
+    if not (folder / LEDGER).exists():
+        _refuse_results_without_ledger(folder)
+    made = _make(folder)
+    discard = False
+    try:
+        with Lock(folder / ".lock"), Ledger.open(folder / LEDGER) as ledger:
+            _check_service(ledger, settings)
+            try:
+                with journal(folder / "run.log", settings.key, verbose=verbose):
+                    yield ledger
+            except UsageError:
+                discard = made and ledger.fact("manifest") is None
+                raise
+    finally:
+        if discard:
+            for name in _OURS:
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def require(folder: Path) -> None:
+    """Raise :class:`UsageError` for a folder that is no batch."""
+    if not (folder / LEDGER).is_file():
+        raise UsageError(f"{folder} is no batch: it has no {LEDGER}")
+
+
+def _make(folder: Path) -> bool:
+    if folder.is_dir():
+        return False
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise UsageError(f"the batch's folder {folder} cannot be made: {error.strerror}") from None
+    return True
+
+
+def _refuse_results_without_ledger(folder: Path) -> None:
+    videos = folder / "videos"
+    if (folder / "results.csv").exists() or (videos.is_dir() and any(videos.iterdir())):
+        raise LedgerError(
+            f"{folder} holds results but no {LEDGER}: without it every video would be paid for again. "
+            "Put the ledger back, or use another folder with --batch"
+        )
+
+
+def _check_service(ledger: Ledger, settings: Settings) -> None:
+    known = ledger.fact("service")
+    if known is None:
+        ledger.remember({"service": settings.service, "tag": secrets.token_hex(4)})
+    elif known != settings.service:
+        raise LedgerError(
+            f"the batch {settings.batch} was made with the service {known}, not {settings.service}: "
+            "use another folder with --batch"
+        )
+
+
+def with_memory(settings: Settings, ledger: Ledger) -> Settings:
+    """The settings, with what the flags leave open as the batch remembers it."""
+
+    def known(name: str, flag: str | None) -> str | None:
+        return flag if flag is not None else ledger.fact(name)
+
+    manifest = known("manifest", str(settings.manifest.absolute()) if settings.manifest else None)
+    destination = settings.destination
+    if destination is not None and "://" not in destination:
+        destination = str(Path(destination).absolute())
+    return replace(
+        settings,
+        manifest=Path(manifest) if manifest else None,
+        model=known("model", settings.model) or DEFAULT_MODEL,
+        destination=known("destination", destination),
+        name=known("name", settings.name),
+        encoding=known("encoding", settings.encoding),
+        sheet=known("sheet", settings.sheet),
+    )
+
+
+def remember(settings: Settings, ledger: Ledger, **more: str) -> None:
+    """Keep the settings that :func:`with_memory` brings back, and ``more``."""
+    facts = {
+        "manifest": str(settings.manifest) if settings.manifest else None,
+        "model": settings.model,
+        "destination": settings.destination,
+        "name": settings.name,
+        "encoding": settings.encoding,
+        "sheet": settings.sheet,
+        **more,
+    }
+    ledger.remember({name: value for name, value in facts.items() if value is not None})

@@ -1,0 +1,74 @@
+"""run.log: what a run did, a line of JSON an event, never with a secret in it."""
+
+import json
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+SIZE_LIMIT_BYTES = 20_000_000
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_SECRETS = re.compile(r"Bearer\s+\S+|(?<=\?)[^\s\"'<>]+", re.IGNORECASE)
+
+
+class _Lines(logging.Formatter):
+    """A record as a line of JSON: when, what, and the facts that were given with it."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self._key = key
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            facts["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **facts,
+        }
+        return json.dumps({name: self._clean(value) for name, value in line.items()}, default=str)
+
+    def _clean(self, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if self._key:
+            value = value.replace(self._key, "***")
+        return _SECRETS.sub("***", value)
+
+
+class _PrivateFile(RotatingFileHandler):
+    """The log, rotated, readable for its owner alone; a full disk must not end a run."""
+
+    def _open(self) -> TextIOWrapper:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        return open(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8")
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        pass
+
+
+@contextmanager
+def journal(path: Path, key: str, *, verbose: bool) -> Iterator[None]:
+    """Write the program's log to ``path`` for as long as the context lasts; ``key`` is never written."""
+    handler = _PrivateFile(path, maxBytes=SIZE_LIMIT_BYTES, backupCount=3, delay=True)
+    handler.setFormatter(_Lines(key))
+    logger = logging.getLogger("batchgen")
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.propagate = False
+    alarm = logging.StreamHandler(sys.stderr)  # what must be seen even where no file can be written
+    alarm.setLevel(logging.CRITICAL)
+    logger.handlers = [handler, alarm]
+    try:
+        yield
+    finally:
+        logger.handlers = []
+        handler.close()

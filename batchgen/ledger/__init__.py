@@ -1,0 +1,7 @@
+"""The batch's memory: what was asked, paid and received."""
+
+from batchgen.ledger import doubt, money
+from batchgen.ledger.intake import Intake, take_in
+from batchgen.ledger.ledger import Ledger, ResultRow
+
+__all__ = ["Intake", "Ledger", "ResultRow", "doubt", "money", "take_in"]

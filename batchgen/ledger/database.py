@@ -1,0 +1,157 @@
+"""A durable SQLite file: opened, checked, and every write a transaction that is on the disk when it returns."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+from batchgen.errors import LedgerError
+from batchgen.model import Request
+
+APPLICATION_ID = 0x62617467  # "batg"
+SCHEMA_VERSION = 2
+CACHE_KIB = 16_384
+BALLAST_BYTES = 262_144  # the pages of some hundred answers
+
+
+class Database:
+    """The connection. Driver errors become a :class:`LedgerError` that names the file."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open ``path``, made where it is missing; None: a temporary one that nobody else sees."""
+        self.path = path
+        self._name = str(path) if path else "the temporary ledger"
+        self._connection = sqlite3.connect(str(path) if path else "", isolation_level=None, timeout=30)
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise LedgerError(f"{self._name} cannot be used as a ledger: {error}") from None
+        except LedgerError:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if not 0 <= version <= SCHEMA_VERSION:
+            raise LedgerError(
+                f"{self._name} was written by another batchgen (schema {version}, this one has {SCHEMA_VERSION}): "
+                "use that one, or a newer"
+            )
+        # FULL: a commit survives a power cut, and what was paid must. macOS flushes the drive only when asked.
+        durable = ("journal_mode = WAL", "synchronous = FULL", "fullfsync = 1")
+        passing = ("journal_mode = MEMORY", "synchronous = OFF")  # nobody will ever read it again
+        for pragma in (*(durable if self.path else passing), "foreign_keys = ON", f"cache_size = -{CACHE_KIB}"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        if version == 0:
+            with self.transaction():
+                self._create()
+        elif self._connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise LedgerError(f"{self._name} is a database of some other program")
+        elif version < SCHEMA_VERSION:
+            with self.transaction():
+                self._migrate(version)
+
+    def _migrate(self, version: int) -> None:
+        for older in range(version, SCHEMA_VERSION):
+            self._run_script(f"migrate_{older}.sql")
+            if older == 1:
+                self._digest_anew()
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _digest_anew(self) -> None:
+        """Since schema 2 a request's digest is that of the JSON that is kept of it."""
+        for job, request in self._connection.execute("SELECT job, request FROM job").fetchall():
+            digest = bytes.fromhex(Request.from_json(request).digest)
+            self._connection.execute("UPDATE job SET digest = ? WHERE job = ?", (digest, job))
+            self._connection.execute("UPDATE row SET digest = ? WHERE job = ?", (digest, job))
+
+    def _create(self) -> None:
+        if self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            raise LedgerError(f"{self._name} is a database of some other program")
+        self._run_script("schema.sql")
+        self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _run_script(self, name: str) -> None:
+        """Statement by statement: ``executescript`` would commit the transaction first."""
+        statement = ""
+        for line in resources.files(__package__).joinpath(name).read_text().splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                self._connection.execute(statement)
+                statement = ""
+
+    def load_ballast(self) -> None:
+        """Set some space aside that is given up when the disk is full, for what must still be written then."""
+        if self.path:
+            with open(self._ballast(), "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                file.write(bytes(BALLAST_BYTES))
+                os.fsync(file.fileno())
+
+    def drop_ballast(self) -> None:
+        """Give the space up."""
+        if self.path:
+            self._ballast().unlink(missing_ok=True)
+
+    def _ballast(self) -> Path:
+        assert self.path
+        return self.path.with_name(".ballast")
+
+    @contextmanager
+    def transaction(self, *, vital: bool = False) -> Iterator[None]:
+        """All or nothing, and durable when left. IMMEDIATE: a later upgrade to a writer could fail at once.
+
+        ``vital``: what is written was paid for; the ballast goes overboard first, if the disk has no room for it.
+        """
+        try:
+            if vital and self.path and not _has_room(self.path.parent):
+                self.drop_ballast()
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise LedgerError(f"{self._name} cannot be written: {error}") from None
+            raise
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        """Run one statement; outside a transaction a write is one of its own."""
+        return self._connection.execute(sql, parameters)
+
+    def execute_many(self, sql: str, parameters: Any) -> None:
+        """Run one statement for each of ``parameters``."""
+        self._connection.executemany(sql, parameters)
+
+    def one(self, sql: str, parameters: Any = ()) -> tuple[Any, ...] | None:
+        """The only row of a query, or None; two are a mistake of ours."""
+        rows = self._connection.execute(sql, parameters).fetchmany(2)
+        if len(rows) > 1:
+            raise AssertionError(f"more than one row: {sql}")
+        return rows[0] if rows else None
+
+    def copy(self) -> "Database":
+        """A temporary copy, to try things on."""
+        other = Database(None)
+        self._connection.backup(other._connection)
+        return other
+
+    def close(self) -> None:
+        """Close the file, its journal folded in."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _has_room(folder: Path) -> bool:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize > BALLAST_BYTES

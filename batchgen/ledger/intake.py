@@ -1,0 +1,304 @@
+"""A manifest into the ledger: which row is which, what is new, and which rows share a job.
+
+A row is known by its id and request, or, without an id, by its request and how many such rows came before it:
+never by where it stands. The rows are staged in a temporary table, so that a million of them need no memory.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from batchgen.ledger.database import Database
+from batchgen.ledger.ledger import Ledger
+from batchgen.model import Problem, Request, Row
+
+STAGE = """
+CREATE TEMP TABLE sheet (
+    position INTEGER PRIMARY KEY,
+    number   INTEGER NOT NULL,
+    line     INTEGER NOT NULL,
+    id       TEXT NOT NULL,
+    given    INTEGER NOT NULL,
+    digest   BLOB NOT NULL,
+    request  TEXT NOT NULL,
+    signed   INTEGER NOT NULL,
+    name     TEXT NOT NULL,
+    fold     BLOB NOT NULL,
+    extras   TEXT,
+    row      INTEGER              -- the ledger's row that it is; NULL: a new one
+)
+"""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How rows without an id are called, and how files are: the rules of another room, brought in by the caller."""
+
+    content_id: Callable[[Request], str]
+    name: Callable[[Row, str], str]  # row, id -> file name
+    fold: Callable[[str], str]  # file name -> the key under which two are the same file
+    apart: Callable[[str, str], str]  # file name, distinguishing mark -> file name
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What a manifest brought into the ledger."""
+
+    problems: tuple[Problem, ...]
+    rows: int = 0
+    new: int = 0  # rows that the ledger did not know
+    edited: int = 0  # of them, rows whose id it knew with another request
+    gone: int = 0  # rows that it knew and that the manifest no longer has (edited ones among them)
+    kept_videos: int = 0  # of those gone, rows whose video is kept
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether nothing fatal was found."""
+        return not any(problem.fatal for problem in self.problems)
+
+
+class _RefusedError(Exception):
+    """Leaves the transaction, which undoes it."""
+
+
+def take_in(ledger: Ledger, manifest: Iterable[Row | Problem], naming: Naming, limit: int = 1000) -> Intake:
+    """Make the ledger's rows those of the manifest, in one transaction; with a fatal problem nothing is changed.
+
+    ``limit`` bounds how many problems are kept.
+    """
+    database = ledger.database
+    problems: list[Problem] = []
+    database.execute("DROP TABLE IF EXISTS temp.sheet")
+    database.execute("DELETE FROM temp.signed")
+    try:
+        with database.transaction():
+            database.execute(STAGE)
+            rows = _only_rows(manifest, problems, limit)
+            database.execute_many(
+                "INSERT INTO temp.sheet VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                _staged(database, rows, naming),
+            )
+            _tell_repeats_apart(database, naming)
+            problems += _duplicate_ids(database, limit)
+            if any(problem.fatal for problem in problems):
+                raise _RefusedError
+            counts = _merge(database, naming)
+    except _RefusedError:
+        counts = {}
+    finally:
+        database.execute("DROP TABLE IF EXISTS temp.sheet")
+    problems.sort(key=lambda problem: problem.line or 0)
+    return Intake(tuple(problems), **counts)
+
+
+def _only_rows(manifest: Iterable[Row | Problem], problems: list[Problem], limit: int) -> Iterator[tuple[int, Row]]:
+    position = 0
+    for item in manifest:
+        if isinstance(item, Row):
+            position += 1
+            yield position, item
+        elif len(problems) < limit:
+            problems.append(item)
+
+
+def _staged(database: Database, rows: Iterable[tuple[int, Row]], naming: Naming) -> Iterator[tuple[object, ...]]:
+    for position, row in rows:
+        request, digest = row.request, bytes.fromhex(row.request.digest)
+        public = request.public
+        if public is not request:
+            whole = (digest, request.to_json())
+            database.execute("INSERT OR REPLACE INTO temp.signed VALUES (?, ?)", whole)
+        identity = row.id if row.id is not None else naming.content_id(request)
+        name = naming.name(row, identity)
+        extras = _encode(row.extras) if row.extras else None
+        yield (
+            *(position, row.number, row.line, identity, row.id is not None, digest, public.to_json()),
+            *(public is not request, name, _fold(naming, name), extras),
+        )
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _fold(naming: Naming, name: str) -> bytes:
+    return hashlib.sha256(naming.fold(name).encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def _tell_repeats_apart(database: Database, naming: Naming) -> None:
+    """The second and further rows of the same content get a number, so that each is a row of its own."""
+    repeats = database.execute(
+        "SELECT position, id, name, n FROM (SELECT position, id, name, row_number() OVER "
+        "(PARTITION BY digest ORDER BY position) AS n FROM temp.sheet WHERE given = 0) WHERE n > 1"
+    ).fetchall()
+    for position, identity, name, n in repeats:
+        name = naming.apart(name, str(n))
+        database.execute(
+            "UPDATE temp.sheet SET id = ?, name = ?, fold = ? WHERE position = ?",
+            (f"{identity}-{n}", name, _fold(naming, name), position),
+        )
+
+
+def _duplicate_ids(database: Database, limit: int) -> list[Problem]:
+    database.execute("CREATE INDEX temp.sheet_id ON sheet (id)")
+    repeated = database.execute(
+        "SELECT id, min(line), line FROM temp.sheet WHERE id IN "
+        "(SELECT id FROM temp.sheet GROUP BY id HAVING count(*) > 1) GROUP BY id, position ORDER BY position LIMIT ?",
+        (limit,),
+    ).fetchall()
+    first: dict[str, int] = {}
+    problems = []
+    for identity, _, line in repeated:
+        if identity in first:
+            message = f'the id "{_shown(identity)}" stands in line {first[identity]} already; give each row its own'
+            problems.append(Problem(line, "id", message))
+        first.setdefault(identity, line)
+    return problems
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:60])
+
+
+def _merge(database: Database, naming: Naming) -> dict[str, int]:
+    database.execute(
+        "UPDATE temp.sheet SET row = row.row FROM main.row WHERE row.id = sheet.id AND row.digest = sheet.digest"
+    )
+    database.execute("CREATE INDEX temp.sheet_row ON sheet (row)")
+    _adopt(database)
+    counts = _counts(database)
+    _set_names_apart(database, naming)
+    _place_known(database)
+    _add_new(database)
+    _refresh_jobs(database)
+    return counts
+
+
+def _adopt(database: Database) -> None:
+    """A row without an id is known by its content: it is the one that had this content under another name.
+
+    So adding a column of ids to a sheet, or taking it away, buys nothing again.
+    """
+    database.execute(
+        "CREATE TEMP TABLE orphan AS SELECT row.row, row.digest, row.given FROM main.row "
+        "WHERE row.row NOT IN (SELECT row FROM temp.sheet WHERE row IS NOT NULL)"
+    )
+    database.execute("CREATE INDEX temp.orphan_digest ON orphan (digest)")
+    orphans = database.execute(
+        "SELECT sheet.position, orphan.row FROM temp.sheet CROSS JOIN temp.orphan ON orphan.digest = sheet.digest "
+        "WHERE sheet.row IS NULL AND (sheet.given = 0 OR orphan.given = 0) ORDER BY sheet.position, orphan.row"
+    ).fetchall()
+    database.execute("DROP TABLE temp.orphan")
+    taken: set[int] = set()
+    placed: set[int] = set()
+    for position, row in orphans:
+        if row in taken or position in placed:
+            continue
+        taken.add(row)
+        placed.add(position)
+        database.execute(
+            "UPDATE main.row SET (id, given) = (SELECT id, given FROM temp.sheet WHERE position = ?) WHERE row = ?",
+            (position, row),
+        )
+        database.execute("UPDATE temp.sheet SET row = ? WHERE position = ?", (row, position))
+
+
+def _counts(database: Database) -> dict[str, int]:
+    def number(sql: str) -> int:
+        found = database.one(sql)
+        return int(found[0]) if found else 0
+
+    gone = "FROM main.row WHERE row.position IS NOT NULL AND row.row NOT IN (SELECT row FROM temp.sheet WHERE row > 0)"
+    return {
+        "rows": number("SELECT count(*) FROM temp.sheet"),
+        "new": number("SELECT count(*) FROM temp.sheet WHERE row IS NULL"),
+        "edited": number(
+            "SELECT count(*) FROM temp.sheet WHERE row IS NULL AND given = 1 AND id IN (SELECT id FROM main.row)"
+        ),
+        "gone": number(f"SELECT count(*) {gone}"),
+        "kept_videos": number(f"SELECT count(*) {gone} AND row.row IN (SELECT row FROM video)"),
+    }
+
+
+def _set_names_apart(database: Database, naming: Naming) -> None:
+    """No two rows' files may be the same on any file system; a name once given stays."""
+    database.execute("CREATE INDEX temp.sheet_fold ON sheet (fold)")
+    clashes = database.execute(
+        "SELECT position, name, id, digest FROM temp.sheet WHERE row IS NULL AND (fold IN (SELECT fold FROM main.row) "
+        "OR EXISTS (SELECT 1 FROM temp.sheet AS other WHERE other.fold = sheet.fold AND other.row IS NULL "
+        "AND other.position < sheet.position))"
+    ).fetchall()
+    for position, name, identity, digest in clashes:
+        free = _free_name(database, naming, name, f"{identity}\0{digest.hex()}")
+        database.execute(
+            "UPDATE temp.sheet SET name = ?, fold = ? WHERE position = ?", (free, _fold(naming, free), position)
+        )
+
+
+def _free_name(database: Database, naming: Naming, name: str, identity: str) -> str:
+    """The name with a mark that follows from the row's identity, so that it is the same in every run."""
+    mark = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
+    for length in range(8, len(mark) + 1, 8):
+        candidate = naming.apart(name, mark[:length])
+        fold = _fold(naming, candidate)
+        if not database.one(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM main.row WHERE fold = :fold) "
+            "OR EXISTS (SELECT 1 FROM temp.sheet WHERE fold = :fold)",
+            {"fold": fold},
+        ):
+            return candidate
+    raise AssertionError("two rows of the same identity")
+
+
+def _place_known(database: Database) -> None:
+    database.execute("UPDATE main.row SET position = NULL WHERE position IS NOT NULL")
+    database.execute(
+        "UPDATE main.row SET position = sheet.position, number = sheet.number, extras = sheet.extras "
+        "FROM temp.sheet WHERE sheet.row = row.row"
+    )
+
+
+def _add_new(database: Database) -> None:
+    """New rows, each with a job of its own, or, where request and seed are known, with the job that has them."""
+    seeded = "request LIKE '%\"seed\":%' AND json_extract(request, '$.seed') IS NOT NULL"
+    database.execute(
+        f"INSERT INTO job (digest, request, signed) SELECT digest, request, signed FROM temp.sheet "
+        f"WHERE row IS NULL AND {seeded} AND digest NOT IN (SELECT digest FROM job) "
+        "GROUP BY digest ORDER BY min(position)"
+    )
+    database.execute(
+        "INSERT INTO row (id, given, digest, job, position, number, name, fold, extras) "
+        "SELECT id, given, sheet.digest, (SELECT min(job) FROM job WHERE job.digest = sheet.digest), position, number, "
+        f"name, fold, extras FROM temp.sheet WHERE row IS NULL AND {seeded} ORDER BY position"
+    )
+    first = database.one("SELECT coalesce(max(job), 0) FROM job")
+    offset = int(first[0]) if first else 0
+    database.execute(
+        "CREATE TEMP TABLE fresh AS SELECT position, row_number() OVER (ORDER BY position) + ? AS job "
+        f"FROM temp.sheet WHERE row IS NULL AND NOT ({seeded})",
+        (offset,),
+    )
+    database.execute(
+        "INSERT INTO job (job, digest, request, signed) SELECT job, digest, request, signed "
+        "FROM temp.fresh JOIN temp.sheet USING (position)"
+    )
+    database.execute(
+        "INSERT INTO row (id, given, digest, job, position, number, name, fold, extras) "
+        "SELECT id, given, digest, fresh.job, position, number, name, fold, extras "
+        "FROM temp.fresh JOIN temp.sheet USING (position)"
+    )
+    database.execute("DROP TABLE temp.fresh")
+
+
+def _refresh_jobs(database: Database) -> None:
+    """How many rows want each job, and where the first stands; a row that joined an archived job lacks its video."""
+    database.execute("UPDATE job SET wanted = 0, position = NULL WHERE wanted > 0")
+    database.execute(
+        "UPDATE job SET wanted = live.wanted, position = live.position FROM "
+        "(SELECT job, count(*) AS wanted, min(position) AS position FROM row WHERE position IS NOT NULL GROUP BY job) "
+        "AS live WHERE live.job = job.job"
+    )
+    database.execute(
+        "UPDATE job SET state = 'rendered' WHERE state = 'archived' AND job IN "
+        "(SELECT job FROM row WHERE row NOT IN (SELECT row FROM video))"
+    )

@@ -1,0 +1,399 @@
+"""Job <-> SQLite: claims, outcomes, counts. Each write is one durable transaction."""
+
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Any, Self
+
+from batchgen.errors import LedgerError
+from batchgen.ledger.database import Database
+from batchgen.model import Clip, Job, Kept, Request, State
+
+TAKEN = 1e18  # a resting time later than any, for a job that is being fetched
+LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 15 days
+
+_JOB = (
+    "job, request, state, wanted, task_id, urls, fail_code, fail_message, attempts, submitted_at, completed_at, "
+    "generation_ms, source, remake, signed, digest"
+)
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """A row of the manifest as results.csv tells it."""
+
+    id: str
+    number: int
+    status: State
+    job: Job
+    extras: dict[str, str]
+    places: tuple[str, ...]
+    bytes: int | None
+    sha256: tuple[str, ...]
+
+
+def token_hash(token: str) -> bytes:
+    """What the ledger keeps of a callback's secret."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class Ledger:
+    """The batch's memory. One run at a time writes it (the caller holds the batch's lock)."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.run: int | None = None  # the present run, once it has begun
+        # Requests whose image links are signed, whole: for this process alone, never in the file.
+        database.execute("CREATE TEMP TABLE signed (digest BLOB PRIMARY KEY, request TEXT NOT NULL)")
+        database.execute("CREATE TEMP TABLE resting (job INTEGER PRIMARY KEY, until REAL NOT NULL)")
+
+    @classmethod
+    def open(cls, path: Path | None) -> "Ledger":
+        """The ledger at ``path``, made where it is missing; None: a temporary one."""
+        return cls(Database(path))
+
+    def copy(self) -> "Ledger":
+        """A temporary copy, to see what a run would do."""
+        return Ledger(self.database.copy())
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- facts of the batch
+
+    def fact(self, name: str) -> str | None:
+        """What was remembered under ``name``."""
+        found = self.database.one("SELECT value FROM fact WHERE name = ?", (name,))
+        return found[0] if found else None
+
+    def remember(self, facts: dict[str, str]) -> None:
+        """Remember ``facts``, in the place of what was remembered under their names."""
+        with self.database.transaction():
+            self.database.execute_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
+
+    # -- at the start of a run
+
+    def recover(self) -> int:
+        """What an earlier run asked for without recording an answer is in doubt. Returns how many jobs that is."""
+        with self.database.transaction():
+            return self.database.execute(
+                "UPDATE job SET state = 'in_doubt', fail_message = 'the run ended before the answer was recorded' "
+                "WHERE state = 'submitting'"
+            ).rowcount
+
+    def resubmit_in_doubt(self) -> int:
+        """Let every wanted job in doubt be paid for again. Returns how many."""
+        with self.database.transaction():
+            return self.database.execute(
+                "UPDATE job SET state = 'pending', fail_message = NULL WHERE state = 'in_doubt' AND wanted > 0"
+            ).rowcount
+
+    def retry_failed(self) -> int:
+        """Let every wanted job that failed or expired be tried again; returns how many.
+
+        An expired one is first fetched once more: only if that fails is it paid for again.
+        """
+        with self.database.transaction():
+            failed = self.database.execute(
+                "UPDATE job SET state = 'pending', task_id = NULL, fail_code = NULL, fail_message = NULL "
+                "WHERE state = 'failed' AND wanted > 0"
+            ).rowcount
+            expired = self.database.execute(
+                "UPDATE job SET state = 'rendered', remake = 1, urls = NULL WHERE state = 'expired' AND wanted > 0"
+            ).rowcount
+        return failed + expired
+
+    def retry_expired(self) -> int:
+        """Let every expired job be fetched once more, and not paid for. Returns how many."""
+        with self.database.transaction():
+            return self.database.execute(
+                "UPDATE job SET state = 'rendered', urls = NULL WHERE state = 'expired'"
+            ).rowcount
+
+    # -- what is to be done
+
+    def next_pending(self) -> Job | None:
+        """The first job of the manifest's order that nothing was asked for yet."""
+        return self._first(
+            "state = 'pending' AND wanted > 0 AND (signed = 0 OR digest IN (SELECT digest FROM temp.signed)) "
+            "ORDER BY position LIMIT 1"
+        )
+
+    def in_flight(self) -> Iterator[Job]:
+        """The jobs whose task is paid and not known to have ended."""
+        return self._jobs("state = 'in_flight' ORDER BY submitted_at")
+
+    def take_rendered(self, now: float) -> Job | None:
+        """Of the jobs whose video is to be fetched and that do not rest, the one whose link dies first.
+
+        It rests until :meth:`rest` or :meth:`rouse` is called for it. ``now`` is a time as given to :meth:`rest`.
+        """
+        job = self._first(
+            "state = 'rendered' AND job NOT IN (SELECT job FROM temp.resting WHERE until > ?) "
+            "ORDER BY completed_at LIMIT 1",
+            (now,),
+        )
+        if job:
+            self.rest(job.key, TAKEN)
+        return job
+
+    def rest(self, key: int, until: float) -> None:
+        """Do not give out a job before ``until``; in this process alone. ``inf``: leave it to the next run."""
+        self.database.execute("INSERT OR REPLACE INTO temp.resting VALUES (?, ?)", (key, until))
+
+    def rouse(self, key: int) -> None:
+        """The job does not rest."""
+        self.database.execute("DELETE FROM temp.resting WHERE job = ?", (key,))
+
+    def next_waking(self) -> float:
+        """When the next job is given out again; ``inf``: none will be."""
+        found = self.database.one("SELECT min(until) FROM temp.resting WHERE until < ?", (TAKEN,))
+        return inf if found is None or found[0] is None else float(found[0])
+
+    def has_work(self) -> bool:
+        """Whether a run would ask or fetch anything, be it for a row that is no longer in the manifest."""
+        return (
+            self._first("state IN ('in_flight', 'rendered') OR (state = 'pending' AND wanted > 0) LIMIT 1") is not None
+        )
+
+    def has_remakes(self) -> bool:
+        """Whether a job that is being fetched once more may have to be paid for again."""
+        awake = "job NOT IN (SELECT job FROM temp.resting WHERE until > ?)"
+        return self._first(f"state = 'rendered' AND remake = 1 AND {awake} LIMIT 1", (TAKEN,)) is not None
+
+    def job(self, key: int) -> Job:
+        """One job as it is recorded."""
+        job = self._first("job = ?", (key,))
+        assert job is not None
+        return job
+
+    # -- a job's life
+
+    def intend(self, job: Job, *, price: int = 0, token: str | None = None) -> Job:
+        """Record that a task is about to be asked for; only after this may the POST be sent.
+
+        ``price`` is reserved, in millionths of a dollar; of the ``token`` only a hash is kept.
+        Returns the job, now ``submitting``, with its attempt. Raises :class:`LedgerError` if the job is not pending.
+        """
+        with self.database.transaction():
+            changed = self.database.execute(
+                "UPDATE job SET state = 'submitting' WHERE job = ? AND state = 'pending'", (job.key,)
+            ).rowcount
+            if changed != 1:
+                raise LedgerError(f"job {job.key} is not pending: another run has taken it")
+            attempt = self.database.execute(
+                "INSERT INTO attempt (job, started_at, run, price, token) VALUES (?, ?, ?, ?, ?)",
+                (job.key, time.time(), self.run, price, token_hash(token) if token else None),
+            ).lastrowid
+        return replace(job, state=State.SUBMITTING, attempt=attempt, token=token)
+
+    def settle(self, job: Job, outcome: str, detail: str, *, paid: bool = True) -> Job:
+        """Record what became of the job's attempt, together with the job. Returns the job as it was recorded.
+
+        Not ``paid``: its price is no longer reserved.
+
+        A task id that another job has already proves a mistake of the service: then the job is in doubt.
+        """
+        try:
+            with self.database.transaction(vital=True):
+                self.database.execute(
+                    "UPDATE attempt SET ended_at = ?, outcome = ?, detail = ?, task_id = ?, price = price * ? "
+                    "WHERE attempt = ?",
+                    (time.time(), outcome, detail, job.task_id, int(paid), job.attempt),
+                )
+                self.write(job)
+        except sqlite3.IntegrityError:
+            detail = f"the service gave the task id of another row: {job.task_id}"
+            doubt = replace(job, state=State.IN_DOUBT, task_id=None, fail_message=detail)
+            return self.settle(doubt, "unknown", detail)
+        return replace(job, attempt=None, token=None)
+
+    def withdraw(self, job: Job) -> Job:
+        """An attempt that surely was not paid leaves no trace; the job is pending again."""
+        with self.database.transaction():
+            self.database.execute("DELETE FROM attempt WHERE attempt = ?", (job.attempt,))
+            job = replace(job, state=State.PENDING, attempt=None, token=None)
+            self.write(job)
+        return job
+
+    def save(self, job: Job) -> Job:
+        """Record the job as it is now."""
+        with self.database.transaction():
+            self.write(job)
+        return job
+
+    def first_row(self, job: Job) -> str:
+        """The id of a row that wants the job."""
+        found = self.database.execute("SELECT id FROM row WHERE job = ? LIMIT 1", (job.key,)).fetchone()
+        return str(found[0]) if found else "?"
+
+    def missing_videos(self, job: Job, part: int) -> list[tuple[int, str]]:
+        """The rows of a job that lack a part of its video: (key, file name)."""
+        return self.database.execute(
+            "SELECT row, name FROM row WHERE job = ? AND row NOT IN (SELECT row FROM video WHERE part = ?) "
+            "ORDER BY position IS NULL, position",
+            (job.key, part),
+        ).fetchall()
+
+    def kept(self, job: Job) -> tuple[Kept, ...]:
+        """The parts of a job's video, as they are archived for one of its rows; empty if for none."""
+        found = self.database.execute(
+            "SELECT place, bytes, sha256 FROM video WHERE row = "
+            "(SELECT row FROM row JOIN video USING (row) WHERE job = ? LIMIT 1) ORDER BY part",
+            (job.key,),
+        )
+        return tuple(Kept(place, Clip(size, sha256.hex())) for place, size, sha256 in found)
+
+    def archived(self, row: int, part: int, place: str, clip: Clip) -> None:
+        """Record that a row has a part of its video, complete and durable, at ``place``."""
+        self.database.execute(
+            "INSERT OR REPLACE INTO video VALUES (?, ?, ?, ?, ?, ?)",
+            (row, part, place, clip.bytes, bytes.fromhex(clip.sha256), time.time()),
+        )
+
+    # -- what there is to tell
+
+    def counts(self) -> dict[State, int]:
+        """How many rows of the present manifest stand where."""
+        counts = dict.fromkeys(State, 0)
+        for state, number in self.database.execute(
+            "SELECT state, sum(wanted) FROM job WHERE wanted > 0 GROUP BY state"
+        ):
+            counts[State(state)] = number
+        return counts
+
+    def unfetched(self) -> tuple[int, float | None]:
+        """How many videos are made and not archived, and when the oldest of them was made (Unix seconds)."""
+        found = self.database.one("SELECT count(*), min(completed_at) FROM job WHERE state = 'rendered'")
+        return (int(found[0]), found[1]) if found else (0, None)
+
+    def has_row(self, identity: str) -> bool:
+        """Whether a row of that id was ever in the manifest."""
+        return self.database.one("SELECT 1 FROM row WHERE id = ? LIMIT 1", (identity,)) is not None
+
+    def paid_tasks(self) -> int:
+        """How many tasks the service has accepted from this batch, as far as is known."""
+        found = self.database.one("SELECT count(*) FROM attempt WHERE task_id IS NOT NULL")
+        return int(found[0]) if found else 0
+
+    def pending_jobs(self) -> int:
+        """How many tasks a run would pay for."""
+        found = self.database.one("SELECT count(*) FROM job WHERE state = 'pending' AND wanted > 0")
+        return int(found[0]) if found else 0
+
+    def reused_rows(self) -> int:
+        """How many rows of the present manifest have a video that was paid for another row or batch."""
+        found = self.database.one(
+            "SELECT coalesce(sum(wanted - (source IS NULL OR attempts > 0)), 0) FROM job WHERE wanted > 0"
+        )
+        return int(found[0]) if found else 0
+
+    def expected_videos(self) -> tuple[int, int | None]:
+        """How many videos are paid for and not archived, and the size of an archived one on average (None: unknown)."""
+        found = self.database.one(
+            "SELECT (SELECT count(*) FROM job WHERE state IN ('submitting', 'in_flight')) + "
+            "(SELECT count(*) FROM job WHERE state = 'rendered'), "
+            "(SELECT avg(bytes) FROM (SELECT bytes FROM video ORDER BY row DESC LIMIT 100))"
+        )
+        waiting, average = found or (0, None)
+        return int(waiting), int(average) if average else None
+
+    def archived_bytes(self) -> int:
+        """The size of all archived videos."""
+        found = self.database.one("SELECT coalesce(sum(bytes), 0) FROM video")
+        return int(found[0]) if found else 0
+
+    def doubtful_since(self, moment: float) -> list[float]:
+        """When the attempts began that may be running at the service without our knowing, since ``moment``."""
+        found = self.database.execute(
+            "SELECT max(started_at) FROM job JOIN attempt USING (job) WHERE state = 'in_doubt' AND started_at > ? "
+            "GROUP BY job",
+            (moment,),
+        )
+        return [row[0] for row in found]
+
+    def failures(self) -> list[tuple[str, int]]:
+        """Why rows failed: (fail code, rows), the most frequent first."""
+        return self.database.execute(
+            "SELECT coalesce(fail_code, '?'), sum(wanted) FROM job WHERE state = 'failed' AND wanted > 0 "
+            "GROUP BY 1 ORDER BY 2 DESC, 1"
+        ).fetchall()
+
+    def results(self) -> Iterator[ResultRow]:
+        """The rows of the present manifest, in its order."""
+        columns = ", ".join(f"job.{name}" for name in _JOB.split(", "))
+        rows = self.database.execute(
+            f"SELECT row.row, id, number, extras, {columns} FROM row JOIN job USING (job) "
+            "WHERE row.position IS NOT NULL ORDER BY row.position"
+        )
+        for row, identity, number, extras, *facts in rows:
+            videos = self.database.execute(
+                "SELECT place, bytes, sha256 FROM video WHERE row = ? ORDER BY part", (row,)
+            ).fetchall()
+            job = self._job(facts)
+            yield ResultRow(
+                id=identity,
+                number=number,
+                status=State.IN_DOUBT if job.state is State.SUBMITTING else job.state,
+                job=job,
+                extras=json.loads(extras) if extras else {},
+                places=tuple(video[0] for video in videos),
+                bytes=sum(video[1] for video in videos) if videos else None,
+                sha256=tuple(video[2].hex() for video in videos),
+            )
+
+    # -- rows of the table job
+
+    def write(self, job: Job) -> None:
+        """Write the job's columns, as part of the caller's transaction."""
+        # A link with a query may be signed: whoever reads the ledger could fetch it. It can be asked for again.
+        urls = json.dumps(job.urls) if job.urls and not any("?" in url for url in job.urls) else None
+        self.database.execute(
+            "UPDATE job SET state = ?, task_id = ?, urls = ?, fail_code = ?, fail_message = ?, attempts = ?, "
+            "submitted_at = ?, completed_at = ?, generation_ms = ?, remake = ? WHERE job = ?",
+            (
+                *(job.state, job.task_id, urls, job.fail_code, job.fail_message, job.attempts),
+                *(job.submitted_at, job.completed_at, job.generation_ms, int(job.remake), job.key),
+            ),
+        )
+
+    def _first(self, where: str, parameters: tuple[Any, ...] = ()) -> Job | None:
+        return next(self._jobs(where, parameters), None)
+
+    def _jobs(self, where: str, parameters: tuple[Any, ...] = ()) -> Iterator[Job]:
+        found = self.database.execute(f"SELECT {_JOB} FROM job WHERE {where}", parameters)
+        return map(self._job, found)
+
+    def _job(self, facts: Any) -> Job:
+        key, request, state, wanted, task_id, urls, *outcome, remake, signed, digest = facts
+        if signed and (whole := self.database.one("SELECT request FROM temp.signed WHERE digest = ?", (digest,))):
+            request = whole[0]
+        fail_code, fail_message, attempts, submitted_at, completed_at, generation_ms, source = outcome
+        return Job(
+            key=key,
+            request=Request.from_json(request),
+            state=State(state),
+            wanted=wanted,
+            task_id=task_id,
+            urls=tuple(json.loads(urls)) if urls else (),
+            fail_code=fail_code,
+            fail_message=fail_message,
+            attempts=attempts,
+            submitted_at=submitted_at,
+            completed_at=completed_at,
+            generation_ms=generation_ms,
+            remake=bool(remake),
+            source=tuple(Kept(place, Clip(size, sha256)) for place, size, sha256 in json.loads(source or "[]")),
+        )

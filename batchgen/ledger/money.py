@@ -1,0 +1,60 @@
+"""What was reserved and spent: by run, by day, and what is still to be paid. Money is in millionths of a dollar."""
+
+import time
+from collections.abc import Callable
+
+from batchgen.ledger.ledger import Ledger
+from batchgen.model import Request
+
+# A refused attempt was not paid; each other one was, or may have been.
+_MAY_BE_PAID = "(outcome IS NULL OR outcome != 'refused')"
+
+
+def begin_run(ledger: Ledger) -> None:
+    """Begin a run, or go on with the one that crashed: what it reserved counts against the same limits."""
+    database = ledger.database
+    with database.transaction():
+        crashed = database.one("SELECT run FROM run WHERE ended_at IS NULL ORDER BY run DESC LIMIT 1")
+        if crashed:
+            ledger.run = int(crashed[0])
+        else:
+            ledger.run = database.execute("INSERT INTO run (started_at) VALUES (?)", (time.time(),)).lastrowid
+
+
+def end_run(ledger: Ledger) -> None:
+    """End the present run: the next one's limits begin anew."""
+    with ledger.database.transaction():
+        ledger.database.execute("UPDATE run SET ended_at = ? WHERE ended_at IS NULL", (time.time(),))
+
+
+def reserved_by_run(ledger: Ledger) -> tuple[int, int]:
+    """The tasks that the present run has asked for, and their price."""
+    found = ledger.database.one(
+        f"SELECT count(*), coalesce(sum(price), 0) FROM attempt WHERE run = ? AND {_MAY_BE_PAID}", (ledger.run,)
+    )
+    return (int(found[0]), int(found[1])) if found else (0, 0)
+
+
+def reserved_since(ledger: Ledger, moment: float) -> int:
+    """The price of all tasks asked for since ``moment`` (Unix seconds)."""
+    found = ledger.database.one("SELECT coalesce(sum(price), 0) FROM attempt WHERE started_at >= ?", (moment,))
+    return int(found[0]) if found else 0
+
+
+def estimate(ledger: Ledger, price: Callable[[Request], int]) -> int:
+    """What the pending jobs cost at most."""
+    kinds = ledger.database.execute(
+        "SELECT request, count(*) FROM job WHERE state = 'pending' AND wanted > 0 "
+        "GROUP BY json_extract(request, '$.model'), json_extract(request, '$.resolution'), "
+        "json_extract(request, '$.duration')"
+    )
+    return sum(price(Request.from_json(request)) * number for request, number in kinds)
+
+
+def paid_price(ledger: Ledger) -> int:
+    """What the wanted videos that are archived, or on their way, have cost."""
+    found = ledger.database.one(
+        "SELECT coalesce(sum(price), 0) FROM attempt JOIN job USING (job) WHERE attempt.task_id = job.task_id "
+        "AND wanted > 0 AND state IN ('archived', 'rendered', 'in_flight')"
+    )
+    return int(found[0]) if found else 0

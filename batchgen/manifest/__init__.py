@@ -1,0 +1,108 @@
+"""A manifest: a file in, rows and problems out, as a stream.
+
+One file for each format; whatever the format, a record becomes ``rules.Cells`` of text and ``rules.Rules`` judges it.
+Formats with a header and records (``delimited``, ``workbook``, ``parquet``) fill ``records.Block``; those of nested
+values (``yaml_file``, ``json_file``) make ``nodes`` of text, which ``jobs`` expands.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from batchgen.manifest.overrides import NOTHING_SET
+from batchgen.manifest.textfile import check_file, check_plain, refusal
+from batchgen.manifest.words import alternatives
+from batchgen.model import Problem, Row
+
+__all__ = ["FORMATS", "Manifest", "open_manifest"]
+
+# The formats by their names, and what files of each are called.
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "csv": (".csv", ".txt"),
+    "tsv": (".tsv",),
+    "xlsx": (".xlsx", ".xlsm"),
+    "ods": (".ods",),
+    "yaml": (".yaml", ".yml"),
+    "json": (".json",),
+    "jsonl": (".jsonl", ".ndjson"),
+    "parquet": (".parquet",),
+}
+_BINARY = frozenset({"xlsx", "ods", "parquet"})
+
+
+class Manifest(Protocol):
+    """What a reader of any format gives."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The manifest's own further columns, in order; complete once it has been read to its end."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether it is the failures.csv of a batch: rows of the batch that are not in it are not gone."""
+
+    def __iter__(self) -> Iterator[Row | Problem]:
+        """Rows and problems as the file is read, in bounded memory; a second iteration reads it again.
+
+        Raises ManifestError if the file cannot be opened any more.
+        """
+
+
+def open_manifest(
+    path: Path,
+    *,
+    model: str,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    overrides: Mapping[str, str] = NOTHING_SET,
+) -> Manifest:
+    """Return the manifest in ``path``, for ``model``; its text is UTF-8, or in the ``encoding`` that is given.
+
+    ``sheet`` is the one to read of a file with several; ``overrides`` (of ``overrides.parse``) stand in the place of
+    what the manifest says. Raises ManifestError for what makes reading impossible; everything else is a Problem of
+    the iteration.
+    """
+    form = format_of(path)
+    if form in _BINARY:
+        check_plain(path)
+    else:
+        check_file(path, encoding)
+    if sheet is not None and form not in ("xlsx", "ods"):
+        raise refusal(path, "it has no sheets; leave out --sheet, or name an .xlsx or .ods file")
+    if form in ("xlsx", "ods"):
+        from batchgen.manifest.workbook import Workbook
+
+        return Workbook(path, model=model, sheet=sheet, overrides=overrides)
+    return _reader(form, path, model, encoding, overrides)
+
+
+def format_of(path: Path) -> str:
+    """Return the name of the file's format. Raises ManifestError where its name does not tell."""
+    suffix = path.suffix.lower()
+    for form, suffixes in FORMATS.items():
+        if suffix in suffixes:
+            return form
+    if suffix == ".xls":
+        raise refusal(path, "the old .xls is not read; save it as .xlsx")
+    known = alternatives(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+    raise refusal(path, f"its format is not known by its name; name it {known}")
+
+
+def _reader(form: str, path: Path, model: str, encoding: str | None, overrides: Mapping[str, str]) -> Manifest:
+    # Each reader is loaded when it is needed: pandas takes 0.2 s to import.
+    if form == "yaml":
+        from batchgen.manifest.yaml_file import YamlManifest
+
+        return YamlManifest(path, model=model, encoding=encoding, overrides=overrides)
+    if form in ("json", "jsonl"):
+        from batchgen.manifest.json_file import JsonLines, JsonManifest
+
+        reader = JsonManifest if form == "json" else JsonLines
+        return reader(path, model=model, encoding=encoding, overrides=overrides)
+    if form == "parquet":
+        from batchgen.manifest.parquet import ParquetManifest
+
+        return ParquetManifest(path, model=model, overrides=overrides)
+    from batchgen.manifest.delimited import Delimited
+
+    return Delimited(path, model=model, encoding=encoding, overrides=overrides)

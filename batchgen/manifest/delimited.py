@@ -1,0 +1,96 @@
+"""Sheets as text: CSV, TSV, and CSV with semicolons, read as a stream."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from batchgen.errors import ManifestError
+from batchgen.manifest.headings import Layout, canonical, resembles
+from batchgen.manifest.lockstep import Lockstep
+from batchgen.manifest.overrides import NOTHING_SET
+from batchgen.manifest.records import NO_ROWS, Records, Unreadable, layout_of
+from batchgen.manifest.rules import Rules
+from batchgen.manifest.textfile import open_text, refusal, undecodable
+from batchgen.model import Problem, Row
+
+_DELIMITERS = (",", ";", "\t")
+
+
+class Delimited:
+    """A sheet with its header read; each iteration reads the file from its beginning.
+
+    Row.number counts the records below the header from 1, also those with problems, but not blank ones.
+    """
+
+    def __init__(
+        self, path: Path, *, model: str, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
+    ) -> None:
+        """Read the header. Raises ManifestError when it cannot be understood at all."""
+        self.path = path
+        self.blank_rows = 0
+        self._model = model
+        self._encoding = encoding
+        self._overrides = overrides
+        self._delimiter = self._find_delimiter()
+        with open_text(path, encoding) as stream:
+            self._layout, _ = self._start(stream)
+        self.columns = self._layout.columns
+
+    @property
+    def partial(self) -> bool:
+        """Whether this is a failures.csv of ours."""
+        return self._layout.partial
+
+    def __iter__(self) -> Iterator[Row | Problem]:
+        """Every row and every problem, in the order of the blocks that the file is read in."""
+        yield from self._layout.problems
+        try:
+            with open_text(self.path, self._encoding) as stream:
+                _, lockstep = self._start(stream)
+                records = Records(self._layout, Rules(self._model), self._overrides)
+                for block in lockstep:
+                    self.blank_rows = lockstep.blank
+                    yield from records.rows(block)
+            if not lockstep.records:
+                yield NO_ROWS
+        except Unreadable as unreadable:
+            yield unreadable.problem
+        except UnicodeDecodeError:
+            yield undecodable(self.path, self._encoding)
+
+    def _find_delimiter(self) -> str:
+        """Return the one under which most known columns stand in the header; the suffix decides between equals."""
+        order = sorted(_DELIMITERS, key=lambda sign: sign != "\t") if self.path.suffix == ".tsv" else _DELIMITERS
+        counted = [(self._known_columns(delimiter), delimiter) for delimiter in order]
+        most = max(known for known, _ in counted)
+        if not most:
+            raise self._no_header()
+        return next(delimiter for known, delimiter in counted if known == most)
+
+    def _no_header(self) -> ManifestError:
+        """Return why the first line is no header."""
+        message = "the first line names no column that is known; begin with a header such as id,prompt,seed"
+        with open_text(self.path, self._encoding) as stream:
+            try:
+                names, line = Lockstep(stream, ",").header()
+            except Unreadable as unreadable:
+                return refusal(self.path, unreadable.problem.message, unreadable.problem.line)
+        if names[0].casefold().startswith("sep="):
+            message = 'the first line is the "sep=" of a spreadsheet; delete it, the separator is found without'
+        return refusal(self.path, message, line)
+
+    def _known_columns(self, delimiter: str) -> int:
+        try:
+            with open_text(self.path, self._encoding) as stream:
+                names, _ = Lockstep(stream, delimiter).header()
+        except Unreadable:
+            return 0
+        except UnicodeDecodeError:
+            problem = undecodable(self.path, self._encoding)
+            raise refusal(self.path, problem.message, problem.line) from None
+        return sum(1 for name in names if canonical(name) or resembles(name))
+
+    def _start(self, stream: TextIO) -> tuple[Layout, Lockstep]:
+        lockstep = Lockstep(stream, self._delimiter)
+        names, line = lockstep.header()
+        return layout_of(self.path, names, line), lockstep

@@ -1,0 +1,51 @@
+"""One record -> its jobs: the ids of expansions, and a sheet's seeds. Pure.
+
+An expansion's id is the record's own id and a suffix for each list it was drawn from, made of the value and
+never of its position: a value more, or another order, changes the id of no job that was there before.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from hashlib import sha256
+
+from batchgen.manifest.rules import Job
+from batchgen.manifest.values import LONGEST_ID
+from batchgen.manifest.words import shown
+from batchgen.model import Row
+
+_SPEAKING = re.compile(r"[A-Za-z0-9._-]{1,24}")
+
+
+def suffix(key: str, value: str) -> str:
+    """Return what the value ``value`` of the list ``key`` adds to the id: itself where it is short and plain."""
+    text = value.strip().replace(":", "x")
+    if key in ("seed", "seeds") and text.isdecimal():
+        return f"-s{int(text)}"
+    if _SPEAKING.fullmatch(text):
+        return f"-{text}"
+    return "-" + sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def with_suffixes(name: str | None, suffixes: Iterable[str]) -> str | None:
+    """Return the id of an expansion; None where the record has no id.
+
+    Raises ValueError, with a sentence for a person, when it becomes too long.
+    """
+    if name is None:
+        return None
+    whole = name + "".join(suffixes)
+    if len(whole) > LONGEST_ID:
+        grown = f"id {shown(name)} grows to {len(whole)} characters with what its lists add"
+        raise ValueError(f"{grown}; shorten it until {LONGEST_ID} will do")
+    return whole
+
+
+def over_seeds(job: Job, number: int, line: int, extras: dict[str, str]) -> Iterator[Row]:
+    """Return the rows of a job: one, or one for each of its seeds. Raises as :func:`with_suffixes`."""
+    if not job.seeds:
+        yield Row(number, line, job.request, job.id, extras)
+        return
+    for seed in job.seeds:
+        name = with_suffixes(job.id, [suffix("seeds", str(seed))])
+        yield Row(number, line, replace(job.request, seed=seed), name, extras)

@@ -1,0 +1,163 @@
+"""The names of columns and keys: which parameter each means, which are a person's own, which look misspelled. Pure."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+
+from batchgen.formulas import unguard
+from batchgen.manifest.rules import KNOWN
+from batchgen.manifest.words import escaped, shown
+from batchgen.model import Problem
+
+MOST_COLUMNS = 200
+# The headers of our own files: they come back with cells that are not a person's, and, as CSV, guarded ones.
+_RESULTS_BEGIN = ("id", "row", "status", "video", "prompt")  # results.csv
+_WORKBOOK_BEGIN = ("id", "row", "status", "video", "poster")  # results.xlsx, whose cells need no guard
+_FAILURES_BEGIN = ("id", "prompt", "seed", "mode", "resolution", "duration", "aspect_ratio", "provider",
+                   "negative_prompt", "image_urls", "enable_prompt_expansion")  # fmt: skip
+_FAILURES_END = "reason"
+_RESULT_COLUMNS = frozenset(
+    {"row", "status", "poster", "video", "task_id", "fail_code", "fail_message", "attempts", "submitted_at",
+     "completed_at", "generation_seconds", "bytes", "sha256"}
+)  # fmt: skip
+# Near enough to a parameter to be flagged, yet words that people do use for columns of their own.
+_OWN_WORDS = frozenset({"modes", "ids", "revolution", "evolution", "solution", "provided", "provide", "promo"})
+# Other names for a parameter: only questioned, since they may well be meant as a column of one's own.
+_OTHER_NAMES = MappingProxyType(
+    {"image": "image_urls", "images": "image_urls", "aspect": "aspect_ratio", "ratio": "aspect_ratio",
+     "negative": "negative_prompt", "negprompt": "negative_prompt", "expandprompt": "enable_prompt_expansion"}
+)  # fmt: skip
+_SHORTEST = 6  # letters of a parameter that may be meant by a misspelling: below, every other word is near
+_LONG = 9  # letters from which on two slips are allowed
+
+
+def canonical(name: str) -> str | None:
+    """Return the parameter that a column or key means, whatever its case and the blanks around it."""
+    plain = name.strip().casefold()
+    return plain if plain in KNOWN else None
+
+
+@lru_cache(maxsize=1024)  # each job of a YAML file asks about its keys again
+def resembles(name: str) -> str | None:
+    """Return the parameter of which ``name``, which is none, looks like a misspelling."""
+    squeezed = _squeezed(name)
+    if squeezed in _OWN_WORDS:
+        return None
+    for known in KNOWN:
+        plain = _squeezed(known)
+        if squeezed == plain or (len(plain) >= _SHORTEST and squeezed in (plain + "s", plain.rstrip("s"))):
+            return known
+    if len(squeezed) < 5 or any(letter.isdigit() for letter in squeezed):
+        return None
+    return next((known for known in KNOWN if _near(squeezed, _squeezed(known))), None)
+
+
+def _squeezed(name: str) -> str:
+    return re.sub(r"[\s_\-]+", "", name.casefold())
+
+
+def _near(name: str, known: str) -> bool:
+    if len(known) < _SHORTEST or abs(len(name) - len(known)) > 2:
+        return False
+    allowed = 2 if len(known) >= _LONG else 1
+    return _slips(name, known) <= allowed
+
+
+def _slips(one: str, other: str) -> int:
+    """Letters to insert, delete, replace or swap with their neighbour (Damerau-Levenshtein, neighbours only)."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        older, before, row = before, row, [i]
+        for j, b in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, older[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
+
+
+def question(name: str, present: Collection[str], kind: str) -> tuple[str, bool] | None:
+    """Return what to ask about an own ``kind`` (column, key) called ``name``, and whether it forbids the run.
+
+    ``present`` are the parameters that stand beside it: where the resembled one is there too, the name is most
+    likely meant as it stands.
+    """
+    meant = resembles(name)
+    if meant and meant not in present:
+        way_out = f"rename it to {meant}, or, if it is your own, to something less like it"
+        return f"{kind} {shown(name)} is not known; {way_out}", True
+    other = meant or _OTHER_NAMES.get(_squeezed(name))
+    if other and (meant or other not in present):
+        return f"{kind} {shown(name)} is carried along as your own; if {other} is meant, rename it", False
+    return None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the header of a sheet says about its records."""
+
+    names: tuple[str, ...]  # as they stand in the header
+    places: Mapping[str, int]  # parameter -> its place in a record
+    own: tuple[int, ...]  # the places of the further columns
+    unnamed: tuple[int, ...]  # columns without a name: they must be empty
+    guarded: bool  # this is a file of ours, whose cells are guarded against formulas
+    partial: bool  # this is our failures.csv: the rows that are not in it are not gone
+    problems: tuple[Problem, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the further columns, in order."""
+        return tuple(self.names[place] for place in self.own)
+
+    def column(self, parameter: str) -> str | None:
+        """Return the parameter's column as the header spells it, fit to be shown."""
+        place = self.places.get(parameter)
+        return parameter if place is None else escaped(self.names[place].strip())
+
+
+def study(header: Sequence[str], line: int | None) -> Layout:
+    """Return what a header of at most ``MOST_COLUMNS`` names means, with every problem in it."""
+    dropped, guarded = _ours(header)
+    names = tuple(map(unguard, header)) if guarded else tuple(header)
+    plain = [name.strip().casefold() for name in names]
+    partial = _FAILURES_END in dropped
+    if partial:  # a column of that name which was a person's own comes back under it
+        names = tuple(name.removeprefix("manifest_") if _is_moved(name) else name for name in names)
+    first = {name: place for place, name in reversed(list(enumerate(plain))) if name}
+    own = tuple(sorted(place for name, place in first.items() if name not in KNOWN and name not in dropped))
+    places = {name: place for name, place in first.items() if name in KNOWN}
+    problems = [*_twice(names, plain, line), *_questions([names[place] for place in own], places, line)]
+    if "prompt" not in places and not any(resembles(names[place]) == "prompt" for place in own):
+        problems.append(Problem(line, None, "no column is called prompt; name the one that holds the prompts so"))
+    unnamed = tuple(place for place, name in enumerate(plain) if not name)
+    return Layout(names, places, own, unnamed, guarded, partial, tuple(problems))
+
+
+def _ours(header: Sequence[str]) -> tuple[frozenset[str], bool]:
+    """Return the columns of a file of ours that are not read back, and whether its cells are guarded."""
+    plain = tuple(name.strip().casefold() for name in header)
+    if plain[:5] in (_RESULTS_BEGIN, _WORKBOOK_BEGIN):
+        return _RESULT_COLUMNS, plain[:5] == _RESULTS_BEGIN
+    if plain[: len(_FAILURES_BEGIN)] == _FAILURES_BEGIN and _FAILURES_END in plain:
+        return frozenset({_FAILURES_END}), True
+    return frozenset(), False
+
+
+def _is_moved(name: str) -> bool:
+    return name.strip().casefold().removeprefix("manifest_") == _FAILURES_END
+
+
+def _twice(names: Sequence[str], plain: Sequence[str], line: int | None) -> list[Problem]:
+    return [
+        Problem(line, escaped(name.strip()), f"the column {shown(name)} is there twice; rename or delete one")
+        for place, name in enumerate(names)
+        if plain[place] and plain[place] in plain[:place]
+    ]
+
+
+def _questions(own: Sequence[str], places: Collection[str], line: int | None) -> list[Problem]:
+    asked = ((name, question(name, places, "column")) for name in own)
+    return [Problem(line, escaped(name.strip()), *answer) for name, answer in asked if answer]

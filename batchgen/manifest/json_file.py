@@ -1,0 +1,158 @@
+"""JSON manifests: a list of jobs, or an object like a YAML manifest; and JSON Lines, a job on each line."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Sections
+from batchgen.manifest.jobs import Jobs, at
+from batchgen.manifest.json_nodes import Cursor
+from batchgen.manifest.nodes import Node, Stop, Text, enter
+from batchgen.manifest.overrides import NOTHING_SET
+from batchgen.manifest.rules import Rules
+from batchgen.manifest.textfile import open_text, refusal, undecodable
+from batchgen.model import Problem, Row
+
+LARGEST = 256 << 20  # bytes of a .json file, which is held in memory; a .jsonl file may have any size
+_LONGEST_LINE = 16 << 20  # characters
+
+
+class _Json:
+    """What the two formats share.
+
+    Row.number is the job's place among the jobs, from 1; the rows that it expands to share it, and its line.
+    """
+
+    partial = False
+
+    def __init__(
+        self, path: Path, *, model: str, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
+    ) -> None:
+        self.path = path
+        self._model = model
+        self._encoding = encoding
+        self._overrides = overrides
+        self._columns: dict[str, None] = {}
+        self._problems: list[Problem] = []
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The jobs' own further keys, in the order of their first use; complete after an iteration."""
+        return tuple(self._columns)
+
+    def __iter__(self) -> Iterator[Row | Problem]:
+        """Every row and every problem, job by job. Raises ManifestError if the file cannot be opened."""
+        self._problems = []
+        try:
+            with open_text(self.path, self._encoding) as stream:
+                yield from self._read(stream)
+        except UnicodeDecodeError:
+            yield undecodable(self.path, self._encoding)
+        except Stop as stop:
+            yield from self._drained()
+            yield stop.problem
+
+    def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
+        raise NotImplementedError
+
+    def _jobs(self, sections: Sections) -> Jobs:
+        jobs = sections.jobs(Rules(self._model), self._overrides, self._problems)
+        self._columns = jobs.columns
+        return jobs
+
+    def _drained(self) -> Iterator[Problem]:
+        problems = list(self._problems)
+        self._problems.clear()
+        yield from problems
+
+
+class JsonManifest(_Json):
+    """A list of jobs, or ``{"defaults": {}, "vars": {}, "jobs": []}`` with its keys in any order."""
+
+    def __init__(
+        self, path: Path, *, model: str, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
+    ) -> None:
+        """Raise ManifestError for a file that is too large to be held in memory."""
+        if path.stat().st_size > LARGEST:
+            raise refusal(path, f"it is larger than {LARGEST} bytes; save it as JSON Lines (.jsonl), or as CSV")
+        super().__init__(path, model=model, encoding=encoding, overrides=overrides)
+
+    def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
+        cursor = Cursor(stream.read(), self._problems)
+        sign = cursor.next()
+        if sign == "[":
+            yield from self._list(cursor, Sections())
+        elif sign == "{":
+            yield from self._object(cursor)
+        elif not sign:
+            yield EMPTY
+        else:
+            yield at(cursor.value(), "the file must be a list of jobs, or an object that holds one under jobs")
+            return
+        if cursor.next():
+            raise cursor.stop("something follows behind the end")
+
+    def _object(self, cursor: Cursor) -> Iterator[Row | Problem]:
+        """The jobs are passed over at first: what stands below them holds for them too."""
+        sections = Sections()
+        jobs: Cursor | None = None
+        for key in cursor.members():
+            if isinstance(key, Text) and key.value == "jobs" and cursor.next() == "[" and not jobs:
+                jobs = cursor.copy()
+                cursor.skip()
+                continue
+            value = cursor.value()
+            if isinstance(key, Text):
+                told: dict[str, tuple[Text, Node]] = {"jobs": (key, value)}
+                known = told if jobs and key.value == "jobs" else sections.entries
+                twice = key.value in known
+                enter(self._problems, known, key, value)
+                yield from () if twice else sections.check(key, value)
+            yield from self._drained()
+        if jobs:
+            yield from self._list(jobs, sections)
+        elif "jobs" not in sections.entries:
+            yield NO_JOBS
+
+    def _list(self, cursor: Cursor, sections: Sections) -> Iterator[Row | Problem]:
+        jobs = self._jobs(sections)
+        line, _ = cursor.where()
+        number = 0
+        for _ in cursor.items():
+            number += 1
+            job = cursor.value()
+            yield from self._drained()
+            yield from jobs.rows(job, number)
+        if number:
+            yield from sections.unused(jobs)
+        else:
+            yield Problem(line, None, NO_JOB)
+
+
+class JsonLines(_Json):
+    """A job on each line; blank lines are passed over."""
+
+    def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
+        jobs = self._jobs(Sections())
+        line = number = 0
+        while text := stream.readline(_LONGEST_LINE):
+            line += 1
+            if len(text) >= _LONGEST_LINE:
+                raise Stop(line, 1, "this line is too long to be a job; is it JSON Lines at all?")
+            if text.strip():
+                number += 1
+                yield from self._line(jobs, Cursor(text, self._problems, line), number)
+        if not number:
+            yield EMPTY
+
+    def _line(self, jobs: Jobs, cursor: Cursor, number: int) -> Iterator[Row | Problem]:
+        try:
+            job = cursor.value()
+            if cursor.next():
+                raise cursor.stop("a job should end where its line ends")
+        except Stop as stop:
+            yield from self._drained()
+            yield stop.problem
+            return
+        yield from self._drained()
+        yield from jobs.rows(job, number)

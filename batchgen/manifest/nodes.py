@@ -1,0 +1,74 @@
+"""Nested values as text, whatever the format: what YAML's and JSON's parsers make, and what ``jobs`` expands."""
+
+from dataclasses import dataclass
+
+from batchgen.manifest.headings import canonical
+from batchgen.manifest.records import LONGEST_CELL
+from batchgen.manifest.words import shown
+from batchgen.model import Problem
+
+DEEPEST = 20
+LONGEST_TEXT = LONGEST_CELL  # characters of one value
+
+
+class Stop(Exception):  # noqa: N818 - it is a message to the reader, not a fault
+    """Reading cannot go on; ``problem`` says why."""
+
+    def __init__(self, line: int, column: int, message: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(line, str(column), message)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A scalar. Lines and columns of all nodes count from 1."""
+
+    value: str
+    line: int
+    column: int
+    plain: bool = False  # written without quotes: only then may it mean "nothing"
+    cut: bool = False  # a comment which looks like a part of the text follows it
+
+    @property
+    def null(self) -> bool:
+        """Whether it is one of YAML's words for nothing."""
+        return self.plain and self.value in ("", "~", "null", "Null", "NULL")
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A sequence."""
+
+    items: list["Node"]
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A mapping: its keys (as their parameter is called, where they are one) to the key's text and the value."""
+
+    entries: dict[str, tuple[Text, "Node"]]
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What was refused and told already; whatever needs it is left out without a further word."""
+
+    line: int
+    column: int
+
+
+Node = Text | Many | Table | Broken
+
+
+def enter(problems: list[Problem], entries: dict[str, tuple[Text, Node]], key: Text, value: Node) -> None:
+    """Put the value under its key, unless the key is there already, which is a problem."""
+    name = canonical(key.value) or key.value
+    if name in entries:
+        message = f"the key {shown(key.value)} is there twice; delete one of the two"
+        problems.append(Problem(key.line, str(key.column), message))
+    else:
+        entries[name] = (key, value)

@@ -1,0 +1,147 @@
+"""What the spreadsheet formats share: a cell as text, or as something that is none, and how each is told. Pure."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from batchgen.manifest.rules import KNOWN
+from batchgen.manifest.words import escaped
+
+MOST_SHEET_COLUMNS = 16384  # of any spreadsheet program
+_ROUNDED_FROM = 16  # digits: of a number, a spreadsheet program keeps 15 and writes noughts behind them
+_EXACT = 2**53  # up to here a number of a spreadsheet, a double, can be any whole number
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_RATIOS = re.compile(r"0?([0-9]{1,2}):0?([0-9]{1,2})(:00)?")
+
+
+class Number(NamedTuple):
+    """A cell that holds a number: its plain digits, which may be fewer than were typed."""
+
+    text: str
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether digits may have been lost: noughts stand where a spreadsheet program writes nothing else."""
+        digits = self.text.lstrip("-")
+        if not digits.isdecimal() or len(digits) < _ROUNDED_FROM:
+            return False
+        return digits.endswith("0") or int(digits) > _EXACT
+
+
+class Moment(NamedTuple):
+    """A cell that holds a date, a time, or both."""
+
+    kind: str  # "date", "time", "date and time"
+    text: str
+
+
+class Fault(NamedTuple):
+    """A cell that holds nothing to go by; the message goes on where "the cell" begins, and says the way out."""
+
+    message: str
+
+
+Cell = str | Number | Moment | Fault
+
+
+@dataclass
+class Line:
+    """A row of a sheet that has something in it."""
+
+    number: int  # as the spreadsheet program shows it, from 1
+    cells: dict[int, Cell]  # column, from 0 -> what is not blank
+    hidden: bool = False
+
+
+class SheetName(NamedTuple):
+    """A sheet of the file."""
+
+    name: str
+    visible: bool
+    blank: bool
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Cells that are shown as one, of which only the first has the value; rows from 1, columns from 0."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def __str__(self) -> str:
+        return f"{letters(self.left)}{self.top}:{letters(self.right)}{self.bottom}"
+
+
+class Reading(Protocol):
+    """One pass over one sheet; ``merged`` is complete at its end."""
+
+    merged: list[Merged]
+
+    def __iter__(self) -> Iterator[Line]:
+        """The rows that are not blank."""
+
+
+def letters(column: int) -> str:
+    """``A`` for 0, ``AA`` for 26."""
+    text = ""
+    column += 1
+    while column:
+        column, place = divmod(column - 1, 26)
+        text = chr(ord("A") + place) + text
+    return text
+
+
+def number(raw: str) -> Cell:
+    """Return the cell of a number as the file spells it: ``5``, ``5.0``, ``1.5E+3``."""
+    if raw.isdecimal() and len(raw) < _ROUNDED_FROM and raw.isascii():
+        return raw
+    try:
+        value = float(raw)
+        if value.is_integer() and abs(value) < 1e22:
+            exact = int(raw) if raw.lstrip("-").isdecimal() else int(value)
+            return Number(str(exact))
+        return repr(value)
+    except (ValueError, OverflowError):
+        return Fault(f'holds a number that cannot be read ("{escaped(raw[:40])}"); type it again')
+
+
+def text(content: str) -> Cell:
+    """Return the cell of a text; one with half a character or a NUL can be neither sent nor kept."""
+    if bad := _UNSTORABLE.search(content):
+        return Fault(f"holds a character that no text can have ({escaped(bad[0])}); delete it")
+    return content
+
+
+def error(shown: str) -> Cell:
+    """Return the cell of a formula that went wrong."""
+    return Fault(f"holds the error {escaped(shown[:20]) or '?'}; mend its formula, or type the value")
+
+
+UNCALCULATED = Fault(
+    "holds a formula without a result; open the file in a spreadsheet program and save it, or type the value"
+)
+
+
+def as_text(cell: Cell, parameter: str) -> tuple[str, str | None]:
+    """Return the cell's text under a column (its parameter, or "" for a person's own), and what is wrong with it."""
+    if isinstance(cell, str):
+        return cell, None
+    if isinstance(cell, Fault):
+        return "", f"the cell {cell.message}"
+    if isinstance(cell, Moment):
+        return cell.text, _moment(cell, parameter) if parameter in KNOWN else None
+    if parameter in KNOWN and cell.is_rounded:
+        message = f"the cell is the number {cell.text}, of which a spreadsheet may have changed the last digits"
+        return "", f"{message}; format the column as text and type the digits again"
+    return cell.text, None
+
+
+def _moment(cell: Moment, parameter: str) -> str:
+    """What a spreadsheet program makes of 16:9 and of 1-4 is never undone by guessing: what was typed is not in it."""
+    clock = _RATIOS.fullmatch(cell.text) if parameter == "aspect_ratio" else None
+    typed = f"{clock[1]}:{clock[2]}" if clock else "the value"
+    mend = f"format the column as text and type {typed} again"
+    return f"the spreadsheet made the {cell.kind} {cell.text} of this cell; {mend}"

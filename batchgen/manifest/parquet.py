@@ -1,0 +1,196 @@
+"""Parquet, as pandas, polars and DuckDB write it: typed columns -> the same text that a sheet would hold.
+
+Its engine, pyarrow, weighs more than all the rest of batchgen: it is an extra, ``batchgen[parquet]``.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from batchgen.manifest.office import Cell, Fault, Moment, Number, as_text, text
+from batchgen.manifest.overrides import NOTHING_SET
+from batchgen.manifest.records import LONGEST_CELL, NO_ROWS, Block, Records, layout_of
+from batchgen.manifest.rules import Rules
+from batchgen.manifest.textfile import refusal
+from batchgen.manifest.words import escaped, shown
+from batchgen.model import Problem, Row
+
+_BLOCK_RECORDS = 4096
+_MOST_ROWS = 50_000_000  # a file of a kilobyte can claim more rows than anybody could pay for
+_MOST_GROUP_BYTES = 2_000_000_000  # a group of rows is read at once
+_EXACT = 2**53
+
+
+class ParquetManifest:
+    """A table with its schema read. ``Row.line`` and ``Row.number`` are the record's number, from 1."""
+
+    def __init__(self, path: Path, *, model: str, overrides: Mapping[str, str] = NOTHING_SET) -> None:
+        """Read the schema. Raises ManifestError where the engine is missing, or the file is none."""
+        self.path = path
+        self._model = model
+        self._overrides = overrides
+        with self._open() as file:
+            _check(path, file.metadata)
+            self._layout = layout_of(path, file.schema_arrow.names, None)
+            self._takers = [_taker(field.type) for field in file.schema_arrow]
+        self.columns = self._layout.columns
+
+    @property
+    def partial(self) -> bool:
+        """Whether this is a failures.csv of ours, saved as Parquet."""
+        return self._layout.partial
+
+    def __iter__(self) -> Iterator[Row | Problem]:
+        """Every row and every problem."""
+        yield from self._layout.problems
+        records = Records(self._layout, Rules(self._model), self._overrides)
+        number = 0
+        with self._open() as file:
+            batches = file.iter_batches(batch_size=_BLOCK_RECORDS, use_threads=False)
+            while (batch := self._next(batches)) is not None:
+                if isinstance(batch, Problem):
+                    yield batch
+                    return
+                yield from records.rows(self._block(batch, number))
+                number += batch.num_rows
+        if not number:
+            yield NO_ROWS
+
+    def _open(self) -> Any:
+        try:
+            return _engine().ParquetFile(str(self.path))
+        except ModuleNotFoundError:
+            message = (
+                "Parquet needs pyarrow, which is not installed: pip install 'batchgen[parquet]', or save it as CSV"
+            )
+            raise refusal(self.path, message) from None
+        except (OSError, ValueError) as error:
+            raise refusal(self.path, f"it is not a Parquet file ({_first_line(error)}); write it again") from None
+
+    @staticmethod
+    def _next(batches: Any) -> Any:
+        """Return the next batch, None at the end, or what is wrong with the file."""
+        try:
+            return next(batches, None)
+        except (OSError, ValueError, MemoryError) as error:
+            return Problem(None, None, f"the file is damaged ({_first_line(error)}); write it again")
+
+    def _block(self, batch: Any, before: int) -> Block:
+        numbers = list(range(before + 1, before + batch.num_rows + 1))
+        block = Block(numbers, list(numbers))
+        named = {place: name for name, place in self._layout.places.items()}
+        read = {*named, *self._layout.own, *self._layout.unnamed}
+        for place, (column, take) in enumerate(zip(batch.columns, self._takers, strict=True)):
+            parameter = named.get(place, "")
+            values = column.to_pylist() if place in read else [None] * batch.num_rows
+            block.columns.append([self._cell(block, at, place, parameter, take, v) for at, v in enumerate(values)])
+        return block
+
+    def _cell(
+        self, block: Block, at: int, place: int, parameter: str, take: Callable[[Any, str], Cell], value: Any
+    ) -> str:
+        if value is None:
+            return ""
+        cell = take(value, parameter)
+        if isinstance(cell, str) and len(cell) <= LONGEST_CELL:
+            return cell
+        found, message = as_text(cell, parameter)
+        if len(found) > LONGEST_CELL:
+            message = f"the cell is longer than {LONGEST_CELL} characters; shorten it"
+        if message:
+            column = escaped(self._layout.names[place].strip()) or str(place + 1)
+            block.problems.append(Problem(block.lines[at], column, message.replace("the spreadsheet", "the file")))
+            block.flaws.setdefault(at, set()).add(parameter)
+        return found
+
+
+def _engine() -> Any:
+    return import_module("pyarrow.parquet")
+
+
+def _first_line(error: BaseException) -> str:
+    return escaped(str(error).partition("\n")[0][:200])
+
+
+def _check(path: Path, metadata: Any) -> None:
+    groups = (metadata.row_group(place).total_byte_size for place in range(metadata.num_row_groups))
+    if metadata.num_rows > _MOST_ROWS or max(groups, default=0) > _MOST_GROUP_BYTES:
+        raise refusal(path, f"it holds {metadata.num_rows} rows in too large groups; split it")
+
+
+def _taker(kind: Any) -> Callable[[Any, str], Cell]:
+    """Return what makes a cell of a column's values, by the column's type."""
+    name = str(kind)
+    for beginning, take in _TAKERS.items():
+        if name.startswith(beginning):
+            return take
+    if name.startswith("dictionary"):
+        return _taker(kind.value_type)
+    return lambda _value, _parameter: Fault(
+        f"holds a value of the type {name[:40]}, which no sheet has; make it a text"
+    )
+
+
+def _text(value: Any, _: str) -> Cell:
+    return text(value)
+
+
+def _whole(value: Any, _: str) -> Cell:
+    return str(value)
+
+
+def _switch(value: Any, _: str) -> Cell:
+    return "true" if value else "false"
+
+
+def _real(value: float, _: str) -> Cell:
+    """Return whole numbers as such: pandas makes floats of them where a cell of the column is blank."""
+    if value != value:  # NaN: so pandas and polars write a blank
+        return ""
+    if not value.is_integer():
+        return repr(value)
+    if abs(value) > _EXACT:
+        return Fault(f"holds the float {value!r}, which may have lost digits; save the column as whole numbers")
+    return str(int(value))
+
+
+def _day(value: Any, _: str) -> Cell:
+    return Moment("date", value.isoformat())
+
+
+def _instant(value: Any, _: str) -> Cell:
+    return Moment("date and time", str(value))
+
+
+def _time(value: Any, _: str) -> Cell:
+    return Moment("time", value.isoformat(timespec="minutes") if not value.second else str(value))
+
+
+def _list(values: list[Any], parameter: str) -> Cell:
+    if all(isinstance(value, str) for value in values) and parameter == "image_urls":
+        return json.dumps(values, ensure_ascii=False) if values else ""
+    if all(isinstance(value, int) for value in values) and parameter == "seeds":
+        return ";".join(map(str, values))
+    return Fault(f"holds a list ({shown(str(values))}); only image_urls and seeds may be one")
+
+
+_TAKERS: Mapping[str, Callable[[Any, str], Cell]] = {
+    "string": _text,
+    "large_string": _text,
+    "string_view": _text,
+    "int": _whole,
+    "uint": _whole,
+    "decimal": lambda value, _: Number(str(value)) if value % 1 else str(int(value)),
+    "bool": _switch,
+    "halffloat": _real,
+    "float": _real,
+    "double": _real,
+    "date": _day,
+    "timestamp": _instant,
+    "time": _time,
+    "list": _list,
+    "large_list": _list,
+    "null": lambda _value, _parameter: "",
+}

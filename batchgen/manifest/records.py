@@ -1,0 +1,124 @@
+"""From blocks of a sheet's cells to rows and problems: the same for every format that has a header and records."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from pathlib import Path
+
+from batchgen.formulas import unguard
+from batchgen.manifest import expand
+from batchgen.manifest.headings import MOST_COLUMNS, Layout, study
+from batchgen.manifest.overrides import NOTHING_SET
+from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Finding, Job, Rules
+from batchgen.manifest.textfile import refusal
+from batchgen.manifest.words import escaped, shown
+from batchgen.model import Problem, Row
+
+LONGEST_CELL = 1 << 20  # characters
+NO_ROWS = Problem(None, None, "there is a header but no row below it; write a row for each video")
+_PARTNERS: Mapping[str, set[str]] = (
+    {"mode": {"image_urls"}, "image_urls": {"mode"}, "seed": {"seeds"}, "seeds": {"seed"}}
+)  # fmt: skip
+
+
+class Unreadable(Exception):  # noqa: N818 - it is a message to the reader, not a fault
+    """Reading cannot go on; ``problem`` says why."""
+
+    def __init__(self, line: int | None, message: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(line, None, message)
+
+
+@dataclass
+class Block:
+    """Some thousand records: three lists of one length (``columns`` is one list for each column).
+
+    ``flaws`` are the records (by their place in the lists) with cells that are no text, which the problems have told
+    already: the names of the parameters that they stand under, or "" for a column of a person's own.
+    """
+
+    numbers: list[int] = field(default_factory=list)  # the record's number in the file, from 1
+    lines: list[int] = field(default_factory=list)  # the line it starts on, from 1
+    columns: list[list[str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    flaws: dict[int, set[str]] = field(default_factory=dict)
+
+
+class Records:
+    """From the blocks of cells to rows and problems. ``overrides`` stand in the place of whole columns."""
+
+    def __init__(self, layout: Layout, rules: Rules, overrides: Mapping[str, str] = NOTHING_SET) -> None:
+        self._layout = layout
+        self._rules = rules
+        self._overrides = overrides
+        self._unnamed = list(layout.unnamed)
+
+    def rows(self, block: Block) -> Iterator[Row | Problem]:
+        """Return the rows of a block, and what is wrong in it."""
+        yield from block.problems
+        if not block.lines:
+            return
+        columns, layout = block.columns, self._layout
+        if layout.guarded:
+            columns = [list(map(unguard, column)) for column in columns]
+        yield from self._check_unnamed(block)
+        names = layout.columns
+        own = zip(*(columns[place] for place in layout.own), strict=True) if names else repeat(())
+        judge = self._rules.judge
+        cells = map(Cells._make, zip(*map(self._column, KNOWN, repeat(columns)), strict=False))
+        records = zip(block.numbers, block.lines, cells, own, strict=False)
+        for place, (number, line, record, further) in enumerate(records):
+            job, findings = judge(record)
+            if findings or block.flaws:
+                flawed = block.flaws.get(place, set())
+                yield from self._problems(findings, line, flawed)
+                job = None if flawed else job
+            if job:
+                extras = dict(zip(names, further, strict=True))
+                if job.seeds:
+                    yield from self._over_seeds(job, number, line, extras)
+                else:
+                    yield Row(number, line, job.request, job.id, extras)
+
+    def _column(self, name: str, columns: list[list[str]]) -> Iterator[str]:
+        if name in self._overrides:
+            return repeat(self._overrides[name])
+        return iter(columns[self._layout.places[name]]) if name in self._layout.places else repeat("")
+
+    def _over_seeds(self, job: Job, number: int, line: int, extras: dict[str, str]) -> Iterator[Row | Problem]:
+        try:
+            yield from expand.over_seeds(job, number, line, extras)
+        except ValueError as error:
+            yield Problem(line, self._layout.column("id"), str(error))
+
+    def _problems(self, findings: list[Finding], line: int, flawed: set[str]) -> Iterator[Problem]:
+        for name, message, fatal in findings:
+            # A header without a prompt has its own problem, and so has a cell that could not be read: what only
+            # follows from that need not be told again at each row.
+            if message == MISSING_PROMPT and "prompt" not in self._layout.places:
+                continue
+            if name not in flawed and not (_PARTNERS.get(name, set()) & flawed):
+                yield Problem(line, self._layout.column(name), message, fatal)
+
+    def _check_unnamed(self, block: Block) -> Iterator[Problem]:
+        """Return a cell under no name: told once for each such column."""
+        for place in list(self._unnamed):
+            for line, cell in zip(block.lines, block.columns[place], strict=True):
+                if cell.strip():
+                    yield beyond(place, cell, line)
+                    self._unnamed.remove(place)
+                    break
+
+
+def beyond(place: int, cell: str, line: int) -> Problem:
+    """Return what there is to say of a cell (its column counted from 0) that has no name above it."""
+    message = f"column {place + 1} has no name but holds {shown(cell)}; name it, or empty it"
+    return Problem(line, escaped(str(place + 1)), message)
+
+
+def layout_of(path: Path, names: Sequence[str], line: int | None) -> Layout:
+    """Return what the header means. Raises ManifestError for one that is too wide to be one."""
+    if len(names) > MOST_COLUMNS:
+        message = f"the header has {len(names)} columns, more than {MOST_COLUMNS}; is the sheet transposed?"
+        raise refusal(path, message, line)
+    return study(names, line)

@@ -1,0 +1,186 @@
+"""The one coercion: a record of text cells -> a job, or everything that is wrong with it. Pure, for every format."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from batchgen.catalog import Accepts, accepts
+from batchgen.manifest import values
+from batchgen.manifest.values import Refused
+from batchgen.model import Request
+
+TEXT_TO_VIDEO = "text-to-video"
+IMAGE_TO_VIDEO = "image-to-video"
+MISSING_PROMPT = "the prompt is missing; write what the video is to show"
+_MOST_REMEMBERED = 10_000  # distinct sets of choices that are kept in memory
+
+T = TypeVar("T")
+
+
+class Cells(NamedTuple):
+    """A record of a manifest as text, whatever its format; a blank cell means the service's default."""
+
+    mode: str = ""
+    prompt: str = ""
+    resolution: str = ""
+    duration: str = ""
+    aspect_ratio: str = ""
+    image_urls: str = ""
+    negative_prompt: str = ""
+    seed: str = ""
+    enable_prompt_expansion: str = ""
+    provider: str = ""
+    id: str = ""
+    seeds: str = ""
+
+
+KNOWN = Cells._fields  # every column or key that has a meaning here
+
+
+class Finding(NamedTuple):
+    """What is wrong with one parameter of a record, and how to mend it."""
+
+    parameter: str
+    message: str
+    fatal: bool = True
+
+
+class Job(NamedTuple):
+    """A record that is in order: its request, and what it is to be expanded by."""
+
+    request: Request
+    id: str | None
+    seeds: tuple[int, ...]  # one video of each; empty: one video, with the request's own seed
+
+
+class _Choices(NamedTuple):
+    """The values of the columns with few different cells, judged once for each set of cells."""
+
+    mode: str | None
+    resolution: str | None
+    duration: int | None
+    aspect_ratio: str | None
+    expansion: bool | None
+    provider: str | None
+    findings: tuple[Finding, ...]
+
+
+class Rules:
+    """What a model accepts, applied to records; remembers judgements, so one instance serves a whole file."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._accepts: Accepts = accepts(model)
+        self._remembered: dict[tuple[str, ...], _Choices] = {}
+
+    def judge(self, cells: Cells) -> tuple[Job | None, list[Finding]]:
+        """Return the job (None if something fatal was found) and every finding, the questions too."""
+        # A million rows pass here: the cells are unpacked once, and a blank one costs no call.
+        mode, prompt, resolution, duration, ratio, urls, negative, seed, expansion, provider, name, seeds = cells
+        key = (mode, resolution, duration, ratio, expansion, provider)
+        chosen = self._remembered.get(key) or self._remember(key)
+        findings = list(chosen.findings)
+        known = self._accepts
+        images = _taken(findings, "image_urls", urls, values.images) or () if urls else ()
+        request = Request(
+            self._model,
+            chosen.mode or (IMAGE_TO_VIDEO if images else TEXT_TO_VIDEO),
+            _prose(findings, "prompt", prompt, known.advised_prompt_characters) or "",
+            chosen.resolution,
+            chosen.duration,
+            chosen.aspect_ratio,
+            images,
+            _prose(findings, "negative_prompt", negative, known.advised_negative_prompt_characters)
+            if negative
+            else None,
+            _taken(findings, "seed", seed, values.seed) if seed else None,
+            chosen.expansion,
+            chosen.provider,
+        )
+        identity = _taken(findings, "id", name, values.identity) if name else None
+        many = self._seeds(seed, seeds, findings) if seeds else ()
+        if urls or chosen.mode:
+            self._check_images(chosen.mode, urls, images, findings)
+        if not request.prompt:
+            _check_missing(findings)
+        fatal = findings and any(found.fatal for found in findings)
+        return (None if fatal else Job(request, identity, many)), findings
+
+    def _remember(self, key: tuple[str, ...]) -> _Choices:
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        chosen = self._remembered[key] = self._choose(*key)
+        return chosen
+
+    def _choose(
+        self, mode: str, resolution: str, duration: str, aspect_ratio: str, expansion: str, provider: str
+    ) -> _Choices:
+        found: list[Finding] = []
+        known = self._accepts
+
+        def one_of(name: str, cell: str, allowed: tuple[str, ...]) -> str | None:
+            return _taken(found, name, cell, lambda text: values.choice(name, text, allowed))
+
+        return _Choices(
+            one_of("mode", mode, known.modes),
+            one_of("resolution", resolution, known.resolutions),
+            _taken(found, "duration", duration, lambda text: values.duration(text, known.durations)),
+            one_of("aspect_ratio", aspect_ratio, known.aspect_ratios),
+            _taken(
+                found,
+                "enable_prompt_expansion",
+                expansion,
+                lambda text: values.switch("enable_prompt_expansion", text),
+            ),
+            one_of("provider", provider, known.providers),
+            tuple(found),
+        )
+
+    @staticmethod
+    def _seeds(seed: str, seeds: str, findings: list[Finding]) -> tuple[int, ...]:
+        if seed.strip() and seeds.strip():
+            findings.append(Finding("seeds", "both seed and seeds are filled; empty one of the two"))
+        return _taken(findings, "seeds", seeds, values.seeds) or ()
+
+    def _check_images(self, mode: str | None, urls: str, images: tuple[str, ...], findings: list[Finding]) -> None:
+        given = bool(urls.strip()) and urls.strip() != "[]"
+        if mode == TEXT_TO_VIDEO and given:
+            message = f"the mode is {TEXT_TO_VIDEO} but image_urls is filled; write {IMAGE_TO_VIDEO} or empty it"
+            findings.append(Finding("image_urls", message))
+        if mode == IMAGE_TO_VIDEO and not given:
+            message = f"the mode is {IMAGE_TO_VIDEO} but image_urls is empty; give the link of an image"
+            findings.append(Finding("image_urls", message))
+        _advise(findings, "image_urls", len(images), self._accepts.advised_images, "images")
+
+
+def _prose(findings: list[Finding], name: str, cell: str, most: int) -> str | None:
+    """Return a prompt to the character, or None if it is blank or refused."""
+    if not cell or cell.isspace():
+        return None
+    if len(cell) > most:
+        _advise(findings, name, len(cell), most, "characters")
+    if cell.isprintable():
+        return cell
+    return _taken(findings, name, cell, lambda text: values.prose(name, text))
+
+
+def _check_missing(findings: list[Finding]) -> None:
+    """Tell of a prompt that is not there, unless there is one and it was refused."""
+    if not any(found.parameter == "prompt" and found.fatal for found in findings):
+        findings.append(Finding("prompt", MISSING_PROMPT))
+
+
+def _taken(findings: list[Finding], name: str, cell: str, take: Callable[[str], T]) -> T | None:
+    """Return the cell's value; None if it is blank, or refused (which is then among the findings)."""
+    if not cell or cell.isspace():
+        return None
+    try:
+        return take(cell)
+    except Refused as refused:
+        findings.append(Finding(name, str(refused)))
+        return None
+
+
+def _advise(findings: list[Finding], name: str, amount: int, most: int, unit: str) -> None:
+    if amount > most:
+        message = f"{name} has {amount} {unit}, the service advises at most {most}; it may refuse or cut it"
+        findings.append(Finding(name, message, fatal=False))

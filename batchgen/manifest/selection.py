@@ -1,0 +1,161 @@
+"""``--only``, ``--shard`` and ``--limit``: which rows of a manifest a run is to make. Pure.
+
+The whole manifest is always taken in; what is selected is only submitted or not. So a try of three rows is no change
+of the sheet, and the rows that were left out are pending, not gone.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from typing import NamedTuple
+
+from batchgen.errors import UsageError
+from batchgen.manifest.words import alternatives, did_you_mean, shown
+from batchgen.model import State
+
+_NUMBERS = re.compile(r"(?:row:)?([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
+_GLOB = re.compile(r"[*?\[]")
+_STATES = tuple(state.value for state in State if state is not State.SUBMITTING)
+
+
+class Candidate(NamedTuple):
+    """A row that may be selected."""
+
+    id: str  # the one that it is known by in the ledger
+    number: int  # the record of the manifest, from 1
+    digest: str  # of its request
+    seeded: bool  # its request has a seed: rows with the same one share a task
+    status: str  # a State's word
+
+
+class _Term(NamedTuple):
+    """One of the alternatives of ``--only``."""
+
+    text: str
+    takes: Callable[[Candidate], bool]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What ``--only``, ``--shard`` and ``--limit`` say; without any of them every row is selected."""
+
+    only: tuple[_Term, ...] = ()
+    shard: tuple[int, int] | None = None  # (2, 5): the second of five
+    limit: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.only) or self.shard is not None or self.limit is not None
+
+    def pick(self) -> "Picker":
+        """Return one that goes once through the rows, in the manifest's order."""
+        return Picker(self)
+
+
+@dataclass
+class Picker:
+    """One pass over a manifest's rows."""
+
+    selection: Selection
+    taken: int = 0
+    _met: set[str] = field(default_factory=set)
+
+    def takes(self, row: Candidate) -> bool:
+        """Whether the row is selected. Rows must come in the manifest's order, each once."""
+        selection = self.selection
+        if selection.only and not self._is_asked_for(row):
+            return False
+        if selection.shard and shard_of(row, selection.shard[1]) != selection.shard[0]:
+            return False
+        if selection.limit is not None and self.taken >= selection.limit:
+            return False
+        self.taken += 1
+        return True
+
+    def _is_asked_for(self, row: Candidate) -> bool:
+        found = [term.text for term in self.selection.only if term.takes(row)]
+        self._met.update(found)
+        return bool(found)
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """The terms of ``--only`` that no row has met; complete after the pass."""
+        return tuple(term.text for term in self.selection.only if term.text not in self._met)
+
+    def remarks(self) -> Iterator[str]:
+        """What a person should know after the pass."""
+        for text in self.unmet:
+            hint = "" if _GLOB.search(text) or ":" in text else f"; write {text}* for ids that begin so"
+            yield f"--only {shown(text)} is no row's{hint}"
+        if not self.taken:
+            yield "no row is selected"
+
+
+def parse(only: str | None = None, shard: str | None = None, limit: int | None = None) -> Selection:
+    """Return what the flags say. Raises UsageError where they say nothing that can be."""
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit} would make nothing; write a number from 1")
+    return Selection(tuple(_terms(only)) if only is not None else (), _shard(shard), limit)
+
+
+def _terms(only: str) -> Iterator[_Term]:
+    texts = [text.strip() for text in only.split(",") if text.strip()]
+    if not texts:
+        raise UsageError("--only selects nothing; write ids, ranges such as 10-20, or status:failed")
+    return map(_term, texts)
+
+
+def _term(text: str) -> _Term:
+    kind, sign, rest = text.partition(":")
+    if sign and kind == "status":
+        return _Term(text, _by_status(rest))
+    if numbers := _NUMBERS.fullmatch(text):
+        return _Term(text, _by_number(text, int(numbers[1]), int(numbers[2] or numbers[1])))
+    if sign and kind == "row":
+        raise UsageError(f"--only {shown(text)} is no row; write row:10 or row:10-20")
+    return _Term(text, _by_id(rest if sign and kind == "id" else text))
+
+
+def _by_status(name: str) -> Callable[[Candidate], bool]:
+    if name not in _STATES:
+        hint = did_you_mean(name, _STATES)
+        raise UsageError(f"--only status:{name}: there is no such status; write {alternatives(_STATES)}{hint}")
+    return lambda row: row.status == name
+
+
+def _by_number(text: str, first: int, last: int) -> Callable[[Candidate], bool]:
+    if first > last:
+        raise UsageError(f"--only {text} runs backwards; write {last}-{first}")
+    return lambda row: first <= row.number <= last
+
+
+def _by_id(pattern: str) -> Callable[[Candidate], bool]:
+    if not _GLOB.search(pattern):
+        return lambda row: row.id == pattern
+    return lambda row: fnmatchcase(row.id, pattern)
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = _SHARD.fullmatch(text.strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--shard {shown(text)} is none; write 1/4 for the first of four, up to 4/4")
+    return int(match[1]), int(match[2])
+
+
+def shard_of(row: Candidate, shards: int) -> int:
+    """Return the shard that a row belongs to, from 1: by what it is, never by where it stands.
+
+    Rows that share a task (the same request with a seed) belong together, or it would be paid for in each shard.
+    """
+    identity = row.digest if row.seeded else f"{row.digest}\0{row.id}"
+    hashed = sha256(identity.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(hashed[:8], "big") % shards + 1
+
+
+def picked(rows: Iterable[Candidate], selection: Selection) -> Iterator[Candidate]:
+    """Return the rows that are selected."""
+    return filter(selection.pick().takes, rows)

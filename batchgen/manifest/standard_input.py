@@ -1,0 +1,51 @@
+"""A manifest from standard input: kept as a file, since it is read twice, and again by every later run."""
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from batchgen.errors import UsageError
+from batchgen.manifest import FORMATS
+from batchgen.manifest.words import alternatives, did_you_mean
+
+DASH = Path("-")
+LARGEST = 4 << 30  # bytes
+_CHUNK = 1 << 20
+
+
+def spool(stream: BinaryIO, folder: Path, form: str = "csv") -> Path:
+    """Write what comes in to ``folder``, under a name that tells its format, and return the file.
+
+    A file of an earlier run is replaced once the new one is whole. Raises UsageError for an unknown format, for
+    nothing, for too much, and where it cannot be written.
+    """
+    if form not in FORMATS:
+        raise UsageError(f"--format {form} is not known; write {alternatives(FORMATS)}{did_you_mean(form, [*FORMATS])}")
+    path = folder / f"standard-input{FORMATS[form][0]}"
+    part = folder / f".{path.name}.part"
+    try:
+        _copy(stream, part)
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"standard input cannot be kept in {folder}: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _copy(stream: BinaryIO, part: Path) -> None:
+    size = 0
+    with open(part, "wb", opener=_private) as file:
+        while piece := stream.read(_CHUNK):
+            size += len(piece)
+            if size > LARGEST:
+                raise UsageError(f"standard input is larger than {LARGEST} bytes; save it in a file")
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    if not size:
+        raise UsageError("standard input is empty; pipe a manifest into it, or name a file")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)

@@ -1,0 +1,91 @@
+"""A file of text: opened strictly, in an encoding that is known and never guessed."""
+
+import codecs
+import io
+from pathlib import Path
+from typing import TextIO
+
+from batchgen.errors import ManifestError
+from batchgen.manifest.words import escaped, shown
+from batchgen.model import Problem
+
+_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+
+
+def refusal(path: Path, message: str, line: int | None = None) -> ManifestError:
+    """Return the error that says why the manifest cannot be read."""
+    return ManifestError(escaped(str(path)), [Problem(line, None, message)])
+
+
+def check_file(path: Path, encoding: str | None) -> None:
+    """Raise ManifestError unless ``path`` is a file with something in it, and the encoding is one."""
+    try:
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding or "utf-8")
+    except (LookupError, ValueError):
+        message = f"the encoding {shown(encoding or '')} is not known; write one such as utf-8, cp1252 or utf-16"
+        raise refusal(path, message) from None
+    check_plain(path)
+    _check_beginning(path, encoding)
+
+
+def check_plain(path: Path) -> None:
+    """Raise ManifestError unless ``path`` is a file that can be read."""
+    if path.is_dir():
+        raise refusal(path, "this is a folder; name the manifest inside it")
+    if not path.exists():
+        raise refusal(path, "there is no such file; check its name and folder")
+    if not path.is_file():
+        raise refusal(path, "this is not a plain file; save the manifest as one")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise refusal(path, f"it cannot be read ({error.strerror}); check its permissions") from None
+
+
+def _check_beginning(path: Path, encoding: str | None) -> None:
+    with path.open("rb") as file:
+        beginning = file.read(4096)
+    if not beginning.removeprefix(codecs.BOM_UTF8).strip():
+        # A file of blanks alone is as empty as one of no bytes; a longer one is found out by the reader.
+        raise refusal(path, "the file is empty; write a header and a row, or jobs")
+    if encoding is None and beginning.startswith(_WIDE_BOMS):
+        message = "the file is UTF-16 (or UTF-32); save it as UTF-8, or say --encoding utf-16 (or utf-32)"
+        raise refusal(path, message)
+
+
+def open_text(path: Path, encoding: str | None) -> TextIO:
+    """Return the file's text, line ends as they are, without a BOM.
+
+    Raises ManifestError, or UnicodeDecodeError where it is not text from the first character on.
+    """
+    name = codecs.lookup(encoding or "utf-8").name
+    try:
+        stream = path.open(encoding="utf-8-sig" if name == "utf-8" else name, newline="")
+    except OSError as error:
+        raise refusal(path, f"it cannot be read ({error.strerror}); check that it is still there") from None
+    # utf-16-le and the like leave the BOM in the text: it would become a part of the first name.
+    if name != "utf-8" and stream.read(1) != "\ufeff":
+        stream.seek(0)
+    return stream
+
+
+def undecodable(path: Path, encoding: str | None) -> Problem:
+    """Return where the file stops being text of its encoding: found by a second, slow reading."""
+    name = codecs.lookup(encoding or "utf-8").name
+    decoder = codecs.getincrementaldecoder(name)()
+    offset, line = 0, 1
+    with path.open("rb") as file:
+        for piece in file:
+            try:
+                line += decoder.decode(piece).count("\n")
+            except UnicodeDecodeError as error:
+                place = f"byte {offset + error.start + 1} of the file, 0x{error.object[error.start]:02x}"
+                return Problem(line, None, f"{place}, is not {name}; {_way_out(encoding)}")
+            offset += len(piece)
+    return Problem(None, None, f"the file ends in the middle of a character of {name}; {_way_out(encoding)}")
+
+
+def _way_out(encoding: str | None) -> str:
+    if encoding:
+        return "name the encoding that the file was saved in with --encoding"
+    return "save the file as UTF-8, or name its encoding, such as --encoding cp1252"

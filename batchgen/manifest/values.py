@@ -1,0 +1,174 @@
+"""One cell of text -> one parameter's value, or a sentence that says what is wrong and how to mend it. Pure.
+
+Every function takes the cell as it stands in the file and raises :class:`Refused`. None of them is given a
+cell that is blank: that means the service's default and is the business of ``rules.py``.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from batchgen.manifest.words import alternatives, did_you_mean, escaped, shown
+
+MOST_SEEDS = 10_000  # jobs that the seeds of one row may make
+LARGEST_SEED = 2**63 - 1  # what SQLite, and most services, hold in an integer
+LONGEST_ID = 200  # characters
+
+_SECONDS = re.compile(r"([0-9]{1,6})\s*s?", re.IGNORECASE)
+_DIGITS = re.compile(r"[0-9]+")
+_RANGE = re.compile(r"([0-9]+)[-–]([0-9]+)")
+_RANGE_SPACES = re.compile(r"\s*([-–])\s*")
+_MANGLED = re.compile(r"[+-]?[0-9][0-9.,\s]*(e[+-]?[0-9]+)?", re.IGNORECASE)
+_DATE = re.compile(r"[0-9]{1,4}[-/. ]+([0-9]{1,2}|[a-zé]{3,9})([-/. ]+[0-9]{2,4})?\.?", re.IGNORECASE)
+_CLOCK = re.compile(r"0?([0-9]{1,2}):0?([0-9]{1,2})(:00)?")
+_TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
+_FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
+SWITCH_WORDS = tuple(sorted(_TRUE | _FALSE))
+_BETWEEN_IMAGES = re.compile(r"\s*[|;,]\s*(?=https?://)|\s+", re.IGNORECASE)
+_UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class Refused(ValueError):  # noqa: N818 - it is an answer, not a fault of the program
+    """A cell that cannot be taken; its text names the parameter, the value and the way out."""
+
+
+def choice(name: str, cell: str, allowed: Sequence[str]) -> str:
+    """Return the one of ``allowed`` that the cell names, in any case."""
+    wanted = cell.strip().casefold()
+    for word in allowed:
+        if word.casefold() == wanted:
+            return word
+    hint = _clock_hint(wanted, allowed) or did_you_mean(cell, allowed)
+    raise Refused(f"{name} {shown(cell)} is not known; write {alternatives(allowed)}{hint}")
+
+
+def _clock_hint(cell: str, allowed: Sequence[str]) -> str:
+    """Spreadsheets take 16:9 for a time of day and save it as 16:09:00."""
+    clock = _CLOCK.fullmatch(cell)
+    if clock and f"{clock[1]}:{clock[2]}" in allowed:
+        return f"; a spreadsheet made a time of {clock[1]}:{clock[2]}: format the column as text and type it again"
+    return ""
+
+
+def duration(cell: str, allowed: Sequence[int]) -> int:
+    """Seconds: ``5``, ``5s``, ``5 s``."""
+    match = _SECONDS.fullmatch(cell.strip())
+    if match and int(match[1]) in allowed:
+        return int(match[1])
+    raise Refused(f"duration {shown(cell)} cannot be made; write {alternatives(allowed)} (whole seconds)")
+
+
+def switch(name: str, cell: str) -> bool:
+    """Yes or no, in the words that people use."""
+    word = cell.strip().casefold()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    hint = did_you_mean(cell, ("true", "false", "yes", "no"))
+    raise Refused(f"{name} {shown(cell)} is neither yes nor no; write true or false{hint}")
+
+
+def seed(cell: str) -> int:
+    """Return a whole number from 0 to 2**63-1, written in digits."""
+    if len(cell) < 19 and cell.isascii() and cell.isdigit():
+        return int(cell)
+    digits = cell.strip()
+    if _DIGITS.fullmatch(digits):
+        return _in_range(digits)
+    if _MANGLED.fullmatch(digits):
+        raise Refused(
+            f"seed {shown(cell)} is not a whole number in plain digits; if a spreadsheet has changed it, "
+            "format the column as text and type the seed again"
+        )
+    raise Refused(f"seed {shown(cell)} is not a number; write digits only, such as 42")
+
+
+def _in_range(digits: str) -> int:
+    if len(digits.lstrip("0")) > 19 or int(digits) > LARGEST_SEED:
+        raise Refused(f"seed {shown(digits)} is too large; write one from 0 to {LARGEST_SEED}")
+    return int(digits)
+
+
+def seeds(cell: str) -> tuple[int, ...]:
+    """Every seed of ``1-4``, ``1;5;9``, ``1,5 9`` or a mixture, in the order as written."""
+    found: list[int] = []
+    for part in re.split(r"[;,\s]+", _RANGE_SPACES.sub(r"\1", cell.strip(" \t\r\n;,"))):
+        first, last = _ends(part, cell)
+        if len(found) + last - first >= MOST_SEEDS:
+            raise Refused(f"seeds {shown(cell)} are more than {MOST_SEEDS}; split them into several rows")
+        found.extend(range(first, last + 1))
+    if len(set(found)) < len(found):
+        twice = next(number for number in found if found.count(number) > 1)
+        raise Refused(f"seeds {shown(cell)} name the seed {twice} twice; name each once")
+    return tuple(found)
+
+
+def _ends(part: str, cell: str) -> tuple[int, int]:
+    """First and last seed of one part of ``seeds``."""
+    span = _RANGE.fullmatch(part)
+    if not span and not _DIGITS.fullmatch(part):
+        raise Refused(f"seeds {shown(cell)} cannot be read; write them like 1-4 or 1;5;9{_date_hint(cell)}")
+    first, last = (span[1], span[2]) if span else (part, part)
+    if _in_range(first) > _in_range(last):
+        raise Refused(f"seeds {shown(cell)} run backwards; write the smaller end first: {last}-{first}")
+    return int(first), int(last)
+
+
+def _date_hint(cell: str) -> str:
+    """Spreadsheets take 1-4 for a date, and long numbers for scientific ones."""
+    if _DATE.fullmatch(cell.strip()) or _MANGLED.fullmatch(cell.strip()):
+        return "; if a spreadsheet has changed them, format the column as text and type them again"
+    return ""
+
+
+def images(cell: str) -> tuple[str, ...]:
+    """Return the links of a cell: a JSON list, or separated by blanks, or by ``|`` ``;`` ``,`` before the next http(s)://."""
+    text = cell.strip()
+    links = _json_list(text) if text.startswith("[") else _BETWEEN_IMAGES.split(text)
+    for link in links:
+        _check_link(link)
+    return tuple(links)
+
+
+def _json_list(text: str) -> list[str]:
+    try:
+        links = json.loads(text)
+    except (ValueError, RecursionError):
+        links = None
+    if not isinstance(links, list) or not all(isinstance(link, str) for link in links):
+        raise Refused(f'image_urls {shown(text)} begins like a JSON list; write it as ["https://…", "https://…"]')
+    return links
+
+
+def _check_link(link: str) -> None:
+    # The query is never shown: a signed link's query is a key to the picture. Nor is what may be a password.
+    seen = shown(re.sub(r"//[^/]*@", "//…@", link.partition("?")[0]))
+    try:
+        parts = urlsplit(link)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not link.isprintable() or " " in link:
+        raise Refused(f"image_urls {seen} is not a link that the service can fetch; write https://… in full")
+    if "@" in parts.netloc:
+        raise Refused(f"image_urls {seen} holds a name or password; use a link that needs none (a signed one)")
+
+
+def identity(cell: str) -> str:
+    """Return an id: trimmed, printable, of at most ``LONGEST_ID`` characters."""
+    text = cell.strip()
+    if len(text) > LONGEST_ID:
+        raise Refused(f"id {shown(cell)} has {len(text)} characters; shorten it to {LONGEST_ID}")
+    if not text.isprintable():
+        raise Refused(f"id {shown(cell)} holds a character that cannot be printed; write it without")
+    return text
+
+
+def prose(name: str, cell: str) -> str:
+    """Return a prompt, to the character; only what no service can take in is refused."""
+    if not cell.isprintable() and (bad := _UNSENDABLE.search(cell)):
+        place = f"character {bad.start() + 1} ({escaped(bad[0])})"
+        raise Refused(f"{name} {shown(cell)} holds a control character, {place}; delete it")
+    return cell

@@ -1,0 +1,31 @@
+"""How a manifest's text is quoted to a person: shortened, without anything that a terminal would obey. Pure."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+_LONGEST = 60  # characters of a value that are shown
+
+
+def escaped(text: str) -> str:
+    r"""Return the text with every character that is not printable written as ``\n``, ``\x1b``, ``\u202e``."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def shown(text: str) -> str:
+    """Return the text in quotes, escaped, and cut to a length that fits into a message."""
+    cut = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return f'"{escaped(cut)}"'
+
+
+def alternatives(words: Iterable[object]) -> str:
+    """``720p or 1080p``; ``5, 10 or 15``."""
+    *first, last = map(str, words)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def did_you_mean(text: str, words: Sequence[str]) -> str:
+    """`` (did you mean 720p?)`` where one of ``words`` is near, else nothing."""
+    near = get_close_matches(text.strip().casefold()[:_LONGEST], [word.casefold() for word in words], 1, 0.6)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -1,0 +1,208 @@
+"""Sheets of spreadsheet programs: one sheet of an .xlsx or .ods file as a stream of rows and problems.
+
+Decided here: hidden rows are read like others, and said; merged cells are refused, since what is seen in all of them
+stands in the first alone; a cell that holds a date, a time, an error, or a number that may have lost digits is
+refused where it is a parameter's, never guessed at.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from zipfile import ZipFile
+
+from batchgen.manifest import zipped
+from batchgen.manifest.headings import Layout
+from batchgen.manifest.office import Line, Merged, Reading, SheetName, as_text
+from batchgen.manifest.overrides import NOTHING_SET
+from batchgen.manifest.records import NO_ROWS, Block, Records, Unreadable, beyond, layout_of
+from batchgen.manifest.rules import Rules
+from batchgen.manifest.textfile import refusal
+from batchgen.manifest.words import did_you_mean, escaped, shown
+from batchgen.model import Problem, Row
+
+_BLOCK_RECORDS = 4096
+
+
+class Workbook:
+    """A sheet with its header read; each iteration reads the file from its beginning.
+
+    ``Row.line`` is the row's number as the spreadsheet program shows it; ``Row.number`` counts the records.
+    """
+
+    def __init__(
+        self, path: Path, *, model: str, sheet: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
+    ) -> None:
+        """Find the sheet (the first that is shown, or the one called ``sheet``), and read its header."""
+        self.path = path
+        self._model = model
+        self._overrides = overrides
+        try:
+            with self._open() as book:
+                self._sheet, self._questions = _chosen(path, book.sheets(), sheet)
+                header, problems = _header(path, iter(book.reading(self._sheet)))
+        except Unreadable as unreadable:
+            raise refusal(path, unreadable.problem.message, unreadable.problem.line) from None
+        self._questions += problems
+        self._header_line = header.number
+        self._layout = layout_of(path, _names(header), header.number)
+        if not self._layout.places and not self._layout.problems[:-1]:
+            message = "the first row names no column that is known; begin with a header such as id, prompt, seed"
+            raise refusal(path, message, header.number)
+        self.columns = self._layout.columns
+
+    @property
+    def partial(self) -> bool:
+        """Whether this is a failures.csv of ours, saved as a sheet."""
+        return self._layout.partial
+
+    def __iter__(self) -> Iterator[Row | Problem]:
+        """Every row and every problem."""
+        yield from self._questions
+        yield from self._layout.problems
+        try:
+            with self._open() as book:
+                yield from self._read(book.reading(self._sheet))
+        except Unreadable as unreadable:
+            yield unreadable.problem
+
+    @contextmanager
+    def _open(self) -> Iterator[zipped.Book]:
+        """Open the file; whatever a damaged one leads to is Unreadable."""
+        with zipped.opened(self.path) as archive:
+            try:
+                yield _book(self.path, archive)
+            except zipped.BROKEN as error:
+                raise Unreadable(None, f"the file is damaged ({escaped(str(error))}); save it again") from None
+
+    def _read(self, reading: Reading) -> Iterator[Row | Problem]:
+        lines = (line for line in reading if line.number > self._header_line)
+        gatherer = _Gatherer(self._layout)
+        records = Records(self._layout, Rules(self._model), self._overrides)
+        while some := list(islice(lines, _BLOCK_RECORDS)):
+            yield from records.rows(gatherer.block(some))
+        yield from gatherer.remarks()
+        yield from (self._unmerge(merged) for merged in reading.merged if self._matters(merged))
+        if not gatherer.records:
+            yield NO_ROWS
+
+    def _matters(self, merged: Merged) -> bool:
+        named = range(merged.left, min(merged.right + 1, len(self._layout.names)))
+        return merged.bottom > self._header_line and any(self._layout.names[place].strip() for place in named)
+
+    def _unmerge(self, merged: Merged) -> Problem:
+        name = escaped(self._layout.names[merged.left].strip()) if merged.left < len(self._layout.names) else None
+        message = f"the cells {merged} are merged, and only the first has the value; unmerge them and fill each"
+        return Problem(max(merged.top, self._header_line), name or None, message)
+
+
+def _book(path: Path, archive: ZipFile) -> zipped.Book:
+    if path.suffix.lower() == ".ods":
+        from batchgen.manifest.opendocument import Ods
+
+        return Ods(archive)
+    from batchgen.manifest.ooxml import Xlsx
+
+    return Xlsx(archive)
+
+
+def _chosen(path: Path, sheets: list[SheetName], wanted: str | None) -> tuple[str, list[Problem]]:
+    """Return the sheet to be read, and what there is to ask about the others."""
+    names = [sheet.name for sheet in sheets]
+    if wanted is not None:
+        if wanted not in names:
+            listed = ", ".join(map(shown, names))
+            raise refusal(path, f"no sheet is called {shown(wanted)}{did_you_mean(wanted, names)}; there are {listed}")
+        return wanted, []
+    seen = [sheet for sheet in sheets if sheet.visible] or sheets
+    if not seen or all(sheet.blank for sheet in seen):
+        raise refusal(path, "the file is empty; write a header and a row")
+    first = seen[0]
+    others = ", ".join(shown(sheet.name) for sheet in seen[1:] if not sheet.blank)
+    if first.blank:
+        raise refusal(path, f"the first sheet, {shown(first.name)}, is empty; name one with --sheet: {others}")
+    message = f"the sheet {shown(first.name)} is read, and {others} is not; name another with --sheet"
+    return first.name, [Problem(None, None, message, fatal=False)] if others else []
+
+
+def _header(path: Path, lines: Iterator[Line]) -> tuple[Line, list[Problem]]:
+    """Return the first row with something in it, and what is wrong with its cells."""
+    for line in lines:
+        told = [as_text(cell, "")[1] for _, cell in sorted(line.cells.items())]
+        problems = [Problem(line.number, None, f"{message} (in the header)") for message in told if message]
+        if problems or any(name.strip() for name in _names(line)):
+            return line, problems
+    raise refusal(path, "the sheet is empty; write a header and a row")
+
+
+def _names(header: Line) -> list[str]:
+    names = [as_text(header.cells.get(place, ""), "")[0] for place in range(max(header.cells) + 1)]
+    while names and not names[-1].strip():
+        names.pop()
+    return names
+
+
+class _Gatherer:
+    """From lines to blocks of text."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.records = 0
+        self._layout = layout
+        self._width = len(layout.names)
+        named = {place: name for name, place in layout.places.items()}
+        read = [*layout.places.values(), *layout.own, *layout.unnamed]
+        self._parameters = {place: named.get(place, "") for place in read}
+        self._beyond: set[int] = set()
+        self._hidden = 0
+        self._first_hidden = 0
+
+    def block(self, lines: list[Line]) -> Block:
+        """Return the records of the lines, those left out that are blank."""
+        block = Block()
+        records: list[list[str]] = []
+        for line in lines:
+            texts = self._texts(line, block, len(records))
+            if any(map(str.strip, texts)) or len(records) in block.flaws:
+                self._count(line)
+                records.append(texts)
+                block.numbers.append(self.records)
+                block.lines.append(line.number)
+        block.columns = [list(column) for column in zip(*records, strict=True)]
+        return block
+
+    def _count(self, line: Line) -> None:
+        self.records += 1
+        if line.hidden:
+            self._hidden += 1
+            self._first_hidden = self._first_hidden or line.number
+
+    def _texts(self, line: Line, block: Block, place_in_block: int) -> list[str]:
+        texts = [""] * self._width
+        for place, cell in line.cells.items():
+            if isinstance(cell, str) and place < self._width:  # most are
+                texts[place] = cell
+                continue
+            parameter = self._parameters.get(place, "")
+            found, message = as_text(cell, parameter)
+            if place >= self._width:
+                block.problems += self._outside(line, place, message or found)
+            elif place in self._parameters:
+                texts[place] = found
+                if message:
+                    column = escaped(self._layout.names[place].strip()) or str(place + 1)
+                    block.problems.append(Problem(line.number, column, message))
+                    block.flaws.setdefault(place_in_block, set()).add(parameter)
+        return texts
+
+    def _outside(self, line: Line, place: int, text: str) -> list[Problem]:
+        if place in self._beyond or not text.strip() or len(self._beyond) > 9:
+            return []
+        self._beyond.add(place)
+        return [beyond(place, text, line.number)]
+
+    def remarks(self) -> Iterator[Problem]:
+        """What a person should know at the end."""
+        if self._hidden:
+            rows = "1 row is hidden, and is" if self._hidden == 1 else f"{self._hidden} rows are hidden, and are"
+            message = f"{rows} made like the others; delete what is not wanted"
+            yield Problem(self._first_hidden, None, message, fatal=False)

@@ -1,0 +1,170 @@
+"""The nouns that every room speaks: standard library only, no behaviour beyond what a noun knows of itself."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from functools import cached_property
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+# Query parameters that sign a link (AWS SigV4 and V2, CloudFront, Google Cloud Storage, Azure SAS). They change
+# with each signing while the picture behind the link stays the same, and whoever has them can read it.
+_SIGNING_PREFIXES = ("x-amz-", "x-goog-")
+_SIGNING_NAMES = frozenset({"signature", "expires", "awsaccesskeyid", "googleaccessid", "key-pair-id", "policy"})
+_SAS_NAMES = frozenset(
+    ["sv", "se", "sp", "st", "sr", "sig", "spr", "ss", "srt", "sip", "skoid", "sktid", "skt", "ske", "sks", "skv"]
+)
+
+
+def public_url(url: str) -> str:
+    """The link without the parameters that sign it: fit to be shown, and the same each time it is signed."""
+    parts = urlsplit(url)
+    if not parts.query:
+        return url
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    names = {name.lower() for name, _ in query}
+    signing = _SIGNING_NAMES if "signature" in names else frozenset()
+    if "sig" in names:
+        signing = signing | _SAS_NAMES
+    kept = [
+        (name, value)
+        for name, value in query
+        if not name.lower().startswith(_SIGNING_PREFIXES) and name.lower() not in signing
+    ]
+    if len(kept) == len(query):
+        return url
+    return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the service is asked to make, in the words of the API's document.
+
+    A parameter that is None (or no image) is left out of what is sent, so that the service's default holds.
+    """
+
+    model: str
+    mode: str
+    prompt: str
+    resolution: str | None = None
+    duration: int | None = None  # seconds
+    aspect_ratio: str | None = None
+    image_urls: tuple[str, ...] = ()
+    negative_prompt: str | None = None
+    seed: int | None = None
+    enable_prompt_expansion: bool | None = None
+    provider: str | None = None
+
+    @cached_property
+    def public(self) -> "Request":
+        """The request with its image links as :func:`public_url` shows them."""
+        urls = tuple(public_url(url) for url in self.image_urls)
+        return self if urls == self.image_urls else replace(self, image_urls=urls)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the request: equal for equal requests, however their image links are signed."""
+        return hashlib.sha256(self.public.to_json().encode("utf-8", "surrogatepass")).hexdigest()
+
+    def to_json(self) -> str:
+        """The request as the ledger keeps it; read back by :meth:`from_json`."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> str:
+        facts = {}
+        for name in _REQUEST_FIELDS:
+            value = getattr(self, name)
+            if value is not None and value != ():
+                facts[name] = value
+        return _encode(facts)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Request":
+        """The request that :meth:`to_json` wrote."""
+        facts = json.loads(text)
+        facts["image_urls"] = tuple(facts.get("image_urls", ()))
+        return cls(**facts)
+
+
+_REQUEST_FIELDS = tuple(each.name for each in fields(Request))
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True)
+class Row:
+    """One wanted video of a manifest: a line of a sheet, or one of the jobs that its lists and seeds expand to."""
+
+    number: int  # the record of the manifest, from 1; its expansions share it
+    line: int  # where it stands in the file, from 1
+    request: Request
+    id: str | None = None  # as the manifest gives it; None: the row is known by its content
+    extras: dict[str, str] = field(default_factory=dict)  # the manifest's own further columns, untouched
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in a manifest that a person should mend, and how."""
+
+    line: int | None  # None: the file as a whole
+    column: str | None  # a sheet's column by its name; of a YAML file, the number of the character in the line
+    message: str
+    fatal: bool = True  # False: only questioned, the batch may run
+
+    def __str__(self) -> str:
+        place = [f"line {self.line}"] if self.line else []
+        place += [f"column {self.column}"] if self.column else []
+        return ", ".join(place) + (": " if place else "") + self.message
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video that was read to its end and found whole."""
+
+    bytes: int
+    sha256: str  # hex
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An archived file or object: its place, and what was in it."""
+
+    place: str
+    clip: Clip
+
+
+class State(StrEnum):
+    """How far a job is: what is certainly true of it."""
+
+    PENDING = "pending"  # nothing was asked of the service
+    SUBMITTING = "submitting"  # a task is being asked for: it may be paid
+    IN_DOUBT = "in_doubt"  # it is not known whether a task was paid
+    IN_FLIGHT = "in_flight"  # a task is paid and has an id
+    RENDERED = "rendered"  # the service has made the video
+    ARCHIVED = "archived"  # every row that wants the video has it
+    FAILED = "failed"  # the service refuses this request, or its task ended without a video
+    EXPIRED = "expired"  # the video was paid for and its link is dead
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to pay for: a request, wanted by one row, or by several whose request and seed are the same."""
+
+    key: int  # the ledger's
+    request: Request
+    state: State
+    wanted: int = 1  # rows of the present manifest that want it; 0: its row was edited or is gone
+    task_id: str | None = None
+    urls: tuple[str, ...] = ()  # where the service keeps the result; empty: to be asked for
+    fail_code: str | None = None
+    fail_message: str | None = None
+    attempts: int = 0  # POSTs that the service has or may have seen
+    submitted_at: float | None = None  # Unix seconds
+    completed_at: float | None = None  # Unix seconds, the service's
+    generation_ms: int | None = None
+    remake: bool = False  # a person allowed to pay again if the video cannot be fetched
+    attempt: int | None = None  # the ledger's key of the POST that is under way
+    token: str | None = field(default=None, repr=False)  # the secret in its callback's address
+    source: tuple[Kept, ...] = ()  # files of another batch that hold the video
+    tries: int = 0  # failed tries of the present step, in this run
+    wait: float = 0.0  # seconds before the next step

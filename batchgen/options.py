@@ -1,0 +1,134 @@
+"""The flags that commands share, and what they mean: one :class:`Settings`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from batchgen.settings import (
+    DEFAULT_FIRST_POLL_SECONDS,
+    DEFAULT_POLL_EVERY_SECONDS,
+    EMULATOR_SPEED,
+    KEY_VARIABLE,
+    SERVICE_URL,
+    URL_VARIABLE,
+    Limits,
+    Settings,
+    read_base_url,
+    read_callback,
+    read_key,
+    read_prices,
+)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+
+MANIFEST = (
+    click.option("--batch", type=PATH, metavar="DIR", help="The batch's folder.  [default: prompts.batch]"),
+    click.option("--encoding", metavar="NAME", help="The sheet's encoding, where not UTF-8: cp1252 ..."),
+    click.option("--sheet", metavar="NAME", help="The sheet of a workbook.  [default: the first]"),
+    click.option("--model", metavar="NAME", help="The model, as in the service's path.  [default: wan-2-5]"),
+    click.option(
+        "--name",
+        metavar="TEMPLATE",
+        help="How videos are named: {id} {row} {seed} {slug} {hash} {mode} {resolution} {duration} {aspect_ratio} "
+        "{provider}.  [default: {id}]",
+    ),
+)  # fmt: skip
+SERVICE = (
+    click.option("--emulator", is_flag=True, help="Use an emulator of the service on this machine: no key, no cost."),
+    click.option("--base-url", metavar="URL", help=f"The service.  [default: {URL_VARIABLE}, or {SERVICE_URL}]"),
+    click.option("--api-key-file", type=PATH, metavar="FILE", help=f"Holds the key.  [default: {KEY_VARIABLE}]"),
+)
+PRICE = click.option(
+    "--price", "prices", multiple=True, metavar="RES=USD", help="What a second of video costs, like 720p=0.08."
+)
+FETCH = (
+    click.option("--to", metavar="DEST", help="A folder, or s3://bucket/prefix.  [default: DIR/videos]"),
+    click.option("--rate", type=click.IntRange(min=1), default=10000, show_default=True, help="Requests a minute."),
+    click.option("--concurrency", type=click.IntRange(min=1), default=1000, show_default=True, help="Tasks in flight."),
+    click.option("--downloads", type=click.IntRange(1, 256), default=16, show_default=True, help="Downloads at once."),
+    click.option(
+        "--first-poll",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help=f"Wait before a task is first asked about.  [default: {DEFAULT_FIRST_POLL_SECONDS:.0f}]",
+    ),
+    click.option(
+        "--poll-every",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help=f"Wait between questions after that.  [default: {DEFAULT_POLL_EVERY_SECONDS:.0f}]",
+    ),
+    *SERVICE,
+    click.option("--json", "as_json", is_flag=True, help="Print the summary as one line of JSON."),
+    click.option("--quiet", is_flag=True, help="Print only what needs a person."),
+    click.option("--verbose", is_flag=True, help="Write more into run.log."),
+)
+RUN = (
+    *FETCH[:6],
+    click.option("--retry-failed", is_flag=True, help="Pay again for rows that failed or expired."),
+    click.option(
+        "--in-doubt",
+        type=click.Choice(["hold", "resubmit"]),
+        default="hold",
+        show_default=True,
+        help="Rows of which it is not known whether they were paid for.",
+    ),
+    click.option("--reuse", is_flag=True, help="Take videos that another batch of yours has paid for."),
+    click.option("--max-tasks", type=click.IntRange(min=0), metavar="N", help="Ask for at most N tasks in this run."),
+    click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="Spend at most this in this run."),
+    click.option("--budget-per-day", type=click.FloatRange(min=0), metavar="USD", help="And this in a calendar day."),
+    PRICE,
+    click.option("--callback-url", metavar="URL", help="Where the service can reach --callback-listen from outside."),
+    click.option("--callback-listen", metavar="HOST:PORT", help="Receive callbacks here: fewer polls, no lost tasks."),
+    *FETCH[6:],
+)
+
+
+def apply(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Command]:
+    """Give a command these flags, in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def to_settings(
+    batch: Path,
+    manifest: Path | None,
+    *,
+    emulator: bool,
+    base_url: str | None,
+    api_key_file: Path | None,
+    to: str | None = None,
+    in_doubt: str = "hold",
+    first_poll: float | None = None,
+    poll_every: float | None = None,
+    callback_url: str | None = None,
+    callback_listen: str | None = None,
+    **more: Any,
+) -> Settings:
+    """What the flags and the environment say. Raises :class:`UsageError`, or :class:`AccountError` without a key."""
+    speed = EMULATOR_SPEED if emulator else 1.0
+    url, listen = read_callback(callback_url, callback_listen)
+    limits = {name: more.pop(name, None) for name in ("max_tasks", "budget", "budget_per_day")}
+    return Settings(
+        batch=batch,
+        manifest=manifest,
+        destination=to,
+        emulator=emulator,
+        base_url=SERVICE_URL if emulator else read_base_url(base_url),
+        key="emulator" if emulator else read_key(api_key_file),
+        first_poll=first_poll or DEFAULT_FIRST_POLL_SECONDS / speed,
+        poll_every=poll_every or DEFAULT_POLL_EVERY_SECONDS / speed,
+        resubmit_in_doubt=in_doubt == "resubmit",
+        limits=Limits(**limits, prices=read_prices(more.pop("prices", ()))),
+        callback_url=url,
+        callback_listen=listen,
+        **more,
+    )

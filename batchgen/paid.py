@@ -1,0 +1,125 @@
+"""What this user has paid for in other batches: the same request with the same seed gives the same video.
+
+One small file a user, written at the end of each run. It is a convenience: where it cannot be read or written,
+nothing is offered and nothing fails.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from batchgen.ledger import Ledger
+from batchgen.ledger.ledger import LINK_LIFE_SECONDS
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS paid (
+    service      TEXT NOT NULL,
+    digest       BLOB NOT NULL,     -- SHA-256 of the request
+    batch        TEXT NOT NULL,     -- the folder of the batch that paid
+    task_id      TEXT NOT NULL,
+    completed_at REAL NOT NULL,     -- Unix seconds, the service's
+    files        TEXT NOT NULL,     -- JSON: [[absolute path, bytes, sha256], ...]; empty where none is local
+    PRIMARY KEY (service, digest)
+) STRICT, WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A pending job whose video another batch has paid for."""
+
+    job: int
+    batch: str
+    task_id: str
+    completed_at: float
+    files: str
+
+    @property
+    def is_to_be_had(self) -> bool:
+        """Whether its link lives, or its files are still in their places."""
+        files = [Path(path) for path, _, _ in json.loads(self.files)]
+        return (bool(files) and all(file.is_file() for file in files)) or (
+            time.time() - self.completed_at < LINK_LIFE_SECONDS
+        )
+
+
+def index_path() -> Path:
+    """The user's index."""
+    return Path(platformdirs.user_data_dir("batchgen")) / "paid.sqlite"
+
+
+@contextmanager
+def _index(path: Path) -> Iterator[sqlite3.Connection]:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with closing(sqlite3.connect(path, timeout=10)) as index, index:
+        index.execute(_SCHEMA)
+        yield index
+
+
+def record(ledger: Ledger, batch: Path, path: Path) -> None:
+    """Enter the batch's paid videos that have a seed."""
+    found = ledger.database.execute(
+        "SELECT digest, task_id, completed_at, (SELECT json_group_array(json_array(place, bytes, lower(hex(sha256)))) "
+        "FROM video WHERE row = (SELECT min(row) FROM row WHERE row.job = job.job)) FROM job "
+        "WHERE state IN ('archived', 'rendered') AND task_id IS NOT NULL AND completed_at IS NOT NULL "
+        "AND json_extract(request, '$.seed') IS NOT NULL"
+    )
+    service = ledger.fact("service")
+    rows = (
+        (service, digest, str(batch.absolute()), task, at, _local(files, batch)) for digest, task, at, files in found
+    )
+    try:
+        with _index(path) as index:
+            index.executemany("INSERT OR REPLACE INTO paid VALUES (?, ?, ?, ?, ?, ?)", rows)
+    except (sqlite3.Error, OSError):
+        return
+
+
+def _local(files: str, batch: Path) -> str:
+    kept = json.loads(files)
+    if any(place.startswith("s3://") for place, _, _ in kept):
+        return "[]"
+    return json.dumps([[str((batch / place).absolute()), size, sha256] for place, size, sha256 in kept])
+
+
+def offers(ledger: Ledger, batch: Path, path: Path) -> list[Offer]:
+    """The pending jobs whose video another batch of this user has paid for, and that are still to be had."""
+    if not path.is_file():
+        return []
+    pending = ledger.database.execute(
+        "SELECT job, digest FROM job WHERE state = 'pending' AND wanted > 0 "
+        "AND json_extract(request, '$.seed') IS NOT NULL"
+    )
+    try:
+        with _index(path) as index:
+            return list(_matches(index, ledger.fact("service"), str(batch.absolute()), pending))
+    except (sqlite3.Error, OSError):
+        return []
+
+
+def _matches(
+    index: sqlite3.Connection, service: str | None, batch: str, pending: Iterator[tuple[int, bytes]]
+) -> Iterator[Offer]:
+    for job, digest in pending:
+        found = index.execute(
+            "SELECT batch, task_id, completed_at, files FROM paid WHERE service = ? AND digest = ? AND batch <> ?",
+            (service, digest, batch),
+        ).fetchone()
+        if found and (offer := Offer(job, *found)).is_to_be_had:
+            yield offer
+
+
+def take(ledger: Ledger, offered: list[Offer]) -> None:
+    """Let the jobs be fetched instead of paid for; one that cannot be had after all is paid for like any other."""
+    with ledger.database.transaction():
+        ledger.database.execute_many(
+            "UPDATE job SET state = 'rendered', task_id = ?, completed_at = ?, source = ?, remake = 1 "
+            "WHERE job = ? AND state = 'pending'",
+            ((offer.task_id, offer.completed_at, offer.files, offer.job) for offer in offered),
+        )

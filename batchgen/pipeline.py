@@ -1,0 +1,312 @@
+"""One job: the table {state: step}, each step one call to a room, each outcome recorded before the next.
+
+    submitting -- submit --> in_flight, failed, in_doubt, or pending again
+    in_flight  -- poll ----> rendered, failed, or in_flight still
+    rendered   -- fetch ---> archived, expired, or rendered still
+
+A job goes from pending to submitting by the ledger's ``intend``, which is on the disk before the POST leaves.
+
+A step tries once. It returns the job as the ledger now has it, with the seconds to ``wait`` before the next; ``inf``
+leaves it to the next run. It raises only what concerns the whole batch.
+"""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from math import inf
+from typing import BinaryIO
+
+from batchgen.account import Account
+from batchgen.archive import Archive
+from batchgen.download import Downloader
+from batchgen.errors import AccountError, ArchiveError, DeadLinkError, DownloadError, LedgerError
+from batchgen.ledger import Ledger
+from batchgen.ledger.ledger import LINK_LIFE_SECONDS
+from batchgen.model import Clip, Job, Kept, State
+from batchgen.retry import backoff
+from batchgen.service import Client, Submitted, TaskStatus, TaskWord, Verdict
+from batchgen.service.polling import Polling
+from batchgen.service.webhook import callback_address
+from batchgen.service.wire import CREDITS_FAIL_CODE
+from batchgen.spending import Spending
+
+FETCH_TRIES = 6
+DEAD_LINK_TRIES = 3
+NO_RESULT_TRIES = 10
+REFUSED_POLLS = 3
+
+log = logging.getLogger("batchgen")
+
+
+class Pipeline:
+    """The steps of a job and the rooms they call."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        account: Account,
+        polling: Polling,
+        client: Client,
+        downloader: Downloader,
+        archive: Archive,
+        spending: Spending,
+        callback_url: str | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._spending = spending
+        self._callback_url = callback_url
+        self._account = account
+        self._polling = polling
+        self._client = client
+        self._downloader = downloader
+        self._archive = archive
+        self._steps: dict[State, Callable[[Job], Awaitable[Job]]] = {
+            State.SUBMITTING: self.submit,
+            State.IN_FLIGHT: self.poll,
+            State.RENDERED: self.fetch,
+        }
+
+    async def step(self, job: Job) -> Job:
+        """Do the next step of a job that has one."""
+        return await self._steps[job.state](job)
+
+    # -- pending
+
+    def intend(self, job: Job) -> Job:
+        """Reserve what a task costs and takes, and record that it is about to be asked for.
+
+        Raises what forbids it: :class:`LimitReachedError`, :class:`ArchiveError` (no room), :class:`LedgerError`.
+        """
+        price = self._spending.reserve(job.request)
+        token = secrets.token_urlsafe(32) if self._callback_url else None
+        try:
+            return self._ledger.intend(job, price=price, token=token)
+        except LedgerError:
+            self._spending.give_back(job.request)
+            raise
+
+    # -- submitting
+
+    async def submit(self, job: Job) -> Job:
+        """Ask for the task."""
+        address = callback_address(self._callback_url, job.token) if self._callback_url and job.token else None
+        outcome = await self._client.submit(job.request, address)
+        tell(self._account, outcome.verdict, outcome.retry_after)
+        match outcome.verdict:
+            case Verdict.ACCEPTED:
+                return self._accepted(job, outcome)
+            case Verdict.UNKNOWN:
+                doubt = replace(job, state=State.IN_DOUBT, attempts=job.attempts + 1, fail_message=outcome.message)
+                return self._ledger.settle(doubt, outcome.verdict.value, outcome.message)
+            case Verdict.REFUSED:
+                failed = replace(
+                    job,
+                    state=State.FAILED,
+                    attempts=job.attempts + 1,
+                    fail_code=outcome.code,
+                    fail_message=outcome.message,
+                )
+                self._spending.give_back(job.request)
+                return self._ledger.settle(failed, outcome.verdict.value, outcome.message, paid=False)
+        self._spending.give_back(job.request)
+        job = self._ledger.withdraw(job)
+        if outcome.verdict in (Verdict.ACCOUNT, Verdict.MISDIRECTED):
+            raise AccountError(_refusal(outcome))
+        return job
+
+    def _accepted(self, job: Job, outcome: Submitted) -> Job:
+        job = replace(
+            job,
+            state=State.IN_FLIGHT,
+            task_id=outcome.task_id,
+            attempts=job.attempts + 1,
+            submitted_at=time.time(),
+            fail_code=None,
+            fail_message=None,
+            remake=False,
+            tries=0,
+            wait=self._polling.wait(0.0),
+        )
+        log.info("accepted", extra={"job": job.key, "task_id": job.task_id})
+        try:
+            return self._ledger.settle(job, outcome.verdict.value, "")
+        except LedgerError:  # the task is paid: its id must not be lost with the ledger
+            row = self._ledger.first_row(job)
+            log.critical("paid and not recorded: batchgen resolve BATCH --row %s --attach %s", row, job.task_id)
+            raise
+
+    # -- in flight
+
+    async def poll(self, job: Job) -> Job:
+        """Ask how the task stands."""
+        assert job.task_id
+        status = await self._client.status(job.task_id)
+        tell(self._account, status.word, status.retry_after)
+        match status.word:
+            case TaskWord.SUCCESS if status.urls:
+                return self._ledger.save(_rendered(job, status))
+            case TaskWord.FAILED:
+                return self._failed(job, status)
+            case TaskWord.SUCCESS:  # without a link: paid, so asked for again
+                job = replace(job, tries=job.tries + 1)
+                return replace(job, wait=inf if job.tries >= NO_RESULT_TRIES else self._next_poll(job))
+            case TaskWord.ACCOUNT:
+                return self._refused_poll(job, status)
+            case _:
+                return replace(job, wait=self._next_poll(job))
+
+    def _failed(self, job: Job, status: TaskStatus) -> Job:
+        if status.fail_code == CREDITS_FAIL_CODE:  # nothing was made, and nothing else will be
+            self._ledger.save(replace(job, state=State.PENDING, task_id=None, submitted_at=None))
+            raise AccountError(f"the account's credits are used up ({status.message or status.fail_code})")
+        return self._ledger.save(
+            replace(
+                job,
+                state=State.FAILED,
+                fail_code=status.fail_code,
+                fail_message=status.message,
+                completed_at=status.completed_at,
+                generation_ms=status.generation_ms,
+            )
+        )
+
+    def _refused_poll(self, job: Job, status: TaskStatus) -> Job:
+        if job.tries == 0:
+            raise AccountError(f"the service refuses the key: {status.message}")
+        job = replace(job, tries=job.tries + 1)
+        return replace(job, wait=inf if job.tries > REFUSED_POLLS else self._next_poll(job))
+
+    def _next_poll(self, job: Job) -> float:
+        elapsed = max(0.0, time.time() - (job.submitted_at or 0.0))
+        return self._polling.wait(elapsed)
+
+    # -- rendered
+
+    async def fetch(self, job: Job) -> Job:
+        """Bring the video home, for every row that wants it."""
+        try:
+            if not await self._copy_kept(job):
+                job = await self._with_links(job)
+                for part, url in enumerate(job.urls):
+                    await self._fetch_part(job, part, url)
+        except DeadLinkError as error:
+            return self._dead_link(job, error)
+        except (DownloadError, ArchiveError) as error:
+            if isinstance(error, ArchiveError) and error.full:
+                raise
+            return self._fetch_later(job, error)
+        except OSError as error:
+            raise ArchiveError(f"{self._archive} cannot be written: {error.strerror}", full=True) from None
+        return self._ledger.save(
+            replace(job, state=State.ARCHIVED, fail_code=None, fail_message=None, remake=False, tries=0, wait=0.0)
+        )
+
+    async def _with_links(self, job: Job) -> Job:
+        if job.urls:
+            return job
+        assert job.task_id
+        await self._account.turn()
+        status = await self._client.status(job.task_id)
+        tell(self._account, status.word, status.retry_after)
+        if status.word is TaskWord.SUCCESS and status.urls:
+            return self._ledger.save(_rendered(job, status))
+        if status.word in (TaskWord.MISSING, TaskWord.FAILED) and _is_past_life(job):
+            raise DeadLinkError("the service no longer knows the task")
+        raise DownloadError(f"the service does not give the video's link now: {status.message or status.word.value}")
+
+    async def _fetch_part(self, job: Job, part: int, url: str) -> None:
+        rows = self._ledger.missing_videos(job, part)
+        if rows:
+            with self._archive.scratch() as file:
+                clip = await self._downloader.fetch(url, file)
+                await self._keep(rows, part, file, clip)
+
+    async def _copy_kept(self, job: Job) -> bool:
+        """Take the video from where it is kept already, for another row or another batch; False if it is not."""
+        kept = self._ledger.kept(job) or job.source
+        for part, item in enumerate(kept):
+            rows = self._ledger.missing_videos(job, part)
+            if not rows:
+                continue
+            with self._archive.scratch() as file:
+                try:
+                    whole = await asyncio.to_thread(_copy, self._archive.read(item.place), file, item)
+                except ArchiveError:
+                    return False
+                if not whole:
+                    return False
+                await self._keep(rows, part, file, item.clip)
+        return bool(kept)
+
+    async def _keep(self, rows: list[tuple[int, str]], part: int, file: BinaryIO, clip: Clip) -> None:
+        for row, name in rows:
+            place = await asyncio.to_thread(self._archive.keep, file, _part_name(name, part), clip)
+            self._ledger.archived(row, part, place, clip)
+
+    def _dead_link(self, job: Job, error: DeadLinkError) -> Job:
+        job = replace(job, tries=job.tries + 1, urls=(), fail_message=str(error))
+        if job.tries < DEAD_LINK_TRIES and not (job.tries > 1 and _is_past_life(job)):
+            return replace(job, wait=backoff(job.tries))
+        if job.remake:
+            return self._ledger.save(replace(job, state=State.PENDING, task_id=None, fail_message=None, tries=0))
+        return self._ledger.save(replace(job, state=State.EXPIRED))
+
+    def _fetch_later(self, job: Job, error: Exception) -> Job:
+        job = replace(job, tries=job.tries + 1, fail_message=str(error))
+        self._ledger.save(job)
+        return replace(job, wait=backoff(job.tries) if job.tries < FETCH_TRIES else inf)
+
+
+def tell(account: Account, word: Verdict | TaskWord, retry_after: float | None) -> None:
+    """Tell the account what came of a request."""
+    match word:
+        case Verdict.BUSY | TaskWord.BUSY:
+            account.busy(retry_after, posted=isinstance(word, Verdict))
+        case Verdict.UNKNOWN | Verdict.NEVER_SENT | TaskWord.TROUBLE:
+            account.trouble()
+        case _:
+            account.answered()
+
+
+def _rendered(job: Job, status: TaskStatus) -> Job:
+    return replace(
+        job,
+        state=State.RENDERED,
+        urls=status.urls,
+        completed_at=status.completed_at or job.completed_at or time.time(),
+        generation_ms=status.generation_ms if status.generation_ms is not None else job.generation_ms,
+        fail_code=None,
+        tries=0 if job.state is State.IN_FLIGHT else job.tries,
+        wait=0.0,
+    )
+
+
+def _refusal(outcome: Submitted) -> str:
+    if outcome.verdict is Verdict.ACCOUNT:
+        return f"the service refuses the account: {outcome.message} (code {outcome.code})"
+    return (
+        f"this is not the service, or it does not know the model: {outcome.message} (code {outcome.code}); "
+        "look at --base-url and --model"
+    )
+
+
+def _is_past_life(job: Job) -> bool:
+    return job.completed_at is not None and time.time() - job.completed_at > LINK_LIFE_SECONDS
+
+
+def _copy(pieces: Iterable[bytes], file: BinaryIO, kept: Kept) -> bool:
+    """Copy a kept video; returns whether it is still what was kept."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+        file.write(piece)
+    return digest.hexdigest() == kept.clip.sha256
+
+
+def _part_name(name: str, part: int) -> str:
+    """The name of a task's second and further videos."""
+    return name if part == 0 else f"{name.removesuffix('.mp4')}_{part + 1}.mp4"

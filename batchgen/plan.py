@@ -1,0 +1,183 @@
+"""What a run would do, and where a batch stands: looked at, with nothing sent and nothing changed."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from batchgen import paid
+from batchgen.catalog import MICRO
+from batchgen.folder import with_memory
+from batchgen.ledger import Ledger, money
+from batchgen.ledger.ledger import LINK_LIFE_SECONDS
+from batchgen.model import State
+from batchgen.settings import Settings
+from batchgen.sheet import describe, take_in_manifest
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run of a manifest would do. Counts are rows, but for ``to_submit``."""
+
+    manifest: str
+    batch: str
+    rows: int
+    new: int
+    edited: int
+    gone: int
+    archived: int
+    failed: int
+    expired: int
+    in_doubt: int
+    in_flight: int
+    rendered: int
+    pending: int
+    reused: int
+    to_submit: int  # tasks that a run would pay for
+    estimate_usd: float  # what they cost at most
+    paid_usd: float  # what the wanted videos that are made, or being made, have cost
+    prices_of: str  # the day of the prices
+    offered: int  # of those to submit, tasks that another batch has paid for: --reuse takes them
+    remarks: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """The plan as one line."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    def sentences(self) -> str:
+        """The plan for a person."""
+        lines = [f"{self.manifest}: {self.rows} rows, {self.new} of them new", f"batch: {self.batch}"]
+        known = {
+            "archived already": self.archived,
+            "in flight at the service": self.in_flight,
+            "made and to be fetched": self.rendered,
+            "failed (tried again by --retry-failed)": self.failed,
+            "expired (made again by --retry-failed)": self.expired,
+            "in doubt (held)": self.in_doubt,
+            "sharing the paid task of another row": self.reused,
+        }
+        lines += [f"  {number} {words}" for words, number in known.items() if number]
+        if self.paid_usd:
+            lines.append(f"  ${self.paid_usd:.2f} paid for them")
+        lines.append(
+            f"a run would pay for {self.to_submit} tasks: up to ${self.estimate_usd:.2f} (prices of {self.prices_of})"
+        )
+        if self.offered:
+            lines.append(
+                f"  {self.offered} of them were paid for by other batches of yours: --reuse takes those videos"
+            )
+        lines.append("nothing was sent")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a batch stands. Counts are rows of its manifest, but for ``paid_tasks``."""
+
+    batch: str
+    service: str
+    manifest: str
+    rows: int
+    archived: int
+    failed: int
+    expired: int
+    in_doubt: int
+    pending: int
+    in_flight: int
+    rendered: int
+    paid_tasks: int
+    reused: int
+    bytes: int
+    failures: dict[str, int]  # fail code -> rows
+    unfetched: int  # videos that are paid and made, and not archived
+    first_death: str | None  # when the first of their links dies (ISO 8601, UTC)
+
+    def to_json(self) -> str:
+        """The status as one line."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    def sentences(self) -> str:
+        """The status for a person."""
+        states = ("archived", "rendered", "in_flight", "pending", "failed", "expired", "in_doubt")
+        lines = [f"{self.batch}: {self.rows} rows of {self.manifest}, made with {self.service}"]
+        lines += [f"  {getattr(self, state)} {state.replace('_', ' ')}" for state in states if getattr(self, state)]
+        lines += [f"    {number} failed with {code}" for code, number in self.failures.items()]
+        lines.append(f"  {self.paid_tasks} tasks paid for")
+        if self.first_death:
+            lines.append(
+                f"  {self.unfetched} paid videos are not archived; the first of their links dies {self.first_death}: "
+                f"batchgen rescue {self.batch}"
+            )
+        return "\n".join(lines)
+
+
+def make_plan(settings: Settings) -> Plan:
+    """What a run would do. Raises :class:`ManifestError` with every problem of the manifest, if one is fatal."""
+    assert settings.manifest
+    with _copy(settings.batch) as ledger:
+        settings = with_memory(settings, ledger)
+        intake, _ = take_in_manifest(settings, ledger)
+        ledger.recover()
+        counts = ledger.counts()
+        prices = settings.limits.prices
+        return Plan(
+            manifest=str(settings.manifest),
+            batch=str(settings.batch),
+            rows=intake.rows,
+            new=intake.new,
+            edited=intake.edited,
+            gone=intake.gone,
+            archived=counts[State.ARCHIVED],
+            failed=counts[State.FAILED],
+            expired=counts[State.EXPIRED],
+            in_doubt=counts[State.IN_DOUBT],
+            in_flight=counts[State.IN_FLIGHT],
+            rendered=counts[State.RENDERED],
+            pending=counts[State.PENDING],
+            reused=ledger.reused_rows(),
+            to_submit=ledger.pending_jobs(),
+            estimate_usd=money.estimate(ledger, prices.of) / MICRO,
+            paid_usd=money.paid_price(ledger) / MICRO,
+            prices_of=prices.date,
+            offered=len(paid.offers(ledger, settings.batch, paid.index_path())),
+            remarks=tuple(describe(intake, str(settings.manifest))),
+        )
+
+
+def _copy(batch: Path) -> Ledger:
+    """The batch's ledger, or an empty one: a copy, so that a running batch is neither held up nor touched."""
+    path = batch / "ledger.sqlite"
+    if not path.is_file():
+        return Ledger.open(None)
+    with Ledger.open(path) as ledger:
+        return ledger.copy()
+
+
+def read_status(batch: Path) -> Status:
+    """Where the batch in a folder stands, also while it runs."""
+    with Ledger.open(batch / "ledger.sqlite") as ledger:
+        counts = ledger.counts()
+        unfetched, oldest = ledger.unfetched()
+        return Status(
+            batch=str(batch),
+            service=ledger.fact("service") or "?",
+            manifest=ledger.fact("manifest") or "?",
+            rows=sum(counts.values()),
+            archived=counts[State.ARCHIVED],
+            failed=counts[State.FAILED],
+            expired=counts[State.EXPIRED],
+            in_doubt=counts[State.IN_DOUBT],
+            pending=counts[State.PENDING],
+            in_flight=counts[State.IN_FLIGHT] + counts[State.SUBMITTING],
+            rendered=counts[State.RENDERED],
+            paid_tasks=ledger.paid_tasks(),
+            reused=ledger.reused_rows(),
+            bytes=ledger.archived_bytes(),
+            failures=dict(ledger.failures()),
+            unfetched=unfetched,
+            first_death=_iso(oldest + LINK_LIFE_SECONDS) if oldest is not None else None,
+        )
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="minutes")

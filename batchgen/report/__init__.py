@@ -1,0 +1,1 @@
+"""What people and their programs read of a batch."""

@@ -1,0 +1,206 @@
+"""A card of the wall: all that the page shows of one row, and where its video and its poster are found."""
+
+import base64
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import quote
+
+from batchgen.catalog import MICRO
+from batchgen.ledger import Ledger, ResultRow
+from batchgen.model import Request, State, public_url
+from batchgen.report.poster import Posters
+
+Price: TypeAlias = Callable[[Request], float | None]  # US dollars for one task; None: not known
+
+INLINE_BYTES = 4_000_000  # of posters inside the page (some 400 of them); the rest stay files beside it
+
+
+@dataclass(frozen=True)
+class Links:
+    """How a page reaches what is archived: None where it cannot."""
+
+    video: Callable[[str, str], str | None]  # (place, SHA-256) -> address
+    poster: Callable[[str], tuple[str, float | None] | None]  # SHA-256 -> (address, width by height)
+
+
+@dataclass(frozen=True)
+class Card:
+    """One row of the manifest. The order of the fields is that of the page's data."""
+
+    id: str
+    number: int
+    status: str
+    prompt: str
+    seed: str | None  # text: a browser's numbers end at 2**53
+    model: str
+    mode: str
+    resolution: str | None
+    duration: int | None
+    aspect_ratio: str | None
+    provider: str | None
+    negative_prompt: str | None
+    expansion: bool | None
+    images: tuple[str, ...]
+    extras: tuple[str, ...]  # beside Page.columns
+    task_id: str | None
+    fail_code: str | None
+    fail_message: str | None
+    attempts: int
+    submitted_at: float | None
+    completed_at: float | None
+    archived_at: float | None
+    generation: float | None  # seconds
+    cost: float | None
+    shared: int  # rows that share this task
+    bytes: int | None
+    places: tuple[str, ...]
+    videos: tuple[str | None, ...]  # beside places
+    poster: str | None
+    ratio: float | None  # width by height, where it is known
+
+
+def columns(ledger: Ledger) -> tuple[str, ...]:
+    """The manifest's own further columns."""
+    return tuple(json.loads(ledger.fact("columns") or "[]"))
+
+
+def costs(ledger: Ledger, price: Price | None) -> dict[int, float | None]:
+    """What the accepted tasks of each job cost, in US dollars: as was reserved for them, or else by ``price``."""
+    found = ledger.database.execute(
+        "SELECT job, request, count(*), sum(price) FROM attempt JOIN job USING (job) "
+        "WHERE attempt.task_id IS NOT NULL GROUP BY job"
+    )
+    return {job: _cost(request, tasks, reserved, price) for job, request, tasks, reserved in found}
+
+
+def _cost(request: str, tasks: int, reserved: int, price: Price | None) -> float | None:
+    if reserved:
+        return reserved / MICRO
+    each = price(Request.from_json(request)) if price else None
+    return None if each is None else each * tasks
+
+
+def cards(ledger: Ledger, links: Links, spent: Mapping[int, float | None], *, running: bool) -> Iterator[Card]:
+    """A card for each row of the present manifest, in its order."""
+    further = columns(ledger)
+    archived = ledger.database.execute(
+        "SELECT (SELECT max(archived_at) FROM video WHERE video.row = row.row) FROM row "
+        "WHERE position IS NOT NULL ORDER BY position"
+    ).fetchall()
+    for row, (archived_at,) in zip(ledger.results(), archived, strict=True):
+        yield _card(row, archived_at, further, links, spent.get(row.job.key), running=running)
+
+
+def _card(
+    row: ResultRow,
+    archived_at: float | None,
+    further: Iterable[str],
+    links: Links,
+    cost: float | None,
+    *,
+    running: bool,
+) -> Card:
+    job, request = row.job, row.job.request
+    poster, ratio = (links.poster(row.sha256[0]) if row.sha256 else None) or (None, None)
+    return Card(
+        id=row.id,
+        number=row.number,
+        status=_status(row, running=running),
+        prompt=request.prompt,
+        seed=None if request.seed is None else str(request.seed),
+        model=request.model,
+        mode=request.mode,
+        resolution=request.resolution,
+        duration=request.duration,
+        aspect_ratio=request.aspect_ratio,
+        provider=request.provider,
+        negative_prompt=request.negative_prompt,
+        expansion=request.enable_prompt_expansion,
+        images=tuple(map(public_url, request.image_urls)),  # within a run, the ledger gives them signed
+        extras=tuple(row.extras.get(name, "") for name in further),
+        task_id=job.task_id,
+        fail_code=job.fail_code,
+        fail_message=job.fail_message,
+        attempts=job.attempts,
+        submitted_at=_moment(job.submitted_at),
+        completed_at=_moment(job.completed_at),
+        archived_at=_moment(archived_at),
+        generation=None if job.generation_ms is None else job.generation_ms / 1000,
+        cost=cost,
+        shared=job.wanted,
+        bytes=row.bytes,
+        places=row.places,
+        videos=tuple(links.video(*found) for found in zip(row.places, row.sha256, strict=True)),
+        poster=poster,
+        ratio=ratio or _ratio(request.aspect_ratio),
+    )
+
+
+def _status(row: ResultRow, *, running: bool) -> str:
+    """While a run is at work, an answer that is awaited is no doubt yet."""
+    if row.job.state is State.SUBMITTING:
+        return (State.IN_FLIGHT if running else State.IN_DOUBT).value
+    return row.job.state.value
+
+
+def _moment(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+def _ratio(words: str | None) -> float | None:
+    try:
+        width, height = map(int, (words or "").split(":"))
+        return round(width / height, 3)
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+# -- where things are
+
+
+def locate(place: str, batch: Path) -> Path | None:
+    """The file of a video that is kept on this machine, if it is there.
+
+    A place is relative to the batch's folder; in a ledger of old, to the videos in it.
+    """
+    if place.startswith("s3://"):
+        return None
+    tried = (os.path.join(batch, place), os.path.join(batch, "videos", place))
+    return next((Path(path) for path in tried if os.path.isfile(path)), None)
+
+
+def beside(batch: Path, posters: Posters) -> Links:
+    """Links of a page that lies in the batch's folder: relative ones, so that the folder may be moved or sent.
+
+    Posters are put into the page up to ``INLINE_BYTES``: a few hundred videos make a page that can be sent alone,
+    and ten thousand one that still opens at once.
+    """
+    left = INLINE_BYTES
+
+    def video(place: str, _sha256: str) -> str | None:
+        path = locate(place, batch)
+        if path is None:
+            return None
+        within = str(path).startswith(f"{batch}/")  # to ask the system for it ten thousand times takes a second
+        return quote(os.fsencode(str(path)[len(str(batch)) + 1 :] if within else os.path.relpath(path, batch)))
+
+    def poster(sha256: str) -> tuple[str, float | None] | None:
+        nonlocal left
+        made = posters.find(sha256)
+        if made is None:
+            return None
+        address = f"{made.path.parent.name}/{made.path.name}"
+        if left > 0:
+            try:
+                picture = made.path.read_bytes()
+            except OSError:  # somebody tidied up
+                return None
+            left -= len(picture)
+            address = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
+        return address, round(made.ratio, 3)
+
+    return Links(video, poster)

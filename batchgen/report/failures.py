@@ -1,0 +1,110 @@
+"""failures.csv: the rows that failed or expired, as a manifest to mend and to feed back, with each one's reason."""
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from batchgen.formulas import guard
+from batchgen.ledger import Ledger, ResultRow
+from batchgen.manifest import values
+from batchgen.model import State
+
+# The manifest's reader knows the file again by this header: what is written here guarded is read without the guard.
+COLUMNS = (
+    "id",
+    "prompt",
+    "seed",
+    "mode",
+    "resolution",
+    "duration",
+    "aspect_ratio",
+    "provider",
+    "negative_prompt",
+    "image_urls",
+    "enable_prompt_expansion",
+)
+REASON = "reason"
+_EXPIRED = "the video was made and paid for, but its link died before it could be fetched"
+_ADVICE = {
+    "CONTENT_VIOLATION": "change the prompt",
+    "INVALID_IMAGE_URL": "give a link that anybody can fetch",
+}
+
+
+def write(ledger: Ledger, further: Sequence[str], path: Path) -> int:
+    """Write the file whole, or take it away where nothing failed; returns how many rows are in it.
+
+    ``further`` are the manifest's own columns.
+    """
+    rows = (row for row in ledger.results() if row.status in (State.FAILED, State.EXPIRED))
+    part = path.with_name(f".{path.name}.part")
+    with open(part, "w", encoding="utf-8", newline="", opener=_private) as file:
+        writer = csv.writer(file)
+        writer.writerow([*COLUMNS, *map(guard, _headings(further)), REASON])
+        number = 0
+        for number, line in enumerate(_lines(rows, further), 1):  # noqa: B007 - counts
+            writer.writerow(line)
+        file.flush()
+        os.fsync(file.fileno())
+    if number:
+        part.replace(path)
+    else:
+        part.unlink()
+        path.unlink(missing_ok=True)
+    return number
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _headings(further: Iterable[str]) -> Iterator[str]:
+    """A column of the manifest that is called as our last one is told apart from it; the reader undoes it."""
+    for name in further:
+        yield f"manifest_{name}" if name.strip().casefold() == REASON else name
+
+
+def _lines(rows: Iterable[ResultRow], further: Sequence[str]) -> Iterator[list[str]]:
+    for row in rows:
+        own = (row.extras.get(name, "") for name in further)
+        yield [guard(cell) for cell in (*_cells(row), *own, reason(row))]
+
+
+def _cells(row: ResultRow) -> tuple[str, ...]:
+    request = row.job.request
+    return (
+        row.id,
+        request.prompt,
+        _text(request.seed),
+        request.mode,
+        _text(request.resolution),
+        _text(request.duration),
+        _text(request.aspect_ratio),
+        _text(request.provider),
+        _text(request.negative_prompt),
+        _links(list(request.public.image_urls)),
+        _text(request.enable_prompt_expansion).lower(),
+    )
+
+
+def _links(urls: list[str]) -> str:
+    """One on each line, unless a link could be taken for two."""
+    plain = "\n".join(urls)
+    return plain if not urls or values.images(plain) == tuple(urls) else json.dumps(urls, ensure_ascii=False)
+
+
+def reason(row: ResultRow) -> str:
+    """Why the row has no video, and what may help."""
+    job = row.job
+    if row.status is State.EXPIRED:
+        return f"expired: {job.fail_message or _EXPIRED}"
+    code = job.fail_code or ""
+    advice = f"; {_ADVICE[code]}" if code in _ADVICE else ""
+    told = job.fail_message or "the service gave no reason"
+    return f"failed: {told}{f' ({code})' if code else ''}{advice}"
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,187 @@
+"""What stands above the wall: the figures that a person asks for, and the plots."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+from batchgen.ledger import Ledger
+from batchgen.model import State
+from batchgen.report import plots
+from batchgen.report.cards import Card
+from batchgen.report.markup import Node, node
+from batchgen.report.plots import Cause
+from batchgen.report.sittings import Sittings, Span, most_at_once
+from batchgen.report.words import amount, money_words, seconds_words, share, size_words
+
+UNSEEN_SECONDS = 300.0  # that a task is taken to run while none has ended yet
+WAITING = (State.PENDING, State.SUBMITTING, State.IN_FLIGHT, State.RENDERED)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number with its name, and a word on it."""
+
+    label: str
+    value: str
+    note: str = ""
+    tone: str = ""  # "bad": it should worry
+
+
+@dataclass(frozen=True)
+class Work:
+    """When what was done, over all runs of the batch."""
+
+    tasks: tuple[Span, ...]  # each from its acceptance to its end
+    archived: tuple[float, ...]
+
+    @property
+    def sittings(self) -> Sittings | None:
+        """The spans in which anything was done."""
+        return Sittings.of([*self.tasks, *((moment, moment) for moment in self.archived)])
+
+
+def work(ledger: Ledger, now: float) -> Work:
+    """Read from the ledger, rows that are no longer in the manifest among it."""
+    tasks = ledger.database.execute(
+        "SELECT submitted_at, completed_at, generation_ms, state FROM job WHERE submitted_at IS NOT NULL"
+    )
+    archived = ledger.database.execute("SELECT archived_at FROM video WHERE part = 0 ORDER BY archived_at")
+    ended: list[Span] = []
+    open_since: list[float] = []
+    for start, end, generation_ms, state in tasks:
+        if span := _span(start, end, generation_ms):
+            ended.append(span)
+        elif state == State.IN_FLIGHT:
+            open_since.append(start)
+    # Of a task whose end nobody saw, it is not known how long it ran: not for days, after a run that was cut off.
+    usual = max((end - start for start, end in ended), default=UNSEEN_SECONDS)
+    running = [(start, max(start, min(now, start + usual))) for start in open_since]
+    return Work((*ended, *running), tuple(row[0] for row in archived))
+
+
+def _span(start: float, end: float | None, generation_ms: int | None) -> Span | None:
+    """A task's time at the service. Its clock is not ours: an end before the beginning is not believed."""
+    if end is not None and end >= start:
+        return start, end
+    return None if generation_ms is None else (start, start + generation_ms / 1000)
+
+
+def figures(ledger: Ledger, cards: Sequence[Card], done: Work, spent: Mapping[int, float | None]) -> tuple[Figure, ...]:
+    """The figures, in the order in which they are asked for; ``spent`` is what each job cost."""
+    counts = Counter(card.status for card in cards)
+    rows = len(cards)
+    archived = counts[State.ARCHIVED]
+    asked = [
+        Figure("Done", amount(archived), f"of {amount(rows)} rows, {share(archived, rows)}"),
+        *_troubles(counts, cards),
+        *_open(counts),
+        _cost(ledger.paid_tasks(), list(spent.values())),
+        *_speed(done),
+        *_generation(cards),
+        *_size(ledger.archived_bytes(), len(done.archived)),
+    ]
+    return tuple(asked)
+
+
+def _troubles(counts: Counter[str], cards: Sequence[Card]) -> Iterable[Figure]:
+    causes = causes_of(cards)
+    first = f"{amount(causes[0].rows)} × {causes[0].code}" if causes and counts[State.FAILED] else ""
+    yield Figure("Failed", amount(counts[State.FAILED]), first or "none", "bad" if counts[State.FAILED] else "")
+    if counts[State.EXPIRED]:
+        yield Figure("Expired", amount(counts[State.EXPIRED]), "paid, and the link died", "bad")
+    if counts[State.IN_DOUBT]:
+        yield Figure("In doubt", amount(counts[State.IN_DOUBT]), "perhaps paid; held", "bad")
+
+
+def _open(counts: Counter[str]) -> Iterable[Figure]:
+    if waiting := sum(counts[state] for state in WAITING):
+        generating = counts[State.IN_FLIGHT] + counts[State.SUBMITTING]
+        facts = [(generating, "generating"), (counts[State.RENDERED], "to fetch")]
+        words = ", ".join(f"{amount(number)} {word}" for number, word in facts if number)
+        yield Figure("To do", amount(waiting), words or "not begun")
+
+
+def _cost(tasks: int, spent: Sequence[float | None]) -> Figure:
+    known = [each for each in spent if each is not None]
+    if len(known) < len(spent) or not tasks:
+        return Figure("Paid tasks", amount(tasks), "price not known" if tasks else "")
+    return Figure("Spent", money_words(sum(known)), f"estimate, {amount(tasks)} paid tasks")
+
+
+def _speed(done: Work) -> Iterable[Figure]:
+    sittings = done.sittings
+    if sittings is None:
+        return
+    number = len(sittings.spans)
+    yield Figure("Time", seconds_words(sittings.seconds), "in one go" if number == 1 else f"in {number} sittings")
+    most = max(most_at_once(done.tasks, sittings.bins(1)), default=0)
+    rate = len(done.archived) * 60 / sittings.seconds
+    yield Figure("Throughput", f"{amount(rate)} / min", f"at most {amount(most)} at once")
+
+
+def _generation(cards: Sequence[Card]) -> Iterable[Figure]:
+    times = sorted(_once(cards, lambda card: card.generation))
+    if times:
+        late = quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else times[0]
+        yield Figure("Generation", seconds_words(median(times)), f"95 % within {seconds_words(late)}")
+
+
+def _size(count: int, videos: int) -> Iterable[Figure]:
+    if videos:
+        yield Figure("Size", size_words(count), f"{size_words(count / videos)} a video")
+
+
+def _once(cards: Sequence[Card], fact: Callable[[Card], float | None]) -> list[float]:
+    """A fact of each task, however many rows share it."""
+    tasks = {card.task_id or card.id: fact(card) for card in cards}
+    return [value for value in tasks.values() if value is not None]
+
+
+def causes_of(cards: Iterable[Card]) -> list[Cause]:
+    """Why rows have no video and will get none, the most frequent cause first."""
+    counts: Counter[str] = Counter()
+    words: dict[str, str] = {}
+    for card in cards:
+        if code := _cause(card):
+            counts[code] += 1
+            words.setdefault(code, card.fail_message or "")
+    return [Cause(code, rows, f'cause:"{code}"', words[code]) for code, rows in counts.most_common()]
+
+
+def _cause(card: Card) -> str | None:
+    """As the page's script names it, too (``causeOf``)."""
+    if card.status == State.FAILED:
+        return card.fail_code or "without a code"
+    return {State.EXPIRED.value: "link expired", State.IN_DOUBT.value: "in doubt"}.get(card.status)
+
+
+def drawings(cards: Sequence[Card], done: Work) -> tuple[Node, ...]:
+    """The plots."""
+    sittings = done.sittings
+    over_time = (plots.slots(done.tasks, sittings), plots.pace(done.archived, sittings)) if sittings else ()
+    return (*over_time, plots.generation(_by_kind(cards)), plots.failures(causes_of(cards)))
+
+
+def _by_kind(cards: Sequence[Card]) -> dict[str, list[float]]:
+    """Generation times by resolution and length; by resolution alone if that would be too many."""
+    kinds = {(card.resolution, card.duration) for card in cards if card.generation is not None}
+    fine = len(kinds) <= plots.GROUPS
+    found: dict[str, dict[str, float]] = {}
+    for card in cards:
+        if card.generation is not None:
+            length = f" · {card.duration} s" if fine and card.duration else ""
+            name = f"{card.resolution or 'default'}{length}"
+            found.setdefault(name, {})[card.task_id or card.id] = card.generation
+    return {name: list(times.values()) for name, times in found.items()}
+
+
+def markup(figures: Iterable[Figure], drawings: Iterable[Node]) -> Node:
+    """The head as elements."""
+    numbers = node("dl", *map(_figure, figures), class_="figures")
+    return node("div", numbers, node("div", *drawings, class_="plots"), class_="head")
+
+
+def _figure(figure: Figure) -> Node:
+    value = node("dd", node("b", figure.value), node("span", figure.note), class_=figure.tone or None)
+    return node("div", node("dt", figure.label), value)

@@ -1,0 +1,147 @@
+"""Posters: a frame of each video as a small JPEG, made once and kept in the batch's folder by the video's checksum."""
+
+import logging
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+PIXELS = 400 * 225  # whatever the shape: posters of all shapes weigh the same, about 10 kB
+DARK = 24  # mean luminance (16 is black) up to which a frame is taken for a fade-in
+FRAMES = 24  # to look through for a brighter one
+QUALITY = "5"  # of JPEG, 2 (best) to 31
+THREADS = 4
+_NAME = re.compile(r"([0-9a-f]{64})-(\d{1,5})x(\d{1,5})\.jpg")
+
+log = logging.getLogger("batchgen")
+
+
+@dataclass(frozen=True)
+class Poster:
+    """A finished picture."""
+
+    path: Path
+    width: int
+    height: int
+
+    @property
+    def ratio(self) -> float:
+        """Width by height, as the video's."""
+        return self.width / self.height
+
+
+class Posters:
+    """The pictures of a batch: ``posters/{sha256 of the video}-{width}x{height}.jpg``. Threads may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, Poster] = {}
+        self._look()
+
+    def _look(self) -> None:
+        if not self._folder.is_dir():
+            return
+        for path in self._folder.iterdir():
+            if found := _NAME.fullmatch(path.name):
+                self._known[found[1]] = Poster(path, int(found[2]), int(found[3]))
+
+    def find(self, sha256: str) -> Poster | None:
+        """The poster of the video with this checksum, if it was made."""
+        return self._known.get(sha256)
+
+    def make(self, sha256: str, video: Path | BinaryIO) -> Poster | None:
+        """The poster of ``video``, made if need be; None if it shows nothing, or cannot be written.
+
+        A poster is a convenience: whatever goes wrong here is logged, and nothing more.
+        """
+        if known := self.find(sha256):
+            return known
+        try:
+            picture, width, height = _jpeg(video)
+            self._known[sha256] = self._keep(picture, Poster(self._path(sha256, width, height), width, height))
+        except Exception as error:  # a decoder meets bytes that somebody else made: anything may happen
+            log.debug("no poster", extra={"sha256": sha256, "reason": f"{type(error).__name__}: {error}"})
+            return None
+        return self._known[sha256]
+
+    def make_all(self, videos: Iterable[tuple[str, Path]], seconds: float) -> int:
+        """Make what is missing, for at most ``seconds``; returns how many are still missing."""
+        missing = {sha256: path for sha256, path in videos if sha256 not in self._known}
+        until = time.monotonic() + seconds
+
+        def make(video: tuple[str, Path]) -> Poster | None:
+            return self.make(*video) if time.monotonic() < until else None
+
+        if missing and seconds > 0:
+            with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:  # PyAV lets go of the GIL
+                list(pool.map(make, missing.items()))
+        return sum(sha256 not in self._known for sha256 in missing)
+
+    def _path(self, sha256: str, width: int, height: int) -> Path:
+        return self._folder / f"{sha256}-{width}x{height}.jpg"
+
+    def _keep(self, picture: bytes, poster: Poster) -> Poster:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        part = self._folder / f".{secrets.token_hex(8)}.part"
+        try:
+            with open(part, "xb", opener=_private) as file:
+                file.write(picture)
+            part.replace(poster.path)
+        finally:
+            part.unlink(missing_ok=True)
+        return poster
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _jpeg(video: Path | BinaryIO) -> tuple[bytes, int, int]:
+    """The picture with its width and height."""
+    frame = _small(_frame(video))
+    import av
+
+    encoder: Any = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "yuvj420p"
+    encoder.time_base = Fraction(1, 25)
+    encoder.options = {"qmin": QUALITY, "qmax": QUALITY}
+    frame.pts, frame.pict_type = 0, 0
+    packets = [*encoder.encode(frame), *encoder.encode(None)]
+    return b"".join(bytes(packet) for packet in packets), frame.width, frame.height
+
+
+def _frame(video: Path | BinaryIO) -> Any:
+    """The first frame that is more than black, or else the first."""
+    import av  # 50 ms, and most commands need no poster
+
+    with av.open(str(video) if isinstance(video, Path) else video, "r") as container:
+        stream = container.streams.video[0]
+        stream.thread_count = 1  # one video a thread is faster than one video in all of them
+        first = None
+        for number, frame in enumerate(container.decode(stream)):
+            first = first or frame
+            if _brightness(frame) > DARK:
+                return frame
+            if number >= FRAMES:
+                break
+        if first is None:
+            raise ValueError("no frame")
+        return first
+
+
+def _brightness(frame: Any) -> float:
+    grey = frame.reformat(width=64, height=8, format="gray")  # 64: a line without padding
+    pixels = bytes(grey.planes[0])
+    return sum(pixels) / max(1, len(pixels))
+
+
+def _small(frame: Any) -> Any:
+    scale = (PIXELS / (frame.width * frame.height)) ** 0.5
+    width, height = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
+    return frame.reformat(width=width, height=height, format="yuvj420p")

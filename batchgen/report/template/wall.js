@@ -1,0 +1,223 @@
+// The wall: only the cards near the window exist as elements, so that ten thousand rows cost what fifty do.
+
+const OVERSCAN = 600; // pixels above and below the window
+const HOVER_MS = 140;
+
+class Wall {
+  constructor(root, open) {
+    this.root = root;
+    this.open = open; // called with a row
+    this.rows = [];
+    this.layout = { lines: [], end: 0 };
+    this.elements = new Map(); // item key -> element
+    this.places = new Map(); // row -> its item
+    this.current = null; // the row that Tab leads to
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)");
+    this.#listen();
+  }
+
+  /** Show these rows in this layout: (rows, width) -> {lines, end}. */
+  show(rows, arrange) {
+    this.rows = rows;
+    this.arrange = arrange;
+    this.relay();
+  }
+
+  relay() {
+    this.width = this.root.clientWidth;
+    if (!this.arrange || !this.width) return;
+    this.layout = this.arrange(this.rows, this.width);
+    const items = this.layout.lines.flatMap((line) => line.items).filter((item) => item.row);
+    this.items = items;
+    this.places = new Map(items.map((item, index) => [item.row, { item, index }]));
+    if (!this.places.has(this.current)) this.current = items[0]?.row ?? null;
+    this.root.style.height = `${Math.ceil(this.layout.end)}px`;
+    this.draw();
+  }
+
+  draw() {
+    const above = -this.root.getBoundingClientRect().top;
+    const until = above + innerHeight + OVERSCAN;
+    const lines = this.layout.lines;
+    const wanted = new Map();
+    for (let n = firstLineAt(lines, above - OVERSCAN); n < lines.length && lines[n].y < until; n++) {
+      for (const item of lines[n].items) wanted.set(item.row ?? item.group[0].prompt + lines[n].y, item);
+    }
+    this.#keepFocused(wanted);
+    for (const [key, made] of this.elements) {
+      if (wanted.has(key)) continue;
+      made.remove();
+      this.elements.delete(key);
+    }
+    for (const [key, item] of wanted) this.#place(key, item);
+  }
+
+  /** The focused card stays, wherever it is scrolled to: else the keyboard would lose its place. */
+  #keepFocused(wanted) {
+    const row = document.activeElement?.closest?.(".card")?.row;
+    if (row && this.places.has(row)) wanted.set(row, this.places.get(row).item);
+  }
+
+  #place(key, item) {
+    let made = this.elements.get(key);
+    if (!made || made.bySeed !== Boolean(item.bySeed)) {
+      made?.remove();
+      made = item.row ? card(item) : heading(item.group);
+      this.elements.set(key, made);
+      this.root.append(made);
+    }
+    made.style.transform = `translate(${item.x}px, ${item.y}px)`;
+    made.style.width = `${item.width}px`;
+    if (!item.row) return;
+    made.querySelector(".media").style.height = `${item.media}px`;
+    made.setAttribute("aria-setsize", this.rows.length);
+    made.setAttribute("aria-posinset", this.places.get(item.row).index + 1);
+    made.firstChild.tabIndex = item.row === this.current ? 0 : -1;
+  }
+
+  /** Bring a row into sight and put the keyboard there. */
+  focus(row) {
+    const place = this.places.get(row);
+    if (!place) return;
+    this.current = row;
+    const top = this.root.getBoundingClientRect().top + place.item.y;
+    const covered = $("toolbar").offsetHeight + GAP;
+    const bottom = top + place.item.media + CAPTION;
+    if (top < covered) scrollBy(0, top - covered);
+    else if (bottom > innerHeight) scrollBy(0, bottom - innerHeight + GAP);
+    this.draw();
+    this.elements.get(row)?.firstChild.focus({ preventScroll: true });
+  }
+
+  /** The row to which a key leads from another. */
+  neighbour(row, key) {
+    const at = this.places.get(row)?.index;
+    if (at === undefined) return null;
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: this.items.length - 1 }[key];
+    if (to !== undefined) return this.items[to]?.row ?? null;
+    return this.#beyond(this.items[at], key === "ArrowUp" ? -1 : 1);
+  }
+
+  #beyond(from, step) {
+    const lines = this.layout.lines;
+    const middle = from.x + from.width / 2;
+    let n = firstLineAt(lines, from.y + 1) + step;
+    while (lines[n] && !lines[n].items.some((item) => item.row)) n += step;
+    const off = (item) => Math.abs(item.x + item.width / 2 - middle);
+    return lines[n]?.items.reduce((best, item) => (off(item) < off(best) ? item : best)).row ?? null;
+  }
+
+  // -- what a person does
+
+  #listen() {
+    let asked = 0;
+    const later = () => (asked ||= requestAnimationFrame(() => ((asked = 0), this.draw())));
+    addEventListener("scroll", later, { passive: true });
+    new ResizeObserver(() => this.root.clientWidth !== this.width && this.relay()).observe(this.root);
+    addEventListener("resize", later);
+    this.root.addEventListener("click", (event) => {
+      const row = event.target.closest(".card")?.row;
+      if (row) this.open(row);
+    });
+    this.root.addEventListener("focusin", (event) => {
+      const row = event.target.closest(".card")?.row;
+      if (row) this.#setCurrent(row);
+    });
+    this.root.addEventListener("pointerover", (event) => this.#hover(event));
+    this.root.addEventListener("pointerleave", () => this.#stop());
+    this.root.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  #setCurrent(row) {
+    const before = this.elements.get(this.current);
+    if (before) before.firstChild.tabIndex = -1;
+    this.current = row;
+    const now = this.elements.get(row);
+    if (now) now.firstChild.tabIndex = 0;
+  }
+
+  #key(event) {
+    if (!["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"].includes(event.key)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const row = this.neighbour(event.target.closest(".card")?.row ?? this.current, event.key);
+    if (row) this.focus(row);
+  }
+
+  /** A moment of rest over a card plays it; one at a time, and nothing is loaded before. */
+  #hover(event) {
+    const over = event.target.closest(".card");
+    if (over === this.playing || event.pointerType !== "mouse" || this.calm.matches) return;
+    this.#stop();
+    this.playing = over;
+    const source = over?.row?.videos[0];
+    if (source) this.timer = setTimeout(() => this.#play(over, source), HOVER_MS);
+  }
+
+  #play(over, source) {
+    this.video = loop(source);
+    over.querySelector(".media").append(this.video);
+    this.video.play().catch(() => this.#stop());
+  }
+
+  #stop() {
+    clearTimeout(this.timer);
+    this.playing = null;
+    if (!this.video) return;
+    this.video.remove();
+    this.video.removeAttribute("src"); // lets go of the decoder and the connection
+    this.video.load();
+    this.video = null;
+  }
+}
+
+/** A silent film without an end, of which nothing is loaded until it plays. */
+function loop(source) {
+  const video = element("video", { preload: "none", playsinline: "", loop: "", tabindex: "-1" });
+  video.muted = true;
+  video.src = source;
+  return video;
+}
+
+function card({ row, bySeed }) {
+  const media = element("span", { class: "media" }, ...pictureOf(row));
+  const first = bySeed
+    ? element("span", { class: "line" }, row.seed === null ? "no seed" : `seed ${row.seed}`)
+    : element("span", { class: "line", dir: "auto" }, shown(row.prompt));
+  const last = bySeed ? row.resolution : row.seed === null ? "" : `seed ${row.seed}`;
+  const meta = element("span", { class: "meta" }, element("span", { class: "id" }, shown(row.id)), last ? element("span", { class: "last" }, last) : null);
+  const button = element("button", { type: "button", tabindex: "-1" }, media, first, meta);
+  const made = element("article", { class: `card is-${row.status}`, role: "listitem" }, button);
+  made.row = row;
+  made.bySeed = Boolean(bySeed);
+  return made;
+}
+
+/** What stands in a card's box: the poster, or the words that say why there is none. */
+function pictureOf(row) {
+  if (row.poster) {
+    const image = element("img", { src: row.poster, alt: `A frame of ${shown(row.id)}`, decoding: "async" });
+    image.addEventListener("error", () => image.replaceWith(...plain(row)), { once: true });
+    return [image];
+  }
+  return plain(row);
+}
+
+function plain(row) {
+  const status = element("span", { class: "status" }, causeOf(row) && row.fail_code ? shown(row.fail_code) : WORDS[row.status]);
+  const words = causeOf(row) && row.fail_message ? element("span", { class: "words", dir: "auto" }, shown(row.fail_message)) : null;
+  return [element("span", { class: "plain" }, status, words)];
+}
+
+function heading(group) {
+  const [first] = group;
+  const settings = [first.resolution, first.duration && `${first.duration} s`, first.aspect_ratio].filter(Boolean);
+  const made = element(
+    "div",
+    { class: "heading" },
+    element("h2", { dir: "auto" }, shown(first.prompt)),
+    element("p", {}, [...settings, `${group.length} seeds`].join(" · ")),
+  );
+  made.bySeed = false;
+  return made;
+}

@@ -1,0 +1,154 @@
+"""results.xlsx: what results.csv says, for a spreadsheet program, with a link and a poster for each row.
+
+Every cell is written with its type, a text as a text: nothing that a prompt holds can become a formula or a link.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from batchgen.errors import UsageError
+from batchgen.ledger import Ledger, ResultRow
+from batchgen.report.results import COLUMNS as RESULTS
+from batchgen.report.results import _cells, _headings
+
+# The manifest's reader knows the file again by its first five columns.
+COLUMNS = (*RESULTS[:4], "poster", *RESULTS[4:])
+_POSTER = COLUMNS.index("poster")
+_VIDEO = COLUMNS.index("video")
+_NUMBERS = frozenset({"row", "duration", "attempts", "generation_seconds", "bytes"})
+_WIDTHS = {"id": 24, "video": 30, "poster": 24, "prompt": 60, "negative_prompt": 30, "image_urls": 30, "sha256": 12}
+_MOST_ROWS = (1 << 20) - 1  # of a sheet, below its header
+_MOST_LINKS = 65_530  # of a sheet
+_MOST_POSTERS = 10_000  # each is kept in memory until the file is closed
+_LONGEST = 32_767  # characters of a cell
+_BOX = (160, 90)  # pixels that a poster may take up
+
+
+class Picture(Protocol):
+    """A poster that is a file."""
+
+    @property
+    def path(self) -> Path:
+        """The JPEG."""
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+
+
+def write(
+    ledger: Ledger, further: Sequence[str], path: Path, poster: Callable[[ResultRow], Picture | None] | None = None
+) -> None:
+    """Write the file whole or leave the one that is there.
+
+    ``further`` are the manifest's own columns; ``poster`` gives a row's picture, None where it has none. Places of
+    videos are taken to be relative to the file's folder. Raises UsageError for more rows than a sheet can have.
+    """
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    try:
+        _write(ledger.results(), further, part, poster or (lambda _: None))
+        _sync(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(
+    rows: Iterable[ResultRow], further: Sequence[str], part: Path, poster: Callable[[ResultRow], Picture | None]
+) -> None:
+    import xlsxwriter  # type: ignore[import-untyped]  # 40 ms, and most runs need no workbook
+
+    options = {"constant_memory": True, "tmpdir": str(part.parent), "in_memory": False}
+    with xlsxwriter.Workbook(str(part), options) as book:
+        sheet = _Sheet(book, further, part.parent)
+        for number, row in enumerate(rows, 1):
+            if number > _MOST_ROWS:
+                raise UsageError(f"results.xlsx can hold {_MOST_ROWS} rows, and the batch has more: use results.csv")
+            sheet.add(number, row, poster(row) if number <= _MOST_POSTERS else None)
+        sheet.finish()
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+class _Sheet:
+    """The sheet that is being written, row by row."""
+
+    def __init__(self, book: Any, further: Sequence[str], folder: Path) -> None:
+        self._further = further
+        self._folder = folder
+        self._rows = 0
+        self._top = book.add_format({"valign": "top", "text_wrap": True})
+        self._link = book.add_format({"valign": "top", "font_color": "#0563C1", "underline": 1})
+        self._headings = (*COLUMNS, *_headings(further))
+        self._sheet = book.add_worksheet("results")
+        bold = book.add_format({"bold": True})
+        for place, name in enumerate(self._headings):
+            self._sheet.set_column(place, place, _WIDTHS.get(name, 14))
+            self._sheet.write_string(0, place, _fit(name), bold)
+        self._sheet.freeze_panes(1, 1)
+
+    def add(self, number: int, row: ResultRow, picture: Picture | None) -> None:
+        """Write one row; ``number`` counts from 1."""
+        self._rows = number
+        if picture:
+            self._sheet.set_row_pixels(number, _BOX[1] + 4)
+        cells = _cells(row)
+        own = (row.extras.get(name, "") for name in self._further)
+        texts = chain(cells[:_POSTER], ("",), cells[_POSTER:], own)
+        for place, text in enumerate(texts):
+            self._cell(number, place, text)
+        if row.places:
+            self._place(number, row.places, cells[_VIDEO])
+        if picture:
+            self._picture(number, row, picture)
+
+    def _cell(self, number: int, place: int, text: str) -> None:
+        if text and place != _VIDEO:
+            if self._headings[place] in _NUMBERS and place < len(COLUMNS):
+                self._sheet.write_number(number, place, float(text), self._top)
+            else:
+                self._sheet.write_string(number, place, _fit(text), self._top)
+
+    def _place(self, number: int, places: Sequence[str], text: str) -> None:
+        link = self._address(places[0])
+        if link and number <= _MOST_LINKS:
+            self._sheet.write_url(number, _VIDEO, link, self._link, _fit(text))
+        else:
+            self._sheet.write_string(number, _VIDEO, _fit(text), self._top)
+
+    def _address(self, place: str) -> str | None:
+        """A link to a file on this machine; one to a bucket would have to be signed, and none is written down."""
+        if place.startswith("s3://"):
+            return None
+        relative = quote(os.path.relpath(self._folder / place, self._folder))
+        return f"external:{relative}" if len(relative) < 1000 else None
+
+    def _picture(self, number: int, row: ResultRow, picture: Picture) -> None:
+        scale = min(_BOX[0] / picture.width, _BOX[1] / picture.height)
+        link = self._address(row.places[0]) if row.places else None
+        options = {"x_scale": scale, "y_scale": scale, "x_offset": 2, "y_offset": 2, "object_position": 1}
+        described = {"description": _fit(row.id)[:200]} | ({"url": link} if link and number <= _MOST_LINKS else {})
+        self._sheet.insert_image(number, _POSTER, str(picture.path), options | described)
+
+    def finish(self) -> None:
+        """Let the columns be filtered."""
+        self._sheet.autofilter(0, 0, self._rows, len(self._headings) - 1)
+
+
+def _fit(text: str) -> str:
+    """The text as a cell can hold it."""
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return whole if len(whole) <= _LONGEST else whole[: _LONGEST - 1] + "…"

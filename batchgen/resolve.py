@@ -1,0 +1,88 @@
+"""What a person does about a batch that does not run: settle rows in doubt, and look whether all is still there."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from batchgen.errors import AccountError, UsageError
+from batchgen.folder import LEDGER
+from batchgen.ledger import Ledger, doubt
+from batchgen.ledger.doubt import Doubt
+from batchgen.lock import Lock
+from batchgen.run import Service
+from batchgen.service import Client, TaskStatus, TaskWord
+from batchgen.settings import Settings
+from batchgen.verify import Verified, forget, read_again, set_aside
+
+
+def verify_batch(batch: Path, *, forget_damaged: bool) -> Verified:
+    """Read every archived video again; those that are damaged may be forgotten, so that a run fetches them."""
+    with Lock(batch / ".lock"), Ledger.open(batch / LEDGER) as ledger:
+        found = read_again(batch, ledger)
+        if forget_damaged and found.damaged:
+            set_aside(batch, found.damaged)
+            forget(ledger, found.damaged)
+        return found
+
+
+def settle(batch: Path, identity: str | None, action: str | None) -> list[str]:
+    """Resubmit or abandon rows in doubt, or (``action`` None) show them. Returns sentences for a person.
+
+    To repeat it does no harm: a row that is no longer in doubt is left as it is.
+    """
+    with Lock(batch / ".lock"), Ledger.open(batch / LEDGER) as ledger:
+        ledger.recover()
+        found = _doubts(ledger, identity)
+        if not found:
+            return ["no row is in doubt" if identity is None else f"{identity} is not in doubt: nothing was changed"]
+        if action is None:
+            return [line for each in found for line in _tell(each)]
+        decide = {"resubmit": doubt.resubmit, "abandon": doubt.abandon}[action]
+        for each in {each.job.key: each for each in found}.values():
+            decide(ledger, each.job)
+        done = "will be submitted again by the next run" if action == "resubmit" else "given up"
+        return [f"{each.id}: {done}" for each in found]
+
+
+def attach(settings: Settings, identity: str, task_id: str, service: Service) -> list[str]:
+    """Give a row in doubt its task, after asking the service whether there is one. Returns sentences for a person.
+
+    Raises :class:`UsageError` for a task that the service does not know, or that another row has.
+    """
+    with Lock(settings.batch / ".lock"), Ledger.open(settings.batch / LEDGER) as ledger:
+        ledger.recover()
+        owner = doubt.owner(ledger, task_id)
+        if owner == identity:
+            return [f"{identity} has the task {task_id} already: nothing was changed"]
+        if owner is not None:
+            raise UsageError(f"the task {task_id} is that of the row {owner!r}")
+        found = _doubts(ledger, identity)
+        if not found:
+            raise UsageError(f"{identity} is not in doubt: nothing was changed")
+        status = asyncio.run(_ask(settings, ledger, task_id, service))
+        if status.word is TaskWord.ACCOUNT:
+            raise AccountError(f"the service refuses the key: {status.message}")
+        if status.word not in (TaskWord.RUNNING, TaskWord.SUCCESS, TaskWord.FAILED):
+            raise UsageError(f"the service does not know the task {task_id} ({status.message}): nothing was changed")
+        doubt.attach(ledger, found[0].job, task_id)
+        return [f"{identity}: its task is {task_id}; the next run fetches the video"]
+
+
+async def _ask(settings: Settings, ledger: Ledger, task_id: str, service: Service) -> TaskStatus:
+    async with service() as origin, Client(origin, settings.key, ledger.fact("model") or "") as client:
+        return await client.status(task_id)
+
+
+def _doubts(ledger: Ledger, identity: str | None) -> list[Doubt]:
+    found = doubt.doubts(ledger, identity)
+    if not found and identity is not None and not ledger.has_row(identity):
+        raise UsageError(f"the batch has no row {identity!r}")
+    return found
+
+
+def _tell(each: Doubt) -> list[str]:
+    lines = [f"{each.id}: {each.job.request.prompt[:80]}"]
+    for started_at, detail in each.attempts:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started_at))
+        lines.append(f"  asked for at {when}: {detail}")
+    return lines

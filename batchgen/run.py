@@ -1,0 +1,302 @@
+"""One run of a batch, from its manifest to its summary: the wiring."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from batchgen import paid
+from batchgen.account import Account
+from batchgen.archive import Archive, open_archive
+from batchgen.batch import Batch, Stop
+from batchgen.callbacks import REPEATS_SECONDS, Callbacks
+from batchgen.catalog import MICRO
+from batchgen.download import Downloader
+from batchgen.errors import ArchiveError, BatchgenError, UsageError
+from batchgen.folder import open_batch, remember, with_memory
+from batchgen.ledger import Ledger, money
+from batchgen.model import State
+from batchgen.pipeline import Pipeline
+from batchgen.progress import Progress
+from batchgen.report import failures, results
+from batchgen.room import Room
+from batchgen.service import Client
+from batchgen.service.polling import Polling
+from batchgen.service.webhook import Webhook
+from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, Settings, is_loopback
+from batchgen.sheet import describe, take_in_manifest
+from batchgen.spending import Spending
+
+# Where the service is: entered for as long as it is needed, it gives the origin.
+Service: TypeAlias = Callable[[], AbstractAsyncContextManager[str]]
+
+REPORT_ROWS = 20_000  # more are not looked at as a wall; `batchgen report` still makes the page
+
+log = logging.getLogger("batchgen")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended. Counts are rows of the manifest, but for ``submitted``."""
+
+    batch: str
+    rows: int
+    archived: int
+    failed: int
+    expired: int
+    in_doubt: int
+    pending: int
+    in_flight: int
+    rendered: int
+    submitted: int  # paid tasks that this run started
+    reused: int  # rows that share the paid task of another
+    bytes: int  # of all archived videos
+    seconds: float
+    stopped: str | None
+    exit: int
+
+    def to_json(self) -> str:
+        """The summary as one line."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Whom a run tells what happens."""
+
+    say: Callable[[str], None]  # a sentence that a person should read
+    progress: Progress
+    verbose: bool = False
+
+
+def run(settings: Settings, listener: Listener, service: Service) -> Summary:
+    """Make the batch's videos, as far as they can be made now.
+
+    Raises :class:`UsageError`, :class:`LedgerError` or :class:`BatchBusyError` before anything is sent.
+    """
+    started = time.monotonic()
+    with open_batch(settings, verbose=listener.verbose) as ledger:
+        settings = with_memory(settings, ledger)
+        _take_in(settings, ledger, listener)
+        _begin(settings, ledger, listener)
+        batch = _run_work(settings, ledger, listener, service) if ledger.has_work() else None
+        write_results(ledger, settings.batch)
+        write_report(ledger, settings.batch)
+        money.end_run(ledger)
+        paid.record(ledger, settings.batch, paid.index_path())
+        summary = _summary(settings, ledger, batch, time.monotonic() - started)
+        log.info("run ended", extra=asdict(summary))
+        return summary
+
+
+def _run_work(settings: Settings, ledger: Ledger, listener: Listener, service: Service) -> Batch:
+    archive = open_settings_archive(settings, ledger)
+    _prove(archive)
+    ledger.database.load_ballast()
+    listener.progress.begin(ledger.counts())
+    try:
+        return asyncio.run(_work(settings, ledger, archive, listener, service))
+    finally:
+        listener.progress.end()
+        ledger.database.drop_ballast()
+        ledger.recover()
+
+
+# -- before anything is sent
+
+
+def _take_in(settings: Settings, ledger: Ledger, listener: Listener) -> None:
+    if settings.manifest is None:
+        raise UsageError(f"{settings.batch} does not remember a manifest: use batchgen run MANIFEST")
+    if not settings.manifest.exists() and ledger.fact("manifest"):
+        listener.say(f"the manifest {settings.manifest} is gone; its rows are continued as they were")
+        return
+    intake, further = take_in_manifest(settings, ledger)
+    for sentence in describe(intake, str(settings.manifest)):
+        listener.say(sentence)
+    remember(settings, ledger, columns=json.dumps(further))
+
+
+def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
+    ledger.recover()
+    if settings.resubmit_in_doubt and (again := ledger.resubmit_in_doubt()):
+        listener.say(f"{again} rows in doubt are submitted again; each may be paid for twice")
+    if settings.retry_failed and (again := ledger.retry_failed()):
+        listener.say(f"{again} rows that failed or expired are tried again")
+    if not settings.may_submit:
+        ledger.retry_expired()
+    if settings.reuse and (offered := paid.offers(ledger, settings.batch, paid.index_path())):
+        paid.take(ledger, offered)
+        listener.say(f"{len(offered)} videos are taken from other batches, which paid for them")
+    money.begin_run(ledger)
+    log.info("run begins", extra={"service": settings.service, "manifest": str(settings.manifest)})
+
+
+def open_settings_archive(settings: Settings, ledger: Ledger) -> Archive:
+    """The batch's archive."""
+    return open_archive(
+        settings.destination or str(settings.batch / "videos"),
+        tag=ledger.fact("tag") or "batchgen",
+        scratch=settings.batch,
+        home=settings.batch,
+        connections=settings.downloads,
+    )
+
+
+def _prove(archive: Archive) -> None:
+    """Try the destination while nothing has been paid for."""
+    try:
+        archive.probe()
+        archive.sweep()
+    except ArchiveError as error:
+        raise UsageError(f"{error}. Nothing was sent") from None
+
+
+# -- the run
+
+
+async def _work(settings: Settings, ledger: Ledger, archive: Archive, listener: Listener, service: Service) -> Batch:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(settings.downloads + 2))
+    async with AsyncExitStack() as stack:
+        origin = await stack.enter_async_context(service())
+        assert settings.model
+        client = await stack.enter_async_context(Client(origin, settings.key, settings.model))
+        at_home = is_loopback(urlsplit(origin).hostname or "")
+        downloader = await stack.enter_async_context(Downloader(allow_loopback=at_home, at_once=settings.downloads))
+        account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
+        polling = Polling(settings.first_poll, settings.poll_every, memory=ledger.fact("polling"))
+        spending = Spending(ledger, settings.limits, Room(settings.batch, archive.free_bytes, ledger.expected_videos))
+        pipeline = Pipeline(ledger, account, polling, client, downloader, archive, spending, settings.callback_url)
+        batch = Batch(
+            ledger,
+            account,
+            polling,
+            pipeline,
+            downloads=settings.downloads,
+            changed=listener.progress.changed,
+            may_submit=settings.may_submit,
+            callbacks=settings.callback_url is not None,
+        )
+        if settings.callback_listen:
+            await stack.enter_async_context(_callbacks(settings, ledger, account, client, batch))
+        if settings.may_submit:
+            await _compare_with_balance(client, account, ledger, spending, listener)
+        with _signals(loop, batch, listener):
+            await batch.run()
+        ledger.remember({"account": account.memory(), "polling": polling.memory()})
+    return batch
+
+
+@asynccontextmanager
+async def _callbacks(
+    settings: Settings, ledger: Ledger, account: Account, client: Client, batch: Batch
+) -> AsyncIterator[None]:
+    """Receive callbacks for as long as the run lasts."""
+    assert settings.callback_listen
+    # A test's service that is faster than the real one repeats its callbacks faster too.
+    scale = settings.first_poll / DEFAULT_FIRST_POLL_SECONDS
+    callbacks = Callbacks(
+        ledger,
+        account,
+        client,
+        window=(REPEATS_SECONDS + 6 * DEFAULT_FIRST_POLL_SECONDS) * scale,
+        hasten=batch.hasten,
+        adopt=batch.adopt,
+        release=batch.release,
+    )
+    batch.may_bring_more = lambda: callbacks.may_bring_more
+    async with Webhook(*settings.callback_listen, callbacks.received):
+        listening = asyncio.create_task(callbacks.run())
+        try:
+            yield
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _compare_with_balance(
+    client: Client, account: Account, ledger: Ledger, spending: Spending, listener: Listener
+) -> None:
+    """Say what the run will cost, and whether the account has it, where the service tells."""
+    estimate = money.estimate(ledger, spending.price) / MICRO
+    if not estimate:
+        return
+    await account.turn()
+    balance = await client.balance()
+    account.answered()
+    if balance is not None and balance < estimate:
+        listener.say(f"the account has ${balance:.2f}; what is pending may cost up to ${estimate:.2f}")
+    log.info("estimate", extra={"usd": estimate, "balance": balance})
+
+
+@contextmanager
+def _signals(loop: asyncio.AbstractEventLoop, batch: Batch, listener: Listener) -> Iterator[None]:
+    """The first signal stops gently, the second at once: each answer that came is in the ledger already."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def caught(number: signal.Signals) -> None:
+        if batch.is_halted:
+            os._exit(128 + number)
+        listener.say(f"{number.name}: stopping; what is in flight goes on at the service, and the next run takes it up")
+        batch.halt(Stop(f"stopped by {number.name}", 128 + number))
+
+    for number in numbers:
+        loop.add_signal_handler(number, caught, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def write_results(ledger: Ledger, folder: Path) -> None:
+    """Write the batch's results.csv, and failures.csv where rows failed."""
+    further = json.loads(ledger.fact("columns") or "[]")
+    results.write(ledger, further, folder / "results.csv")
+    failures.write(ledger, further, folder / "failures.csv")
+
+
+def write_report(ledger: Ledger, folder: Path) -> None:
+    """Write the page to look at, of a batch that one can look at; that it fails is no reason for a run to fail."""
+    if sum(ledger.counts().values()) > REPORT_ROWS:
+        return
+    from batchgen.report import page  # PyAV and the page's parts take a while to load
+
+    try:
+        page.sweep(folder)
+        page.write(ledger, folder)
+    except (OSError, BatchgenError) as error:
+        log.error("the report could not be written", extra={"reason": str(error)})
+
+
+def _summary(settings: Settings, ledger: Ledger, work: Batch | None, seconds: float) -> Summary:
+    counts = ledger.counts()
+    stopped = work.stopped if work else None
+    unfinished = sum(counts.values()) - counts[State.ARCHIVED]
+    return Summary(
+        batch=str(settings.batch),
+        rows=sum(counts.values()),
+        archived=counts[State.ARCHIVED],
+        failed=counts[State.FAILED],
+        expired=counts[State.EXPIRED],
+        in_doubt=counts[State.IN_DOUBT],
+        pending=counts[State.PENDING],
+        in_flight=counts[State.IN_FLIGHT],
+        rendered=counts[State.RENDERED],
+        submitted=work.submitted if work else 0,
+        reused=ledger.reused_rows(),
+        bytes=ledger.archived_bytes(),
+        seconds=round(seconds, 3),
+        stopped=stopped.reason if stopped else None,
+        exit=stopped.exit_code if stopped else (1 if unfinished else 0),
+    )

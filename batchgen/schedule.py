@@ -1,0 +1,250 @@
+"""The queue of due times: which task in flight is asked about next, and when.
+
+A question every p seconds about a task of hazard h finds most slot time, for a given number of requests, where p is in
+proportion to 1/√h (see :class:`Durations`): so a free request goes to the task whose clock has advanced most since it
+was last known to run. Many times in a generation time the free requests of the next moment are dealt out like that, as
+far as each finds out enough to be worth its while.
+"""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf, sqrt
+
+from batchgen.model import Job, State
+from batchgen.service.durations import Durations
+from batchgen.service.polling import Polling
+
+WORTH = 7e-5  # of a generation time: the slot time that a question has to save on average (4 ms at a minute)
+TAIL_WORTH = 4 * WORTH  # when nothing waits for the slot: only the batch's end is found sooner
+TAIL_SHARE = 0.5
+LEAST_POLL_SHARE = 0.5  # of the requests, however many submits there are: each follows upon a poll
+SUBMITS_MEMORY_SECONDS = 2.0
+SHORTEST_GAP = 0.004  # of a generation time, between two questions about one task: 0.2 % is lost on average
+SHORTEST_GAP_SECONDS = 0.25  # and this does for slow tasks: four questions a second are enough for anybody
+PLAN_EVERY = 0.004  # of a generation time
+PLAN_RANGE_SECONDS = (0.05, 0.25)
+AGAIN = 0.2  # of the document's interval: when a callback came too early
+HASTEN_GAP_SECONDS = 5.0  # a callback may be repeated, or forged
+NET_FACTOR = 6  # times the document's first wait: when a callback is missed, while nothing is known
+KNOWN_NET_FACTORS = (4, 1.5)  # times the first wait, or the latest end known and the first wait, whichever is later
+MISSES = 3  # callbacks in a row that did not come: from then on tasks are asked about as if there were none
+GOLDEN = 0.618034  # its multiples spread evenly
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """A task in flight. Times are of the loop's clock, ages in seconds."""
+
+    job: Job
+    table: Durations
+    born: float
+    known: float = 0.0  # the age at which it was last known to run
+    place: tuple[int, float] = (0, 0.0)  # of that age in the table
+    credit: float = 0.0  # by which its clock is ahead: tasks of one age are not all asked at one age
+    due: float = inf  # when it is asked; inf: not before the next plan
+    is_fixed: bool = False  # due at that time, whatever is learned
+    is_asked: bool = False  # the question is on its way
+    hastened: float = -inf
+    again: bool = False  # a callback came while it was being asked
+
+
+class Schedule:
+    """The tasks in flight and when each is due."""
+
+    def __init__(self, polling: Polling, *, callbacks: bool = False) -> None:
+        self._polling = polling
+        self._callbacks = callbacks
+        self._missed = 0  # callbacks in a row
+        self._tasks: dict[int, Asked] = {}
+        self._kinds: dict[Durations, dict[int, Asked]] = {}  # the same
+        self._queue: list[tuple[float, int]] = []  # heap; an entry whose time is not the task's is void
+        self._began = inf
+        self._planned = -inf
+        self._gap = PLAN_RANGE_SECONDS[1]
+        self._added = 0
+        self._submits = 0.0  # a second
+        self._allowance = 0.0
+        self._price = 0.0  # the least advance that was asked for
+        self._phase = 0.0
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    # -- what is due
+
+    def next_due(self) -> float:
+        """When the next task is due, as planned so far; ``inf``: none is."""
+        queue = self._queue
+        while queue:
+            due, key = queue[0]
+            task = self._tasks.get(key)
+            if task is not None and task.due == due:
+                return due
+            heapq.heappop(queue)
+        return inf
+
+    def take(self, now: float) -> Job | None:
+        """The task that has been due longest, to be asked about; then comes one of the four below."""
+        if self.next_due() > now:
+            return None
+        task = self._tasks[heapq.heappop(self._queue)[1]]
+        task.due, task.is_fixed, task.is_asked = inf, False, True
+        return task.job
+
+    def _put(self, task: Asked, due: float, *, fixed: bool) -> None:
+        task.due, task.is_fixed = due, fixed
+        heapq.heappush(self._queue, (due, task.job.key))
+
+    # -- what is known
+
+    def add(self, job: Job, now: float, age: float) -> None:
+        """A task is in flight, submitted ``age`` ago."""
+        self._began = min(self._began, now)
+        self._added += 1
+        self._phase = (self._phase + GOLDEN) % 1.0
+        table = self._polling.durations(job.request)
+        task = Asked(job, table, now - age, place=table.place(0.0), credit=self._phase * self._price)
+        self._tasks[job.key] = self._kinds.setdefault(table, {})[job.key] = task
+        if self._awaits_callbacks:
+            self._put(task, max(now, task.born + self._net(task)), fixed=True)
+
+    def heard(self, job: Job, now: float) -> None:
+        """The task runs still."""
+        task = self._tasks[job.key]
+        age = now - task.born
+        task.table.running(task.known, age)
+        task.job, task.known, task.place, task.credit, task.is_asked = job, age, task.table.place(age), 0.0, False
+        if task.again:
+            task.again = False
+            self._put(task, now + AGAIN * self._polling.every, fixed=True)
+        elif self._awaits_callbacks:
+            early = now - task.hastened < HASTEN_GAP_SECONDS
+            self._put(task, now + AGAIN * self._polling.every if early else task.born + self._net(task), fixed=True)
+
+    def unheard(self, job: Job, due: float) -> None:
+        """Nothing was learned of it; it is asked about again at ``due``."""
+        task = self._tasks[job.key]
+        task.job, task.is_asked = job, False
+        self._put(task, due, fixed=True)
+
+    def leave(self, job: Job) -> None:
+        """The task is not asked about any more in this run."""
+        self._forget(job)
+
+    def end(self, job: Job, now: float) -> None:
+        """The task has ended."""
+        task = self._forget(job)
+        if task is None or job.state is State.PENDING:  # withdrawn by the service
+            return
+        told = job.generation_ms / 1000 if job.generation_ms else None
+        task.table.ended(task.known, now - task.born, told)
+        if self._callbacks:
+            self._count_callback(came=task.hastened > -inf)
+
+    def _forget(self, job: Job) -> Asked | None:
+        task = self._tasks.pop(job.key, None)
+        if task:
+            del self._kinds[task.table][job.key]
+        return task
+
+    def asked_for(self, job: Job, now: float) -> float:
+        """For how long this run has asked about the task."""
+        return now - max(self._tasks[job.key].born, self._began)
+
+    # -- callbacks
+
+    @property
+    def _awaits_callbacks(self) -> bool:
+        return self._callbacks and self._missed < MISSES
+
+    def hasten(self, key: int, now: float) -> bool:
+        """A callback came: ask now. Returns whether it is to be believed: it is not when one came just before."""
+        task = self._tasks.get(key)
+        if task is None or now - task.hastened < HASTEN_GAP_SECONDS:
+            return False
+        task.hastened = now
+        task.again = task.is_asked
+        if not task.is_asked:
+            self._put(task, 0.0, fixed=True)
+        return True
+
+    def _count_callback(self, *, came: bool) -> None:
+        self._missed = 0 if came else self._missed + 1
+        if self._missed == MISSES:
+            for task in self._tasks.values():
+                if task.due > 0:
+                    task.due, task.is_fixed = inf, False
+
+    def _net(self, task: Asked) -> float:
+        """The age at which a task is asked about though no callback came."""
+        if task.known > 0:
+            return task.known + max(self._polling.first, task.known / 4)
+        latest, first = task.table.latest(), self._polling.first
+        if not latest:
+            return NET_FACTOR * first
+        return max(KNOWN_NET_FACTORS[0] * first, KNOWN_NET_FACTORS[1] * latest + first)
+
+    # -- when
+
+    def next_plan(self) -> float:
+        """When requests are dealt out again; ``inf``: not before something happens."""
+        return self._planned + self._gap if self._tasks and not self._awaits_callbacks else inf
+
+    def plan(self, now: float, per_second: float, *, is_submitting: bool) -> None:
+        """Deal out the requests until the next plan, if it is time.
+
+        ``per_second`` is how many requests may be sent, submits among them.
+        """
+        if now < self.next_plan():
+            return
+        self._count_submits(now)
+        self._polling.refresh()
+        share = self._polling.spare_share
+        if is_submitting:
+            self._deal(now, share * max(per_second - self._submits, LEAST_POLL_SHARE * per_second), WORTH)
+        else:
+            self._deal(now, TAIL_SHARE * share * per_second, TAIL_WORTH)
+
+    def _count_submits(self, now: float) -> None:
+        passed = min(now - self._planned, SUBMITS_MEMORY_SECONDS)
+        self._submits += (self._added / passed - self._submits) * passed / SUBMITS_MEMORY_SECONDS
+        self._planned, self._added = now, 0
+
+    def _deal(self, now: float, budget: float, worth: float) -> None:
+        """Give ``budget`` questions a second to the tasks whose clocks have advanced most."""
+        ready: list[tuple[float, int]] = []
+        means = 0.0
+        for table, tasks in self._kinds.items():
+            if tasks:
+                ready += self._ready(table, list(tasks.values()), now + self._gap / 2, worth * table.mean)
+                means += table.mean * len(tasks)
+        self._queue = [(task.due, key) for key, task in self._tasks.items() if task.is_fixed]
+        heapq.heapify(self._queue)
+        self._choose(now, budget, ready)
+        low, high = PLAN_RANGE_SECONDS
+        self._gap = min(max(PLAN_EVERY * means / len(self._tasks), low), high)
+
+    def _ready(self, table: Durations, tasks: list[Asked], now: float, worth: float) -> Iterator[tuple[float, int]]:
+        """The tasks of one kind that it is worth to ask about, with how far their clocks have advanced.
+
+        At a hazard h a question p after the last one finds h·p²/2 slot-seconds: half the square of the advance.
+        """
+        gap = min(SHORTEST_GAP_SECONDS, SHORTEST_GAP * table.mean)
+        least = sqrt(2 * worth)
+        gone = table.advances([(task.born, task.place) for task in tasks], now)
+        for task, advance in zip(tasks, gone, strict=True):
+            advance += task.credit
+            if not task.is_fixed:
+                task.due = inf
+                if advance >= least and not task.is_asked and now - task.born - task.known >= gap:
+                    yield advance, task.job.key
+
+    def _choose(self, now: float, budget: float, ready: list[tuple[float, int]]) -> None:
+        self._allowance = min(self._allowance, 1.0) + budget * self._gap
+        number = min(len(ready), int(self._allowance))
+        self._allowance -= number
+        chosen = heapq.nlargest(number, ready) if number < len(ready) else sorted(ready, reverse=True)
+        for n, (advance, key) in enumerate(chosen):
+            self._put(self._tasks[key], now + n / budget, fixed=False)
+            self._price = advance

@@ -1,0 +1,151 @@
+"""The client of the two endpoints. One try a call: who calls decides whether there is another."""
+
+import asyncio
+import socket
+import time
+from types import SimpleNamespace
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from batchgen.model import Request
+from batchgen.retry import retry_after
+from batchgen.service.wire import (
+    Answer,
+    Submitted,
+    TaskStatus,
+    TaskWord,
+    Verdict,
+    read_balance,
+    read_status,
+    read_submitted,
+    submit_body,
+)
+
+ANSWER_LIMIT_BYTES = 1 << 20
+# No total: a POST that was sent is waited for, since to give it up is to not know whether it was paid.
+SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, sock_read=120)
+STATUS_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
+
+
+class Client:
+    """Speaks to one origin with one key, which goes nowhere else: a redirect is never followed.
+
+    ``origin`` is like ``https://api.apixo.ai``; ``model`` is the last part of the path.
+    """
+
+    def __init__(self, origin: str, key: str, model: str) -> None:
+        self._origin = origin
+        self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
+        self._model = quote(model, safe="")
+
+    async def __aenter__(self) -> Self:
+        # A connection for each POST: one that the server closed meanwhile would leave the row in doubt for nothing.
+        self._submits = self._session(SUBMIT_TIMEOUT, force_close=True, limit=64, trace=_trace_sent())
+        self._asks = self._session(STATUS_TIMEOUT, force_close=False, limit=128)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._submits.close()
+        await self._asks.close()
+
+    async def submit(self, request: Request, callback_url: str | None = None) -> Submitted:
+        """Ask for one paid task; never raises for what the network or the service does."""
+        sent = SimpleNamespace(sent=False)
+        try:
+            answer = await self._post(submit_body(request, callback_url), sent)
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+            if not sent.sent:
+                return Submitted(Verdict.NEVER_SENT, _sentence(error))
+            return Submitted(Verdict.UNKNOWN, f"the task was asked for, but {_sentence(error)}")
+        return read_submitted(answer)
+
+    async def status(self, task_id: str) -> TaskStatus:
+        """Ask how a task stands; never raises for what the network or the service does."""
+        try:
+            answer = await self._get(f"/api/v1/statusTask/{self._model}", {"taskId": task_id})
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return TaskStatus(TaskWord.TROUBLE, _sentence(error))
+        return read_status(answer)
+
+    async def balance(self) -> float | None:
+        """The account's balance in USD, or None where the service does not tell."""
+        try:
+            return read_balance(await self._get("/api/v1/apikeys/current-balance", {}))
+        except (aiohttp.ClientError, OSError, ValueError):
+            return None
+
+    async def _post(self, body: bytes, sent: SimpleNamespace) -> Answer:
+        url = f"{self._origin}/api/v1/generateTask/{self._model}"
+        headers = self._headers | {"Content-Type": "application/json"}
+        async with self._submits.post(
+            url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=sent
+        ) as response:
+            try:
+                content = await _content(response)
+            except (aiohttp.ClientError, OSError):
+                if 200 <= response.status < 300:
+                    raise
+                content = b""  # a refusal is known by its status
+            return _answer(response, content)
+
+    async def _get(self, path: str, params: dict[str, str]) -> Answer:
+        async with self._asks.get(
+            self._origin + path, params=params, headers=self._headers, allow_redirects=False
+        ) as response:
+            return _answer(response, await _content(response))
+
+    @staticmethod
+    def _session(
+        timeout: aiohttp.ClientTimeout, *, force_close: bool, limit: int, trace: aiohttp.TraceConfig | None = None
+    ) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=force_close, limit=limit),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=timeout,
+            trace_configs=[trace] if trace else [],
+        )
+
+
+def _trace_sent() -> aiohttp.TraceConfig:
+    """Mark the request's context before its first byte is written: no mark, no byte."""
+
+    async def mark(_session: Any, context: SimpleNamespace, _params: Any) -> None:
+        context.trace_request_ctx.sent = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(mark)
+    return trace
+
+
+async def _content(response: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > ANSWER_LIMIT_BYTES:
+            raise ValueError("the answer is longer than any the service gives")
+    return bytes(content)
+
+
+def _answer(response: aiohttp.ClientResponse, content: bytes) -> Answer:
+    return Answer(response.status, content, retry_after(response.headers.get("Retry-After"), time.time()))
+
+
+def _sentence(error: Exception) -> str:
+    """What happened, without the error's own text: that may hold the key or a link."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
+        return "the name of the service's host could not be resolved"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "the service's certificate is not valid"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "no secure connection could be made"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "no connection to the service could be made"
+    if isinstance(error, asyncio.TimeoutError):
+        return "no answer came in time"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the answer broke off"
+    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError):
+        return "the connection broke before an answer came"
+    return "the answer could not be read"

@@ -1,0 +1,248 @@
+"""JSON to nouns and back: the only file that knows the service's field names, states and codes.
+
+Every fact is from the API's document, unless it says otherwise. Errors come as an HTTP status or as ``code`` in a
+200; states, codes and fields that the document does not know are tolerated.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from batchgen.model import Request
+
+INPUT_FIELDS = (
+    "mode",
+    "prompt",
+    "resolution",
+    "duration",
+    "aspect_ratio",
+    "image_urls",
+    "negative_prompt",
+    "seed",
+    "enable_prompt_expansion",
+)
+
+
+class Verdict(Enum):
+    """What the answer to a submit proves."""
+
+    ACCEPTED = "accepted"  # a task is paid, and this is its id
+    REFUSED = "refused"  # not paid; this request will never do
+    BUSY = "busy"  # not paid; later
+    ACCOUNT = "account"  # not paid; no request of this account will do
+    MISDIRECTED = "misdirected"  # not paid; this is not the service, or it does not know the model
+    NEVER_SENT = "never sent"  # not paid: the request did not leave
+    UNKNOWN = "unknown"  # perhaps paid
+
+
+# The whole table of refusals; a status or code that is not in it proves nothing, and the task may be paid.
+VERDICTS = {
+    400: Verdict.REFUSED,
+    401: Verdict.ACCOUNT,
+    402: Verdict.ACCOUNT,  # seen in the vendor's other pages: balance
+    403: Verdict.ACCOUNT,
+    404: Verdict.MISDIRECTED,
+    405: Verdict.MISDIRECTED,
+    413: Verdict.REFUSED,
+    415: Verdict.REFUSED,
+    422: Verdict.REFUSED,
+    429: Verdict.BUSY,
+    **dict.fromkeys((301, 302, 303, 307, 308), Verdict.MISDIRECTED),
+}
+_CREDITS = re.compile(r"(insufficient|not enough|no|out of|exhausted).{0,20}(credit|balance|fund)", re.IGNORECASE)
+_CONTENT = re.compile(r"content|safety|sensitive|prohibited|violat|nsfw|moderat", re.IGNORECASE)
+_CALLBACK_TASK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+CREDITS_FAIL_CODE = "INSUFFICIENT_CREDITS"  # seen in the vendor's other pages
+
+
+class TaskWord(Enum):
+    """What the answer to a status call says."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    MISSING = "missing"  # the service does not know the task (now)
+    BUSY = "busy"
+    ACCOUNT = "account"
+    TROUBLE = "trouble"  # no answer, or none that can be read
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer as it came, its body whole or empty."""
+
+    status: int
+    body: bytes
+    retry_after: float | None = None  # seconds
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The outcome of a submit; ``message`` is for people."""
+
+    verdict: Verdict
+    message: str = ""
+    code: str | None = None
+    task_id: str | None = None
+    retry_after: float | None = None  # seconds
+
+
+@dataclass(frozen=True)
+class TaskStatus:
+    """The outcome of a status call; ``message`` is for people."""
+
+    word: TaskWord
+    message: str = ""
+    urls: tuple[str, ...] = ()
+    fail_code: str | None = None
+    created_at: float | None = None  # Unix seconds
+    completed_at: float | None = None  # Unix seconds
+    generation_ms: int | None = None
+    retry_after: float | None = None  # seconds
+
+
+def submit_body(request: Request, callback_url: str | None = None) -> bytes:
+    """The body of generateTask; what the request leaves open is left out."""
+    values = {name: getattr(request, name) for name in INPUT_FIELDS}
+    body: dict[str, Any] = {"request_type": "callback" if callback_url else "async"}
+    if callback_url:
+        body["callback_url"] = callback_url
+    if request.provider is not None:
+        body["provider"] = request.provider
+    body["input"] = {name: value for name, value in values.items() if value is not None and value != ()}
+    return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+
+
+def read_submitted(answer: Answer) -> Submitted:
+    """What an answer to generateTask proves."""
+    envelope = _envelope(answer.body)
+    code = _number(envelope.get("code"))
+    message = _text(envelope.get("message"))
+    if not 200 <= answer.status < 300:
+        verdict = VERDICTS.get(answer.status, Verdict.UNKNOWN)
+        code = code if code in VERDICTS and verdict in (Verdict.REFUSED, Verdict.ACCOUNT) else answer.status
+    else:
+        task_id = _task_id(envelope)
+        if task_id and code in (200, 0, None):
+            return Submitted(Verdict.ACCEPTED, task_id=task_id)
+    verdict = _refine(VERDICTS.get(code or 0, Verdict.UNKNOWN), message)
+    return Submitted(
+        verdict,
+        message or f"the service answered {answer.status} without a word that can be read",
+        code=str(code) if code is not None else None,
+        retry_after=answer.retry_after,
+    )
+
+
+def read_status(answer: Answer) -> TaskStatus:
+    """What an answer to statusTask says of the task."""
+    envelope = _envelope(answer.body)
+    message = _text(envelope.get("message"))
+    code = answer.status if not 200 <= answer.status < 300 else _number(envelope.get("code"))
+    data = envelope.get("data")
+    if code in (200, 0, None) and isinstance(data, dict) and data.get("state"):
+        return _task(data)
+    words = {
+        400: TaskWord.MISSING,
+        401: TaskWord.ACCOUNT,
+        403: TaskWord.ACCOUNT,
+        404: TaskWord.MISSING,
+        429: TaskWord.BUSY,
+    }
+    word = words.get(code or 0, TaskWord.TROUBLE)
+    return TaskStatus(word, message or f"the service answered {answer.status}", retry_after=answer.retry_after)
+
+
+def read_balance(answer: Answer) -> float | None:
+    """The account's balance in USD (from the vendor's other pages), or None where it cannot be read."""
+    envelope = _envelope(answer.body)
+    balance = envelope.get("data")
+    readable = answer.status == 200 and isinstance(balance, int | float) and not isinstance(balance, bool)
+    return float(balance) if readable and balance is not None else None
+
+
+def _task(data: dict[str, Any]) -> TaskStatus:
+    times: dict[str, Any] = {
+        "created_at": _moment(data.get("createTime")),
+        "completed_at": _moment(data.get("completeTime")),
+        "generation_ms": _number(data.get("costTime")),
+    }
+    state = str(data["state"]).strip().lower()
+    if state == "success":
+        return TaskStatus(TaskWord.SUCCESS, urls=_urls(data.get("resultJson")), **times)
+    if state == "failed":
+        code = _text(data.get("failCode")) or "UNKNOWN"
+        return TaskStatus(TaskWord.FAILED, _text(data.get("failMsg")), fail_code=code, **times)
+    return TaskStatus(TaskWord.RUNNING, state, **times)
+
+
+def read_callback(body: bytes) -> str | None:
+    """The task id in a callback's body (the status envelope); raises ValueError for what is no envelope.
+
+    Nothing else in the body is of use: nobody signs it.
+    """
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON") from None
+    if not isinstance(envelope, dict):
+        raise ValueError("no envelope")
+    task_id = _task_id(envelope if isinstance(envelope.get("data"), dict) else {"data": envelope})
+    return task_id if task_id and _CALLBACK_TASK_ID.fullmatch(task_id) else None
+
+
+def _urls(result: Any) -> tuple[str, ...]:
+    """The links of ``resultJson``: documented as a string of JSON, taken as an object too."""
+    if isinstance(result, str):
+        try:
+            result = json.loads(result)
+        except (ValueError, RecursionError):
+            return ()
+    urls = result.get("resultUrls") if isinstance(result, dict) else result
+    urls = [urls] if isinstance(urls, str) else urls
+    if not isinstance(urls, list):
+        return ()
+    return tuple(url for url in urls if isinstance(url, str) and url.startswith(("https://", "http://")))
+
+
+def _refine(verdict: Verdict, message: str) -> Verdict:
+    """Codes alone do not tell credits from parameters (a 400 may be either), nor content from the key (a 403)."""
+    if verdict is Verdict.REFUSED and _CREDITS.search(message):
+        return Verdict.ACCOUNT
+    if verdict is Verdict.ACCOUNT and _CONTENT.search(message) and not _CREDITS.search(message):
+        return Verdict.REFUSED
+    return verdict
+
+
+def _envelope(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _moment(value: Any) -> float | None:
+    milliseconds = _number(value)
+    return milliseconds / 1000 if milliseconds else None
+
+
+def _task_id(envelope: dict[str, Any]) -> str | None:
+    data = envelope.get("data")
+    value = data.get("taskId") if isinstance(data, dict) else None
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return text if 0 < len(text) <= 256 and text.isprintable() else None
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value[:18])
+    return int(value) if isinstance(value, int | float) and abs(value) < 2**53 else None
+
+
+def _text(value: Any) -> str:
+    return value[:2000] if isinstance(value, str) else ""

@@ -1,0 +1,150 @@
+"""Flags and environment, checked: one frozen :class:`Settings` that the rest of a run goes by."""
+
+import ipaddress
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from batchgen.catalog import Prices
+from batchgen.errors import AccountError, UsageError
+
+SERVICE_URL = "https://api.apixo.ai"
+KEY_VARIABLE = "APIXO_API_KEY"
+URL_VARIABLE = "APIXO_BASE_URL"
+EMULATOR = "emulator"  # the service that a ledger made with --emulator remembers
+EMULATOR_SPEED = 10.0  # times as fast as the service: a batch is done in less than a minute
+DEFAULT_FIRST_POLL_SECONDS = 50.0
+DEFAULT_POLL_EVERY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may spend. None: no limit. Money in US dollars."""
+
+    max_tasks: int | None = None
+    budget: float | None = None
+    budget_per_day: float | None = None
+    prices: Prices = field(default_factory=Prices)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one run goes by. None means: as the batch remembers it, or else the default."""
+
+    batch: Path
+    manifest: Path | None = None
+    emulator: bool = False
+    base_url: str = SERVICE_URL
+    key: str = field(default="", repr=False)
+    model: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None  # of a workbook
+    destination: str | None = None
+    name: str | None = None
+    rate: int = 10000  # requests a minute
+    concurrency: int = 1000  # tasks in flight
+    downloads: int = 16  # at once
+    first_poll: float = DEFAULT_FIRST_POLL_SECONDS
+    poll_every: float = DEFAULT_POLL_EVERY_SECONDS
+    retry_failed: bool = False
+    resubmit_in_doubt: bool = False
+    may_submit: bool = True
+    reuse: bool = False
+    limits: Limits = field(default_factory=Limits)
+    callback_url: str | None = None
+    callback_listen: tuple[str, int] | None = None
+
+    @property
+    def service(self) -> str:
+        """The service as the ledger remembers it."""
+        return EMULATOR if self.emulator else self.base_url
+
+
+def batch_folder(manifest: Path) -> Path:
+    """The folder of a manifest's batch where none is named: ``prompts.batch`` beside ``prompts.csv``."""
+    return manifest.with_name(f"{manifest.stem}.batch")
+
+
+def read_base_url(flag: str | None) -> str:
+    """The service's address. Raises :class:`UsageError` for one that the key must not be sent to."""
+    url = (flag or os.environ.get(URL_VARIABLE) or SERVICE_URL).strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        raise UsageError(f"the service's address {url!r} is not one: write it like {SERVICE_URL}")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise UsageError("the service's address holds more than a host and a path: write it like " + SERVICE_URL)
+    if parts.scheme == "http" and not is_loopback(host):
+        raise UsageError(f"the key would cross the network unencrypted to {host}: use https://")
+    return url
+
+
+def read_callback(url: str | None, listen: str | None) -> tuple[str | None, tuple[str, int] | None]:
+    """The two halves of callback mode. Raises :class:`UsageError` for one without the other, or a wrong one."""
+    if (url is None) != (listen is None):
+        raise UsageError(
+            "--callback-url and --callback-listen go together: where the service calls, and where we listen"
+        )
+    if url is None or listen is None:
+        return None, None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise UsageError(f"--callback-url {url}: write it like https://me.example/batchgen")
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"--callback-listen {listen}: write it like 127.0.0.1:8080")
+    return url, (host.strip("[]"), int(port))
+
+
+def read_prices(words: tuple[str, ...]) -> Prices:
+    """Prices from words like ``720p=0.08`` (US dollars a second); those of the table where none are given."""
+    prices = dict(Prices().usd_per_second)
+    for word in words:
+        resolution, _, price = word.partition("=")
+        if resolution not in prices or not re.fullmatch(r"\d+(\.\d+)?", price, re.ASCII):
+            raise UsageError(f"--price {word}: write it like 720p=0.08, in US dollars for a second of video")
+        prices[resolution] = float(price)
+    return Prices(date="as given", usd_per_second=prices) if words else Prices()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a URL's host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def read_key(file: Path | None) -> str:
+    """The API key, from a file or the environment. Raises :class:`AccountError` where there is none."""
+    key = _key_of_file(file) if file else os.environ.get(KEY_VARIABLE, "").strip()
+    if not key:
+        raise AccountError(
+            f"no API key: set {KEY_VARIABLE}, or name a file that holds it with --api-key-file "
+            "(or try --emulator, which needs none)"
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UsageError("the API key holds characters that no key has: is it the right file or variable?")
+    return key
+
+
+def _key_of_file(file: Path) -> str:
+    try:
+        mode = file.stat().st_mode
+        key = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the key file {file} cannot be read: {_why(error)}") from None
+    if stat.S_IMODE(mode) & 0o022:
+        raise UsageError(f"anyone may write the key file {file}: run chmod 600 on it")
+    return key
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or "unknown" if isinstance(error, OSError) else "it is not text"

@@ -1,0 +1,66 @@
+"""The user's own limits: every task is reserved before it is asked for, so that no burst and no crash passes them."""
+
+import time
+from datetime import datetime
+
+from batchgen.catalog import MICRO
+from batchgen.errors import LimitReachedError
+from batchgen.ledger import Ledger, money
+from batchgen.model import Request
+from batchgen.room import Room
+from batchgen.settings import Limits
+
+
+class Spending:
+    """What this run has reserved, against its limits."""
+
+    def __init__(self, ledger: Ledger, limits: Limits, room: Room | None = None) -> None:
+        self._limits = limits
+        self._room = room
+        self._ledger = ledger
+        self._tasks, self._spent = money.reserved_by_run(ledger)
+        self._day = 0.0
+        self._spent_today = 0
+
+    def price(self, request: Request) -> int:
+        """What a task costs at most, in millionths of a dollar."""
+        return self._limits.prices.of(request)
+
+    def reserve(self, request: Request) -> int:
+        """Reserve one task; returns its price.
+
+        Raises :class:`LimitReachedError` when a limit would be passed, :class:`ArchiveError` when the disk is too full.
+        """
+        if self._room:
+            self._room.reserve()
+        price = self.price(request)
+        self._turn_day()
+        limits = self._limits
+        if limits.max_tasks is not None and self._tasks >= limits.max_tasks:
+            raise LimitReachedError(f"--max-tasks {limits.max_tasks} is reached")
+        if limits.budget is not None and self._spent + price > limits.budget * MICRO:
+            raise LimitReachedError(
+                f"--budget {limits.budget:g} is reached: ${self._spent / MICRO:.2f} are spent or reserved"
+            )
+        if limits.budget_per_day is not None and self._spent_today + price > limits.budget_per_day * MICRO:
+            raise LimitReachedError(
+                f"--budget-per-day {limits.budget_per_day:g} is reached: "
+                f"${self._spent_today / MICRO:.2f} are spent or reserved today"
+            )
+        self._add(1, price)
+        return price
+
+    def give_back(self, request: Request) -> None:
+        """A reserved task was surely not paid."""
+        self._add(-1, -self.price(request))
+
+    def _add(self, tasks: int, price: int) -> None:
+        self._tasks += tasks
+        self._spent += price
+        self._spent_today += price
+
+    def _turn_day(self) -> None:
+        midnight = datetime.fromtimestamp(time.time()).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+        if midnight.timestamp() != self._day:
+            self._day = midnight.timestamp()
+            self._spent_today = money.reserved_since(self._ledger, self._day)

@@ -1,0 +1,60 @@
+"""As fast as the account allows: the program beside the plain client, and the simulation of the real sizes."""
+
+from collections.abc import Iterator
+
+from tests.bench.race import Result, Scale, race
+from tests.bench.table import sparkline, table
+from tests.simulation.regimes import times
+from tests.simulation.world import Set, Told, simulate
+
+QUICK = Scale(speed=20, slots=100, rows=400)
+FULL = Scale(speed=10, slots=100, rows=900)
+REGIMES = ("document", "fast", "slow", "skewed", "shifting")
+HEAD = ("regime", "client", "span/bound", "status calls", "ms of processor", "429")
+
+
+def races(*, full: bool) -> Iterator[str]:
+    """Side by side on the emulator, over real sockets."""
+    scale = FULL if full else QUICK
+    yield f"On the emulator: {scale.rows} rows, {scale.slots} slots, clock ×{scale.speed:g}, limits scaled with it"
+    rows, plots = [], []
+    for regime in REGIMES:
+        for client in ("plain", "batchgen", "callbacks") if full or regime == "document" else ("plain", "batchgen"):
+            result = race(client, regime, scale)
+            rows.append(_row(regime, client, result))
+            plots.append(f"{regime:9} {client:9} {sparkline(result.in_use, scale.slots)}")
+    yield table(HEAD, rows)
+    yield "Slots in use over time, of all:\n" + "\n".join(plots)
+
+
+def _row(regime: str, client: str, result: Result) -> tuple[str, ...]:
+    figures = (f"{result.ratio:.3f}", f"{result.calls:.2f}", f"{result.processor:.1f}", str(result.refused))
+    return regime, client, *figures
+
+
+def simulations(*, full: bool) -> Iterator[str]:
+    """The same scheduler in virtual time, 1000 tasks at once and 10000 requests a minute."""
+    rows = 9000 if full else 2000
+    yield f"Simulated: {rows} rows, 1000 slots, 10000 requests a minute, cold and learned, and with callbacks"
+    lines = []
+    for regime in ("1080p", *REGIMES):
+        seconds = times(regime, rows)
+        cold = simulate(seconds)
+        learned = simulate(seconds, settings=Set(polling_memory=cold.polling_memory))
+        told = simulate(seconds, settings=Set(callbacks=True))
+        lines += [_line(regime, "cold", cold), _line(regime, "learned", learned), _line(regime, "callbacks", told)]
+    yield table(("regime", "", "span/bound", "status calls", "worst minute", "429"), lines)
+    if full:
+        yield from _sizes()
+
+
+def _line(regime: str, how: str, told: Told) -> tuple[str, ...]:
+    seen = told.seen
+    figures = (f"{told.ratio:.4f}", f"{told.calls:.2f}", str(seen.worst_window), str(len(seen.refused)))
+    return regime, how, *figures
+
+
+def _sizes() -> Iterator[str]:
+    """A large batch."""
+    lines = [_line("document", "100000 rows", simulate(times("document", 100_000)))]
+    yield table(("regime", "", "span/bound", "status calls", "worst minute", "429"), lines)

@@ -1,0 +1,120 @@
+"""The real program, run as a user runs it, against an emulator in this process."""
+
+import asyncio
+import csv
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from batchgen.emulator.server import Emulator
+from batchgen.emulator.tasks import Task
+
+KEY = "sentinel-key-7f3a"
+# What the document's times become at the emulator's speed in these tests.
+SPEED = 100.0
+QUICK = ("--first-poll", "0.3", "--poll-every", "0.1")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The line of JSON that stands last on standard output."""
+        summary: dict[str, Any] = json.loads(self.out.strip().splitlines()[-1])
+        return summary
+
+
+def environment(**more: str) -> dict[str, str]:
+    """An environment with nothing of the developer's in it."""
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "APIXO_API_KEY": KEY, **more}
+
+
+async def start(*arguments: str | Path, cwd: Path, **env: str) -> asyncio.subprocess.Process:
+    """Start ``batchgen ARGUMENTS``."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "batchgen", *map(str, arguments)),
+        cwd=cwd,
+        env=environment(**env),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def batchgen(*arguments: str | Path, cwd: Path, **env: str) -> Ended:
+    """Run ``batchgen ARGUMENTS`` to its end."""
+    process = await start(*arguments, cwd=cwd, **env)
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    assert KEY not in out.decode() + err.decode()
+    assert "Traceback" not in err.decode(), err.decode()
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+async def run(emulator: Emulator, manifest: Path, *arguments: str | Path, **env: str) -> Ended:
+    """Run a manifest against the emulator, quickly, with a summary in JSON."""
+    return await batchgen(
+        *("run", manifest, "--base-url", emulator.url, "--json", *QUICK, *arguments), cwd=manifest.parent, **env
+    )
+
+
+@asynccontextmanager
+async def emulated(**options: Any) -> AsyncIterator[Emulator]:
+    """An emulator whose tasks take half a second to a second, with small videos."""
+    async with Emulator(speed=options.pop("speed", SPEED), tiny=options.pop("tiny", True), **options) as emulator:
+        yield emulator
+
+
+def sheet(path: Path, rows: Sequence[dict[str, str]]) -> Path:
+    """Write a CSV manifest."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def prompts(path: Path, number: int, **more: str) -> Path:
+    """Write a CSV manifest of that many rows."""
+    return sheet(path, [{"id": f"r{n}", "prompt": f"prompt {n}", **more} for n in range(number)])
+
+
+def results(batch: Path) -> list[dict[str, str]]:
+    """The rows of a batch's results.csv."""
+    with (batch / "results.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def paid(emulator: Emulator) -> dict[str, list[Task]]:
+    """The tasks that the emulator charged for, by prompt."""
+    tasks: dict[str, list[Task]] = {}
+    for task in emulator.tasks:
+        tasks.setdefault(task.input["prompt"], []).append(task)
+    return tasks
+
+
+async def wrong_files(emulator: Emulator, batch: Path) -> list[str]:
+    """The archived rows whose file is not, byte for byte, the video of their task."""
+    tasks = {task.id: task for task in emulator.tasks}
+    wrong = []
+    for row in results(batch):
+        if row["status"] != "archived":
+            continue
+        content = (batch / row["video"]).read_bytes()
+        expected = await emulator.video(tasks[row["task_id"]])
+        if content != expected or row["sha256"] != sha256(content).hexdigest() or int(row["bytes"]) != len(content):
+            wrong.append(row["id"])
+    return wrong

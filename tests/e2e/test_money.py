@@ -1,0 +1,168 @@
+"""What a run may spend, what was paid already, and what a person settles."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import KEY, QUICK, batchgen, emulated, prompts, results, run, sheet, start, wrong_files
+
+
+async def test_a_run_stops_at_its_limit_of_tasks_and_the_next_goes_on(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 7)
+    async with emulated() as emulator:
+        ended = await run(emulator, manifest, "--max-tasks", "3")
+        assert (ended.code, ended.summary["archived"], ended.summary["pending"]) == (4, 3, 4)
+        assert "--max-tasks 3" in ended.summary["stopped"]
+        ended = await run(emulator, manifest, "--max-tasks", "4")
+        assert (ended.code, len(emulator.tasks)) == (0, 7)
+
+
+async def test_a_limit_of_tasks_holds_over_crashes(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 30)
+    async with emulated(speed=10.0) as emulator:
+        arguments = ("run", manifest, "--base-url", emulator.url, "--max-tasks", "10", *QUICK)
+        for wanted in (3, 6, 9, 1000):
+            process = await start(*arguments, "--concurrency", str(wanted), cwd=tmp_path)
+            while len(emulator.tasks) < wanted and process.returncode is None:
+                await asyncio.sleep(0.01)
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+            if process.returncode != -signal.SIGKILL:  # an intent that a kill caught before its POST counts as well
+                break
+        assert process.returncode == 4
+        assert len(emulator.tasks) <= 10
+
+
+async def test_a_budget_is_never_passed(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 8, resolution="720p", duration="5")
+    async with emulated() as emulator:
+        ended = await run(emulator, manifest, "--budget", "1.25")
+        assert (ended.code, len(emulator.tasks)) == (4, 3)
+        ended = await run(emulator, manifest, "--budget-per-day", "2")
+        assert (ended.code, len(emulator.tasks)) == (4, 5)
+        ended = await run(emulator, manifest, "--budget", "1", "--price", "720p=0.2")
+        assert (ended.code, len(emulator.tasks)) == (4, 6)
+
+
+async def test_plan_tells_the_price_of_what_is_pending_and_of_what_is_paid(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 4, resolution="720p", duration="5")
+    async with emulated() as emulator:
+        await run(emulator, manifest, "--max-tasks", "1")
+        ended = await batchgen("plan", manifest, "--json", cwd=tmp_path)
+        assert (ended.summary["estimate_usd"], ended.summary["paid_usd"]) == (pytest.approx(1.2), pytest.approx(0.4))
+
+
+async def test_a_balance_that_will_not_do_is_told_and_a_service_without_one_is_no_error(tmp_path: Path) -> None:
+    from batchgen.emulator.account import Limits
+
+    async with emulated(limits=Limits(credits=0.9)) as emulator:
+        ended = await run(emulator, prompts(tmp_path / "p.csv", 5, resolution="720p", duration="5"))
+        assert ended.code == 3
+        assert "$0.90" in ended.err
+        assert "$2.00" in ended.err
+
+
+async def test_a_video_that_another_batch_paid_for_is_offered_and_taken(tmp_path: Path) -> None:
+    rows = [{"prompt": "shared", "seed": "1"}, {"prompt": "own", "seed": "2"}]
+    home = {"XDG_DATA_HOME": str(tmp_path / "home")}
+    async with emulated() as emulator:
+        await run(emulator, sheet(tmp_path / "a.csv", rows[:1]), **home)
+        manifest = sheet(tmp_path / "b.csv", rows)
+        unasked = await batchgen("plan", manifest, "--json", cwd=tmp_path, **home)
+        assert unasked.summary["offered"] == 0  # of which service, a plan does not know
+        ended = await run(emulator, manifest, "--reuse", **home)
+        assert (ended.code, ended.summary["archived"], ended.summary["submitted"]) == (0, 2, 1)
+        assert ended.summary["reused"] == 1
+        assert await wrong_files(emulator, tmp_path / "b.batch") == []
+
+
+async def test_a_row_in_doubt_is_settled_by_a_person(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 3)
+    async with emulated(faults={"submit-lost": 1.0}) as emulator:
+        await run(emulator, manifest)
+        emulator.faults.shares.clear()
+        tasks = {task.input["prompt"]: task.id for task in emulator.tasks}
+        shown = await batchgen("resolve", "p.batch", cwd=tmp_path)
+        assert all(f"r{n}" in shown.out for n in range(3))
+        service = ("--base-url", emulator.url)
+
+        wrong = await batchgen("resolve", "p.batch", "--row", "r0", "--attach", "task_nobody", *service, cwd=tmp_path)
+        assert wrong.code == 2
+        for _ in range(2):
+            right = await batchgen(
+                *("resolve", "p.batch", "--row", "r0", "--attach", tasks["prompt 0"], *service), cwd=tmp_path
+            )
+            assert right.code == 0
+        taken = await batchgen(
+            *("resolve", "p.batch", "--row", "r1", "--attach", tasks["prompt 0"], *service), cwd=tmp_path
+        )
+        assert taken.code == 2
+        assert "r0" in taken.err
+        for _ in range(2):
+            assert (await batchgen("resolve", "p.batch", "--row", "r1", "--resubmit", cwd=tmp_path)).code == 0
+            assert (await batchgen("resolve", "p.batch", "--row", "r2", "--abandon", cwd=tmp_path)).code == 0
+        assert (await batchgen("resolve", "p.batch", "--row", "nobody", "--abandon", cwd=tmp_path)).code == 2
+
+        ended = await run(emulator, manifest)
+        assert (ended.code, ended.summary["archived"], ended.summary["failed"]) == (1, 2, 1)
+        assert len(emulator.tasks) == 4
+        assert results(tmp_path / "p.batch")[2]["fail_code"] == "ABANDONED"
+
+
+async def test_rescue_fetches_what_is_paid_and_submits_nothing(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 12)
+    async with emulated(speed=20.0) as emulator:
+        process = await start(
+            *("run", manifest, "--base-url", emulator.url, "--concurrency", "4", *QUICK), cwd=tmp_path
+        )
+        while len(emulator.tasks) < 6:
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+        tasks = len(emulator.tasks)
+        ended = await batchgen("rescue", "p.batch", "--base-url", emulator.url, "--json", *QUICK, cwd=tmp_path)
+        assert (len(emulator.tasks), ended.summary["archived"], ended.summary["submitted"]) == (tasks, tasks, 0)
+        assert ended.summary["pending"] == 12 - tasks
+
+
+async def test_verify_names_exactly_what_is_missing_or_changed_and_repairs_it(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 9)
+    videos = tmp_path / "p.batch" / "videos"
+    async with emulated() as emulator:
+        await run(emulator, manifest)
+        assert (await batchgen("verify", "p.batch", cwd=tmp_path)).code == 0
+        (videos / "r1.mp4").unlink()
+        content = bytearray((videos / "r4.mp4").read_bytes())
+        content[len(content) // 2] ^= 1
+        (videos / "r4.mp4").write_bytes(content)
+        (videos / "r7.mp4").write_bytes(content[:-1])
+        ended = await batchgen("verify", "p.batch", "--json", cwd=tmp_path)
+        assert ended.code == 1
+        assert [(damage["id"], damage["what"]) for damage in ended.summary["damaged"]] == [
+            ("r1", "missing"),
+            ("r4", "changed"),
+            ("r7", "changed"),
+        ]
+        repaired = await batchgen("verify", "p.batch", "--repair", "--base-url", emulator.url, *QUICK, cwd=tmp_path)
+        assert repaired.code == 0, repaired.err
+        assert (await batchgen("verify", "p.batch", cwd=tmp_path)).code == 0
+        assert await wrong_files(emulator, tmp_path / "p.batch") == []
+        assert len(emulator.tasks) == 9
+
+
+async def test_status_warns_of_paid_videos_that_are_not_archived(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 2)
+    async with emulated(faults={"file-500": 1.0}) as emulator:
+        process = await start("run", manifest, "--base-url", emulator.url, "--json", *QUICK, cwd=tmp_path)
+        while len(emulator.files) < 2:
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        out, _ = await process.communicate()
+        assert json.loads(out.decode().splitlines()[-1])["rendered"] == 2
+        ended = await batchgen("status", "p.batch", cwd=tmp_path)
+        assert "batchgen rescue" in ended.out
+        assert KEY not in ended.out

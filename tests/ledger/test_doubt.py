@@ -1,0 +1,160 @@
+"""Jobs in doubt: what a callback proves, what its absence proves, and what a person decides."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from batchgen.errors import UsageError
+from batchgen.ledger import Ledger, doubt
+from batchgen.ledger.ledger import token_hash
+from batchgen.model import Job, State
+from tests.ledger.test_ledger import filled, first
+
+WINDOW = 100.0
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    with filled(None, 8) as opened:
+        yield opened
+
+
+def submitted(ledger: Ledger, token: str, state: State, at: float | None = None) -> Job:
+    """A job whose POST was sent with a token, ``at`` a time (Unix seconds)."""
+    job = ledger.intend(first(ledger), token=token)
+    if at is not None:
+        ledger.database.execute("UPDATE attempt SET started_at = ? WHERE attempt = ?", (at, job.attempt))
+    task_id = f"task-{token}" if state is State.IN_FLIGHT else None
+    outcome = "accepted" if state is State.IN_FLIGHT else "unknown"
+    return ledger.settle(replace(job, state=state, task_id=task_id), outcome, "no answer came")
+
+
+def call(ledger: Ledger, token: str, task_id: str | None = None) -> Job | None:
+    return doubt.called(ledger, token_hash(token), task_id)
+
+
+def test_a_token_that_nobody_gave_is_nobodys(ledger: Ledger) -> None:
+    submitted(ledger, "a", State.IN_FLIGHT)
+    assert call(ledger, "b") is None
+
+
+def test_the_ledger_holds_no_token(ledger: Ledger) -> None:
+    submitted(ledger, "secret-token", State.IN_FLIGHT)
+    assert "secret-token" not in "\n".join(
+        line for line in ledger.database._connection.iterdump() if "task-secret-token" not in line
+    )
+
+
+def test_a_callback_brings_a_candidate_for_a_job_in_doubt_and_changes_no_state(ledger: Ledger) -> None:
+    job = submitted(ledger, "a", State.IN_DOUBT)
+    assert call(ledger, "a", "task-9") is not None
+    assert ledger.job(job.key).state is State.IN_DOUBT
+    assert [candidate.task_id for candidate in doubt.candidates(ledger)] == ["task-9"]
+
+
+def test_the_first_candidate_stays_whatever_later_callbacks_say(ledger: Ledger) -> None:
+    submitted(ledger, "a", State.IN_DOUBT)
+    for task_id in ("task-1", "task-2", None):
+        call(ledger, "a", task_id)
+    assert [candidate.task_id for candidate in doubt.candidates(ledger)] == ["task-1"]
+
+
+def test_a_callback_of_a_job_in_flight_brings_no_candidate(ledger: Ledger) -> None:
+    job = submitted(ledger, "a", State.IN_FLIGHT)
+    call(ledger, "a", "task-forged")
+    assert doubt.candidates(ledger) == []
+    assert ledger.job(job.key).task_id == "task-a"
+
+
+def test_a_confirmed_candidate_puts_the_job_in_flight(ledger: Ledger) -> None:
+    submitted(ledger, "a", State.IN_DOUBT)
+    call(ledger, "a", "task-9")
+    bound = doubt.bind(ledger, doubt.candidates(ledger)[0], "callback")
+    assert bound is not None
+    assert (ledger.job(bound.key).state, ledger.job(bound.key).task_id) == (State.IN_FLIGHT, "task-9")
+    assert doubt.candidates(ledger) == []
+
+
+def test_the_task_of_another_row_is_not_bound(ledger: Ledger) -> None:
+    submitted(ledger, "a", State.IN_FLIGHT)
+    job = submitted(ledger, "b", State.IN_DOUBT)
+    call(ledger, "b", "task-a")
+    assert doubt.bind(ledger, doubt.candidates(ledger)[0], "callback") is None
+    assert ledger.job(job.key).state is State.IN_DOUBT
+    assert doubt.candidates(ledger) == []
+
+
+def scene(ledger: Ledger, *, called: int, missing: int = 0, listened_since: float = -1000.0) -> Job:
+    """A job in doubt from 500 s ago, amid tasks whose callbacks came or did not."""
+    now = time.time()
+    for n in range(called):
+        submitted(ledger, f"c{n}", State.IN_FLIGHT, now - 600)
+        call(ledger, f"c{n}")
+    for n in range(missing):
+        submitted(ledger, f"m{n}", State.IN_FLIGHT, now - 600)
+    doubt.listening(ledger, now + listened_since, now)
+    return submitted(ledger, "silent", State.IN_DOUBT, now - 500)
+
+
+def test_a_job_whose_callback_never_came_is_released_with_its_reason(ledger: Ledger) -> None:
+    job = scene(ledger, called=3)
+    assert [released.key for released in doubt.release(ledger, WINDOW)] == [job.key]
+    assert ledger.job(job.key).state is State.PENDING
+    action, detail = ledger.database.execute("SELECT action, detail FROM decision").fetchone()
+    assert action == "released"
+    assert "none came" in detail
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"called": 3, "missing": 1},
+        {"called": 2},
+        {"called": 3, "listened_since": -400.0},
+        {"called": 3, "listened_since": -599.0},
+    ],
+    ids=["callbacks get lost", "too few came to tell", "not listening then", "not listening when they were due"],
+)
+def test_a_job_stays_in_doubt_when_its_silence_proves_nothing(ledger: Ledger, kept: dict[str, float]) -> None:
+    job = scene(ledger, **kept)  # type: ignore[arg-type]
+    assert doubt.release(ledger, WINDOW) == []
+    assert ledger.job(job.key).state is State.IN_DOUBT
+
+
+def test_a_job_whose_callback_may_still_come_stays_in_doubt(ledger: Ledger) -> None:
+    scene(ledger, called=3)
+    assert doubt.release(ledger, 501.0) == []
+    assert doubt.awaiting_callback(ledger, time.time() - 501.0) == 1
+
+
+def test_a_job_whose_callback_came_is_never_released(ledger: Ledger) -> None:
+    scene(ledger, called=3)
+    call(ledger, "silent", "task-9")
+    assert doubt.release(ledger, WINDOW) == []
+
+
+def test_a_person_attaches_a_task_and_it_is_recorded(ledger: Ledger) -> None:
+    job = submitted(ledger, "a", State.IN_DOUBT)
+    doubt.attach(ledger, job, "task-7")
+    assert (ledger.job(job.key).state, ledger.job(job.key).task_id) == (State.IN_FLIGHT, "task-7")
+    assert ledger.database.execute("SELECT action, detail FROM decision").fetchall() == [("attach", "task-7")]
+
+
+def test_a_person_cannot_attach_the_task_of_another_row(ledger: Ledger) -> None:
+    submitted(ledger, "a", State.IN_FLIGHT)
+    job = submitted(ledger, "b", State.IN_DOUBT)
+    with pytest.raises(UsageError, match="r1"):
+        doubt.attach(ledger, job, "task-a")
+
+
+def test_a_person_resubmits_or_abandons(ledger: Ledger) -> None:
+    one, two = submitted(ledger, "a", State.IN_DOUBT), submitted(ledger, "b", State.IN_DOUBT)
+    assert [each.id for each in doubt.doubts(ledger)] == ["r1", "r2"]
+    assert doubt.doubts(ledger, "r2")[0].attempts[0][1] == "no answer came"
+    doubt.resubmit(ledger, one)
+    doubt.abandon(ledger, two)
+    assert ledger.job(one.key).state is State.PENDING
+    assert (ledger.job(two.key).state, ledger.job(two.key).fail_code) == (State.FAILED, "ABANDONED")
+    assert doubt.doubts(ledger) == []

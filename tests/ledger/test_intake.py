@@ -1,0 +1,229 @@
+"""A manifest into the ledger: a row is known by its id or its content, never by where it stands."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchgen import naming
+from batchgen.ledger import Intake, Ledger, take_in
+from batchgen.ledger.intake import Naming
+from batchgen.model import Clip, Job, Problem, Request, Row, State
+
+RULES = Naming(naming.content_id, naming.Template("{id}").name, naming.fold, naming.apart)
+CLIP = Clip(10, "ab" * 32)
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    with Ledger.open(None) as opened:
+        yield opened
+
+
+def request(prompt: str, **more: object) -> Request:
+    return replace(Request("wan-2-5", "text-to-video", prompt), **more)  # type: ignore[arg-type]
+
+
+def row(prompt: str, id: str | None = None, **more: object) -> Row:
+    return Row(1, 2, request(prompt, **more), id)
+
+
+def take(ledger: Ledger, *rows: Row | Problem) -> Intake:
+    return take_in(ledger, rows, RULES)
+
+
+def pay(ledger: Ledger) -> list[str]:
+    """Make every video that is pending; returns the prompts of what was paid for."""
+    paid = []
+    while job := ledger.next_pending():
+        paid.append(job.request.prompt)
+        make(ledger, job)
+    return paid
+
+
+numbers = count()
+
+
+def make(ledger: Ledger, job: Job) -> None:
+    job = ledger.intend(job)
+    job = ledger.settle(replace(job, state=State.IN_FLIGHT, task_id=f"t{next(numbers)}", attempts=1), "accepted", "")
+    for key, name in ledger.missing_videos(job, 0):
+        ledger.archived(key, 0, name, CLIP)
+    ledger.save(replace(job, state=State.ARCHIVED))
+
+
+def test_rows_are_paid_for_in_the_order_of_the_manifest(ledger: Ledger) -> None:
+    take(ledger, row("c"), row("a"), row("b"))
+    assert pay(ledger) == ["c", "a", "b"]
+
+
+def test_an_unchanged_manifest_pays_for_nothing_again(ledger: Ledger) -> None:
+    rows = [row("a"), row("a"), row("b", "x"), row("c", seed=7)]
+    take(ledger, *rows)
+    pay(ledger)
+    assert take(ledger, *rows) == Intake((), rows=4)
+    assert pay(ledger) == []
+
+
+ROWS = st.lists(
+    st.builds(
+        lambda prompt, identity, seed: row(prompt, identity, seed=seed),
+        st.sampled_from("abc"),
+        st.none() | st.sampled_from("xyz"),
+        st.none() | st.integers(0, 1),
+    ),
+    max_size=8,
+    unique_by=lambda row: row.id or object(),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=ROWS, data=st.data())
+def test_sorting_deleting_and_inserting_rows_pays_only_for_what_is_new(rows: list[Row], data: st.DataObject) -> None:
+    with Ledger.open(None) as ledger:
+        take(ledger, *rows)
+        pay(ledger)
+        kept = data.draw(st.permutations(rows))[: data.draw(st.integers(0, len(rows)))]
+        new = row("new", "new")
+        place = data.draw(st.integers(0, len(kept)))
+        take(ledger, *kept[:place], new, *kept[place:])
+        assert pay(ledger) == ["new"]
+        take(ledger, *rows)
+        assert pay(ledger) == []
+
+
+def test_as_many_equal_rows_without_a_seed_are_as_many_videos(ledger: Ledger) -> None:
+    take(ledger, row("a"), row("a"), row("a"))
+    assert pay(ledger) == ["a", "a", "a"]
+    assert len({result.id for result in ledger.results()}) == 3
+
+
+def test_rows_with_the_same_request_and_seed_are_paid_for_once_and_archived_each(ledger: Ledger) -> None:
+    take(ledger, row("a", "one", seed=1), row("a", "two", seed=1), row("a", "three", seed=2))
+    assert pay(ledger) == ["a", "a"]
+    assert [result.places for result in ledger.results()] == [("one.mp4",), ("two.mp4",), ("three.mp4",)]
+    assert ledger.reused_rows() == 1
+
+
+def test_a_row_that_joins_an_archived_one_gets_its_video_without_paying(ledger: Ledger) -> None:
+    take(ledger, row("a", "one", seed=1))
+    pay(ledger)
+    take(ledger, row("a", "one", seed=1), row("a", "two", seed=1))
+    assert pay(ledger) == []
+    job = ledger.take_rendered(0.0)
+    assert job is not None
+    assert [name for _, name in ledger.missing_videos(job, 0)] == ["two.mp4"]
+
+
+def test_an_edited_row_is_a_new_job_and_its_former_video_is_kept_and_said(ledger: Ledger) -> None:
+    take(ledger, row("a", "x"))
+    pay(ledger)
+    intake = take(ledger, row("b", "x"))
+    assert (intake.new, intake.edited, intake.gone, intake.kept_videos) == (1, 1, 1, 1)
+    assert pay(ledger) == ["b"]
+    names = [place for result in ledger.results() for place in result.places]
+    assert len(names) == 1
+    assert names != ["x.mp4"]
+
+
+def test_an_edit_that_is_taken_back_pays_for_nothing(ledger: Ledger) -> None:
+    take(ledger, row("a", "x"))
+    pay(ledger)
+    take(ledger, row("b", "x"))
+    take(ledger, row("a", "x"))
+    assert pay(ledger) == []
+
+
+def test_giving_ids_to_rows_that_had_none_and_taking_them_away_pays_for_nothing(ledger: Ledger) -> None:
+    take(ledger, row("a"), row("b"))
+    pay(ledger)
+    take(ledger, row("a", "first"), row("b", "second"))
+    assert pay(ledger) == []
+    assert [result.id for result in ledger.results()] == ["first", "second"]
+    take(ledger, row("b"), row("a"))
+    assert pay(ledger) == []
+
+
+def test_a_row_with_another_id_is_another_row(ledger: Ledger) -> None:
+    take(ledger, row("a", "take-1"))
+    pay(ledger)
+    take(ledger, row("a", "take-2"))
+    assert pay(ledger) == ["a"]
+
+
+def test_a_row_in_the_midst_of_being_paid_is_still_fetched_when_it_is_deleted(ledger: Ledger) -> None:
+    take(ledger, row("a"), row("b"))
+    job = ledger.next_pending()
+    assert job is not None
+    job = ledger.intend(job)
+    ledger.settle(replace(job, state=State.IN_FLIGHT, task_id="t"), "accepted", "")
+    take(ledger, row("b"))
+    assert [job.task_id for job in ledger.in_flight()] == ["t"]
+    assert [result.status for result in ledger.results()] == [State.PENDING]
+
+
+def test_a_fatal_problem_changes_nothing_and_all_are_told(ledger: Ledger) -> None:
+    take(ledger, row("a"))
+    intake = take(ledger, row("b"), Problem(3, "seed", "no"), row("c", "x"), Problem(4, None, "neither"), row("d", "x"))
+    assert not intake.is_usable
+    assert len(intake.problems) == 3
+    assert [result.job.request.prompt for result in ledger.results()] == ["a"]
+
+
+def test_a_duplicate_id_is_told_with_both_lines(ledger: Ledger) -> None:
+    rows = [Row(n, n + 1, request(f"p{n}"), "x") for n in (1, 2, 3)]
+    problems = take(ledger, *rows).problems
+    assert [problem.line for problem in problems] == [3, 4]
+    assert all('"x"' in problem.message and "line 2" in problem.message for problem in problems)
+
+
+def test_a_question_is_passed_on_and_stops_nothing(ledger: Ledger) -> None:
+    intake = take(ledger, row("a"), Problem(1, "notes", "?", fatal=False))
+    assert intake.is_usable
+    assert len(intake.problems) == 1
+
+
+def test_names_that_differ_only_by_case_or_normal_form_are_set_apart(ledger: Ledger) -> None:
+    take(ledger, row("a", "café"), row("b", "CAFE\u0301"), row("c", "Café"))
+    names = [naming.fold(place) for place in all_names(ledger)]
+    assert len(set(names)) == 3
+
+
+def all_names(ledger: Ledger) -> list[str]:
+    pay(ledger)
+    return [place for result in ledger.results() for place in result.places]
+
+
+def test_a_name_once_given_stays_when_the_sheet_is_sorted(ledger: Ledger) -> None:
+    rows = [row("a", "x"), row("b", "X")]
+    take(ledger, *rows)
+    pay(ledger)
+    before = {result.id: result.places for result in ledger.results()}
+    take(ledger, *reversed(rows))
+    assert {result.id: result.places for result in ledger.results()} == before
+
+
+def test_what_signs_an_image_link_is_never_in_the_ledger_and_still_sent(ledger: Ledger) -> None:
+    link = "https://pics.example/cat.png?v=2&X-Amz-Signature=SECRET&X-Amz-Expires=60"
+    take(ledger, row("a", image_urls=(link,)))
+    assert "SECRET" not in "\n".join(ledger.database._connection.iterdump())
+    job = ledger.next_pending()
+    assert job is not None
+    assert job.request.image_urls == (link,)
+    assert next(ledger.results()).job.request.image_urls == (link,)
+
+
+def test_an_image_link_that_is_signed_anew_pays_for_nothing(ledger: Ledger) -> None:
+    link = "https://pics.example/cat.png?X-Amz-Signature={}"
+    take(ledger, row("a", image_urls=(link.format(1),)))
+    pay(ledger)
+    take(ledger, row("a", image_urls=(link.format(2),)))
+    assert pay(ledger) == []
+
+
+def test_the_manifests_further_columns_come_back_as_they_were(ledger: Ledger) -> None:
+    take(ledger, replace(row("a"), extras={"scene": "=1+1", "": " x\n"}))
+    assert next(ledger.results()).extras == {"scene": "=1+1", "": " x\n"}

@@ -1,0 +1,167 @@
+"""The batch's memory."""
+
+import sqlite3
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from batchgen.errors import LedgerError
+from batchgen.ledger import Ledger, take_in
+from batchgen.ledger.database import SCHEMA_VERSION
+from batchgen.model import Job, Row, State
+from tests.ledger.test_intake import RULES, request
+
+
+def filled(path: Path | None, rows: int = 3) -> Ledger:
+    ledger = Ledger.open(path)
+    take_in(ledger, (Row(n, n + 1, request(f"p{n}"), f"r{n}") for n in range(1, rows + 1)), RULES)
+    return ledger
+
+
+def first(ledger: Ledger) -> Job:
+    job = ledger.next_pending()
+    assert job is not None
+    return job
+
+
+def test_an_intent_is_on_the_disk_before_it_is_acted_upon(tmp_path: Path) -> None:
+    with filled(tmp_path / "ledger.sqlite") as ledger:
+        job = ledger.intend(first(ledger))
+        with sqlite3.connect(tmp_path / "ledger.sqlite") as other:
+            assert other.execute("SELECT state FROM job WHERE job = ?", (job.key,)).fetchone() == ("submitting",)
+            assert other.execute("SELECT count(*) FROM attempt").fetchone() == (1,)
+
+
+def test_commits_survive_a_power_cut(tmp_path: Path) -> None:
+    with filled(tmp_path / "ledger.sqlite") as ledger:
+        assert ledger.database.one("PRAGMA synchronous") == (2,)
+
+
+def test_a_job_is_claimed_once() -> None:
+    with filled(None) as ledger:
+        job = first(ledger)
+        ledger.intend(job)
+        with pytest.raises(LedgerError, match="not pending"):
+            ledger.intend(job)
+
+
+def test_what_was_asked_for_without_a_recorded_answer_is_in_doubt() -> None:
+    with filled(None) as ledger:
+        ledger.intend(first(ledger))
+        assert ledger.recover() == 1
+        assert [result.status for result in ledger.results()] == [State.IN_DOUBT, State.PENDING, State.PENDING]
+        assert first(ledger).request.prompt == "p2"
+
+
+def test_a_job_in_doubt_is_submitted_again_only_when_a_person_says_so() -> None:
+    with filled(None, 1) as ledger:
+        ledger.intend(first(ledger))
+        ledger.recover()
+        assert ledger.next_pending() is None
+        assert ledger.resubmit_in_doubt() == 1
+        assert ledger.next_pending() is not None
+
+
+def test_an_attempt_that_was_surely_not_paid_leaves_no_trace() -> None:
+    with filled(None, 1) as ledger:
+        job = ledger.intend(first(ledger))
+        ledger.withdraw(job)
+        assert ledger.database.one("SELECT count(*) FROM attempt") == (0,)
+        assert first(ledger).key == job.key
+
+
+def test_a_task_id_that_another_row_has_puts_the_row_in_doubt() -> None:
+    with filled(None, 2) as ledger:
+        for expected in (State.IN_FLIGHT, State.IN_DOUBT):
+            job = ledger.intend(first(ledger))
+            job = ledger.settle(replace(job, state=State.IN_FLIGHT, task_id="same"), "accepted", "")
+            assert ledger.job(job.key).state is expected
+
+
+def rendered(ledger: Ledger, completed_at: float, urls: tuple[str, ...] = ("https://a/v.mp4",)) -> Job:
+    job = ledger.intend(first(ledger))
+    return ledger.settle(
+        replace(job, state=State.RENDERED, task_id=f"t{job.key}", completed_at=completed_at, urls=urls),
+        "accepted",
+        "",
+    )
+
+
+def test_the_link_that_dies_first_is_fetched_first_and_each_job_is_given_out_once() -> None:
+    with filled(None) as ledger:
+        for completed_at in (30.0, 10.0, 20.0):
+            rendered(ledger, completed_at)
+        taken = [ledger.take_rendered(0.0) for _ in range(4)]
+        assert [job and job.completed_at for job in taken] == [10.0, 20.0, 30.0, None]
+
+
+def test_a_resting_job_is_given_out_when_its_time_has_come() -> None:
+    with filled(None, 1) as ledger:
+        job = rendered(ledger, 1.0)
+        ledger.rest(job.key, 5.0)
+        assert ledger.next_waking() == 5.0
+        assert ledger.take_rendered(4.9) is None
+        assert ledger.take_rendered(5.0) is not None
+        ledger.rest(job.key, inf)
+        assert ledger.next_waking() == inf
+
+
+def test_a_link_that_may_be_signed_is_not_written_down() -> None:
+    with filled(None) as ledger:
+        plain, signed = rendered(ledger, 1.0), rendered(ledger, 2.0, ("https://a/v.mp4?sig=SECRET",))
+        assert ledger.job(plain.key).urls == ("https://a/v.mp4",)
+        assert ledger.job(signed.key).urls == ()
+        assert "SECRET" not in "\n".join(ledger.database._connection.iterdump())
+
+
+def test_failed_and_expired_rows_are_tried_again_an_expired_one_is_first_fetched() -> None:
+    with filled(None, 2) as ledger:
+        failed = ledger.intend(first(ledger))
+        ledger.settle(replace(failed, state=State.FAILED, fail_code="400"), "refused", "")
+        expired = ledger.save(replace(rendered(ledger, 1.0), state=State.EXPIRED))
+        assert ledger.retry_failed() == 2
+        assert ledger.job(failed.key).state is State.PENDING
+        assert (ledger.job(expired.key).state, ledger.job(expired.key).remake) == (State.RENDERED, True)
+
+
+def test_a_ledger_of_a_newer_batchgen_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    filled(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(LedgerError, match="another batchgen"):
+        Ledger.open(path)
+
+
+def test_a_file_that_is_no_ledger_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"no database, but long enough to be looked at" * 100)
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite"):
+        Ledger.open(path)
+    assert path.read_bytes() == before
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as database:
+        database.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(LedgerError, match="other program"):
+        Ledger.open(other)
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_half_written() -> None:
+    with filled(None) as ledger:
+        pages = ledger.database.one("PRAGMA page_count")
+        assert pages is not None
+        ledger.database.execute(f"PRAGMA max_page_count = {pages[0]}")
+        with pytest.raises(LedgerError, match="cannot be written"):
+            ledger.remember({"big": "x" * 1_000_000})
+        assert ledger.fact("big") is None
+        ledger.intend(first(ledger))
+
+
+def test_a_copy_can_be_changed_without_changing_the_ledger() -> None:
+    with filled(None) as ledger, ledger.copy() as copy:
+        copy.intend(first(copy))
+        assert first(ledger).state is State.PENDING
+        assert first(ledger).request.prompt == "p1"

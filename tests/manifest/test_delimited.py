@@ -1,0 +1,313 @@
+"""CSV traps: each text is kept to the character, or refused with its line, its column and a way out."""
+
+import codecs
+import csv
+from pathlib import Path
+
+import pytest
+
+from batchgen.manifest import open_manifest
+from tests.manifest.reading import read
+
+VERBATIM = [
+    "NA", "N/A", "null", "NULL", "None", "nan", "NaN", "#N/A", "<NA>", "n/a", "-", "007", "1.0", "1e3", "=1+1", "@x",
+    "TRUE", "no", "  two blanks around  ", " ", "a,b", 'say "go"', "'tis", "line\nbreak", "cr\r\nlf", "tab\there",
+    "🦊 und ein Zug", "👩‍👩‍👧", "café", "café", "日本語", "\\n", "{style}", "2026-01-01", "16:9", "# hash", "a;b",
+    "\ufefffirst", "\u2028separator", "0x1F", "1_000", "inf", "\u00a0",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", VERBATIM)
+def test_a_prompt_and_a_further_cell_are_what_the_sheet_says_to_the_character(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "s.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["prompt", "negative_prompt", "Scene "], [f"{text}|", text, text]])
+    found = read(tmp_path, path.read_bytes())
+    assert found.problems == []
+    assert found.prompts == [f"{text}|"]
+    assert found.requests[0].negative_prompt == (text if text.strip() else None)
+    assert found.rows[0].extras == {"Scene ": text}
+
+
+# text of the file, line of the problem, its column, words of the message
+REFUSED = [
+    ("prompt,seed\na, b,1\n", 2, None, "3 cells, the header 2"),  # the silent shift of pandas
+    ("prompt,seed\na,1\na, b,1\n", 3, None, "double quotes"),
+    ("prompt,seed\na\n", 2, None, "1 cell, the header 2"),
+    ("prompt,seed\na\rb,1\n", 2, None, "1 cell"),
+    ('prompt,seed\n"a,1\n', 2, None, "never closed"),
+    ('prompt,seed\nx,1\n"a\nb,1\n', 3, None, "never closed"),
+    ('prompt,seed\n"a"b,1\n', 2, None, "behind its closing quote"),
+    ("prompt,prompt\na,b\n", 1, "prompt", "twice"),
+    ("prompt, Prompt \na,b\n", 1, "Prompt", "twice"),
+    ("prompt,x,X\na,b,c\n", 1, "X", "twice"),
+    ("prompt,\na,b\n", 2, "2", "has no name"),
+    ("promt,seed\na,1\n", 1, "promt", "rename it to prompt"),
+    ("prompt,aspect ratio\na,16:9\n", 1, "aspect ratio", "rename it to aspect_ratio"),
+    ("prompt,image_url\na,https://a/b\n", 1, "image_url", "rename it to image_urls"),
+    ("prompt,Negative-Prompt\na,b\n", 1, "Negative-Prompt", "rename it to negative_prompt"),
+    ("id,seed\na,1\n", 1, None, "no column is called prompt"),
+    ("x,y\na,1\n", 1, None, "names no column that is known"),
+    ("prompt\n", None, None, "no row below"),
+    ("prompt\n\n  \n", None, None, "no row below"),
+    ("", None, None, "the file is empty"),
+    ("\ufeff\n \n", None, None, "the file is empty"),
+    ("prompt,seed\n,1\n", 2, "prompt", "prompt is missing"),
+    ("prompt,seed\n  ,1\n", 2, "prompt", "prompt is missing"),
+    ("prompt,seed\na,1.23E+15\n", 2, "seed", "format the column as text"),
+    ('prompt,seed\na,"1,5"\n', 2, "seed", "format the column as text"),
+    ("prompt,seed\na,42.0\n", 2, "seed", "format the column as text"),
+    ("prompt,seed\na,-1\n", 2, "seed", "not a whole number"),
+    ("prompt,seed\na,9223372036854775808\n", 2, "seed", "too large"),
+    ("prompt,seed\na," + "9" * 5000 + "\n", 2, "seed", "too large"),
+    ("prompt,seed\na,１２\n", 2, "seed", "digits only"),
+    ("prompt,seed\na,x\n", 2, "seed", "digits only"),
+    ("prompt,seeds\na,4-1\n", 2, "seeds", "run backwards"),
+    ("prompt,seeds\na,1-10001\n", 2, "seeds", "more than 10000"),
+    ("prompt,seeds\na,1;2;1\n", 2, "seeds", "the seed 1 twice"),
+    ("prompt,seeds\na,04-Jan\n", 2, "seeds", "format the column as text"),
+    ("prompt,seed,seeds\na,1,2-3\n", 2, "seeds", "both seed and seeds"),
+    ("prompt,duration\na,5.0\n", 2, "duration", "write 5 or 10"),
+    ("prompt,duration\na,7\n", 2, "duration", "write 5 or 10"),
+    ("prompt,Resolution\na,720\n", 2, "Resolution", "did you mean 720p?"),
+    ("prompt,aspect_ratio\na,16:09:00\n", 2, "aspect_ratio", "made a time of 16:9"),
+    ("prompt,aspect_ratio\na,4:3\n", 2, "aspect_ratio", "16:9, 9:16 or 1:1"),
+    ("prompt,mode\na,text2video\n", 2, "mode", "did you mean text-to-video?"),
+    ("prompt,provider\na,offical\n", 2, "provider", "did you mean official?"),
+    ("prompt,enable_prompt_expansion\na,maybe\n", 2, "enable_prompt_expansion", "write true or false"),
+    ("prompt,mode\na,image-to-video\n", 2, "image_urls", "image_urls is empty"),
+    ("prompt,mode,image_urls\na,text-to-video,https://a/b\n", 2, "image_urls", "image_urls is filled"),
+    ("prompt,image_urls\na,b.jpg\n", 2, "image_urls", "write https://"),
+    ("prompt,image_urls\na,file:///etc/passwd\n", 2, "image_urls", "not a link"),
+    ("prompt,image_urls\na,https://\n", 2, "image_urls", "not a link"),
+    ("prompt,image_urls\na,https://me:pw@a/b\n", 2, "image_urls", "name or password"),
+    ("prompt,image_urls\na,[1]\n", 2, "image_urls", "JSON list"),
+    ("prompt,id\na," + "x" * 201 + "\n", 2, "id", "201 characters"),
+    ("prompt,id\na,a\x07b\n", 2, "id", "cannot be printed"),
+    ("prompt\na\x1b[31m\n", 2, "prompt", "control character"),
+    ("prompt\na\0b\n", 2, None, "NUL"),
+    ("pro\0mpt\na\n", 1, None, "UTF-16"),
+    ('"prompt,seed\na,1\n', 1, None, "never closed"),
+    ("sep=;\nprompt;seed\na;1\n", 1, None, "delete it"),
+    ("prompt" + ",x" * 250 + "\n", 1, None, "transposed"),
+    ('prompt\n"' + "a" * (2 << 20) + '"\n', 2, None, "longer than 1048576"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "column", "words"), REFUSED)
+def test_what_cannot_be_taken_is_refused_by_line_and_column_with_a_way_out(
+    tmp_path: Path, text: str, line: int | None, column: str | None, words: str
+) -> None:
+    found = read(tmp_path, text)
+    assert [(problem.line, problem.column) for problem in found.fatal] == [(line, column)], found.told
+    assert words in found.fatal[0].message
+    assert found.fatal[0].message.isprintable()
+
+
+# text of the file, and the id, prompt, seed of its only row
+TAKEN = [
+    ("\ufeffprompt,seed\na,1\n", "a", 1),
+    ("prompt;seed\na, b;1\n", "a, b", 1),
+    ("prompt\tseed\na, b; c\t1\n", "a, b; c", 1),
+    (" Prompt , SEED \na, 1 \n", "a", 1),
+    ("seed,prompt\n007,a\n", "a", 7),
+    ("prompt,seed\r\na,1\r\n", "a", 1),
+    ("prompt,seed\ra,1\r", "a", 1),
+    ("prompt,seed\na,1", "a", 1),
+    ("prompt,seed\na,\n", "a", None),
+    ("\n\nprompt,seed\n\na,1\n,\n , \n", "a", 1),
+    ("prompt,seed,\na,1,\n", "a", 1),
+    ('prompt,seed\n5" lens,1\n', '5" lens', 1),
+    ('prompt,seed\n "a",1\n', ' "a"', 1),
+    ('"prompt","seed"\n"a ""b""","1"\n', 'a "b"', 1),
+    ("prompt,seed\na,9223372036854775807\n", "a", 2**63 - 1),
+]
+
+
+@pytest.mark.parametrize(("text", "prompt", "seed"), TAKEN)
+def test_every_honest_form_of_a_sheet_is_read(tmp_path: Path, text: str, prompt: str, seed: int | None) -> None:
+    found = read(tmp_path, text)
+    assert found.problems == []
+    assert [(request.prompt, request.seed) for request in found.requests] == [(prompt, seed)]
+
+
+def test_cells_become_the_parameters_of_the_api(tmp_path: Path) -> None:
+    text = (
+        "mode,prompt,resolution,duration,aspect_ratio,image_urls,negative_prompt,seed,enable_prompt_expansion,provider,id\n"
+        "Image-To-Video,a,1080P, 10s ,1:1,https://a/b.png,n,5,YES,Value, x \n"
+        ",b,,,,,,,,,\n"
+    )
+    full, empty = read(tmp_path, text).rows
+    request = full.request
+    assert (request.mode, request.resolution, request.duration) == ("image-to-video", "1080p", 10)
+    assert (request.aspect_ratio, request.image_urls) == ("1:1", ("https://a/b.png",))
+    assert (request.negative_prompt, request.seed) == ("n", 5)
+    assert (request.enable_prompt_expansion, request.provider, full.id) == (True, "value", "x")
+    assert empty.request.to_json() == '{"model":"wan-2-5","mode":"text-to-video","prompt":"b"}'
+    assert empty.id is None
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["https://a/1.png https://a/2,x.png", "https://a/1.png\nhttps://a/2,x.png", "https://a/1.png|https://a/2,x.png",
+     "https://a/1.png ; https://a/2,x.png", "https://a/1.png,https://a/2,x.png", "https://a/1.png, https://a/2,x.png",
+     '["https://a/1.png", "https://a/2,x.png"]'],
+)  # fmt: skip
+def test_image_links_are_parted_in_the_ways_people_write(tmp_path: Path, cell: str) -> None:
+    quoted = cell.replace('"', '""')
+    found = read(tmp_path, f'prompt,image_urls\na,"{quoted}"\n')
+    assert found.requests[0].image_urls == ("https://a/1.png", "https://a/2,x.png")
+    assert found.requests[0].mode == "image-to-video"
+    assert "advises at most 1" in found.problems[0].message
+    assert not found.problems[0].fatal
+
+
+@pytest.mark.parametrize(
+    ("cell", "seeds"),
+    [("1-4", [1, 2, 3, 4]), ("1;5;9", [1, 5, 9]), ("1,5,9", [1, 5, 9]), ("1 - 3; 7, 9", [1, 2, 3, 7, 9]),
+     ("3–4", [3, 4]),
+     (" 5 ", [5])],
+)  # fmt: skip
+def test_seeds_make_a_job_of_each(tmp_path: Path, cell: str, seeds: list[int]) -> None:
+    found = read(tmp_path, f'prompt,id,seeds\na,x,"{cell}"\n')
+    assert [request.seed for request in found.requests] == seeds
+    assert found.ids == [f"x-s{seed}" for seed in seeds]
+    assert {(row.number, row.line) for row in found.rows} == {(1, 2)}
+
+
+def test_a_word_for_yes_or_no_is_understood_in_any_case(tmp_path: Path) -> None:
+    words = ["true", "YES", "on", "1", "y", "T", "false", "No", "off", "0", "n", "F"]
+    text = "prompt,enable_prompt_expansion\n" + "".join(f"a,{word}\n" for word in words)
+    assert [r.enable_prompt_expansion for r in read(tmp_path, text).requests] == [True] * 6 + [False] * 6
+
+
+def test_everything_wrong_is_told_at_once_and_good_rows_are_read(tmp_path: Path) -> None:
+    text = 'prompt,seed,resolution\na,x,4k\n"b"c,1,\nd,1\n,,720p\n"two\nlines",1,720p\ne,y,\n'
+    found = read(tmp_path, text)
+    assert sorted((p.line or 0, p.column or "") for p in found.problems) == [
+        (2, "resolution"), (2, "seed"), (3, ""), (4, ""), (5, "prompt"), (8, "seed")]  # fmt: skip
+    assert [(row.number, row.line, row.request.prompt) for row in found.rows] == [(5, 6, "two\nlines")]
+
+
+def test_a_missing_prompt_column_is_told_once_and_not_at_each_row(tmp_path: Path) -> None:
+    found = read(tmp_path, "promt,seed\na,1\nb,x\n")
+    assert [(p.line, p.column) for p in found.problems] == [(1, "promt"), (3, "seed")]
+
+
+def test_a_resembling_column_beside_the_real_one_is_only_questioned(tmp_path: Path) -> None:
+    found = read(tmp_path, "prompt,prompts,seed\na,b,1\n")
+    assert [(p.fatal, p.column) for p in found.problems] == [(False, "prompts")]
+    assert found.rows[0].extras == {"prompts": "b"}
+
+
+def test_columns_of_ones_own_are_carried_along_in_order_without_a_question(tmp_path: Path) -> None:
+    own = [
+        "model",
+        "notes",
+        "scene",
+        "title",
+        "name",
+        "style",
+        "lens",
+        "modes",
+        "Status",
+        "needs",
+        "location",
+        "camera",
+        "promo",
+        "shot",
+        "speed",
+        "prompt2",
+    ]
+    found = read(tmp_path, f"prompt,{','.join(own)}\na,{','.join(own)}\n")
+    assert found.problems == []
+    assert found.columns == tuple(own)
+    assert found.rows[0].extras == {name: name for name in own}
+
+
+def test_advice_of_the_service_is_a_question_and_not_a_refusal(tmp_path: Path) -> None:
+    found = read(tmp_path, f"prompt,negative_prompt\n{'a' * 1501},{'b' * 501}\n")
+    assert [(p.column, p.fatal) for p in found.problems] == [("prompt", False), ("negative_prompt", False)]
+    assert len(found.rows) == 1
+
+
+def test_a_signed_links_key_is_not_shown_in_a_message(tmp_path: Path) -> None:
+    found = read(tmp_path, "prompt,image_urls\na,ftp://a/b?X-Amz-Signature=SECRET\nb,https://u:SECRET@a/b\n")
+    assert len(found.fatal) == 2
+    assert "SECRET" not in found.told
+
+
+def test_an_encoding_is_never_guessed(tmp_path: Path) -> None:
+    text = "prompt,seed\na,1\ncafé,2\n".encode("cp1252")
+    found = read(tmp_path, text)
+    assert found.fatal[0].line == 3
+    assert "0xe9" in found.told
+    assert "--encoding cp1252" in found.told
+    assert read(tmp_path, text, encoding="cp1252").prompts == ["a", "café"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_utf_16_has_its_own_sentence_and_is_read_when_named(tmp_path: Path, encoding: str) -> None:
+    text = "\ufeffprompt\ncafé\n".encode(encoding) if encoding == "utf-16-le" else "prompt\ncafé\n".encode(encoding)
+    found = read(tmp_path, text)
+    assert "--encoding utf-16" in found.told
+    assert read(tmp_path, text, encoding=encoding).prompts == ["café"]
+
+
+def test_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
+    assert "not known" in read(tmp_path, "prompt\na\n", encoding="latin-99").told
+    assert "not known" in read(tmp_path, "prompt\na\n", encoding="base64").told
+
+
+def test_a_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
+    from tests.manifest.reading import read_file
+
+    assert "no such file" in read_file(tmp_path / "none.csv").told
+    (tmp_path / "folder.csv").mkdir()
+    assert "a folder" in read_file(tmp_path / "folder.csv").told
+    assert ".yaml" in read(tmp_path, "x", name="sheet.docx").told
+    assert "save it as .xlsx" in read(tmp_path, "x", name="sheet.xls").told
+
+
+def test_a_lone_surrogate_is_refused_with_its_line(tmp_path: Path) -> None:
+    text = "prompt\na\nb\ud800\n".encode("utf-16-le", "surrogatepass")
+    found = read(tmp_path, text, encoding="utf-16-le")
+    assert found.fatal
+    assert found.fatal[0].line == 3
+
+
+def test_a_results_file_comes_back_without_guards_and_result_columns(tmp_path: Path) -> None:
+    text = "id,row,status,video,prompt,seed,task_id,bytes,scene\nx,1,archived,x.mp4,'=1+1,7,t,9,''quoted\n"
+    found = read(tmp_path, text)
+    assert found.problems == []
+    assert (found.prompts, found.ids, found.columns) == (["=1+1"], ["x"], ("scene",))
+    assert found.rows[0].extras == {"scene": "'quoted"}
+
+
+def test_guards_are_left_alone_in_any_other_sheet(tmp_path: Path) -> None:
+    assert read(tmp_path, "id,prompt\nx,'=1+1\n").prompts == ["'=1+1"]
+
+
+def test_a_sheet_larger_than_a_block_is_read_whole_and_again(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_bytes(
+        b"prompt,id\n" + b"".join(b'"a\n%d",%d\n\n' % (n, n) for n in range(20_000)) + codecs.BOM_UTF8 + b"z,z\n"
+    )
+    manifest = open_manifest(path, model="wan-2-5")
+    for _ in range(2):
+        rows = [row for row in manifest if not hasattr(row, "fatal")]
+        assert len(rows) == 20_001
+        assert (rows[-2].line, rows[-1].line) == (2 + 19_999 * 3, 2 + 20_000 * 3)
+
+
+def test_a_difference_between_pandas_and_csv_reader_is_never_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batchgen.manifest.lockstep import Lockstep
+
+    real = Lockstep._columns
+    monkeypatch.setattr(Lockstep, "_columns", lambda self, text: real(self, text.replace("b", "c")))
+    found = read(tmp_path, "prompt\na\nb\n")
+    assert found.rows == []
+    assert found.fatal[0].line == 3
+    assert "differently" in found.told

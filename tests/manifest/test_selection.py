@@ -1,0 +1,116 @@
+"""--only, --shard, --limit: which rows a run is to make."""
+
+import random
+from itertools import chain
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchgen.errors import UsageError
+from batchgen.manifest.selection import Candidate, parse, picked, shard_of
+
+ROWS = [
+    Candidate("fox-s1", 1, "d1", True, "archived"),
+    Candidate("fox-s2", 1, "d2", True, "failed"),
+    Candidate("tea", 2, "d3", False, "expired"),
+    Candidate("10", 3, "d4", False, "pending"),
+    Candidate("a,b", 10, "d5", False, "pending"),
+]
+
+
+def ids(only: str | None = None, shard: str | None = None, limit: int | None = None) -> list[str]:
+    return [row.id for row in picked(ROWS, parse(only, shard, limit))]
+
+
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [
+        ("tea", ["tea"]),
+        ("fox*", ["fox-s1", "fox-s2"]),
+        ("fox-s?, tea", ["fox-s1", "fox-s2", "tea"]),
+        ("fox", []),
+        ("TEA", []),
+        ("1", ["fox-s1", "fox-s2"]),
+        ("2-3", ["tea", "10"]),
+        ("row:3", ["10"]),
+        ("10", ["a,b"]),
+        ("id:10", ["10"]),
+        ("id:a?b", ["a,b"]),
+        ("status:failed", ["fox-s2"]),
+        ("status:failed,status:expired,10-", ["fox-s2", "tea"]),
+        (" , tea, ", ["tea"]),
+    ],
+)
+def test_only_takes_ids_globs_numbers_and_states(only: str, expected: list[str]) -> None:
+    assert ids(only) == expected
+
+
+def test_limit_takes_the_first_of_those_that_are_asked_for() -> None:
+    assert ids(limit=2) == ["fox-s1", "fox-s2"]
+    assert ids("tea,10", limit=1) == ["tea"]
+    assert ids("2-10", limit=9) == ["tea", "10", "a,b"]
+
+
+def test_nothing_said_selects_everything() -> None:
+    assert not parse()
+    assert ids() == [row.id for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("only", "shard", "limit", "words"),
+    [
+        ("", None, None, "selects nothing"),
+        ("status:faild", None, None, "did you mean failed"),
+        ("20-10", None, None, "10-20"),
+        ("row:x", None, None, "row:10"),
+        (None, "0/4", None, "1/4"),
+        (None, "5/4", None, "1/4"),
+        (None, "1", None, "1/4"),
+        (None, None, 0, "from 1"),
+    ],
+)
+def test_what_selects_nothing_that_can_be_is_bad_usage(
+    only: str | None, shard: str | None, limit: int | None, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse(only, shard, limit)
+
+
+def test_a_term_that_is_no_rows_is_told() -> None:
+    picker = parse("fox,te?,zebra*").pick()
+    assert [row.id for row in ROWS if picker.takes(row)] == ["tea"]
+    assert picker.unmet == ("fox", "zebra*")
+    assert list(picker.remarks()) == [
+        '--only "fox" is no row\'s; write fox* for ids that begin so', '--only "zebra*" is no row\'s'
+    ]  # fmt: skip
+
+
+CANDIDATES = st.lists(
+    st.builds(
+        Candidate, st.text(max_size=5), st.integers(1, 9), st.sampled_from("abcdef"), st.booleans(), st.just("pending")
+    ),
+    max_size=30,
+)  # fmt: skip
+
+
+@given(rows=CANDIDATES, shards=st.integers(1, 7), seed=st.integers())
+def test_shards_are_disjoint_complete_and_the_same_however_the_sheet_is_sorted(
+    rows: list[Candidate], shards: int, seed: int
+) -> None:
+    parts = [list(picked(rows, parse(shard=f"{i}/{shards}"))) for i in range(1, shards + 1)]
+    assert sorted(chain.from_iterable(parts)) == sorted(rows)
+    mixed = random.Random(seed).sample(rows, len(rows))
+    assert sorted(picked(mixed, parse(shard=f"1/{shards}"))) == sorted(parts[0])
+
+
+def test_rows_that_share_a_task_are_in_one_shard() -> None:
+    twins = [Candidate(f"id{n}", n, "same", True, "pending") for n in range(50)]
+    takes = [Candidate(f"id{n}", n, "same", False, "pending") for n in range(50)]
+    assert len({shard_of(row, 5) for row in twins}) == 1
+    assert len({shard_of(row, 5) for row in takes}) == 5
+
+
+def test_shards_stay_what_they_are_in_later_versions() -> None:
+    assert [shard_of(row, 4) for row in ROWS] == [shard_of(row._replace(number=99, status="failed"), 4) for row in ROWS]
+    assert [shard_of(row, 4) for row in ROWS] == [3, 1, 1, 2, 2]

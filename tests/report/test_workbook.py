@@ -1,0 +1,136 @@
+"""results.xlsx: what results.csv says, with links and posters, and nothing that runs."""
+
+import io
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from zipfile import ZipFile
+
+import av
+import openpyxl
+import pytest
+
+from batchgen import naming
+from batchgen.errors import UsageError
+from batchgen.ledger import Ledger, ResultRow, take_in
+from batchgen.ledger.intake import Naming
+from batchgen.manifest import headings
+from batchgen.model import Clip, Request, Row, State
+from batchgen.report import workbook
+from tests.manifest.reading import read_file
+
+RULES = Naming(naming.content_id, naming.Template("{id}").name, naming.fold, naming.apart)
+HOSTILE = [
+    "=1+1",
+    "@x",
+    "'quoted",
+    "'=2",
+    "https://evil.example/",
+    "_x000D_",
+    "tab\tand\nline",
+    "{=1}",
+    "bell\x07",
+    "x" * 40_000,
+]
+
+
+@dataclass(frozen=True)
+class Picture:
+    path: Path
+    width: int = 400
+    height: int = 225
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    with Ledger.open(None) as opened:
+        rows = [
+            Row(
+                n,
+                n + 1,
+                Request("wan-2-5", "text-to-video", prompt, seed=2**62 + n, duration=5),
+                f"r{n}",
+                {"own": prompt},
+            )
+            for n, prompt in enumerate(HOSTILE, 1)
+        ]
+        take_in(opened, rows, RULES)
+        for place in ("videos/r1 #1%.mp4", "s3://bucket/r2.mp4"):
+            job = opened.next_pending()
+            assert job
+            intended = replace(opened.intend(job), state=State.IN_FLIGHT, task_id=f"t{job.key}", attempts=1)
+            settled = opened.settle(intended, "accepted", "")
+            for key, _ in opened.missing_videos(settled, 0):
+                opened.archived(key, 0, place, Clip(12345, "ab" * 32))
+            opened.save(replace(settled, state=State.ARCHIVED))
+        yield opened
+
+
+def jpeg(path: Path) -> Path:
+    frame = av.VideoFrame(400, 225, "yuvj420p")
+    codec = av.CodecContext.create("mjpeg", "w")
+    codec.width, codec.height, codec.pix_fmt = 400, 225, "yuvj420p"
+    codec.time_base = Fraction(1, 25)
+    packets = [*codec.encode(frame), *codec.encode(None)]
+    path.write_bytes(b"".join(bytes(packet) for packet in packets))
+    return path
+
+
+def test_each_cell_is_of_its_kind_and_no_text_runs_or_links(ledger: Ledger, tmp_path: Path) -> None:
+    workbook.write(ledger, ["own"], tmp_path / "results.xlsx")
+    (sheet,) = openpyxl.load_workbook(tmp_path / "results.xlsx").worksheets
+    header, *rows = [list(row) for row in sheet.iter_rows()]
+    names = [cell.value for cell in header]
+    assert names == [*workbook.COLUMNS, "own"]
+    at = {name: place for place, name in enumerate(names)}
+    assert [row[at["prompt"]].value for row in rows[:5]] == HOSTILE[:5]
+    assert rows[-1][at["prompt"]].value == "x" * 32_766 + "…"
+    assert {row[at["prompt"]].data_type for row in rows} == {"s"}
+    assert {row[at["own"]].data_type for row in rows} == {"s"}
+    assert {row[at["duration"]].value for row in rows} == {5}
+    assert [row[at["seed"]].value for row in rows] == [str(2**62 + n) for n in range(1, len(HOSTILE) + 1)]
+    links = {cell.coordinate: cell.hyperlink.target for row in rows for cell in row if cell.hyperlink}
+    assert links == {"D2": "videos\\r1%20%231%25.mp4"}  # so Excel writes it; LibreOffice reads both
+    assert rows[1][at["video"]].value == "s3://bucket/r2.mp4"
+    assert stat.S_IMODE((tmp_path / "results.xlsx").stat().st_mode) == 0o600
+
+
+def test_it_is_a_manifest_with_the_same_rows(ledger: Ledger, tmp_path: Path) -> None:
+    workbook.write(ledger, ["own"], tmp_path / "results.xlsx")
+    assert workbook.COLUMNS[:5] == headings._WORKBOOK_BEGIN
+    found = read_file(tmp_path / "results.xlsx")
+    assert found.columns == ("own",)
+    assert [problem.line for problem in found.fatal] == [10]  # the bell, which no prompt can hold
+    kept = {row.id: row for row in found.rows if row.id != "r10"}  # a cell holds no more than 32,767 characters
+    for row in ledger.results():
+        if row.id in kept:
+            assert kept[row.id].request == row.job.request
+            assert kept[row.id].extras == row.extras
+
+
+def test_a_poster_stands_beside_its_row(ledger: Ledger, tmp_path: Path) -> None:
+    picture = Picture(jpeg(tmp_path / "p.jpg"))
+
+    def poster(row: ResultRow) -> Picture | None:
+        return picture if row.places else None
+
+    workbook.write(ledger, ["own"], tmp_path / "results.xlsx", poster)
+    with ZipFile(tmp_path / "results.xlsx") as archive:
+        media = [name for name in archive.namelist() if "media/" in name]
+        assert av.open(io.BytesIO(archive.read(media[0]))).streams.video[0].width == 400
+        drawing = archive.read("xl/drawings/drawing1.xml").decode()
+    assert drawing.count("<xdr:pic>") == 2
+    assert f'cx="{160 * 9525}" cy="{90 * 9525}"' in drawing
+
+
+def test_a_file_that_is_there_stays_until_the_new_one_is_whole(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results.xlsx").write_text("old")
+    monkeypatch.setattr(workbook, "_MOST_ROWS", 3)
+    with pytest.raises(UsageError, match=r"results\.csv"):
+        workbook.write(ledger, [], tmp_path / "results.xlsx")
+    assert [path.name for path in tmp_path.iterdir()] == ["results.xlsx"]
+    assert (tmp_path / "results.xlsx").read_text() == "old"

@@ -1,0 +1,169 @@
+"""The client over real sockets: what left, what came back, and where the key went."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from batchgen.model import Request
+from batchgen.service import Client, TaskWord, Verdict
+
+KEY = "sentinel-key"
+REQUEST = Request("wan-2-5", "text-to-video", "a cat")
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def raw_server(script: Script) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server that reads a request and then does what the script says; gives its origin and the requests."""
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(
+            (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+        )
+        seen.append(head + await reader.readexactly(length))
+        try:
+            await script(reader, writer)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+
+
+def says(*parts: bytes) -> Script:
+    async def script(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"".join(parts))
+        await writer.drain()
+
+    return script
+
+
+async def submit(origin: str) -> tuple[Verdict, str]:
+    async with Client(origin, KEY, "wan-2-5") as client:
+        outcome = await client.submit(REQUEST)
+    assert KEY not in outcome.message
+    return outcome.verdict, outcome.message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 50\r\n\r\n",
+    ],
+    ids=["closed", "cut", "cut-chunk", "empty", "long-header", "nonsense", "502-cut"],
+)
+async def test_a_submit_that_left_and_got_no_clear_answer_is_unknown_and_is_sent_once(answer: bytes) -> None:
+    async with raw_server(says(answer)) as (origin, seen):
+        verdict, message = await submit(origin)
+    assert verdict is Verdict.UNKNOWN
+    assert message
+    assert len(seen) == 1
+
+
+async def test_a_refusal_whose_body_is_cut_is_still_a_refusal() -> None:
+    answer = b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 9\r\n\r\n{"
+    async with raw_server(says(answer)) as (origin, _), Client(origin, KEY, "wan-2-5") as client:
+        outcome = await client.submit(REQUEST)
+    assert (outcome.verdict, outcome.retry_after) == (Verdict.BUSY, 3.0)
+
+
+async def test_a_submit_that_could_not_connect_was_never_sent() -> None:
+    async with raw_server(says(b"")) as (origin, _):
+        pass
+    verdict, _ = await submit(origin)
+    assert verdict is Verdict.NEVER_SENT
+
+
+async def test_a_submit_to_a_host_without_an_address_was_never_sent() -> None:
+    verdict, message = await submit("http://no-such-host.invalid")
+    assert verdict is Verdict.NEVER_SENT
+    assert "resolved" in message
+
+
+async def test_a_submit_whose_secure_connection_fails_was_never_sent() -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        verdict, _ = await submit(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert verdict is Verdict.NEVER_SENT
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_of_a_submit_is_not_followed(status: int) -> None:
+    async with raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as (elsewhere, taken):
+        head = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere}/x\r\nContent-Length: 0\r\n\r\n".encode()
+        async with raw_server(says(head)) as (origin, seen):
+            verdict, _ = await submit(origin)
+    assert verdict is Verdict.MISDIRECTED
+    assert (len(seen), len(taken)) == (1, 0)
+
+
+async def test_each_submit_has_a_connection_of_its_own_so_that_none_dies_of_a_stale_one() -> None:
+    body = json.dumps({"code": 200, "data": {"taskId": "t"}}).encode()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    async with raw_server(says(answer)) as (origin, seen), Client(origin, KEY, "wan-2-5") as client:
+        for _ in range(5):
+            assert (await client.submit(REQUEST)).verdict is Verdict.ACCEPTED
+    assert len(seen) == 5
+
+
+async def test_the_key_and_the_model_go_where_the_document_says() -> None:
+    async with raw_server(says(b"")) as (origin, seen):
+        await submit(origin)
+    assert seen[0].startswith(b"POST /api/v1/generateTask/wan-2-5 HTTP/1.1\r\n")
+    assert b"Authorization: Bearer sentinel-key\r\n" in seen[0]
+    assert b"Content-Type: application/json\r\n" in seen[0]
+
+
+async def test_an_answer_without_end_is_given_up() -> None:
+    async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+    async with raw_server(endless) as (origin, _):
+        verdict, _ = await submit(origin)
+        async with Client(origin, KEY, "wan-2-5") as client:
+            assert (await client.status("t")).word is TaskWord.TROUBLE
+    assert verdict is Verdict.UNKNOWN
+
+
+async def test_a_task_is_asked_for_by_its_id_to_the_character() -> None:
+    asked = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.query["taskId"])
+        return web.json_response({"code": 200, "data": {"taskId": "a b&c", "state": "processing"}})
+
+    app = web.Application()
+    app.router.add_get("/api/v1/statusTask/wan-2-5", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    async with Client(site.name, KEY, "wan-2-5") as client:
+        status = await client.status("a b&c")
+    await runner.cleanup()
+    assert (status.word, asked) == (TaskWord.RUNNING, ["a b&c"])
+
+
+async def test_a_status_call_that_fails_is_trouble_in_a_sentence_without_the_key() -> None:
+    async with raw_server(says(b"")) as (origin, _):
+        pass
+    async with Client(origin, KEY, "wan-2-5") as client:
+        status = await client.status("t")
+    assert status.word is TaskWord.TROUBLE
+    assert status.message == "no connection to the service could be made"

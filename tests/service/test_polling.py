@@ -1,0 +1,110 @@
+"""What is learned of generation times."""
+
+import random
+
+import pytest
+
+from batchgen.model import Request
+from batchgen.service.durations import Durations, Guess
+from batchgen.service.polling import Polling, kind_of
+
+DOCUMENT = Guess(50.0, 20.0)
+REQUEST = Request("wan-2-5", "text-to-video", "a lake", resolution="720p", duration=5)
+
+
+def advance(table: Durations, known: float, age: float) -> float:
+    return table.advances([(0.0, table.place(known))], age)[0]
+
+
+def taught(low: float, high: float, number: int = 400, table: Durations | None = None) -> Durations:
+    draw = random.Random(1)
+    table = table or Durations(DOCUMENT)
+    for _ in range(number):
+        seconds = draw.uniform(low, high)
+        table.ended(0.0, seconds + 1.0, seconds)
+    table.refresh()
+    return table
+
+
+def test_at_first_most_questions_come_when_the_document_says() -> None:
+    table = Durations(DOCUMENT)
+    assert advance(table, 50, 70) > 5 * advance(table, 20, 40)
+
+
+def test_yet_a_service_faster_than_its_document_is_looked_for() -> None:
+    assert advance(Durations(DOCUMENT), 10, 30) > 0
+
+
+def test_questions_follow_what_was_seen() -> None:
+    table = taught(20, 30)
+    assert advance(table, 20, 30) > 10 * advance(table, 5, 18)
+    assert table.mean == pytest.approx(25, rel=0.05)
+
+
+def test_a_service_that_turned_faster_is_known_within_part_of_a_wave() -> None:
+    table = taught(50, 70)
+    before = advance(table, 20, 30)
+    taught(20, 30, 10, table)
+    assert advance(table, 20, 30) > 5 * before
+    taught(20, 30, 300, table)
+    assert table.mean == pytest.approx(25, rel=0.2)
+
+
+def test_not_yet_teaches_too() -> None:
+    table = Durations(DOCUMENT)
+    before = advance(table, 20, 30)
+    for _ in range(200):
+        table.running(0.0, 40.0)
+    table.refresh()
+    assert advance(table, 20, 30) < before / 4
+
+
+def test_an_end_whose_moment_the_service_does_not_tell_lies_between_two_questions() -> None:
+    table = Durations(DOCUMENT)
+    for _ in range(200):
+        table.running(0.0, 58.0)
+        table.ended(58.0, 60.0)
+    assert table.mean == pytest.approx(59, rel=0.05)
+
+
+def test_the_service_is_not_believed_against_what_was_seen() -> None:
+    table = Durations(DOCUMENT)
+    for _ in range(200):
+        table.running(0.0, 58.0)
+        table.ended(58.0, 60.0, told=3.0)
+    assert table.mean == pytest.approx(59, rel=0.05)
+
+
+def test_thousands_of_ends_do_not_overflow() -> None:
+    assert taught(50, 70, 20_000).mean == pytest.approx(60, rel=0.05)
+
+
+def test_what_was_learned_is_known_to_the_next_run() -> None:
+    polling = Polling()
+    table = polling.durations(REQUEST)
+    taught(20, 30, table=table)
+    memory = polling.memory()
+    following = Polling(memory=memory).durations(REQUEST)
+    assert following.mean == pytest.approx(25, rel=0.1)
+    assert advance(following, 20, 30) > 10 * advance(following, 5, 18)
+    assert len(memory) < 500
+
+
+@pytest.mark.parametrize("memory", ["", "{", "[]", "null", '{"a": 1}', '{"a": ["x"]}', '{"a": [-1, 0]}', '{"a": []}'])
+def test_a_memory_that_is_none_is_ignored(memory: str) -> None:
+    assert Polling(memory=memory).durations(REQUEST).mean == pytest.approx(60)
+
+
+def test_kinds_are_learned_apart() -> None:
+    other = Request("wan-2-5", "text-to-video", "another", resolution="1080p", duration=5)
+    assert kind_of(other) != kind_of(REQUEST)
+    assert kind_of(Request("wan-2-5", "text-to-video", "!", resolution="720p", duration=5)) == kind_of(REQUEST)
+
+
+def test_the_documents_advice_is_kept_for_who_asks_for_it() -> None:
+    polling = Polling()
+    assert polling.wait(0) == 50
+    assert polling.wait(55) == 5
+    assert polling.wait(1000) == 100
+    assert not polling.gives_up(3000)
+    assert polling.gives_up(3601)

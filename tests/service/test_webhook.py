@@ -1,0 +1,96 @@
+"""The receiver of callbacks, over real sockets: what it takes, and what it does not."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from batchgen.errors import UsageError
+from batchgen.service.webhook import Webhook
+
+TOKEN = "t" * 43
+BODY = json.dumps({"code": 200, "data": {"taskId": "task_1", "state": "success"}})
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def receiver(known: str = TOKEN) -> AsyncIterator[tuple[str, list[tuple[str, str | None]]]]:
+    """A receiver that knows one token; gives its origin and what it received."""
+    received: list[tuple[str, str | None]] = []
+
+    def take(token: str, task_id: str | None) -> bool:
+        received.append((token, task_id))
+        return token == known
+
+    port = free_port()
+    async with Webhook("127.0.0.1", port, take):
+        yield f"http://127.0.0.1:{port}", received
+
+
+async def post(url: str, body: Any, method: str = "POST") -> int:
+    async with aiohttp.ClientSession() as session, session.request(method, url, data=body) as response:
+        return response.status
+
+
+async def test_a_callback_gives_its_token_and_task_id_under_any_path() -> None:
+    async with receiver() as (origin, received):
+        assert await post(f"{origin}/{TOKEN}", BODY) == 200
+        assert await post(f"{origin}/behind/a/proxy/{TOKEN}", BODY) == 200
+    assert received == [(TOKEN, "task_1")] * 2
+
+
+@pytest.mark.parametrize("path", ["/", "/short", "/" + "x" * 44, f"/{TOKEN}/more", "/%2e%2e/x"])
+async def test_a_path_that_no_token_has_is_not_looked_up(path: str) -> None:
+    async with receiver() as (origin, received):
+        assert await post(origin + path, BODY) == 404
+    assert received == []
+
+
+async def test_a_token_that_nobody_gave_is_answered_like_any_unknown_path() -> None:
+    async with receiver(known="another") as (origin, _):
+        assert await post(f"{origin}/{TOKEN}", BODY) == 404
+
+
+async def test_only_a_post_is_a_callback() -> None:
+    async with receiver() as (origin, received):
+        assert await post(f"{origin}/{TOKEN}", None, "GET") == 404
+    assert received == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"[" * 60_000, b"\xff\xfe"])
+async def test_a_broken_body_is_refused_and_changes_nothing(body: bytes) -> None:
+    async with receiver() as (origin, received):
+        assert await post(f"{origin}/{TOKEN}", body) == 400
+    assert received == []
+
+
+async def test_a_body_over_the_limit_is_refused() -> None:
+    async with receiver() as (origin, received):
+        assert await post(f"{origin}/{TOKEN}", b"x" * 70_000) == 413
+    assert received == []
+
+
+@pytest.mark.parametrize("task_id", ["a b", "x" * 200, "", None, 7.5, "../x", "a\nb"])
+async def test_a_task_id_of_no_known_form_is_not_taken(task_id: Any) -> None:
+    async with receiver() as (origin, received):
+        assert await post(f"{origin}/{TOKEN}", json.dumps({"data": {"taskId": task_id}})) == 200
+    assert received == [(TOKEN, None)]
+
+
+async def test_a_port_that_is_taken_is_told() -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(UsageError, match=str(port)):
+            async with Webhook("127.0.0.1", port, lambda *_: True):
+                pass

@@ -1,0 +1,196 @@
+"""What the service says, read to the letter of its document and tolerant beyond it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from batchgen.model import Request
+from batchgen.service.wire import (
+    Answer,
+    TaskWord,
+    Verdict,
+    read_balance,
+    read_status,
+    read_submitted,
+    submit_body,
+)
+
+ACCEPTED = {"code": 200, "message": "success", "data": {"taskId": "task_12345678"}}
+
+
+def answer(status: int, body: Any) -> Answer:
+    return Answer(status, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def test_a_request_is_sent_in_the_words_of_the_document_and_what_is_open_is_left_out() -> None:
+    request = Request("wan-2-5", "text-to-video", "a 🐈", duration=10, seed=2**53 + 1, provider="value")
+    assert json.loads(submit_body(request)) == {
+        "request_type": "async",
+        "provider": "value",
+        "input": {"mode": "text-to-video", "prompt": "a 🐈", "duration": 10, "seed": 2**53 + 1},
+    }
+
+
+def test_every_parameter_of_the_document_is_sent() -> None:
+    link = "https://a.example/i.png"
+    request = Request("wan-2-5", "image-to-video", "p", "720p", 5, "9:16", (link,), "blurry", 0, False, "official")
+    assert json.loads(submit_body(request, "https://me.example/cb")) == {
+        "request_type": "callback",
+        "callback_url": "https://me.example/cb",
+        "provider": "official",
+        "input": {
+            "mode": "image-to-video",
+            "prompt": "p",
+            "resolution": "720p",
+            "duration": 5,
+            "aspect_ratio": "9:16",
+            "image_urls": ["https://a.example/i.png"],
+            "negative_prompt": "blurry",
+            "seed": 0,
+            "enable_prompt_expansion": False,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [
+        (200, ACCEPTED, Verdict.ACCEPTED),
+        (201, ACCEPTED, Verdict.ACCEPTED),
+        (200, {**ACCEPTED, "code": "200"}, Verdict.ACCEPTED),
+        (200, {**ACCEPTED, "extra": [1]}, Verdict.ACCEPTED),
+        (200, {"data": {"taskId": 77}}, Verdict.ACCEPTED),
+        (200, {"code": 400, "message": "bad duration", "data": None}, Verdict.REFUSED),
+        (400, {"code": 400, "message": "bad duration", "data": None}, Verdict.REFUSED),
+        (422, b"<html>", Verdict.REFUSED),
+        (413, b"", Verdict.REFUSED),
+        (200, {"code": 400, "message": "Insufficient credits", "data": None}, Verdict.ACCOUNT),
+        (400, {"code": 400, "message": "Insufficient credits", "data": None}, Verdict.ACCOUNT),
+        (402, {"code": 402, "message": "top up"}, Verdict.ACCOUNT),
+        (401, {"code": 401, "message": "Invalid API Key"}, Verdict.ACCOUNT),
+        (200, {"code": 401, "message": "Invalid API Key"}, Verdict.ACCOUNT),
+        (403, {"code": 403, "message": "key blocked"}, Verdict.ACCOUNT),
+        (403, {"code": 403, "message": "Content violates safety guidelines"}, Verdict.REFUSED),
+        (429, b"<html>slow down</html>", Verdict.BUSY),
+        (200, {"code": 429, "message": "Rate limit exceeded"}, Verdict.BUSY),
+        (404, {"code": 404, "message": "no such model"}, Verdict.MISDIRECTED),
+        (307, b"", Verdict.MISDIRECTED),
+        (302, b"", Verdict.MISDIRECTED),
+        (200, b"", Verdict.UNKNOWN),
+        (200, b"<html>", Verdict.UNKNOWN),
+        (200, b"[" * 100_000, Verdict.UNKNOWN),
+        (200, {"code": 200, "data": None}, Verdict.UNKNOWN),
+        (200, {"code": 200, "data": {"taskId": ""}}, Verdict.UNKNOWN),
+        (200, {"code": 200, "data": {"taskId": "a\nb"}}, Verdict.UNKNOWN),
+        (200, {"code": 200, "data": {"taskId": "x" * 257}}, Verdict.UNKNOWN),
+        (200, {"code": 200, "data": {"taskId": True}}, Verdict.UNKNOWN),
+        (200, {"code": 1234, "message": "?"}, Verdict.UNKNOWN),
+        (200, {"code": 500, "message": "retry"}, Verdict.UNKNOWN),
+        (500, {"code": 500, "message": "retry"}, Verdict.UNKNOWN),
+        (500, {"code": 400, "message": "bad"}, Verdict.UNKNOWN),
+        (502, b"<html>", Verdict.UNKNOWN),
+        (503, {"code": 503}, Verdict.UNKNOWN),
+        (504, b"", Verdict.UNKNOWN),
+        (408, b"", Verdict.UNKNOWN),
+        (409, b"", Verdict.UNKNOWN),
+    ],
+)
+def test_only_a_documented_refusal_proves_that_nothing_was_paid(status: int, body: Any, verdict: Verdict) -> None:
+    assert read_submitted(answer(status, body)).verdict is verdict
+
+
+def test_a_refusal_keeps_the_services_code_and_words() -> None:
+    outcome = read_submitted(answer(200, {"code": 400, "message": "duration must be 5 or 10", "data": None}))
+    assert (outcome.code, outcome.message) == ("400", "duration must be 5 or 10")
+
+
+def test_an_accepted_task_has_its_id() -> None:
+    assert read_submitted(answer(200, ACCEPTED)).task_id == "task_12345678"
+
+
+def status_of(**data: Any) -> Answer:
+    return answer(200, {"code": 200, "message": "success", "data": {"taskId": "t", **data}})
+
+
+def test_a_finished_task_has_links_and_times() -> None:
+    status = read_status(
+        status_of(
+            state="success",
+            resultJson='{"resultUrls":["https://r2.apixo.ai/video.mp4"]}',
+            createTime=1767965610929,
+            completeTime=1767965652317,
+            costTime=41388,
+        )
+    )
+    assert status.word is TaskWord.SUCCESS
+    assert status.urls == ("https://r2.apixo.ai/video.mp4",)
+    assert status.completed_at == 1767965652.317
+    assert status.generation_ms == 41388
+
+
+def test_a_failed_task_keeps_the_services_code_and_words_even_unknown_ones() -> None:
+    status = read_status(status_of(state="failed", failCode="SomethingNew", failMsg="Because."))
+    assert (status.word, status.fail_code, status.message) == (TaskWord.FAILED, "SomethingNew", "Because.")
+
+
+@pytest.mark.parametrize("state", ["pending", "processing", "queued", "PROCESSING", "something-new"])
+def test_a_state_that_is_no_end_means_that_the_task_runs(state: str) -> None:
+    assert read_status(status_of(state=state)).word is TaskWord.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("result", "urls"),
+    [
+        ('{"resultUrls":["https://a/1.mp4","https://a/2.mp4"]}', ("https://a/1.mp4", "https://a/2.mp4")),
+        ({"resultUrls": ["https://a/1.mp4"]}, ("https://a/1.mp4",)),
+        ('["https://a/1.mp4"]', ("https://a/1.mp4",)),
+        ('{"resultUrls":"https://a/1.mp4"}', ("https://a/1.mp4",)),
+        ('{"resultUrls":[]}', ()),
+        ('{"resultUrls":[1,null,"file:///etc/passwd"]}', ()),
+        ("not json", ()),
+        ("", ()),
+        (None, ()),
+        (7, ()),
+        ("[" * 100_000, ()),
+    ],
+)
+def test_result_json_is_read_in_every_form_and_a_broken_one_gives_no_link(result: Any, urls: tuple[str, ...]) -> None:
+    status = read_status(status_of(state="success", resultJson=result))
+    assert (status.word, status.urls) == (TaskWord.SUCCESS, urls)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "word"),
+    [
+        (404, {"code": 404, "message": "not found"}, TaskWord.MISSING),
+        (200, {"code": 404, "message": "not found"}, TaskWord.MISSING),
+        (200, {"code": 400, "message": "task not found", "data": None}, TaskWord.MISSING),
+        (401, {"code": 401}, TaskWord.ACCOUNT),
+        (200, {"code": 401}, TaskWord.ACCOUNT),
+        (429, b"", TaskWord.BUSY),
+        (200, {"code": 429}, TaskWord.BUSY),
+        (500, {"code": 500}, TaskWord.TROUBLE),
+        (502, b"<html>", TaskWord.TROUBLE),
+        (200, b"garbage", TaskWord.TROUBLE),
+        (200, {"code": 200, "data": None}, TaskWord.TROUBLE),
+        (200, {"code": 200, "data": {"taskId": "t"}}, TaskWord.TROUBLE),
+        (302, b"", TaskWord.TROUBLE),
+    ],
+)
+def test_an_error_of_the_status_call_is_no_failure_of_the_task(status: int, body: Any, word: TaskWord) -> None:
+    assert read_status(answer(status, body)).word is word
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "balance"),
+    [
+        (200, {"code": 200, "data": 74.87}, 74.87),
+        (200, {"code": 200, "data": "74.87"}, None),
+        (200, {"code": 200, "data": True}, None),
+        (404, {"code": 404, "data": None}, None),
+        (200, b"", None),
+    ],
+)
+def test_the_balance_is_read_where_it_is_told(status: int, body: Any, balance: float | None) -> None:
+    assert read_balance(answer(status, body)) == balance

@@ -1,0 +1,202 @@
+"""A batch in virtual time: the program's own Batch, Account and Polling, between a ledger and a service in memory."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+from batchgen.account import Account
+from batchgen.batch import Batch
+from batchgen.model import Job, Request, State
+from batchgen.service.polling import Polling
+from tests.simulation import clock
+from tests.simulation.service import Seen, Service, Terms, Word, bound
+
+REQUEST = Request("wan-2-5", "text-to-video", "a lake")
+
+
+class MemoryLedger:
+    """What Batch asks of a ledger."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._next = 0
+        self._again: deque[Job] = deque()
+        self._rendered: deque[Job] = deque()
+
+    def next_pending(self) -> Job | None:
+        if self._again:
+            return self._again[0]
+        return Job(self._next, REQUEST, State.PENDING) if self._next < self._rows else None
+
+    def intend(self, job: Job) -> Job:
+        if self._again:
+            self._again.popleft()
+        else:
+            self._next += 1
+        return replace(job, state=State.SUBMITTING)
+
+    def withdraw(self, job: Job) -> Job:
+        job = replace(job, state=State.PENDING)
+        self._again.append(job)
+        return job
+
+    def rendered(self, job: Job) -> Job:
+        self._rendered.append(job)
+        return job
+
+    def take_rendered(self, now: float) -> Job | None:
+        return self._rendered.popleft() if self._rendered else None
+
+    def in_flight(self) -> Iterator[Job]:
+        return iter(())
+
+    def doubtful_since(self, moment: float) -> list[float]:
+        return []
+
+    def unfetched(self) -> tuple[int, float | None]:
+        return len(self._rendered), None
+
+    def has_remakes(self) -> bool:
+        return False
+
+    def rest(self, key: int, until: float) -> None: ...
+
+    def rouse(self, key: int) -> None: ...
+
+    def next_waking(self) -> float:
+        return inf
+
+
+class MemoryPipeline:
+    """What Batch asks of a pipeline."""
+
+    def __init__(self, ledger: MemoryLedger, account: Account, service: Service) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._service = service
+        self._callbacks: Batch | None = None
+
+    def call_back(self, batch: Batch) -> None:
+        """From now on the service tells the batch when a task has ended."""
+        self._callbacks = batch
+
+    def intend(self, job: Job) -> Job:
+        return self._ledger.intend(job)
+
+    async def step(self, job: Job) -> Job:
+        match job.state:
+            case State.SUBMITTING:
+                return await self._submit(job)
+            case State.IN_FLIGHT:
+                return await self._poll(job)
+        return replace(job, state=State.ARCHIVED)
+
+    async def _submit(self, job: Job) -> Job:
+        word, task, wait = await self._service.submit()
+        if word is Word.BUSY:
+            self._account.busy(wait, posted=True)
+            return self._ledger.withdraw(job)
+        self._account.answered()
+        if self._callbacks:
+            loop = asyncio.get_running_loop()
+            loop.call_at(self._service.ends[task] + 0.05, self._callbacks.hasten, job.key)
+        return replace(job, state=State.IN_FLIGHT, task_id=str(task), submitted_at=time.time())
+
+    async def _poll(self, job: Job) -> Job:
+        word, seconds, wait = await self._service.status(int(job.task_id or ""))
+        match word:
+            case Word.BUSY:
+                self._account.busy(wait)
+            case Word.BROKEN:
+                self._account.trouble()
+            case _:
+                self._account.answered()
+        if word is not Word.SUCCESS:
+            return replace(job, wait=5.0)
+        told = round(seconds * 1000) if self._service.terms.tells_cost else None
+        return self._ledger.rendered(replace(job, state=State.RENDERED, urls=("u",), generation_ms=told))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one simulated batch came to."""
+
+    rows: int
+    span: float  # seconds, as bound
+    bound: float
+    seen: Seen
+    in_use: list[int]  # slots that a task runs in, every ``SAMPLE`` seconds
+    polling_memory: str
+    account_memory: str
+
+    @property
+    def ratio(self) -> float:
+        """Span over bound."""
+        return self.span / self.bound
+
+    @property
+    def calls(self) -> float:
+        """Status calls a task."""
+        return self.seen.status_calls / self.rows
+
+
+SAMPLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Set:
+    """How the client is set: flags, and what it remembers."""
+
+    rate: int = 10_000
+    concurrency: int = 1_000
+    first: float = 50.0
+    every: float = 5.0
+    share: float | None = None
+    callbacks: bool = False
+    polling_memory: str | None = None
+    account_memory: str | None = None
+
+
+def simulate(times: Sequence[float], terms: Terms | None = None, settings: Set | None = None, seed: int = 0) -> Told:
+    """Run a batch of one row for each time."""
+    return clock.run(_simulate(times, terms or Terms(), settings or Set(), seed))
+
+
+async def _simulate(times: Sequence[float], terms: Terms, settings: Set, seed: int) -> Told:
+    loop = asyncio.get_running_loop()
+    service = Service(terms, times, seed)
+    ledger = MemoryLedger(len(times))
+    account = Account(settings.rate, settings.concurrency, loop.time, memory=settings.account_memory)
+    share = {} if settings.share is None else {"spare_share": settings.share}
+    polling = Polling(settings.first, settings.every, memory=settings.polling_memory, **share)
+    pipeline = MemoryPipeline(ledger, account, service)
+    parts: tuple[Any, ...] = (ledger, account, polling, pipeline)
+    batch = Batch(*parts, downloads=1, changed=lambda before, after: None, callbacks=settings.callbacks)
+    if settings.callbacks:
+        pipeline.call_back(batch)
+    await batch.run()
+    return Told(
+        rows=len(times),
+        span=loop.time(),
+        bound=bound(times, min(terms.rate, settings.rate), min(terms.tasks, settings.concurrency)),
+        seen=service.seen,
+        in_use=_in_use(service),
+        polling_memory=polling.memory(),
+        account_memory=account.memory(),
+    )
+
+
+def _in_use(service: Service) -> list[int]:
+    steps = [0] * (int(max(service.ends) / SAMPLE_SECONDS) + 2)
+    for start, end in zip(service.starts, service.ends, strict=True):
+        steps[int(start / SAMPLE_SECONDS)] += 1
+        steps[int(end / SAMPLE_SECONDS) + 1] -= 1
+    in_use, total = [], 0
+    for step in steps:
+        total += step
+        in_use.append(total)
+    return in_use

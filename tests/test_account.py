@@ -1,0 +1,271 @@
+"""What the account allows: the rate in any minute, and limits that are learned from refusals."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from batchgen.account import Account
+from batchgen.ceiling import Ceiling
+from tests.simulation import clock
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def worst_window(times: list[float], seconds: float) -> int:
+    """The most events in any stretch of that length."""
+    worst = first = 0
+    for last, time in enumerate(times):
+        while times[first] <= time - seconds:
+            first += 1
+        worst = max(worst, last - first + 1)
+    return worst
+
+
+def sent(account_of: Callable[[Callable[[], float]], Account], seconds: float, delay: float = 0.05) -> list[float]:
+    """When requests reach the service, if as many are sent as the account lets pass."""
+
+    async def main() -> list[float]:
+        loop = asyncio.get_running_loop()
+        account = account_of(loop.time)
+        times: list[float] = []
+        await account.start()
+        while loop.time() < seconds:
+            await account.turn()
+            loop.call_later(delay, times.append, loop.time())
+            loop.call_later(delay, account.answered)
+        return times
+
+    return clock.run(main())
+
+
+@pytest.mark.parametrize("rate", [10, 60, 1000, 10_000])
+def test_no_minute_has_more_requests_than_the_rate(rate: int) -> None:
+    times = sent(lambda now: Account(rate, 10, now), 200)
+    assert 0.95 * rate <= worst_window(times, 60.0) <= rate
+
+
+@pytest.mark.parametrize("speed", [10, 20])
+def test_a_service_that_measures_shorter_stretches_is_not_overrun_either(speed: int) -> None:
+    times = sent(lambda now: Account(10_000, 10, now), 30)
+    assert worst_window(times, 60.0 / speed) <= 10_000 / speed
+
+
+def test_requests_that_the_network_holds_back_and_brings_at_once_do_not_overrun_the_minute() -> None:
+    arrived: list[float] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        account = Account(600, 10, loop.time)
+
+        def arrive() -> None:
+            arrived.append(loop.time())
+            account.answered()
+
+        while loop.time() < 150:
+            await account.turn()
+            now = loop.time()
+            loop.call_at(max(now, 45.0) if now > 30.0 else now, arrive)  # for 15 seconds nothing gets through
+
+    clock.run(main())
+    assert worst_window(arrived, 60.0) <= 600
+
+
+def test_another_rate_lets_no_burst_pass() -> None:
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        account = Account(6000, 10, loop.time)
+        await account.start()
+        passed = 0
+        for _ in range(50):
+            account.retune(rate=6000)
+            await account.turn()
+            account.answered()
+            passed += 1
+        return passed if loop.time() > 0.4 else -1
+
+    assert clock.run(main()) == 50
+
+
+def test_a_turn_that_was_not_used_counts_for_nothing() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        account = Account(5, 10, loop.time)
+        for _ in range(20):
+            await account.turn()
+            account.unused()
+        return loop.time()
+
+    assert clock.run(main()) < 60 * 20 / 5 + 10
+
+
+def test_silence_is_for_all() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        account = Account(6000, 10, loop.time)
+        await account.turn()
+        account.busy(17.0)
+        await account.turn()
+        return loop.time()
+
+    assert 17.0 <= clock.run(main()) < 18.1
+
+
+def test_after_a_refusal_one_request_alone_tries_again() -> None:
+    async def main() -> bool:
+        loop = asyncio.get_running_loop()
+        account = Account(6000, 10, loop.time)
+        await account.turn()
+        account.busy(1.0)
+        await account.turn()
+        second: Awaitable[None] = asyncio.ensure_future(account.turn())
+        done, _ = await asyncio.wait([asyncio.ensure_future(second)], timeout=3)
+        account.answered()
+        await second
+        return not done
+
+    assert clock.run(main())
+
+
+# -- tasks at once
+
+
+def refuse_post(account: Account, now: Clock, tasks: int) -> None:
+    account.tasks, account.posting = tasks + 1, 1
+    account.busy(None, posted=True)
+    account.tasks, account.posting = tasks, 0
+    now.now += 1.5
+
+
+def test_a_refused_task_lowers_the_tasks_to_what_was_in_flight() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    refuse_post(account, now, 10)
+    assert account.concurrency == 10
+    assert not account.has_slot
+
+
+def test_the_limit_of_tasks_is_tried_again_ever_more_rarely() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    gaps = []
+    for _ in range(6):
+        refuse_post(account, now, 10)
+        start = now.now
+        while not account.has_slot:
+            now.now += 0.5
+        gaps.append(now.now - start)
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > 30
+
+
+def test_after_an_accident_the_tasks_are_soon_as_many_as_before() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    refuse_post(account, now, 10)
+    now.now += 2
+    for _ in range(1200):
+        if account.has_slot:
+            account.tasks += 1
+            account.accepted()
+    assert account.concurrency == 1000
+
+
+def test_a_5xx_pauses_growth_and_shrinks_nothing() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    refuse_post(account, now, 10)
+    now.now += 1
+    account.trouble()
+    now.now += 5
+    assert account.concurrency == 10
+    assert not account.has_slot
+    now.now += 6
+    assert account.has_slot
+
+
+def test_the_limits_of_the_user_are_never_exceeded() -> None:
+    now = Clock()
+    account = Account(10_000, 20, now)
+    refuse_post(account, now, 10)
+    now.now += 100
+    for _ in range(100):
+        account.tasks += account.has_slot
+        account.accepted()
+    assert account.tasks == 20
+
+
+# -- requests a minute
+
+
+def refuse_get(account: Account, now: Clock) -> None:
+    account.busy(None)
+    now.now += 61 - 60 + 1
+
+
+def test_a_single_refused_poll_is_an_accident() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    refuse_get(account, now)
+    account.answered()
+    assert account.rate == 10_000
+
+
+def test_polls_refused_again_after_each_pause_tell_the_rate() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    for _ in range(60):
+        account.answered()
+    for _ in range(3):
+        refuse_get(account, now)
+    assert account.rate == pytest.approx(58, abs=2)
+    assert account.concurrency == 1000
+
+
+def test_a_learned_rate_rises_again_while_nothing_is_refused() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    for _ in range(60):
+        account.answered()
+    for _ in range(3):
+        refuse_get(account, now)
+    low = account.rate
+    for _ in range(2000):
+        now.now += 0.5
+        account.answered()
+    assert account.rate > low
+
+
+# -- from run to run
+
+
+def test_what_was_learned_is_known_to_the_next_run() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    refuse_post(account, now, 10)
+    following = Account(10_000, 1000, now, memory=account.memory())
+    assert following.concurrency == 10
+    assert following.rate == 10_000
+
+
+@pytest.mark.parametrize("memory", ["", "{", "[]", '{"tasks": [0, 1]}', '{"tasks": "x", "rate": [1]}', "null"])
+def test_a_memory_that_is_none_is_ignored(memory: str) -> None:
+    account = Account(600, 10, memory=memory)
+    assert (account.rate, account.concurrency) == (600, 10)
+
+
+def test_a_lower_limit_of_the_user_counts_more_than_what_was_learned() -> None:
+    ceiling = Ceiling(1000)
+    ceiling.refused(50, 0.0)
+    ceiling.recap(20)
+    assert ceiling.limit == 20
+    ceiling.recap(2000)
+    assert ceiling.limit in (20, 2000)

@@ -1,0 +1,146 @@
+"""Many jobs: what is asked first, how submitting stops, and what a callback does; in virtual time."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from batchgen.account import Account
+from batchgen.batch import Batch, Stop
+from batchgen.errors import ArchiveError, BatchgenError, LedgerError, LimitReachedError
+from batchgen.model import Job
+from batchgen.service.polling import Polling
+from tests.simulation import clock
+from tests.simulation.service import Service, Terms
+from tests.simulation.world import MemoryLedger, MemoryPipeline
+
+
+class Stage:
+    """A batch on a simulated service, and what happens meanwhile."""
+
+    def __init__(self, rows: int, seconds: float = 60.0, tasks: int = 10, **settings: Any) -> None:
+        self.service = Service(Terms(tasks=tasks), [seconds] * rows)
+        self.account = Account(10_000, tasks, asyncio.get_running_loop().time)
+        self.ledger = MemoryLedger(rows)
+        self.pipeline = MemoryPipeline(self.ledger, self.account, self.service)
+        parts: tuple[Any, ...] = (self.ledger, self.account, Polling(), self.pipeline)
+        self.batch = Batch(*parts, downloads=1, changed=lambda before, after: None, **settings)
+
+
+def play(rows: int, *scenes: tuple[float, Callable[[Stage], object]], **settings: Any) -> Stage:
+    """Run a batch; at each time a scene happens."""
+
+    async def main() -> Stage:
+        stage = Stage(rows, **settings)
+        for when, scene in scenes:
+            asyncio.get_running_loop().call_later(when, scene, stage)
+        await stage.batch.run()
+        return stage
+
+    return clock.run(main())
+
+
+def test_every_job_is_made() -> None:
+    assert play(25).batch.submitted == 25
+
+
+def test_what_may_not_submit_ends_without_a_post() -> None:
+    assert play(25, may_submit=False).service.seen.posts == 0
+
+
+def test_a_stop_submits_nothing_more_and_brings_home_what_is_paid() -> None:
+    stage = play(25, (5.0, lambda stage: stage.batch.stop(Stop("enough", 4))))
+    assert stage.batch.submitted == 10
+    assert stage.account.tasks == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "halted", "code"),
+    [
+        (LimitReachedError("the budget is used up"), False, 4),
+        (ArchiveError("no room", full=True), False, 1),
+        (LedgerError("the disk is full"), True, 2),
+    ],
+)
+def test_what_forbids_a_task_stops_submitting(error: BatchgenError, halted: bool, code: int) -> None:
+    def forbid(stage: Stage) -> None:
+        def intend(job: Job) -> Job:
+            raise error
+
+        stage.pipeline.intend = intend  # type: ignore[method-assign]
+
+    stage = play(25, (5.0, forbid))
+    assert stage.batch.stopped == Stop(str(error), code)
+    assert stage.batch.is_halted == halted
+    assert stage.service.seen.posts == 10
+
+
+def test_a_pause_submits_nothing_and_polls_on() -> None:
+    posts = []
+    stage = play(
+        20,
+        (5.0, lambda stage: stage.batch.pause()),
+        (300.0, lambda stage: posts.append((stage.service.seen.posts, stage.account.tasks))),
+        (300.0, lambda stage: stage.batch.go()),
+    )
+    assert posts == [(10, 0)]
+    assert stage.batch.submitted == 20
+
+
+def test_a_run_goes_on_with_other_limits() -> None:
+    running = []
+    play(
+        60,
+        (5.0, lambda stage: stage.batch.retune(concurrency=3)),
+        (200.0, lambda stage: running.append(stage.account.tasks)),
+    )
+    assert running == [3]
+
+
+def test_a_callback_frees_its_slot_before_the_task_is_asked_about() -> None:
+    slots = []
+
+    def tell(stage: Stage) -> None:
+        stage.batch.hasten(0)
+        slots.append(stage.account.tasks)
+
+    stage = play(20, (60.3, tell), callbacks=True)
+    assert slots == [9]
+    assert stage.batch.submitted == 20
+    assert stage.account.tasks == 0
+
+
+def test_a_callback_that_lies_leaves_the_slot_taken() -> None:
+    slots = []
+    stage = play(
+        11,
+        (20.0, lambda stage: stage.batch.pause()),
+        (30.0, lambda stage: stage.batch.hasten(0)),
+        (30.5, lambda stage: slots.append(stage.account.tasks)),
+        (31.0, lambda stage: stage.batch.go()),
+        callbacks=True,
+    )
+    assert slots == [10]
+    assert stage.service.seen.most_tasks <= 10
+
+
+def test_unknown_callbacks_are_ignored() -> None:
+    stage = play(5, (1.0, lambda stage: stage.batch.hasten(99)), callbacks=True)
+    assert stage.account.tasks == 0
+
+
+def test_a_clock_of_the_day_that_jumps_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    day = time.time()
+    calm = play(20).service.seen
+    monkeypatch.setattr(time, "time", lambda: day + 86_400 * (id(object()) % 3 - 1))
+    assert play(20).service.seen.calls == calm.calls
+
+
+def test_submits_are_not_starved_by_polls_nor_polls_by_submits() -> None:
+    stage = play(3000, seconds=2.0, tasks=1000)
+    assert stage.batch.submitted == 3000
+    assert stage.service.seen.status_calls >= 3000
+    assert not stage.service.seen.refused

@@ -1,0 +1,82 @@
+"""The house's rules: imports run one way, nothing slow is loaded before it is needed, and nothing shouts."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import batchgen
+
+HOUSE = Path(batchgen.__file__).parent
+VOCABULARY = {"model", "errors", "retry", "catalog", "formulas"}
+# What each room may import besides the vocabulary; a folder is one room.
+ROOMS = {
+    "manifest": {"naming"},
+    "ledger": set(),
+    "service": set(),
+    "download": {"mp4", "addresses"},
+    "archive": set(),
+    "naming": set(),
+    "mp4": set(),
+    "addresses": set(),
+    "lock": set(),
+    "journal": set(),
+    "progress": set(),
+    "room": set(),
+    "report": {"ledger", "manifest"},  # failures.csv is a manifest again
+}
+
+
+def imports(file: Path) -> set[str]:
+    """The rooms of this house that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "batchgen":
+            parts = node.module.split(".")
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("batchgen.")}
+    return found - {"__version__"}
+
+
+def files_of(room: str) -> list[Path]:
+    return [HOUSE / f"{room}.py"] if (HOUSE / f"{room}.py").is_file() else sorted((HOUSE / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_knows_itself_and_the_vocabulary_alone(room: str) -> None:
+    for file in files_of(room):
+        assert imports(file) - VOCABULARY - {room} <= ROOMS[room], file
+
+
+@pytest.mark.parametrize("word", sorted(VOCABULARY))
+def test_the_vocabulary_knows_nothing_but_itself(word: str) -> None:
+    for file in files_of(word):
+        assert imports(file) <= VOCABULARY
+
+
+def test_the_emulator_shares_no_code_with_the_client() -> None:
+    for file in files_of("emulator"):
+        assert imports(file) <= {"emulator"}, file
+
+
+def test_only_the_command_line_starts_the_emulator_and_prints() -> None:
+    for file in HOUSE.rglob("*.py"):
+        if file.is_relative_to(HOUSE / "emulator") or file.name == "cli.py":
+            continue
+        assert "emulator" not in imports(file), file
+        calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"], file
+
+
+def test_help_loads_nothing_slow() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from batchgen.cli import group; "
+        "CliRunner().invoke(group, ['run', '--help'], catch_exceptions=False); "
+        "slow = ('pandas', 'boto3', 'aiohttp', 'yaml', 'av', 'rich', 'sqlite3'); "
+        "print([name for name in slow if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

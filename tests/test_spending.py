@@ -1,0 +1,108 @@
+"""The user's own limits hold through bursts, refusals and crashes."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batchgen.catalog import MICRO, Prices
+from batchgen.errors import ArchiveError, LimitReachedError
+from batchgen.ledger import Ledger, money
+from batchgen.model import Request, State
+from batchgen.room import Room
+from batchgen.settings import Limits
+from batchgen.spending import Spending
+from tests.ledger.test_ledger import filled, first
+
+CHEAP = Request("wan-2-5", "text-to-video", "p", "720p", 5)  # $0.40
+
+
+@pytest.fixture
+def ledger() -> Iterator[Ledger]:
+    with filled(None, 10) as opened:
+        money.begin_run(opened)
+        yield opened
+
+
+def intend(ledger: Ledger, spending: Spending) -> None:
+    job = first(ledger)
+    ledger.intend(job, price=spending.reserve(CHEAP))
+
+
+def test_a_price_is_that_of_the_resolution_and_length() -> None:
+    assert Prices().of(CHEAP) == 0.4 * MICRO
+    assert Prices().of(replace(CHEAP, resolution="1080p", duration=10)) == 1.3 * MICRO
+
+
+def test_what_a_request_leaves_open_is_taken_at_the_dearest() -> None:
+    assert Prices().of(replace(CHEAP, resolution=None, duration=None)) == 1.3 * MICRO
+
+
+def test_no_more_tasks_are_asked_for_than_allowed(ledger: Ledger) -> None:
+    spending = Spending(ledger, Limits(max_tasks=2))
+    intend(ledger, spending)
+    intend(ledger, spending)
+    with pytest.raises(LimitReachedError, match="--max-tasks 2"):
+        spending.reserve(CHEAP)
+
+
+def test_a_budget_is_reserved_before_it_is_spent(ledger: Ledger) -> None:
+    spending = Spending(ledger, Limits(budget=0.8))
+    intend(ledger, spending)
+    intend(ledger, spending)
+    with pytest.raises(LimitReachedError, match=r"--budget 0\.8"):
+        spending.reserve(CHEAP)
+
+
+def test_what_was_surely_not_paid_is_given_back(ledger: Ledger) -> None:
+    spending = Spending(ledger, Limits(max_tasks=1, budget=0.4))
+    spending.reserve(CHEAP)
+    spending.give_back(CHEAP)
+    spending.reserve(CHEAP)
+
+
+def test_a_run_that_crashed_counts_against_the_limits_of_the_one_that_continues_it(ledger: Ledger) -> None:
+    intend(ledger, Spending(ledger, Limits(max_tasks=2)))
+    money.begin_run(ledger)
+    spending = Spending(ledger, Limits(max_tasks=2))
+    intend(ledger, spending)
+    with pytest.raises(LimitReachedError):
+        spending.reserve(CHEAP)
+
+
+def test_a_run_that_ended_does_not_count_against_the_next_but_against_the_day(ledger: Ledger) -> None:
+    intend(ledger, Spending(ledger, Limits()))
+    money.end_run(ledger)
+    money.begin_run(ledger)
+    Spending(ledger, Limits(max_tasks=1, budget=0.4)).reserve(CHEAP)
+    with pytest.raises(LimitReachedError, match="today"):
+        Spending(ledger, Limits(budget_per_day=0.79)).reserve(CHEAP)
+
+
+def test_a_refused_task_does_not_count(ledger: Ledger) -> None:
+    job = ledger.intend(first(ledger), price=Prices().of(CHEAP))
+    ledger.settle(replace(job, state=State.FAILED), "refused", "", paid=False)
+    assert money.reserved_by_run(ledger) == (0, 0)
+
+
+def test_the_estimate_is_that_of_all_pending_jobs(ledger: Ledger) -> None:
+    assert money.estimate(ledger, lambda _: 7) == 70
+    ledger.intend(first(ledger))
+    assert money.estimate(ledger, lambda _: 7) == 63
+
+
+def test_nothing_is_reserved_that_the_disk_could_not_keep(ledger: Ledger, tmp_path: Path) -> None:
+    paid: list[int] = []
+    spending = Spending(ledger, Limits(), Room(tmp_path, lambda: 5_000_000, lambda: (len(paid), 1_000_000)))
+    while len(paid) < 4:
+        paid.append(spending.reserve(CHEAP))
+    with pytest.raises(ArchiveError, match="free some space") as raised:
+        spending.reserve(CHEAP)
+    assert raised.value.full
+
+
+def test_room_is_kept_for_what_is_paid_and_not_yet_archived(tmp_path: Path) -> None:
+    room = Room(tmp_path, lambda: 5_000_000, lambda: (4, 1_000_000))
+    with pytest.raises(ArchiveError):
+        room.reserve()
