@@ -138,7 +138,7 @@ BREAKAGES = (
     ),
     Breakage(
         "rows in doubt are submitted again by default",
-        "batchgen/options.py",
+        "batchgen/cli/options.py",
         'default="hold"',
         'default="resubmit"',
         (NETWORK,),

@@ -1,0 +1,88 @@
+"""The commands that look at a batch, and change nothing that is paid: plan, status, verify, report."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchgen.cli import options
+from batchgen.cli.options import PATH
+from batchgen.cli.running import run_batch
+from batchgen.cli.terminal import require, say, shown
+from batchgen.settings import Limits, Settings, batch_folder, read_prices
+
+
+@click.command(short_help="Check a manifest and say what a run would do; sends nothing.")
+@click.argument("manifest", type=PATH)
+@options.apply(options.MANIFEST)
+@options.PRICE
+@click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
+def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, ...], **flags: Any) -> None:
+    """Check MANIFEST and say what a run would do. Nothing is sent, and nothing is changed.
+
+    Example: batchgen plan prompts.csv
+    """
+    from batchgen.plan import make_plan
+
+    limits = Limits(prices=read_prices(prices))
+    made = make_plan(Settings(batch=batch or batch_folder(manifest), manifest=manifest, limits=limits, **flags))
+    for sentence in made.remarks:
+        say(shown(sentence))
+    click.echo(made.to_json() if as_json else shown(made.sentences()))
+
+
+@click.command(short_help="Where a batch stands.")
+@click.argument("batch", type=PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
+def status(batch: Path, as_json: bool) -> None:
+    """Say where the batch in the folder BATCH stands.
+
+    Example: batchgen status prompts.batch
+    """
+    from batchgen.plan import read_status
+
+    require(batch)
+    found = read_status(batch)
+    click.echo(found.to_json() if as_json else shown(found.sentences()))
+
+
+@click.command(short_help="Read every archived video again and compare.")
+@click.argument("batch", type=PATH)
+@click.option("--repair", is_flag=True, help="Fetch what is missing or changed, while its link lives.")
+@options.apply(options.FETCH[1:])
+def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
+    """Read every archived video of BATCH again, and name each that is missing or is not as it was.
+
+    Example: batchgen verify prompts.batch --repair
+    """
+    from batchgen.resolve import verify_batch
+
+    require(batch)
+    found = verify_batch(batch, forget_damaged=repair)
+    for damage in found.damaged:
+        say(shown(f"{damage.place}: {damage.what} (row {damage.id})"))
+    if repair and found.damaged:
+        run_batch(batch, None, may_submit=False, as_json=as_json, **flags)
+    click.echo(found.to_json() if as_json else f"{found.checked} videos read, {len(found.damaged)} damaged")
+    raise click.exceptions.Exit(found.exit_code)
+
+
+@click.command(short_help="Make the page to look at the videos, or serve it.")
+@click.argument("batch", type=PATH)
+@click.option("--serve", is_flag=True, help="Serve the page on this machine, live; S3 links are made when looked at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to serve it on.  [default: any]")
+def report(batch: Path, serve: bool, port: int) -> None:
+    """Write BATCH/report.html, a page with all videos of the batch; or serve it while the batch runs.
+
+    Example: batchgen report prompts.batch --serve
+    """
+    from batchgen.ledger import Ledger
+    from batchgen.report import page
+    from batchgen.report import serve as server
+
+    require(batch)
+    if serve:
+        server.serve(batch, click.echo, port=port)
+        return
+    with Ledger.open(batch / "ledger.sqlite") as ledger:
+        click.echo(shown(str(page.write(ledger, batch))))

@@ -1,0 +1,97 @@
+"""The commands that work on a batch: run, resume, rescue."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchgen.cli import options
+from batchgen.cli.options import PATH
+from batchgen.cli.service import service_of
+from batchgen.cli.terminal import require, say, shown, size
+from batchgen.settings import batch_folder
+
+if TYPE_CHECKING:
+    from batchgen.progress import Progress
+    from batchgen.run import Summary
+
+
+@click.command(short_help="Run a batch; run it again to continue.")
+@click.argument("manifest", type=PATH)
+@options.apply(options.MANIFEST)
+@options.apply(options.RUN)
+def run(manifest: Path, batch: Path | None, **flags: Any) -> None:
+    """Make the videos that MANIFEST asks for; run it again to continue.
+
+    Example: batchgen run prompts.csv --to s3://bucket/night
+    """
+    run_batch(batch or batch_folder(manifest), manifest, **flags)
+
+
+@click.command(short_help="Continue a batch folder; its manifest is remembered.")
+@click.argument("batch", type=PATH)
+@options.apply(options.MANIFEST[1:])
+@options.apply(options.RUN)
+def resume(batch: Path, **flags: Any) -> None:
+    """Continue the batch in the folder BATCH, with its manifest and destination as they were.
+
+    Example: batchgen resume prompts.batch
+    """
+    require(batch)
+    run_batch(batch, None, **flags)
+
+
+@click.command(short_help="Fetch all that is paid and not archived; submits nothing.")
+@click.argument("batch", type=PATH)
+@options.apply(options.FETCH)
+def rescue(batch: Path, **flags: Any) -> None:
+    """Fetch every video of the batch in the folder BATCH that is paid for and not archived. Submits nothing.
+
+    Example: batchgen rescue prompts.batch
+    """
+    require(batch)
+    run_batch(batch, None, may_submit=False, **flags)
+
+
+def run_batch(batch: Path, manifest: Path | None, *, as_json: bool, quiet: bool, verbose: bool, **flags: Any) -> None:
+    """Run a batch as the flags say, and exit as it ended."""
+    from batchgen.run import Listener, run
+
+    settings = options.to_settings(batch, manifest, **flags)
+    listener = Listener(lambda text: say(shown(text)), _progress(quiet=quiet), verbose)
+    summary = run(settings, listener, service_of(settings))
+    if as_json:
+        click.echo(summary.to_json())
+    elif not (quiet and summary.exit == 0):
+        _print_summary(summary)
+    raise click.exceptions.Exit(summary.exit)
+
+
+def _progress(*, quiet: bool) -> "Progress":
+    from batchgen.progress import Bar, Lines, Silent
+
+    if quiet:
+        return Silent()
+    if sys.stderr.isatty():
+        return Bar()
+    return Lines(say)
+
+
+def _print_summary(summary: "Summary") -> None:
+    states = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
+    counts = ", ".join(
+        f"{getattr(summary, state)} {state.replace('_', ' ')}" for state in states if getattr(summary, state)
+    )
+    click.echo(f"{summary.rows} rows: {counts or 'none'}")
+    click.echo(f"{summary.submitted} tasks paid for by this run, {size(summary.bytes)} of video in all")
+    if summary.in_doubt:
+        click.echo(
+            f"{summary.in_doubt} rows in doubt: they may have been paid for, and are held; "
+            "--in-doubt resubmit submits them again"
+        )
+    if summary.stopped:
+        click.echo(f"stopped: {shown(summary.stopped)}")
+    for name, file in (("results", "results.csv"), ("to look at", "report.html")):
+        if (Path(summary.batch) / file).exists():
+            click.echo(f"{name}: {shown(str(Path(summary.batch) / file))}")

@@ -1,0 +1,29 @@
+"""Where the service is: on the network, or an emulator embedded here."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from batchgen.settings import EMULATOR_SPEED, Settings
+
+if TYPE_CHECKING:
+    from batchgen.run import Service
+
+
+def service_of(settings: Settings) -> "Service":
+    """The service that a run uses."""
+    return partial(_emulated, settings) if settings.emulator else partial(_real, settings)
+
+
+@asynccontextmanager
+async def _real(settings: Settings) -> AsyncIterator[str]:
+    yield settings.base_url
+
+
+@asynccontextmanager
+async def _emulated(settings: Settings) -> AsyncIterator[str]:
+    from batchgen.emulator.server import Emulator
+
+    async with Emulator(speed=EMULATOR_SPEED, state=settings.batch / ".emulator") as emulator:
+        yield emulator.url

@@ -1,0 +1,39 @@
+"""The command by which a person settles what a run cannot: resolve."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchgen.cli import options
+from batchgen.cli.options import PATH
+from batchgen.cli.service import service_of
+from batchgen.cli.terminal import require, shown
+from batchgen.errors import UsageError
+
+
+@click.command(short_help="Settle rows of which it is not known whether they were paid for.")
+@click.argument("batch", type=PATH)
+@click.option("--row", "identity", metavar="ID", help="The row; without it, all that are in doubt.")
+@click.option("--attach", metavar="TASKID", help="The row's task is this one: fetch it.")
+@click.option("--resubmit", is_flag=True, help="Ask for it again; it may be paid for twice.")
+@click.option("--abandon", is_flag=True, help="Give the row up.")
+@options.apply(options.SERVICE)
+def resolve(batch: Path, identity: str | None, attach: str | None, resubmit: bool, abandon: bool, **flags: Any) -> None:
+    """Show the rows of BATCH that are in doubt, or settle them: --attach, --resubmit or --abandon.
+
+    Example: batchgen resolve prompts.batch --row cat-1 --attach task_12345678
+    """
+    from batchgen import resolve as rooms
+
+    require(batch)
+    if sum((attach is not None, resubmit, abandon)) > 1:
+        raise UsageError("--attach, --resubmit and --abandon exclude each other")
+    if attach is not None:
+        if identity is None:
+            raise UsageError("--attach needs --row ID: whose task is it?")
+        settings = options.to_settings(batch, None, **flags)
+        said = rooms.attach(settings, identity, attach, service_of(settings))
+    else:
+        said = rooms.settle(batch, identity, "resubmit" if resubmit else "abandon" if abandon else None)
+    click.echo(shown("\n".join(said)))

@@ -1,0 +1,69 @@
+"""The commands to start with: init, schema, emulator."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batchgen.cli.options import PATH
+from batchgen.cli.terminal import shown
+from batchgen.errors import UsageError
+
+
+@click.command(short_help="Write a sheet and a YAML to start from.")
+@click.argument("folder", type=PATH, default=".")
+def init(folder: Path) -> None:
+    """Write a starter sheet, a commented YAML and its JSON Schema into FOLDER; nothing is overwritten.
+
+    Example: batchgen init film
+    """
+    from batchgen.starter import write_starter
+
+    for path in write_starter(folder):
+        click.echo(shown(str(path)))
+
+
+@click.command(short_help="Print the JSON Schema of the YAML, for editors.")
+def schema() -> None:
+    """Print the JSON Schema of a YAML or JSON manifest: editors complete and check by it.
+
+    Example: batchgen schema > batchgen.schema.json
+    """
+    from batchgen.starter import schema_text
+
+    click.echo(schema_text(), nl=False)
+
+
+class _EmulatorHelp(click.Command):
+    """Its help names every fault; the emulator is loaded for that alone."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from batchgen.emulator.faults import explain
+
+        self.epilog = "\b\nFaults:\n" + explain()
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(cls=_EmulatorHelp, short_help="Serve the API on this machine.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any that is free.")
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Times as fast as the service.")
+@click.option("--rate", type=click.IntRange(min=1), default=10000, show_default=True, help="Requests a minute.")
+@click.option("--concurrency", type=click.IntRange(min=1), default=1000, show_default=True, help="Tasks at once.")
+@click.option("--credits", type=float, default=1e6, metavar="USD", help="What the account may spend.")
+@click.option("--error-style", type=click.Choice(["http", "body"]), default="http", help="Where errors show.")
+@click.option("--fault", "faults", multiple=True, metavar="NAME=SHARE", help="A fault, and how often: see below.")
+@click.option("--seed", type=int, default=0, help="Draws the faults and generation times.")
+@click.option("--state", type=PATH, metavar="FILE", help="Keeps the tasks over a restart.")
+@click.option("--tiny", is_flag=True, help="Serve tiny videos, for many tasks.")
+def emulator(**flags: Any) -> None:
+    """Serve the API of the document on this machine, with its limits and, if asked for, with faults.
+
+    Example: batchgen emulator --port 8765 --speed 10 --fault submit-close=0.1
+    """
+    from batchgen.emulator.serve import serve_forever
+
+    try:
+        serve_forever(**flags)
+    except (ValueError, OSError) as error:
+        raise UsageError(str(error)) from None
