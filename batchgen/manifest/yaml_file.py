@@ -13,7 +13,7 @@ from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, undecodable
 from batchgen.manifest.words import escaped, shown
-from batchgen.manifest.yaml_nodes import Nodes
+from batchgen.manifest.yaml_nodes import TOO_DEEP, Nodes
 from batchgen.model import Problem, Row
 
 _QUOTE = "put a text that holds ': ', ' #' or begins with one of *&!%@`{}[] into quotes"
@@ -67,7 +67,9 @@ class YamlManifest:
         if mark is None:  # of a character that YAML does not allow, PyYAML knows only the byte
             return self._forbidden(getattr(error, "position", 0), getattr(error, "character", ""))
         text = escaped(str(getattr(error, "problem", "") or "it cannot be read"))
-        return Problem(mark.line + 1, str(mark.column + 1), f"this is not YAML ({text}); {_QUOTE}")
+        # libyaml looks some way ahead, and may meet its own limit before ours is reached.
+        message = TOO_DEEP if "nesting" in text else f"this is not YAML ({text}); {_QUOTE}"
+        return Problem(mark.line + 1, str(mark.column + 1), message)
 
     def _forbidden(self, position: int, character: object) -> Problem:
         seen = escaped(chr(character)) if isinstance(character, int) else shown(str(character))

@@ -19,6 +19,7 @@ from batchgen.model import Problem
 LARGEST_PIECE = 64 << 20  # characters of one job, of `defaults` or of `vars`; a file may have any number of jobs
 _LOOKAHEAD = 1 << 20  # characters that the parser may have read beyond the last event without being suspect
 _HIDDEN_BREAK = re.compile("[\\x85\\u2028\\u2029]")  # line breaks to YAML, though not to an editor
+TOO_DEEP = f"lists and mappings are nested more than {DEEPEST} deep; a job needs three"
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
@@ -84,7 +85,7 @@ class Nodes:
         """Return the node that ``event`` begins, ``depth`` levels below the document."""
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if depth > DEEPEST:
-            raise Stop(line, column, f"lists and mappings are nested more than {DEEPEST} deep; a job needs three")
+            raise Stop(line, column, TOO_DEEP)
         if isinstance(event, yaml.AliasEvent):
             self._once(line, column, "aliases (*name) are not read; repeat the text, or write it under defaults:")
             return Broken(line, column)

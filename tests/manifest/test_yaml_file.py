@@ -65,7 +65,7 @@ def test_a_plain_prompt_is_its_text_as_key_and_as_bare_item(tmp_path: Path, text
     assert found.prompts == [text, text]
 
 
-DEEP = "[" * 5000
+DEEP = "[" * 500
 BOMB = "\n".join([f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)])
 
 # the file, the line and the column of the first fatal problem, words of its message
@@ -144,6 +144,13 @@ def test_what_cannot_be_taken_is_refused_by_line_and_column_with_a_way_out(
     assert (first.line, first.column) == (line, column), found.told
     assert words in first.message
     assert all(problem.message.isprintable() for problem in found.problems)
+
+
+@pytest.mark.timeout(20)
+def test_nesting_beyond_what_the_parser_itself_takes_is_refused_in_the_same_words(tmp_path: Path) -> None:
+    found = read_yaml(tmp_path, f"jobs:\n- prompt: {'[' * 5000}\n")
+    assert found.fatal[0].line == 2
+    assert "nested more than 20" in found.fatal[0].message
 
 
 def test_a_product_of_more_than_a_million_is_refused_without_expanding(tmp_path: Path) -> None:
