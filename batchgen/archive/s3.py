@@ -8,16 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchgen.archive import READ_BYTES, MissingError, names
-from batchgen.archive.refusals import code_of, refusal, status_of
-from batchgen.errors import ArchiveError, UsageError
+from batchgen.errors import ArchiveError
 from batchgen.model import Clip
+from batchgen.s3.client import connect, split
+from batchgen.s3.refusals import code_of, status_of, told
 
 _WHOLE_BYTES = 64 << 20  # up to here in one request: a crash leaves nothing behind
 _PART_BYTES = 16 << 20
@@ -33,13 +31,13 @@ class S3Archive:
     """
 
     def __init__(self, destination: str, *, tag: str, scratch: Path, connections: int) -> None:
-        self._bucket, self._prefix = _split(destination)
+        self._bucket, self._prefix = split(destination)
         self._tag = tag
         self._scratch = scratch
         # Does the store honour If-None-Match? None: not asked yet; then we look first, and send it all the same.
         self._conditions: bool | None = None
         with self._refusals():
-            self._client, self._is_amazon = _connect(connections)
+            self._client, self._is_amazon = connect(connections)
 
     def __str__(self) -> str:
         return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
@@ -179,7 +177,7 @@ class S3Archive:
 
     def read(self, place: str) -> Iterator[bytes]:
         """Yield the object at ``s3://bucket/key``."""
-        bucket, key = _split(place)
+        bucket, key = split(place)
         with self._refusals():
             try:
                 body = self._client.get_object(Bucket=bucket, Key=key)["Body"]
@@ -238,43 +236,14 @@ class S3Archive:
             raise ArchiveError(text, full=True) from None
 
 
-def _split(address: str) -> tuple[str, str]:
-    """Return bucket and prefix (or key) of ``s3://bucket/prefix``; raises UsageError for what S3 would misread."""
-    bucket, _, rest = address.removeprefix("s3://").partition("/")
-    prefix = rest.strip("/")
-    bad_parts = {"", ".", ".."} & set(prefix.split("/")) if prefix else set()
-    if not address.startswith("s3://") or not bucket or bad_parts or not address.isprintable():
-        raise UsageError(f"{address!r}: give s3://bucket/prefix, no part of it empty, '.' or '..'")
-    return bucket, prefix
-
-
-def _connect(connections: int) -> tuple[Any, bool]:
-    """Make the one client, which threads may share (its session they may not), and say if it is Amazon's.
-
-    Other stores refuse the checksums that boto3 adds by itself since 1.36 (boto/boto3#4392); there the body is
-    signed instead, so that one that was damaged on its way is refused by them too.
-    """
-    session = boto3.session.Session()
-    settings: dict[str, Any] = {
-        "retries": {"mode": "standard", "max_attempts": 8},
-        "max_pool_connections": max(10, connections),
-        "connect_timeout": 10,
-        "read_timeout": 60,
-    }
-    client = session.client("s3", config=Config(**settings))
-    host = urlsplit(client.meta.endpoint_url).hostname or ""
-    if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
-        return client, True
-    settings |= {
-        "request_checksum_calculation": "when_required",
-        "response_checksum_validation": "when_required",
-        "s3": {"payload_signing_enabled": True},
-    }
-    return session.client("s3", config=Config(**settings)), False
-
-
 def _is(held: dict[str, Any] | None, clip: Clip) -> bool:
     if held is None:
         return False
     marks = {name.lower(): value for name, value in held.get("Metadata", {}).items()}
     return held.get("ContentLength") == clip.bytes and marks.get("sha256") == clip.sha256
+
+
+def refusal(error: BotoCoreError | ClientError, where: str) -> ArchiveError:
+    """What the store or boto3 said, as an error of the archive's."""
+    text, lasts = told(error, where)
+    return ArchiveError(text, full=lasts)

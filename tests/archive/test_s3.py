@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from batchgen.archive import Archive, open_archive
-from batchgen.archive.refusals import refusal
+from batchgen.archive.s3 import refusal
 from batchgen.errors import ArchiveError
 from tests.archive.conftest import TAG, clip_of, keep, open_bucket
 from tests.s3_server import S3Server

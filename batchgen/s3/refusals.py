@@ -14,16 +14,14 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from batchgen.errors import ArchiveError
-
 # "Error responses" of the Amazon S3 API reference; those of other stores as they were seen.
 _RENEW = "the credentials have expired; renew them (for instance with `aws sso login`), and run again"
 _REGION = "the bucket is in another region, or the endpoint expects another; set AWS_REGION to the bucket's"
 _DENIED = "the credentials may not do this; allow them s3:PutObject, s3:GetObject and s3:DeleteObject there"
-_SPACE = "the store has no space or quota left; free some, or choose another destination with --to"
+_SPACE = "the store has no space or quota left; free some, or choose another destination with {flag}"
 _ADVICE = {
-    "NoSuchBucket": "there is no such bucket; create it, or correct --to",
-    "InvalidBucketName": "this is no valid name of a bucket; correct --to",
+    "NoSuchBucket": "there is no such bucket; create it, or correct {flag}",
+    "InvalidBucketName": "this is no valid name of a bucket; correct {flag}",
     "AccessDenied": _DENIED,
     "AllAccessDisabled": _DENIED,
     "403": _DENIED,
@@ -65,19 +63,23 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def refusal(error: BotoCoreError | ClientError, where: str) -> ArchiveError:
-    """Tell of ``error`` at ``where`` without the store's own text, which may name keys and hosts."""
+def told(error: BotoCoreError | ClientError, where: str, flag: str = "--to") -> tuple[str, bool]:
+    """Tell of ``error`` at ``where``, which was named with ``flag``, and whether no other request would fare better.
+
+    Without the store's own text, which may name keys and hosts.
+    """
     if isinstance(error, ClientError):
-        return _answered(error, where)
-    return ArchiveError(f"{where}: {_unanswered(error)}", full=not isinstance(error, _NETWORK))
+        advice, lasts = _answered(error)
+    else:
+        advice, lasts = _unanswered(error), not isinstance(error, _NETWORK)
+    return f"{where}: {advice.replace('{flag}', flag)}", lasts
 
 
-def _answered(error: ClientError, where: str) -> ArchiveError:
+def _answered(error: ClientError) -> tuple[str, bool]:
     code, status = code_of(error), status_of(error)
     known = re.sub(r"[^A-Za-z0-9._-]", "?", code)[:60]
     advice = _ADVICE.get(code) or f"the store answered {known} (HTTP {status})"
-    full_store = advice == _SPACE
-    return ArchiveError(f"{where}: {advice}", full=full_store or (status < 500 and code not in _PASSING))
+    return advice, advice == _SPACE or (status < 500 and code not in _PASSING)
 
 
 def _unanswered(error: BotoCoreError) -> str:
