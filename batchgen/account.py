@@ -122,6 +122,11 @@ class Account:
         return self._room.limit
 
     @property
+    def caps(self) -> tuple[int, int]:
+        """The user's own limits: tasks at once, requests a minute."""
+        return self._room.cap, self._rate.cap
+
+    @property
     def rate(self) -> int:
         """How many requests a minute may be sent, as far as is known."""
         return self._rate.limit
@@ -209,6 +214,21 @@ class Account:
     def _pause(self, seconds: float) -> float:
         self._silent_until = max(self._silent_until, self._clock() + seconds)
         return seconds
+
+    @property
+    def silence(self) -> float:
+        """Seconds for which nothing is sent, since the service asked for it or does not answer."""
+        return max(0.0, self._silent_until - self._clock())
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether the service's last word was that it is asked too much (429)."""
+        return self._refusals > 0
+
+    @property
+    def unheard(self) -> float:
+        """Seconds since the last good answer; 0 where the last word was one."""
+        return 0.0 if self.is_answering else self._clock() - self._last_answer
 
     @property
     def is_lost(self) -> bool:

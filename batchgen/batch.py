@@ -22,6 +22,7 @@ from batchgen.ledger import Ledger
 from batchgen.model import Job, State
 from batchgen.pipeline import Pipeline
 from batchgen.schedule import Schedule
+from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
 
 POSTS_AT_ONCE = 16  # so many rows at most does a crash leave in doubt
@@ -155,6 +156,23 @@ class Batch:
         self._all_submitted = False
         self._wake.set()
 
+    @property
+    def doing(self) -> str:
+        """What a person who asks is told of it."""
+        if self.stopped is not None:
+            return "stopping"
+        if not self._may_submit:
+            return "submitting nothing"
+        if self._paused:
+            return "paused"
+        if self._backlog:
+            return "fetching first what earlier runs paid for"
+        return "all submitted" if self._all_submitted else "submitting"
+
+    def running(self) -> list[tuple[float, Durations]]:
+        """The tasks in flight: their ages, and what is known of their kind."""
+        return self._schedule.running(asyncio.get_running_loop().time())
+
     def retune(self, concurrency: int | None = None, rate: int | None = None) -> None:
         """Go on with other limits: tasks at once, requests a minute. None: as it is."""
         self._account.retune(rate=rate, concurrency=concurrency)
@@ -163,6 +181,7 @@ class Batch:
     def pause(self) -> None:
         """Submit nothing until :meth:`go`; polls and downloads go on."""
         self._paused = True
+        self._wake.set()
 
     def go(self) -> None:
         """Submit again."""
@@ -215,6 +234,8 @@ class Batch:
         """Whether nothing that happens can make a submit possible, or bring back a task."""
         if self.stopped is not None or not self._may_submit:
             return True
+        if self._paused and self._ledger.next_pending() is None:  # nobody need say go for it
+            self._all_submitted = True
         return self._all_submitted and not self._ledger.has_remakes() and not self.may_bring_more()
 
     def _is_submitting(self) -> bool:

@@ -14,7 +14,7 @@ from batchgen.lock import Lock
 from batchgen.settings import Settings
 
 LEDGER = "ledger.sqlite"
-_OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".lock", ".ballast", "run.log")
+_OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".lock", ".ballast", ".control.json", "run.log")
 
 
 @contextmanager

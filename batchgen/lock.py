@@ -4,11 +4,27 @@ import fcntl
 import json
 import os
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from batchgen.errors import BatchBusyError
+
+TRIES = 4  # whoever only looks whether it is held has it for a moment
+BETWEEN_TRIES_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a batch."""
+
+    pid: int
+    started: float  # Unix seconds
+
+    def __str__(self) -> str:
+        started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started))
+        return f"process {self.pid}, started {started}"
 
 
 class Lock:
@@ -19,23 +35,48 @@ class Lock:
 
     def __enter__(self) -> Self:
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = self._holder()
+        if not self._is_taken():
+            found = _read(self._file)
             os.close(self._file)
-            raise BatchBusyError(f"another run holds {self._path.parent}{holder}: wait for it to end") from None
+            who = f" ({found})" if found else ""
+            raise BatchBusyError(f"another run holds {self._path.parent}{who}: wait for it to end") from None
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, json.dumps({"pid": os.getpid(), "started": time.time()}).encode(), 0)
+        os.pwrite(self._file, json.dumps(asdict(Holder(os.getpid(), time.time()))).encode(), 0)
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         os.close(self._file)
 
-    def _holder(self) -> str:
-        try:
-            holder = json.loads(os.pread(self._file, 200, 0))
-            started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["started"]))
-            return f" (process {int(holder['pid'])}, started {started})"
-        except (ValueError, KeyError, TypeError):
-            return ""
+    def _is_taken(self) -> bool:
+        for _ in range(TRIES):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(BETWEEN_TRIES_SECONDS)
+            else:
+                return True
+        return False
+
+
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock at ``path``; None: nobody does, or its name cannot be read yet."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(file)
+    else:
+        return None
+    finally:
+        os.close(file)
+
+
+def _read(file: int) -> Holder | None:
+    try:
+        facts = json.loads(os.pread(file, 200, 0))
+        return Holder(int(facts["pid"]), float(facts["started"]))
+    except (ValueError, KeyError, TypeError):
+        return None

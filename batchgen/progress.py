@@ -1,25 +1,88 @@
 """How a run shows its progress: a bar on a terminal, a line now and then elsewhere, or nothing."""
 
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Protocol
 
 from batchgen.model import Job, State
 
-DONE = (State.ARCHIVED, State.FAILED, State.EXPIRED, State.IN_DOUBT)
+if TYPE_CHECKING:
+    from rich.text import Text
+
+SETTLED = (State.ARCHIVED, State.FAILED, State.EXPIRED, State.IN_DOUBT)
+RATE_OVER_SECONDS = 60.0
 LINE_EVERY_SECONDS = 30.0
-REDRAW_EVERY_SECONDS = 0.1
+LINE_SHARE = 0.1  # of the time a run has taken: a night's lines are to be read in the morning
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a run stands at one moment. Counts are rows; the limits are tasks at once and requests a minute."""
+
+    rows: int
+    archived: int
+    failed: int  # expired ones too
+    in_doubt: int
+    in_flight: int
+    rendered: int
+    pending: int
+    per_minute: float  # rows settled
+    seconds_left: float | None  # None: nobody can know
+    doing: str  # submitting, paused, ...: see Batch.doing
+    waiting: str | None  # what for, in words
+    concurrency: int
+    rate: int
+    bearable_concurrency: int  # what the account bears of it, as far as is known
+    bearable_rate: int
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> "Standing":
+        """The standing that ``asdict`` gave. Raises :class:`KeyError` where something is missing."""
+        return cls(**{field.name: facts[field.name] for field in fields(cls)})
+
+    def facts(self) -> dict[str, Any]:
+        """All of it, fit for JSON."""
+        return asdict(self)
+
+    @property
+    def settled(self) -> int:
+        """Rows for which this run will do nothing more."""
+        return self.archived + self.failed + self.in_doubt
+
+    def sentence(self) -> str:
+        """All of it in a line, but for what it waits for."""
+        told = [f"{self.archived} of {self.rows} archived"]
+        told += [f"{self.failed} failed"] if self.failed else []
+        told += [f"{self.in_doubt} in doubt"] if self.in_doubt else []
+        told += [f"{self.in_flight} in flight"] if self.in_flight else []
+        told += [f"{self.rendered} to fetch"] if self.rendered else []
+        if self.per_minute and self.settled < self.rows:
+            told.append(f"{_rate(self.per_minute)} a minute")
+        if self.seconds_left:
+            told.append(f"about {duration(self.seconds_left)} left")
+        return ", ".join(told)
+
+    def limits(self) -> str:
+        """What holds now, as one sentence."""
+        tasks = f"{self.concurrency} tasks at once"
+        if self.bearable_concurrency < self.concurrency:
+            tasks += f" (the account bears {self.bearable_concurrency})"
+        requests = f"{self.rate} requests a minute"
+        if self.bearable_rate < self.rate:
+            requests += f" (the account bears {self.bearable_rate})"
+        return f"{tasks}, {requests}, {self.doing}"
 
 
 class Tally:
-    """How many rows stand where, kept up to date; and how fast they are done."""
+    """How many rows stand where, kept up to date; and how fast they are settled."""
 
     def __init__(self, counts: dict[State, int], clock: Callable[[], float] = time.monotonic) -> None:
         self.counts = dict(counts)
         self.rows = sum(counts.values())
         self._clock = clock
-        self._started = clock()
-        self._done_before = self.done
+        self._seen = deque([(clock(), self.settled)])
 
     def changed(self, before: Job, after: Job) -> None:
         """A job went from one state to another, and the rows that want it with it."""
@@ -27,65 +90,56 @@ class Tally:
         self.counts[after.state] += after.wanted
 
     @property
-    def done(self) -> int:
+    def settled(self) -> int:
         """Rows for which this run will do nothing more."""
-        return sum(self.counts[state] for state in DONE)
-
-    @property
-    def in_flight(self) -> int:
-        """Rows whose task runs at the service."""
-        return self.counts[State.SUBMITTING] + self.counts[State.IN_FLIGHT]
+        return sum(self.counts[state] for state in SETTLED)
 
     def per_minute(self) -> float:
-        """Rows done a minute, since the run began."""
-        elapsed = self._clock() - self._started
-        return (self.done - self._done_before) * 60 / elapsed if elapsed > 0 else 0.0
-
-    def seconds_left(self) -> float | None:
-        """At the rate so far; None while there is none yet."""
-        rate = self.per_minute()
-        return (self.rows - self.done) * 60 / rate if rate > 0 else None
-
-    def sentence(self) -> str:
-        """All of it in a line."""
-        failed = self.counts[State.FAILED] + self.counts[State.EXPIRED]
-        facts = [f"{self.done} of {self.rows} done", f"{self.in_flight} in flight"]
-        facts += [f"{self.counts[State.RENDERED]} to fetch"] if self.counts[State.RENDERED] else []
-        facts += [f"{failed} failed"] if failed else []
-        facts += [f"{self.counts[State.IN_DOUBT]} in doubt"] if self.counts[State.IN_DOUBT] else []
-        if rate := self.per_minute():
-            facts.append(f"{rate:.0f} a minute")
-        left = self.seconds_left()
-        facts += [f"{_duration(left)} left"] if left else []
-        return ", ".join(facts)
+        """Rows settled a minute, in the last minute or since the run began. To be asked now and then."""
+        now = self._clock()
+        self._seen.append((now, self.settled))
+        while len(self._seen) > 2 and self._seen[1][0] <= now - RATE_OVER_SECONDS:
+            self._seen.popleft()
+        since, settled = self._seen[0]
+        return (self.settled - settled) * 60 / (now - since) if now > since else 0.0
 
 
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+def duration(seconds: float) -> str:
+    """A stretch of time as people say it, no more exact than a forecast is."""
+    if seconds < 90:
+        return f"{max(5, 5 * round(seconds / 5))} seconds"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} minutes"
+    hours, minutes = divmod(5 * round(minutes / 5), 60)
+    words = f"{hours} hour{'s' if hours > 1 else ''}"
+    return f"{words} {minutes} minutes" if minutes else words
+
+
+def _rate(per_minute: float) -> str:
+    return f"{per_minute:.0f}" if per_minute >= 9.5 else f"{per_minute:.1f}"
 
 
 class Progress(Protocol):
     """What a run tells its progress to."""
 
-    def begin(self, counts: dict[State, int]) -> None:
-        """The rows' states at the start."""
-
     def changed(self, before: Job, after: Job) -> None:
         """A job has come a step further."""
 
+    def told(self, standing: Standing) -> None:
+        """How the run stands: said twice a second, also when nothing changes."""
+
     def end(self) -> None:
-        """Nothing more will change."""
+        """Nothing more will be said."""
 
 
 class Silent:
     """Shows nothing."""
 
-    def begin(self, counts: dict[State, int]) -> None:
+    def changed(self, before: Job, after: Job) -> None:
         """Nothing."""
 
-    def changed(self, before: Job, after: Job) -> None:
+    def told(self, standing: Standing) -> None:
         """Nothing."""
 
     def end(self) -> None:
@@ -93,56 +147,90 @@ class Silent:
 
 
 class Lines:
-    """A line at intervals, for where there is no terminal."""
+    """A line at intervals, and when something else is waited for: where there is no terminal, or nobody who sees it."""
 
     def __init__(self, say: Callable[[str], Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._say = say
         self._clock = clock
-        self._next = 0.0
-
-    def begin(self, counts: dict[State, int]) -> None:
-        """Start counting."""
-        self._tally = Tally(counts, self._clock)
-        self._next = self._clock() + LINE_EVERY_SECONDS
+        self._began: float | None = None
+        self._standing: Standing | None = None
+        self._said: Standing | None = None
+        self._said_at = 0.0
 
     def changed(self, before: Job, after: Job) -> None:
-        """Say how it stands, if it is time."""
-        self._tally.changed(before, after)
-        if self._clock() >= self._next:
-            self._next = self._clock() + LINE_EVERY_SECONDS
-            self._say(self._tally.sentence())
+        """Nothing: it is told."""
+
+    def told(self, standing: Standing) -> None:
+        """Say it, if it is time."""
+        now = self._clock()
+        self._began = now if self._began is None else self._began
+        self._standing = standing
+        every = max(LINE_EVERY_SECONDS, LINE_SHARE * (now - self._began))
+        if self._said is None or now - self._said_at >= every or self._is_news(standing, now):
+            self._speak(standing, now)
+
+    def _is_news(self, standing: Standing, now: float) -> bool:
+        assert self._said
+        if (standing.doing, standing.concurrency, standing.rate) != (
+            *(self._said.doing, self._said.concurrency, self._said.rate),
+        ):
+            return standing.waiting is not None or self._said.waiting is not None
+        is_other = (standing.waiting is None) != (self._said.waiting is None)
+        return is_other and now - self._said_at >= LINE_EVERY_SECONDS / 3
+
+    def _speak(self, standing: Standing, now: float) -> None:
+        self._said, self._said_at = standing, now
+        self._say(standing.sentence() + (f"; {standing.waiting}" if standing.waiting else ""))
 
     def end(self) -> None:
         """Say how it ended."""
-        self._say(self._tally.sentence())
+        if self._standing and self._standing != self._said:
+            self._speak(self._standing, self._clock())
+
+
+def _strip(standing: Standing, width: int) -> "Text":
+    """The rows as one strip, legible without colours too."""
+    from rich.text import Text
+
+    parts = (
+        (standing.archived, "█", "green"),
+        (standing.failed, "█", "red"),
+        (standing.in_doubt, "█", "yellow"),
+        (standing.in_flight + standing.rendered, "▒", "cyan"),
+        (standing.pending, "░", "dim"),
+    )
+    strip, rows, drawn = Text(no_wrap=True), 0, 0
+    for number, sign, style in parts:
+        rows += number
+        until = round(rows * width / max(1, standing.rows))
+        strip.append(sign * (until - drawn), style)
+        drawn = until
+    return strip
 
 
 class Bar:
-    """A bar on a terminal (rich)."""
+    """A bar on a terminal (rich), with what there is to say below it, in as many lines as that takes."""
 
-    def begin(self, counts: dict[State, int]) -> None:
-        """Draw the bar."""
+    def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.live import Live
 
-        self._tally = Tally(counts)
-        self._drawn = 0.0
-        self._bar = Progress(
-            BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False),
-            console=Console(stderr=True), transient=True,
-        )  # fmt: skip
-        self._task = self._bar.add_task("", total=self._tally.rows, completed=self._tally.done)
-        self._bar.start()
+        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
 
     def changed(self, before: Job, after: Job) -> None:
-        """Move the bar."""
-        self._tally.changed(before, after)
-        now = time.monotonic()
-        if now - self._drawn > REDRAW_EVERY_SECONDS:
-            self._drawn = now
-            words = self._tally.sentence().split(", ", 1)[1]
-            self._bar.update(self._task, completed=self._tally.done, description=words)
+        """Nothing: it is told."""
+
+    def told(self, standing: Standing) -> None:
+        """Draw it."""
+        from rich.console import Group
+        from rich.text import Text
+
+        lines = [_strip(standing, self._live.console.width - 1), Text(standing.sentence())]
+        if standing.waiting:
+            lines.append(Text(standing.waiting, style="yellow"))
+        self._live.start()
+        self._live.update(Group(*lines), refresh=True)
 
     def end(self) -> None:
         """Take the bar away."""
-        self._bar.stop()
+        self._live.stop()

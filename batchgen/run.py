@@ -20,13 +20,14 @@ from batchgen.archive import Archive, open_archive
 from batchgen.batch import Batch, Stop
 from batchgen.callbacks import REPEATS_SECONDS, Callbacks
 from batchgen.catalog import MICRO
+from batchgen.control import Desk
 from batchgen.download import Downloader
-from batchgen.errors import ArchiveError, BatchgenError, UsageError
+from batchgen.errors import ArchiveError, BatchgenError, LimitReachedError, UsageError
 from batchgen.folder import open_batch, remember, with_memory
 from batchgen.ledger import Ledger, money
 from batchgen.model import State
 from batchgen.pipeline import Pipeline
-from batchgen.progress import Progress
+from batchgen.progress import Progress, Tally
 from batchgen.report import failures, results
 from batchgen.room import Room
 from batchgen.service import Client
@@ -35,6 +36,7 @@ from batchgen.service.webhook import Webhook
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, Settings, is_loopback
 from batchgen.sheet import describe, take_in_manifest
 from batchgen.spending import Spending
+from batchgen.steering import Steering
 
 # Where the service is: entered for as long as it is needed, it gives the origin.
 Service: TypeAlias = Callable[[], AbstractAsyncContextManager[str]]
@@ -102,11 +104,12 @@ def _run_work(settings: Settings, ledger: Ledger, listener: Listener, service: S
     archive = open_settings_archive(settings, ledger)
     _prove(archive)
     ledger.database.load_ballast()
-    listener.progress.begin(ledger.counts())
+    desk = Desk(settings.batch)
     try:
-        return asyncio.run(_work(settings, ledger, archive, listener, service))
+        return asyncio.run(_work(settings, ledger, archive, listener, service, desk))
     finally:
         listener.progress.end()
+        desk.close()
         ledger.database.drop_ballast()
         ledger.recover()
 
@@ -164,7 +167,9 @@ def _prove(archive: Archive) -> None:
 # -- the run
 
 
-async def _work(settings: Settings, ledger: Ledger, archive: Archive, listener: Listener, service: Service) -> Batch:
+async def _work(
+    settings: Settings, ledger: Ledger, archive: Archive, listener: Listener, service: Service, desk: Desk
+) -> Batch:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(settings.downloads + 2))
     async with AsyncExitStack() as stack:
@@ -177,13 +182,14 @@ async def _work(settings: Settings, ledger: Ledger, archive: Archive, listener: 
         polling = Polling(settings.first_poll, settings.poll_every, memory=ledger.fact("polling"))
         spending = Spending(ledger, settings.limits, Room(settings.batch, archive.free_bytes, ledger.expected_videos))
         pipeline = Pipeline(ledger, account, polling, client, downloader, archive, spending, settings.callback_url)
+        steering = Steering(desk, account, polling, Tally(ledger.counts()), listener.progress)
         batch = Batch(
             ledger,
             account,
             polling,
             pipeline,
             downloads=settings.downloads,
-            changed=listener.progress.changed,
+            changed=steering.changed,
             may_submit=settings.may_submit,
             callbacks=settings.callback_url is not None,
         )
@@ -192,7 +198,7 @@ async def _work(settings: Settings, ledger: Ledger, archive: Archive, listener: 
         if settings.may_submit:
             await _compare_with_balance(client, account, ledger, spending, listener)
         with _signals(loop, batch, listener):
-            await batch.run()
+            await steering.beside(batch)
         ledger.remember({"account": account.memory(), "polling": polling.memory()})
     return batch
 
@@ -282,6 +288,8 @@ def write_report(ledger: Ledger, folder: Path) -> None:
 def _summary(settings: Settings, ledger: Ledger, work: Batch | None, seconds: float) -> Summary:
     counts = ledger.counts()
     stopped = work.stopped if work else None
+    if stopped and stopped.exit_code == LimitReachedError.exit_code and not counts[State.PENDING]:
+        stopped = None  # it kept nothing from being made
     unfinished = sum(counts.values()) - counts[State.ARCHIVED]
     return Summary(
         batch=str(settings.batch),

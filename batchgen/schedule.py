@@ -98,6 +98,10 @@ class Schedule:
 
     # -- what is known
 
+    def running(self, now: float) -> list[tuple[float, Durations]]:
+        """The tasks in flight: their ages, and what is known of their kind."""
+        return [(now - task.born, task.table) for task in self._tasks.values()]
+
     def add(self, job: Job, now: float, age: float) -> None:
         """A task is in flight, submitted ``age`` ago."""
         self._began = min(self._began, now)

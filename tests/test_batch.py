@@ -88,6 +88,11 @@ def test_a_pause_submits_nothing_and_polls_on() -> None:
     assert stage.batch.submitted == 20
 
 
+def test_a_pause_with_nothing_left_to_submit_holds_no_run() -> None:
+    stage = play(10, (5.0, lambda stage: stage.batch.pause()))
+    assert stage.batch.submitted == 10
+
+
 def test_a_run_goes_on_with_other_limits() -> None:
     running = []
     play(

@@ -26,6 +26,8 @@ ROOMS = {
     "journal": set(),
     "progress": set(),
     "room": set(),
+    "control": {"lock"},
+    "forecast": set(),
     "report": {"ledger", "manifest"},  # failures.csv is a manifest again
 }
 

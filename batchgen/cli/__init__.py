@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from batchgen import __version__
-from batchgen.cli import looking, running, settling, starting
+from batchgen.cli import looking, running, settling, starting, steering
 from batchgen.cli.terminal import say, shown
 from batchgen.errors import BatchgenError, ManifestError
 
@@ -47,7 +47,7 @@ def group() -> None:
 
 
 for command in (
-    *(running.run, running.resume, running.rescue),
+    *(running.run, running.resume, running.rescue, steering.ctl),
     *(looking.plan, looking.status, looking.verify, looking.report),
     *(settling.resolve, starting.init, starting.schema, starting.emulator),
 ):

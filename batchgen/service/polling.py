@@ -39,6 +39,11 @@ class Polling:
             if isinstance(quantiles, list) and all(isinstance(value, int | float) for value in quantiles):
                 self._table(kind).take_memory(quantiles)
 
+    def usual(self) -> Durations:
+        """What is known of the kind of task that was seen most."""
+        guess = Durations(Guess(self.first, SPREAD * self.every)) if not self._tables else None
+        return guess or max(self._tables.values(), key=lambda table: table.ends)
+
     def durations(self, request: Request) -> Durations:
         """What is known of the kind of task that a request makes."""
         return self._table(kind_of(request))

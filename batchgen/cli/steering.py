@@ -1,0 +1,39 @@
+"""The command that speaks to a batch while it runs: ctl."""
+
+import json
+from pathlib import Path
+
+import click
+
+from batchgen.cli.options import PATH
+from batchgen.cli.terminal import require, shown
+from batchgen.errors import UsageError
+
+
+@click.command(short_help="Retune, pause or drain a batch while it runs.")
+@click.argument("batch", type=PATH)
+@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="Go on with N tasks in flight.")
+@click.option("--rate", type=click.IntRange(min=1), metavar="N", help="Go on with N requests a minute.")
+@click.option("--pause", is_flag=True, help="Submit nothing until --go; what is in flight is fetched.")
+@click.option("--go", is_flag=True, help="Submit again.")
+@click.option("--drain", is_flag=True, help="Submit nothing more, fetch what is in flight, and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
+def ctl(
+    batch: Path, concurrency: int | None, rate: int | None, pause: bool, go: bool, drain: bool, as_json: bool
+) -> None:
+    """Change how the batch in the folder BATCH goes on while it runs; without a flag, say what holds now.
+
+    Example: batchgen ctl prompts.batch --concurrency 500
+    """
+    from batchgen import control
+    from batchgen.progress import Standing
+
+    require(batch)
+    actions = [name for name, wanted in (("pause", pause), ("go", go), ("drain", drain)) if wanted]
+    if len(actions) > 1:
+        raise UsageError("--pause, --go and --drain exclude each other: choose one")
+    facts = control.send(batch, control.Order(concurrency, rate, actions[0] if actions else None))
+    standing = Standing.from_facts(facts)
+    click.echo(json.dumps(standing.facts(), ensure_ascii=False) if as_json else shown(standing.limits()))
+    if go and standing.doing == "stopping":
+        raise UsageError(f"{batch} submits nothing more: when the run has ended, start it again")

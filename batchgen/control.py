@@ -1,0 +1,156 @@
+"""A word to a running batch: an order in one small file, how the run stands in another.
+
+    .control.json   written by who steers, taken away by the run
+    .now.json       written by the run for as long as it works
+
+An order is addressed to one process: the next run of the batch throws it away unread.
+"""
+
+import json
+import os
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from batchgen.errors import BatchgenError, UsageError
+from batchgen.lock import Holder, holder
+
+ORDER = ".control.json"
+NOW = ".now.json"
+LOCK = ".lock"
+PATIENCE_SECONDS = 15.0  # for the answer: a run that reads a large manifest is busy for a while
+LOOK_EVERY_SECONDS = 0.1
+MOST_BYTES = 10_000
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run is told. None: as it is."""
+
+    concurrency: int | None = None  # tasks at once
+    rate: int | None = None  # requests a minute
+    action: str | None = None  # pause, go or drain
+    id: str = ""
+    to: Holder | None = None
+
+
+class Desk:
+    """The run's side: made by the process that holds the batch's lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._me = _holder_in(_read(folder / LOCK))
+        self._answered = ""
+
+    def take(self) -> Order | None:
+        """The order that waits, if there is one for this run; the file is taken away."""
+        facts = _read(self._folder / ORDER)
+        if facts is None:
+            return None
+        (self._folder / ORDER).unlink(missing_ok=True)
+        order = _order(facts)
+        if order is None or order.to != self._me:
+            return None
+        self._answered = order.id
+        return order
+
+    def publish(self, standing: dict[str, Any]) -> None:
+        """Say how the run stands; that it cannot be written must not end a run."""
+        facts = {"run": asdict(self._me) if self._me else None, "at": time.time(), "answered": self._answered}
+        with suppress(OSError):
+            _write(self._folder / NOW, facts | standing)
+
+    def close(self) -> None:
+        """The run has ended: nothing holds any more."""
+        for name in (ORDER, NOW, _scratch(NOW)):
+            (self._folder / name).unlink(missing_ok=True)
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """How the run that holds the batch stands; None: none does, or it has not said anything yet."""
+    who = holder(folder / LOCK)
+    facts = _read(folder / NOW) if who else None
+    return facts if facts and _holder_in(facts.get("run")) == who else None
+
+
+def send(folder: Path, order: Order, patience: float = PATIENCE_SECONDS) -> dict[str, Any]:
+    """Give an order and wait for the answer: how the run stands now.
+
+    Raises :class:`UsageError` where no run holds the batch, :class:`BatchgenError` where it does not answer.
+    """
+    who = holder(folder / LOCK)
+    if who is None:
+        raise UsageError(f"no run holds {folder}: there is nothing to steer")
+    order = Order(order.concurrency, order.rate, order.action, secrets.token_hex(8), who)
+    until = time.monotonic() + patience
+    while (folder / ORDER).exists() and time.monotonic() < until / 2:  # another's, about to be taken
+        time.sleep(LOOK_EVERY_SECONDS)
+    _write(folder / ORDER, asdict(order))
+    while time.monotonic() < until:
+        facts = read(folder)
+        if facts and facts.get("answered") == order.id:
+            return facts
+        if holder(folder / LOCK) != who:
+            break
+        time.sleep(LOOK_EVERY_SECONDS)
+    (folder / ORDER).unlink(missing_ok=True)
+    raise _unanswered(folder, who)
+
+
+def _unanswered(folder: Path, who: Holder) -> BatchgenError:
+    if holder(folder / LOCK) != who:
+        return UsageError(f"the run of {folder} has ended meanwhile: there is nothing to steer")
+    return BatchgenError(
+        f"the {who} holds {folder} and does not answer: it reads its manifest, writes its results, or is no run. "
+        "Nothing was changed; try again in a moment"
+    )
+
+
+def _order(facts: dict[str, Any]) -> Order | None:
+    match facts:
+        case {
+            "id": str(identity),
+            "to": to,
+            "concurrency": int() | None as concurrency,
+            "rate": int() | None as rate,
+            "action": "pause" | "go" | "drain" | None as action,
+        } if all(number is None or number > 0 for number in (concurrency, rate)):
+            return Order(concurrency, rate, action, identity, _holder_in(to))
+    return None
+
+
+def _holder_in(facts: Any) -> Holder | None:
+    match facts:
+        case {"pid": int(pid), "started": float(started)}:
+            return Holder(pid, started)
+    return None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        facts = json.loads(os.read(file, MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    finally:
+        os.close(file)
+    return facts if isinstance(facts, dict) else {}
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    """All of it or nothing, for the owner alone."""
+    scratch = path.with_name(_scratch(path.name))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    with open(os.open(scratch, flags, 0o600), "w", encoding="utf-8") as file:
+        json.dump(facts, file)
+    scratch.replace(path)
+
+
+def _scratch(name: str) -> str:
+    return f"{name}.new"

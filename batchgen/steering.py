@@ -1,0 +1,146 @@
+"""Beside the run: it hears what a person orders, and says how the run stands."""
+
+import asyncio
+import logging
+import time
+
+from batchgen.account import Account
+from batchgen.batch import Batch, Stop
+from batchgen.control import Desk, Order
+from batchgen.errors import LimitReachedError
+from batchgen.forecast import Pace, seconds_left
+from batchgen.model import Job, State
+from batchgen.progress import Progress, Standing, Tally
+from batchgen.service.durations import Durations
+from batchgen.service.polling import Polling
+
+BEAT_SECONDS = 0.5
+PUBLISH_EVERY_SECONDS = 1.0
+NOTABLE_SILENCE_SECONDS = 1.0  # shorter ones come and go
+TAIL = 1.2  # times the mean: by when most have ended, as long as it is not known better
+FETCH_BACKLOG = 50  # rows: from so many on it is the downloads that take the time
+
+log = logging.getLogger("batchgen")
+
+
+class Steering:
+    """What a run is told, and tells, while it works."""
+
+    def __init__(self, desk: Desk, account: Account, polling: Polling, tally: Tally, progress: Progress) -> None:
+        self._desk = desk
+        self._account = account
+        self._polling = polling
+        self._tally = tally
+        self._progress = progress
+        self._published = float("-inf")
+
+    def changed(self, before: Job, after: Job) -> None:
+        """A job has come a step further."""
+        self._tally.changed(before, after)
+        self._progress.changed(before, after)
+
+    async def beside(self, batch: Batch) -> None:
+        """Run the batch to its end, and hear and tell meanwhile."""
+        working = asyncio.create_task(batch.run())
+        try:
+            while not working.done():
+                self.beat(batch)
+                await asyncio.wait([working], timeout=BEAT_SECONDS)
+            self.beat(batch)
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+        working.result()
+
+    def beat(self, batch: Batch) -> None:
+        """Hear, and say how it stands. What goes wrong in it must not end a run that others pay for."""
+        try:
+            self._beat(batch)
+        except Exception:
+            log.exception("the progress could not be shown")
+
+    def _beat(self, batch: Batch) -> None:
+        order = self._desk.take()
+        if order:
+            obey(batch, order)
+        standing = self.standing(batch)
+        self._progress.told(standing)
+        now = time.monotonic()
+        if order or now - self._published >= PUBLISH_EVERY_SECONDS:
+            self._published = now
+            self._desk.publish(standing.facts())
+
+    def standing(self, batch: Batch) -> Standing:
+        """How the run stands."""
+        counts = self._tally.counts
+        per_minute = self._tally.per_minute()
+        concurrency, rate = self._account.caps
+        return Standing(
+            rows=self._tally.rows,
+            archived=counts[State.ARCHIVED],
+            failed=counts[State.FAILED] + counts[State.EXPIRED],
+            in_doubt=counts[State.IN_DOUBT],
+            in_flight=counts[State.IN_FLIGHT] + counts[State.SUBMITTING],
+            rendered=counts[State.RENDERED],
+            pending=counts[State.PENDING],
+            per_minute=per_minute,
+            seconds_left=self._seconds_left(batch, per_minute),
+            doing=batch.doing,
+            waiting=self._waiting(batch),
+            concurrency=concurrency,
+            rate=rate,
+            bearable_concurrency=min(concurrency, self._account.concurrency),
+            bearable_rate=min(rate, self._account.rate),
+        )
+
+    def _seconds_left(self, batch: Batch, per_minute: float) -> float | None:
+        """None while nobody can know: it is paused, or the service is silent."""
+        is_stopping = batch.stopped is not None
+        if batch.doing == "paused" or self._account.unheard > BEAT_SECONDS:
+            return None
+        running = batch.running()
+        counts = self._tally.counts
+        pending = 0 if is_stopping else counts[State.PENDING]
+        left = 0.0
+        if running or pending:
+            pace = self._pace([table for _, table in running])
+            left = seconds_left(pace, [age for age, _ in running], pending)
+        if counts[State.RENDERED] > FETCH_BACKLOG and per_minute:
+            left = max(left, (counts[State.RENDERED] + len(running) + pending) * 60 / per_minute)
+        return left or None
+
+    def _pace(self, tables: list[Durations]) -> Pace:
+        tables = tables or [self._polling.usual()]
+        mean = sum(table.mean for table in tables) / len(tables)
+        latest = max(max(table.latest(), TAIL * table.mean) for table in set(tables))
+        return Pace(self._account.concurrency, self._account.per_second, mean, latest)
+
+    def _waiting(self, batch: Batch) -> str | None:
+        """What nothing is submitted for, or nothing sent."""
+        if batch.stopped is not None:
+            return f"submitting nothing more: {batch.stopped.reason}"
+        silence, account = self._account.silence, self._account
+        if silence > NOTABLE_SILENCE_SECONDS and account.is_refusing:
+            return f"the service asks to be left alone for {silence:.0f} seconds (too many requests or tasks)"
+        if silence > NOTABLE_SILENCE_SECONDS:
+            return f"no good answer from the service for {account.unheard:.0f} seconds; next try in {silence:.0f}"
+        if batch.doing == "paused":
+            return "paused: batchgen ctl BATCH --go continues"
+        return None
+
+
+def obey(batch: Batch, order: Order) -> None:
+    """Do what a person ordered."""
+    log.info(
+        "order",
+        extra={"concurrency": order.concurrency, "requests_per_minute": order.rate, "action": order.action},
+    )
+    if order.concurrency is not None or order.rate is not None:
+        batch.retune(concurrency=order.concurrency, rate=order.rate)
+    match order.action:
+        case "pause":
+            batch.pause()
+        case "go":
+            batch.go()
+        case "drain":
+            batch.stop(Stop("batchgen ctl --drain", LimitReachedError.exit_code))

@@ -1,0 +1,160 @@
+"""What a run says of itself: counts, rate, forecast and what it waits for, on a terminal and in lines."""
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from batchgen.model import Job, Request, State
+from batchgen.progress import Bar, Lines, Standing, Tally, duration
+
+STANDING = Standing(
+    rows=1000,
+    archived=412,
+    failed=0,
+    in_doubt=0,
+    in_flight=500,
+    rendered=0,
+    pending=88,
+    per_minute=61.2,
+    seconds_left=580.0,
+    doing="submitting",
+    waiting=None,
+    concurrency=500,
+    rate=10000,
+    bearable_concurrency=500,
+    bearable_rate=10000,
+)
+
+
+def standing(**more: Any) -> Standing:
+    return replace(STANDING, **more)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_sentence_tells_all_that_is_known() -> None:
+    assert standing(failed=3, in_doubt=2, rendered=4).sentence() == (
+        "412 of 1000 archived, 3 failed, 2 in doubt, 500 in flight, 4 to fetch, 61 a minute, about 10 minutes left"
+    )
+
+
+def test_a_sentence_says_nothing_of_what_nobody_knows() -> None:
+    assert standing(per_minute=0.0, seconds_left=None).sentence() == "412 of 1000 archived, 500 in flight"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "5 seconds"),
+        (62, "60 seconds"),
+        (100, "2 minutes"),
+        (3600, "60 minutes"),
+        (7200, "2 hours"),
+        (6300, "1 hour 45 minutes"),
+    ],
+)
+def test_a_stretch_of_time_is_told_no_more_exactly_than_it_is_known(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_the_limits_tell_what_the_account_bears_where_that_is_less() -> None:
+    assert standing().limits() == "500 tasks at once, 10000 requests a minute, submitting"
+    assert standing(bearable_concurrency=10, bearable_rate=60, doing="paused").limits() == (
+        "500 tasks at once (the account bears 10), 10000 requests a minute (the account bears 60), paused"
+    )
+
+
+def test_the_rate_is_that_of_the_last_minute_and_knows_nothing_of_earlier_runs() -> None:
+    clock = Clock()
+    counts = dict.fromkeys(State, 0) | {State.ARCHIVED: 500, State.PENDING: 100}
+    tally = Tally(counts, clock)
+    assert tally.per_minute() == 0
+    for clock.now in range(1, 31):
+        tally.changed(_job(State.RENDERED), _job(State.ARCHIVED))
+        rate = tally.per_minute()
+    assert rate == 60
+    for clock.now in range(31, 121):
+        rate = tally.per_minute()
+    assert rate == 0
+
+
+def _job(state: State) -> Job:
+    return Job(1, Request("m", "text-to-video", "p"), state)
+
+
+def test_rows_that_share_a_task_are_counted_each() -> None:
+    tally = Tally(dict.fromkeys(State, 0) | {State.PENDING: 3})
+    tally.changed(replace(_job(State.PENDING), wanted=3), replace(_job(State.FAILED), wanted=3))
+    assert (tally.counts[State.PENDING], tally.settled) == (0, 3)
+
+
+class Said:
+    """Lines, and when each was said."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.lines: list[tuple[float, str]] = []
+        self._lines = Lines(lambda text: self.lines.append((self.clock.now, text)), self.clock)
+
+    def hear(self, until: float, standing: Standing) -> None:
+        while self.clock.now < until:
+            self._lines.told(standing)
+            self.clock.now += 0.5
+
+    def end(self) -> None:
+        self._lines.end()
+
+
+def test_lines_come_at_intervals_that_grow_with_the_run() -> None:
+    said = Said()
+    said.hear(8 * 3600, STANDING)
+    times = [when for when, _ in said.lines]
+    assert times[:4] == [0, 30, 60, 90]
+    assert len(times) < 60
+
+
+def test_what_is_waited_for_is_said_at_once_and_when_it_is_over() -> None:
+    said = Said()
+    said.hear(20, STANDING)
+    said.hear(40, standing(doing="paused", waiting="paused: batchgen ctl BATCH --go continues"))
+    said.hear(45, STANDING)
+    assert [(when, "paused" in text) for when, text in said.lines] == [(0, False), (20, True), (40, False)]
+
+
+def test_a_service_that_refuses_now_and_then_does_not_flood_the_lines() -> None:
+    said = Said()
+    for n in range(60):
+        said.hear(n, standing(waiting="the service asks to be left alone") if n % 2 else STANDING)
+    assert len(said.lines) <= 7
+
+
+def test_the_last_line_says_how_it_ended() -> None:
+    said = Said()
+    said.hear(1, STANDING)
+    said.hear(2, standing(archived=1000, in_flight=0, pending=0, seconds_left=None))
+    said.end()
+    assert said.lines[-1][1] == "1000 of 1000 archived"
+
+
+@pytest.mark.parametrize("columns", [20, 40, 50, 80, 200])
+def test_the_bar_fits_its_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "20")
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    bar = Bar()
+    bar.told(standing(failed=30, waiting="paused: batchgen ctl BATCH --go continues"))
+    bar.end()
+    lines = [line for line in screen.getvalue().replace("\r", "\n").splitlines() if not line.startswith("\x1b")]
+    assert max(len(line) for line in lines) <= columns
+    assert {"█", "▒", "░"} <= set(screen.getvalue())
+    assert "paused" in screen.getvalue()
