@@ -25,7 +25,7 @@ from batchgen.archive import Archive
 from batchgen.download import Downloader
 from batchgen.errors import AccountError, ArchiveError, DeadLinkError, DownloadError, LedgerError
 from batchgen.ledger import Ledger
-from batchgen.ledger.ledger import LINK_LIFE_SECONDS
+from batchgen.ledger.ledger import LINK_LIFE_SECONDS, Video
 from batchgen.model import Clip, Job, Kept, State
 from batchgen.retry import backoff
 from batchgen.service import Client, Submitted, TaskStatus, TaskWord, Verdict
@@ -189,10 +189,12 @@ class Pipeline:
     async def fetch(self, job: Job) -> Job:
         """Bring the video home, for every row that wants it."""
         try:
-            if not await self._copy_kept(job):
+            videos = await self._copy_kept(job)
+            if videos is None:
                 job = await self._with_links(job)
+                videos = []
                 for part, url in enumerate(job.urls):
-                    await self._fetch_part(job, part, url)
+                    videos += await self._fetch_part(job, part, url)
         except DeadLinkError as error:
             return self._dead_link(job, error)
         except (DownloadError, ArchiveError) as error:
@@ -201,9 +203,8 @@ class Pipeline:
             return self._fetch_later(job, error)
         except OSError as error:
             raise ArchiveError(f"{self._archive} cannot be written: {error.strerror}", full=True) from None
-        return self._ledger.save(
-            replace(job, state=State.ARCHIVED, fail_code=None, fail_message=None, remake=False, tries=0, wait=0.0)
-        )
+        job = replace(job, state=State.ARCHIVED, fail_code=None, fail_message=None, remake=False, tries=0, wait=0.0)
+        return self._ledger.archive(job, videos)
 
     async def _with_links(self, job: Job) -> Job:
         if job.urls:
@@ -218,16 +219,18 @@ class Pipeline:
             raise DeadLinkError("the service no longer knows the task")
         raise DownloadError(f"the service does not give the video's link now: {status.message or status.word.value}")
 
-    async def _fetch_part(self, job: Job, part: int, url: str) -> None:
+    async def _fetch_part(self, job: Job, part: int, url: str) -> list[Video]:
         rows = self._ledger.missing_videos(job, part)
-        if rows:
-            with self._archive.scratch() as file:
-                clip = await self._downloader.fetch(url, file)
-                await self._keep(rows, part, file, clip)
+        if not rows:
+            return []
+        with self._archive.scratch() as file:
+            clip = await self._downloader.fetch(url, file)
+            return await self._keep(rows, part, file, clip)
 
-    async def _copy_kept(self, job: Job) -> bool:
-        """Take the video from where it is kept already, for another row or another batch; False if it is not."""
+    async def _copy_kept(self, job: Job) -> list[Video] | None:
+        """Take the video from where it is kept already, for another row or another batch; None if it is not."""
         kept = self._ledger.kept(job) or job.source
+        videos: list[Video] = []
         for part, item in enumerate(kept):
             rows = self._ledger.missing_videos(job, part)
             if not rows:
@@ -236,16 +239,18 @@ class Pipeline:
                 try:
                     whole = await asyncio.to_thread(_copy, self._archive.read(item.place), file, item)
                 except ArchiveError:
-                    return False
+                    return None
                 if not whole:
-                    return False
-                await self._keep(rows, part, file, item.clip)
-        return bool(kept)
+                    return None
+                videos += await self._keep(rows, part, file, item.clip)
+        return videos if kept else None
 
-    async def _keep(self, rows: list[tuple[int, str]], part: int, file: BinaryIO, clip: Clip) -> None:
+    async def _keep(self, rows: list[tuple[int, str]], part: int, file: BinaryIO, clip: Clip) -> list[Video]:
+        videos = []
         for row, name in rows:
             place = await asyncio.to_thread(self._archive.keep, file, _part_name(name, part), clip)
-            self._ledger.archived(row, part, place, clip)
+            videos.append(Video(row, part, place, clip))
+        return videos
 
     def _dead_link(self, job: Job, error: DeadLinkError) -> Job:
         job = replace(job, tries=job.tries + 1, urls=(), fail_message=str(error))

@@ -95,7 +95,8 @@ def forget(ledger: Ledger, damaged: tuple[Damage, ...]) -> int:
     with ledger.database.transaction():
         for damage in damaged:
             ledger.database.execute(
-                "DELETE FROM video WHERE place = ? AND row IN (SELECT row FROM row WHERE id = ?)",
+                "DELETE FROM video WHERE row IN "
+                "(SELECT row FROM video JOIN row USING (row) WHERE place = ? AND id = ?)",
                 (damage.place, damage.id),
             )
         return ledger.database.execute(

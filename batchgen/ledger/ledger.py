@@ -4,11 +4,11 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from batchgen.errors import LedgerError
 from batchgen.ledger.database import Database
@@ -35,6 +35,15 @@ class ResultRow:
     places: tuple[str, ...]
     bytes: int | None
     sha256: tuple[str, ...]
+
+
+class Video(NamedTuple):
+    """A part of a row's video, complete and durable at its place."""
+
+    row: int
+    part: int  # of a task that gave several, from 0
+    place: str
+    clip: Clip
 
 
 def token_hash(token: str) -> bytes:
@@ -256,12 +265,28 @@ class Ledger:
         )
         return tuple(Kept(place, Clip(size, sha256.hex())) for place, size, sha256 in found)
 
-    def archived(self, row: int, part: int, place: str, clip: Clip) -> None:
-        """Record that a row has a part of its video, complete and durable, at ``place``."""
-        self.database.execute(
-            "INSERT OR REPLACE INTO video VALUES (?, ?, ?, ?, ?, ?)",
-            (row, part, place, clip.bytes, bytes.fromhex(clip.sha256), time.time()),
-        )
+    def archive(self, job: Job, videos: Iterable[Video]) -> Job:
+        """Record that the job's rows have all parts of its video, complete and durable, together with the job.
+
+        All at once: a row has every part or none, so that what is kept for it can be copied for another.
+        """
+        with self.database.transaction():
+            self.database.execute_many(
+                "INSERT OR REPLACE INTO video VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (
+                        video.row,
+                        video.part,
+                        video.place,
+                        video.clip.bytes,
+                        bytes.fromhex(video.clip.sha256),
+                        time.time(),
+                    )
+                    for video in videos
+                ),
+            )
+            self.write(job)
+        return job
 
     # -- what there is to tell
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from batchgen import naming
 from batchgen.ledger import Intake, Ledger, take_in
 from batchgen.ledger.intake import Naming
+from batchgen.ledger.ledger import Video
 from batchgen.model import Clip, Job, Problem, Request, Row, State
 
 RULES = Naming(naming.content_id, naming.Template("{id}").name, naming.fold, naming.apart)
@@ -50,9 +51,8 @@ numbers = count()
 def make(ledger: Ledger, job: Job) -> None:
     job = ledger.intend(job)
     job = ledger.settle(replace(job, state=State.IN_FLIGHT, task_id=f"t{next(numbers)}", attempts=1), "accepted", "")
-    for key, name in ledger.missing_videos(job, 0):
-        ledger.archived(key, 0, name, CLIP)
-    ledger.save(replace(job, state=State.ARCHIVED))
+    videos = [Video(key, 0, name, CLIP) for key, name in ledger.missing_videos(job, 0)]
+    ledger.archive(replace(job, state=State.ARCHIVED), videos)
 
 
 def test_rows_are_paid_for_in_the_order_of_the_manifest(ledger: Ledger) -> None:

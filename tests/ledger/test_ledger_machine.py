@@ -19,7 +19,7 @@ from batchgen import paid
 from batchgen.errors import LedgerError, UsageError
 from batchgen.ledger import Ledger, doubt, take_in
 from batchgen.ledger import ledger as ledger_module
-from batchgen.ledger.ledger import token_hash
+from batchgen.ledger.ledger import Video, token_hash
 from batchgen.model import Clip, Job, Request, Row, State
 from tests.ledger.test_intake import RULES, request
 
@@ -357,9 +357,9 @@ class LedgerMachine(RuleBasedStateMachine):
             job = replace(job, state=State.PENDING, task_id=None)
         self.ledger.save(job)
 
-    @rule(rows=st.integers(0, 3), ends=YES)
+    @rule(ends=YES)
     @while_some(State.RENDERED)
-    def fetch(self, rows: int, ends: bool) -> None:
+    def fetch(self, ends: bool) -> None:
         job = self.ledger.take_rendered(self.clock.now)
         due = [want for want in self.wants if want.state is State.RENDERED]
         assert (job is None) == (not due)
@@ -369,11 +369,11 @@ class LedgerMachine(RuleBasedStateMachine):
         assert want.completed == min(other.completed for other in due), "not the link that dies first"
         lacking = self.ledger.missing_videos(job, 0)
         assert len(lacking) == sum(line.want is want and not line.archived for line in self.lines)
-        for row, name in lacking if ends else lacking[:rows]:
-            self.ledger.archived(row, 0, name, CLIP)
-            self._line_of_row(row).archived = True
         if ends:
-            self.ledger.save(replace(job, state=State.ARCHIVED, remake=False))
+            videos = [Video(row, 0, name, CLIP) for row, name in lacking]
+            self.ledger.archive(replace(job, state=State.ARCHIVED, remake=False), videos)
+            for row, _ in lacking:
+                self._line_of_row(row).archived = True
             want.state, want.remake = State.ARCHIVED, False
         self.ledger.rouse(job.key)
 

@@ -16,6 +16,7 @@ from batchgen import naming
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger, ResultRow, take_in
 from batchgen.ledger.intake import Naming
+from batchgen.ledger.ledger import Video
 from batchgen.manifest import headings
 from batchgen.model import Clip, Request, Row, State
 from batchgen.report import workbook
@@ -62,9 +63,9 @@ def ledger() -> Iterator[Ledger]:
             assert job
             intended = replace(opened.intend(job), state=State.IN_FLIGHT, task_id=f"t{job.key}", attempts=1)
             settled = opened.settle(intended, "accepted", "")
-            for key, _ in opened.missing_videos(settled, 0):
-                opened.archived(key, 0, place, Clip(12345, "ab" * 32))
-            opened.save(replace(settled, state=State.ARCHIVED))
+            clip = Clip(12345, "ab" * 32)
+            videos = [Video(key, 0, place, clip) for key, _ in opened.missing_videos(settled, 0)]
+            opened.archive(replace(settled, state=State.ARCHIVED), videos)
         yield opened
 
 

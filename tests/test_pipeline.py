@@ -1,0 +1,120 @@
+"""One job, step by step, between a real ledger and archive and a service that says what it is told to."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from math import inf
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from batchgen import naming
+from batchgen.account import Account
+from batchgen.archive import open_archive
+from batchgen.errors import DownloadError
+from batchgen.ledger import Ledger, money, take_in
+from batchgen.ledger.intake import Naming
+from batchgen.model import Clip, Job, Request, Row, State
+from batchgen.pipeline import Pipeline
+from batchgen.service.polling import Polling
+from batchgen.service.wire import TaskStatus, TaskWord
+from batchgen.settings import Limits
+from batchgen.spending import Spending
+from batchgen.verify import Damage, forget
+
+RULES = Naming(naming.content_id, naming.Template().name, naming.fold, naming.apart)
+REQUEST = Request("wan-2-5", "text-to-video", "a lake", seed=7)
+LINKS = ("https://host.example/1", "https://host.example/2")
+
+
+class Host:
+    """The host of the videos: gives each link's text as a video, but for links that it is told to refuse."""
+
+    def __init__(self) -> None:
+        self.refuses: set[str] = set()
+        self.asked: list[str] = []
+
+    async def fetch(self, url: str, file: BinaryIO) -> Clip:
+        self.asked.append(url)
+        if url in self.refuses:
+            raise DownloadError("the host answered HTTP 500")
+        file.seek(0)
+        file.truncate()
+        file.write(url.encode())
+        return Clip(len(url), sha256(url.encode()).hexdigest())
+
+
+class Service:
+    """The service: says of every task that it has ended."""
+
+    async def status(self, task_id: str) -> TaskStatus:
+        return TaskStatus(TaskWord.SUCCESS, urls=LINKS, completed_at=1.0)
+
+
+class Stage:
+    """A batch of rows that share one task, which has given two videos."""
+
+    def __init__(self, folder: Path, ledger: Ledger) -> None:
+        self.ledger, self.host = ledger, Host()
+        self.archive = open_archive(str(folder / "videos"), tag="t", scratch=folder, home=folder)
+        self.archive.probe()
+        account = Account(10_000, 10)
+        service: Any = Service()
+        host: Any = self.host
+        spending = Spending(ledger, Limits())
+        self.pipeline = Pipeline(ledger, account, Polling(), service, host, self.archive, spending)
+
+    def take_in(self, *ids: str) -> None:
+        assert take_in(self.ledger, [Row(n, n, REQUEST, name, {}) for n, name in enumerate(ids, 1)], RULES).is_usable
+
+    def rendered(self) -> Job:
+        job = self.ledger.next_pending()
+        assert job
+        job = replace(self.pipeline.intend(job), state=State.IN_FLIGHT, task_id="task_1", attempts=1)
+        return self.ledger.save(replace(self.ledger.settle(job, "accepted", ""), state=State.RENDERED, urls=LINKS))
+
+    def videos(self) -> Sequence[tuple[str, ...]]:
+        return [row.places for row in self.ledger.results()]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        money.begin_run(ledger)
+        yield Stage(tmp_path, ledger)
+
+
+async def test_a_row_has_all_videos_of_its_task_or_is_not_archived(stage: Stage) -> None:
+    stage.take_in("a", "b")
+    stage.host.refuses = {LINKS[1]}
+    job = await stage.pipeline.fetch(stage.rendered())
+    assert (job.state, stage.videos()) == (State.RENDERED, [(), ()])
+    stage.host.refuses.clear()
+    job = await stage.pipeline.fetch(job)
+    assert job.state is State.ARCHIVED
+    assert stage.videos() == [("videos/a.mp4", "videos/a_2.mp4"), ("videos/b.mp4", "videos/b_2.mp4")]
+
+
+async def test_a_row_that_joins_later_is_given_copies_of_all_videos(stage: Stage) -> None:
+    stage.take_in("a")
+    await stage.pipeline.fetch(stage.rendered())
+    stage.take_in("a", "b")
+    stage.host.asked.clear()
+    job = stage.ledger.take_rendered(inf)
+    assert job
+    await stage.pipeline.fetch(job)
+    assert stage.videos()[1] == ("videos/b.mp4", "videos/b_2.mp4")
+    assert stage.host.asked == []
+
+
+async def test_a_second_video_that_is_lost_is_fetched_again(stage: Stage, tmp_path: Path) -> None:
+    stage.take_in("a")
+    await stage.pipeline.fetch(stage.rendered())
+    (tmp_path / "videos" / "a_2.mp4").unlink()
+    assert forget(stage.ledger, (Damage("a", "videos/a_2.mp4", "missing"),)) == 1
+    job = stage.ledger.take_rendered(inf)
+    assert job
+    assert (await stage.pipeline.fetch(job)).state is State.ARCHIVED
+    assert stage.videos() == [("videos/a.mp4", "videos/a_2.mp4")]
+    assert (tmp_path / "videos" / "a_2.mp4").read_text() == LINKS[1]
