@@ -7,12 +7,15 @@ BatchgenError
 ├── LimitReachedError     4   a limit of the user's own is reached; nothing more is submitted
 ├── BatchBusyError       75   another run holds this batch
 ├── LedgerError           2   the ledger cannot be used as it stands
+├── FaultError            1   what nobody foresaw: a mistake of ours, or a machine that gives out
 ├── ArchiveError          1   the destination cannot take or give a file
 └── DownloadError         1   a video could not be fetched; another try may do
     └── DeadLinkError     1   its link is gone: the service has to be asked for another
 """
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from batchgen.model import Problem
 
@@ -60,6 +63,30 @@ class LedgerError(BatchgenError):
     """The ledger is of another service, of an unknown form, damaged, or gone."""
 
     exit_code = 2
+
+
+class FaultError(BatchgenError):
+    """What nobody foresaw: a mistake of ours, or a machine that gives out. The cause's own words may hold secrets.
+
+    ``details`` names where they are written, if anywhere.
+    """
+
+    def __init__(self, cause: BaseException, details: str | None = None) -> None:
+        where = f"; {details} has the details" if details else ""
+        super().__init__(f"{_unforeseen(cause)}{where}. What is paid is in the ledger: run the same command again")
+
+
+def _unforeseen(cause: BaseException) -> str:
+    if isinstance(cause, MemoryError):
+        return "the memory of this machine is used up"
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"{cause.filename or 'the system'}: {cause.strerror}"
+    kind = type(cause)
+    if kind.__module__ == "sqlite3":
+        return f"the ledger cannot be read or written: {cause}"
+    ours = [frame for frame in traceback.extract_tb(cause.__traceback__) if "batchgen" in Path(frame.filename).parts]
+    place = f" at {Path(ours[-1].filename).name}, line {ours[-1].lineno}" if ours else ""
+    return f"a mistake in batchgen itself, not in what you gave it ({kind.__name__}{place})"
 
 
 class ArchiveError(BatchgenError):

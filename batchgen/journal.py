@@ -13,6 +13,8 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from batchgen.errors import BatchgenError, FaultError
+
 SIZE_LIMIT_BYTES = 20_000_000
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SECRETS = re.compile(r"Bearer\s+\S+|(?<=\?)[^\s\"'<>]+", re.IGNORECASE)
@@ -66,9 +68,19 @@ def journal(path: Path, key: str, *, verbose: bool) -> Iterator[None]:
     logger.propagate = False
     alarm = logging.StreamHandler(sys.stderr)  # what must be seen even where no file can be written
     alarm.setLevel(logging.CRITICAL)
+    others = [logging.getLogger(name) for name in ("asyncio", "aiohttp")]
+    for other in others:  # they would shout on the terminal
+        other.propagate = False
+        other.handlers = [handler]
     logger.handlers = [handler, alarm]
     try:
         yield
+    except BatchgenError:
+        raise
+    except Exception as error:
+        logger.error("unexpected error", exc_info=error)
+        raise FaultError(error, str(path)) from error
     finally:
-        logger.handlers = []
+        for each in (logger, *others):
+            each.handlers = []
         handler.close()

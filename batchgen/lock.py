@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from batchgen.errors import BatchBusyError
+from batchgen.errors import BatchBusyError, UsageError
 
 TRIES = 4  # whoever only looks whether it is held has it for a moment
 BETWEEN_TRIES_SECONDS = 0.05
@@ -34,7 +34,10 @@ class Lock:
         self._path = path
 
     def __enter__(self) -> Self:
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise UsageError(f"the batch's folder {self._path.parent} cannot be written: {error.strerror}") from None
         if not self._is_taken():
             found = _read(self._file)
             os.close(self._file)

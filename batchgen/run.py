@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -22,7 +22,7 @@ from batchgen.callbacks import REPEATS_SECONDS, Callbacks
 from batchgen.catalog import MICRO
 from batchgen.control import Desk
 from batchgen.download import Downloader
-from batchgen.errors import ArchiveError, BatchgenError, LimitReachedError, UsageError
+from batchgen.errors import ArchiveError, LedgerError, LimitReachedError, UsageError
 from batchgen.folder import open_batch, remember, with_memory
 from batchgen.ledger import Ledger, money
 from batchgen.model import State
@@ -91,11 +91,9 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         _take_in(settings, ledger, listener)
         _begin(settings, ledger, listener)
         batch = _run_work(settings, ledger, listener, service) if ledger.has_work() else None
-        write_results(ledger, settings.batch)
-        write_report(ledger, settings.batch)
-        money.end_run(ledger)
+        problem = _write_all(ledger, settings.batch)
         paid.record(ledger, settings.batch, paid.index_path())
-        summary = _summary(settings, ledger, batch, time.monotonic() - started)
+        summary = _summary(settings, ledger, batch, problem, time.monotonic() - started)
         log.info("run ended", extra=asdict(summary))
         return summary
 
@@ -103,7 +101,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
 def _run_work(settings: Settings, ledger: Ledger, listener: Listener, service: Service) -> Batch:
     archive = open_settings_archive(settings, ledger)
     _prove(archive)
-    ledger.database.load_ballast()
+    _set_space_aside(ledger, settings.batch)
     desk = Desk(settings.batch)
     try:
         return asyncio.run(_work(settings, ledger, archive, listener, service, desk))
@@ -111,7 +109,8 @@ def _run_work(settings: Settings, ledger: Ledger, listener: Listener, service: S
         listener.progress.end()
         desk.close()
         ledger.database.drop_ballast()
-        ledger.recover()
+        with suppress(LedgerError):  # as the next run does in any case
+            ledger.recover()
 
 
 # -- before anything is sent
@@ -164,6 +163,14 @@ def _prove(archive: Archive) -> None:
         raise UsageError(f"{error}. Nothing was sent") from None
 
 
+def _set_space_aside(ledger: Ledger, folder: Path) -> None:
+    try:
+        ledger.database.load_ballast()
+    except OSError as error:
+        ledger.database.drop_ballast()
+        raise UsageError(f"the batch's folder {folder} cannot be written: {error.strerror}. Nothing was sent") from None
+
+
 # -- the run
 
 
@@ -199,7 +206,8 @@ async def _work(
             await _compare_with_balance(client, account, ledger, spending, listener)
         with _signals(loop, batch, listener):
             await steering.beside(batch)
-        ledger.remember({"account": account.memory(), "polling": polling.memory()})
+        with suppress(LedgerError):  # a full disk: the next run learns it anew
+            ledger.remember({"account": account.memory(), "polling": polling.memory()})
     return batch
 
 
@@ -265,6 +273,24 @@ def _signals(loop: asyncio.AbstractEventLoop, batch: Batch, listener: Listener) 
             loop.remove_signal_handler(number)
 
 
+def _write_all(ledger: Ledger, folder: Path) -> str | None:
+    """Write what a person looks at, and that the run has ended; returns what kept it from being written."""
+    problem = None
+    try:
+        write_results(ledger, folder)
+    except OSError as error:
+        problem = f"the results in {folder} cannot be written: {error.strerror}"
+    write_report(ledger, folder)
+    try:
+        money.end_run(ledger)
+    except LedgerError as error:
+        problem = str(error)
+    if problem:
+        log.error("not all could be written", extra={"reason": problem})
+        problem += "; all that is paid is in the ledger: mend that, and run the same command again"
+    return problem
+
+
 def write_results(ledger: Ledger, folder: Path) -> None:
     """Write the batch's results.csv, and failures.csv where rows failed."""
     further = json.loads(ledger.fact("columns") or "[]")
@@ -281,15 +307,17 @@ def write_report(ledger: Ledger, folder: Path) -> None:
     try:
         page.sweep(folder)
         page.write(ledger, folder)
-    except (OSError, BatchgenError) as error:
-        log.error("the report could not be written", extra={"reason": str(error)})
+    except Exception:
+        log.exception("the report could not be written")
 
 
-def _summary(settings: Settings, ledger: Ledger, work: Batch | None, seconds: float) -> Summary:
+def _summary(settings: Settings, ledger: Ledger, work: Batch | None, problem: str | None, seconds: float) -> Summary:
     counts = ledger.counts()
     stopped = work.stopped if work else None
     if stopped and stopped.exit_code == LimitReachedError.exit_code and not counts[State.PENDING]:
         stopped = None  # it kept nothing from being made
+    if problem:
+        stopped = Stop(f"{stopped.reason}; {problem}", stopped.exit_code) if stopped else Stop(problem, 1)
     unfinished = sum(counts.values()) - counts[State.ARCHIVED]
     return Summary(
         batch=str(settings.batch),

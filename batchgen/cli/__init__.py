@@ -9,7 +9,7 @@ import click
 from batchgen import __version__
 from batchgen.cli import looking, running, settling, starting, steering
 from batchgen.cli.terminal import say, shown
-from batchgen.errors import BatchgenError, ManifestError
+from batchgen.errors import BatchgenError, FaultError, ManifestError
 
 
 def main() -> NoReturn:
@@ -37,6 +37,10 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
+    except Exception as error:
+        fault = FaultError(error)
+        say(f"batchgen: {shown(str(fault))}")
+        code = fault.exit_code
     sys.exit(code if isinstance(code, int) else 0)
 
 
