@@ -58,6 +58,13 @@ class _PrivateFile(RotatingFileHandler):
         pass
 
 
+class _Alarm(logging.Handler):
+    """What must be seen even where no file can be written; above a bar, which has standard error for itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{record.getMessage()}\n")
+
+
 @contextmanager
 def journal(path: Path, key: str, *, verbose: bool) -> Iterator[None]:
     """Write the program's log to ``path`` for as long as the context lasts; ``key`` is never written."""
@@ -66,7 +73,7 @@ def journal(path: Path, key: str, *, verbose: bool) -> Iterator[None]:
     logger = logging.getLogger("batchgen")
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
-    alarm = logging.StreamHandler(sys.stderr)  # what must be seen even where no file can be written
+    alarm = _Alarm()
     alarm.setLevel(logging.CRITICAL)
     others = [logging.getLogger(name) for name in ("asyncio", "aiohttp")]
     for other in others:  # they would shout on the terminal

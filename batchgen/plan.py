@@ -149,13 +149,13 @@ def _copy(batch: Path) -> Ledger:
     path = batch / "ledger.sqlite"
     if not path.is_file():
         return Ledger.open(None)
-    with Ledger.open(path) as ledger:
+    with Ledger.open(path, read_only=True) as ledger:
         return ledger.copy()
 
 
 def read_status(batch: Path) -> Status:
     """Where the batch in a folder stands, also while it runs."""
-    with Ledger.open(batch / "ledger.sqlite") as ledger:
+    with Ledger.open(batch / "ledger.sqlite", read_only=True) as ledger:
         counts = ledger.counts()
         unfetched, oldest = ledger.unfetched()
         return Status(

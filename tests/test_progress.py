@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from batchgen.cli.terminal import progress, say
 from batchgen.model import Job, Request, State
 from batchgen.progress import Bar, Lines, Standing, Tally, duration
 
@@ -143,14 +144,22 @@ def test_the_last_line_says_how_it_ended() -> None:
     assert said.lines[-1][1] == "1000 of 1000 archived"
 
 
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def screen_of(columns: int, monkeypatch: pytest.MonkeyPatch) -> Screen:
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    for name, value in {"COLUMNS": str(columns), "LINES": "20", "TERM": "xterm", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    return screen
+
+
 @pytest.mark.parametrize("columns", [20, 40, 50, 80, 200])
 def test_the_bar_fits_its_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = io.StringIO()
-    monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setenv("LINES", "20")
-    monkeypatch.setattr("sys.stderr", screen)
-    monkeypatch.setenv("TTY_COMPATIBLE", "1")
-    monkeypatch.setenv("NO_COLOR", "1")
+    screen = screen_of(columns, monkeypatch)
     bar = Bar()
     bar.told(standing(failed=30, waiting="paused: batchgen ctl BATCH --go continues"))
     bar.end()
@@ -158,3 +167,25 @@ def test_the_bar_fits_its_terminal(columns: int, monkeypatch: pytest.MonkeyPatch
     assert max(len(line) for line in lines) <= columns
     assert {"█", "▒", "░"} <= set(screen.getvalue())
     assert "paused" in screen.getvalue()
+
+
+def test_the_bar_writes_over_nothing_that_is_said_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = screen_of(80, monkeypatch)
+    bar = Bar()
+    bar.told(STANDING)
+    say("a row [was] edited")
+    bar.end()
+    said = screen.getvalue().index("a row [was] edited\n")
+    assert "█" in screen.getvalue()[said:], "it is said above the bar, which is drawn anew below"
+
+
+@pytest.mark.parametrize(("term", "plain"), [("dumb", False), ("", False), ("xterm", True)])
+def test_where_nothing_can_be_redrawn_or_seen_there_are_lines(
+    term: str, plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = screen_of(80, monkeypatch)
+    monkeypatch.setenv("TERM", term)
+    shown = progress(plain=plain)
+    shown.told(STANDING)
+    shown.end()
+    assert screen.getvalue() == STANDING.sentence() + "\n"

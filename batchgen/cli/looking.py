@@ -8,7 +8,8 @@ import click
 from batchgen.cli import options
 from batchgen.cli.options import PATH
 from batchgen.cli.running import run_batch
-from batchgen.cli.terminal import require, say, shown
+from batchgen.cli.terminal import progress, require, say, shown
+from batchgen.errors import UsageError
 from batchgen.settings import Limits, Settings, batch_folder, read_prices
 
 
@@ -33,15 +34,22 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, .
 
 @click.command(short_help="Where a batch stands.")
 @click.argument("batch", type=PATH)
+@click.option("--watch", is_flag=True, help="Show it live while a run lasts; Ctrl-C ends the watching alone.")
+@options.PLAIN
 @click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
-def status(batch: Path, as_json: bool) -> None:
-    """Say where the batch in the folder BATCH stands.
+def status(batch: Path, watch: bool, plain: bool, as_json: bool) -> None:
+    """Say where the batch in the folder BATCH stands, or watch it run.
 
-    Example: batchgen status prompts.batch
+    Example: batchgen status prompts.batch --watch
     """
     from batchgen.plan import read_status
+    from batchgen.watch import watch as look_on
 
     require(batch)
+    if watch and as_json:
+        raise UsageError("--watch and --json exclude each other: choose one")
+    if watch and not look_on(batch, progress(plain=plain), say):
+        say(shown(f"no run holds {batch}: so it stands"))
     found = read_status(batch)
     click.echo(found.to_json() if as_json else shown(found.sentences()))
 

@@ -44,6 +44,7 @@ SERVICE = (
 PRICE = click.option(
     "--price", "prices", multiple=True, metavar="RES=USD", help="What a second of video costs, like 720p=0.08."
 )
+PLAIN = click.option("--plain", is_flag=True, help="Show progress in plain lines, as for a screen reader.")
 FETCH = (
     click.option("--to", metavar="DEST", help="A folder, or s3://bucket/prefix.  [default: DIR/videos]"),
     click.option("--rate", type=click.IntRange(min=1), default=10000, show_default=True, help="Requests a minute."),
@@ -64,6 +65,7 @@ FETCH = (
     *SERVICE,
     click.option("--json", "as_json", is_flag=True, help="Print the summary as one line of JSON."),
     click.option("--quiet", is_flag=True, help="Print only what needs a person."),
+    PLAIN,
     click.option("--verbose", is_flag=True, help="Write more into run.log."),
 )
 RUN = (

@@ -1,6 +1,5 @@
 """The commands that work on a batch: run, resume, rescue."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +8,10 @@ import click
 from batchgen.cli import options
 from batchgen.cli.options import PATH
 from batchgen.cli.service import service_of
-from batchgen.cli.terminal import require, say, shown, size
+from batchgen.cli.terminal import progress, require, say, shown, size
 from batchgen.settings import batch_folder
 
 if TYPE_CHECKING:
-    from batchgen.progress import Progress
     from batchgen.run import Summary
 
 
@@ -54,28 +52,20 @@ def rescue(batch: Path, **flags: Any) -> None:
     run_batch(batch, None, may_submit=False, **flags)
 
 
-def run_batch(batch: Path, manifest: Path | None, *, as_json: bool, quiet: bool, verbose: bool, **flags: Any) -> None:
+def run_batch(
+    batch: Path, manifest: Path | None, *, as_json: bool, quiet: bool, plain: bool, verbose: bool, **flags: Any
+) -> None:
     """Run a batch as the flags say, and exit as it ended."""
     from batchgen.run import Listener, run
 
     settings = options.to_settings(batch, manifest, **flags)
-    listener = Listener(lambda text: say(shown(text)), _progress(quiet=quiet), verbose)
+    listener = Listener(lambda text: say(shown(text)), progress(quiet=quiet, plain=plain), verbose)
     summary = run(settings, listener, service_of(settings))
     if as_json:
         click.echo(summary.to_json())
     elif not (quiet and summary.exit == 0):
         _print_summary(summary)
     raise click.exceptions.Exit(summary.exit)
-
-
-def _progress(*, quiet: bool) -> "Progress":
-    from batchgen.progress import Bar, Lines, Silent
-
-    if quiet:
-        return Silent()
-    if sys.stderr.isatty():
-        return Bar()
-    return Lines(say)
 
 
 def _print_summary(summary: "Summary") -> None:

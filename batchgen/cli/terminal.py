@@ -1,13 +1,18 @@
 """Words on a terminal."""
 
+import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import click
+if TYPE_CHECKING:
+    from batchgen.progress import Progress
 
 
 def say(text: str) -> None:
-    """Say something to a person, on standard error."""
-    click.echo(text, err=True)
+    """Say something to a person, on standard error: above the bar, where there is one (click would write over it)."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def shown(text: str) -> str:
@@ -22,6 +27,16 @@ def size(count: float) -> str:
             break
         count /= 1000
     return f"{count:.1f} {unit}" if unit != "bytes" else f"{count:.0f} bytes"
+
+
+def progress(*, quiet: bool = False, plain: bool = False) -> "Progress":
+    """How a run's progress is shown here: not at all, in lines, or as a bar where one can be drawn over."""
+    from batchgen.progress import Bar, Lines, Silent
+
+    if quiet:
+        return Silent()
+    can_redraw = sys.stderr.isatty() and os.environ.get("TERM", "dumb").lower() not in ("", "dumb", "unknown")
+    return Bar() if can_redraw and not plain else Lines(lambda text: say(shown(text)))
 
 
 def require(batch: Path) -> None:

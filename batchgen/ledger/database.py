@@ -20,19 +20,36 @@ BALLAST_BYTES = 262_144  # the pages of some hundred answers
 class Database:
     """The connection. Driver errors become a :class:`LedgerError` that names the file."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Open ``path``, made where it is missing; None: a temporary one that nobody else sees."""
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+        """Open ``path``, made where it is missing; None: a temporary one that nobody else sees.
+
+        ``read_only``: nothing of the file is changed; one of an older version is copied, and the copy is read.
+        """
         self.path = path
         self._name = str(path) if path else "the temporary ledger"
-        self._connection = sqlite3.connect(str(path) if path else "", isolation_level=None, timeout=30)
         try:
-            self._prepare()
+            self._connection = _connect(path, read_only=read_only)
+        except sqlite3.OperationalError as error:
+            raise LedgerError(f"{self._name} cannot be opened: {error}") from None
+        try:
+            if not read_only or self._is_old():
+                self._prepare()
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise LedgerError(f"{self._name} cannot be used as a ledger: {error}") from None
         except LedgerError:
             self._connection.close()
             raise
+
+    def _is_old(self) -> bool:
+        """Whether the file has to be read from a copy, which then is what this is."""
+        if self._connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
+            return False
+        copy = _connect(None)
+        self._connection.backup(copy)
+        self._connection.close()
+        self._connection, self.path = copy, None
+        return True
 
     def _prepare(self) -> None:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
@@ -150,6 +167,11 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _connect(path: Path | None, *, read_only: bool = False) -> sqlite3.Connection:
+    name = f"{path.absolute().as_uri()}?mode=ro" if path and read_only else str(path or "")
+    return sqlite3.connect(name, isolation_level=None, timeout=30, uri=read_only)
 
 
 def _has_room(folder: Path) -> bool:

@@ -62,9 +62,9 @@ class Ledger:
         database.execute("CREATE TEMP TABLE resting (job INTEGER PRIMARY KEY, until REAL NOT NULL)")
 
     @classmethod
-    def open(cls, path: Path | None) -> "Ledger":
-        """The ledger at ``path``, made where it is missing; None: a temporary one."""
-        return cls(Database(path))
+    def open(cls, path: Path | None, *, read_only: bool = False) -> "Ledger":
+        """The ledger at ``path``, made where it is missing; None: a temporary one. ``read_only``: to look at."""
+        return cls(Database(path, read_only=read_only))
 
     def copy(self) -> "Ledger":
         """A temporary copy, to see what a run would do."""

@@ -142,3 +142,24 @@ async def test_what_is_said_while_a_batch_runs_is_for_its_owner_and_is_gone_afte
         assert said.stat().st_mode & 0o077 == 0
         await ended(process)
         assert not said.exists()
+
+
+async def test_a_running_batch_is_watched_to_its_end(tmp_path: Path) -> None:
+    async with emulated(speed=50.0) as emulator:
+        process = await begin(emulator, tmp_path)
+        watched = await batchgen("status", BATCH, "--watch", cwd=tmp_path)
+        assert (await ended(process)).code == 0
+    assert (watched.code, "of 8 archived" in watched.err) == (0, True)
+    assert "8 archived" in watched.out
+
+
+async def test_who_stops_watching_stops_nothing_else(tmp_path: Path) -> None:
+    async with emulated(speed=50.0) as emulator:
+        process = await begin(emulator, tmp_path)
+        watching = await start("status", BATCH, "--watch", cwd=tmp_path)
+        assert watching.stderr
+        await watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        watched = await ended(watching)
+        assert (watched.code, "8 rows of" in watched.out) == (0, True)
+        assert (await ended(process)).summary["archived"] == 8

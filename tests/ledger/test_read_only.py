@@ -1,0 +1,64 @@
+"""Who only looks at a ledger changes nothing of it, and does not hold up who writes it."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from batchgen.errors import LedgerError
+from batchgen.ledger import Ledger
+from tests.ledger.test_migration import old_ledger
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith("-shm")}
+
+
+def test_a_ledger_is_read_and_not_changed(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.remember({"service": "x"})
+        before = files(tmp_path)
+        with Ledger.open(tmp_path / "ledger.sqlite", read_only=True) as looked_at:
+            assert looked_at.fact("service") == "x"
+            with pytest.raises(LedgerError):
+                looked_at.remember({"service": "y"})
+        assert files(tmp_path) == before
+
+
+def test_an_older_ledger_is_read_from_a_copy_and_stays_as_it_is(tmp_path: Path) -> None:
+    before = old_ledger(tmp_path / "old.sqlite").read_bytes()
+    with Ledger.open(tmp_path / "old.sqlite", read_only=True) as ledger:
+        assert ledger.paid_tasks() == 1
+    assert (tmp_path / "old.sqlite").read_bytes() == before
+
+
+def test_a_ledger_is_read_while_a_run_writes_it(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.remember({"service": "x"})
+        with ledger.database.transaction():
+            ledger.database.execute("UPDATE fact SET value = 'y'")
+            with Ledger.open(tmp_path / "ledger.sqlite", read_only=True) as looked_at:
+                assert looked_at.fact("service") == "x"
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(100)])
+def test_what_is_no_ledger_is_refused_and_not_made_one(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(LedgerError):
+        Ledger.open(path, read_only=True)
+    assert path.read_bytes() == content
+
+
+def test_a_ledger_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError):
+        Ledger.open(tmp_path / "ledger.sqlite", read_only=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_newer_ledger_is_left_to_a_newer_program(tmp_path: Path) -> None:
+    Ledger.open(tmp_path / "ledger.sqlite").close()
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(LedgerError, match="schema 99"):
+        Ledger.open(tmp_path / "ledger.sqlite", read_only=True)
