@@ -1,5 +1,6 @@
 """The batch's folder: one run at a time, its ledger, what it remembers, and what is refused."""
 
+import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from batchgen.errors import LedgerError, UsageError
 from batchgen.journal import journal
 from batchgen.ledger import Ledger
 from batchgen.lock import Lock
-from batchgen.settings import Settings
+from batchgen.manifest.standard_input import STEM
+from batchgen.settings import STANDARD_INPUT, Settings
 
 LEDGER = "ledger.sqlite"
 _OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".lock", ".ballast", ".control.json", "run.log")
@@ -82,35 +84,53 @@ def _check_service(ledger: Ledger, settings: Settings) -> None:
 
 
 def with_memory(settings: Settings, ledger: Ledger) -> Settings:
-    """The settings, with what the flags leave open as the batch remembers it."""
+    """The settings, with what the flags leave open as the batch remembers it.
+
+    What was said of another manifest than the present one (its encoding, sheet, overrides) does not hold for this.
+    """
+    manifest = settings.manifest
+    if manifest is None and (remembered := ledger.fact("manifest")):
+        manifest = Path(remembered)
+    is_same = manifest is not None and _is_remembered(manifest, ledger)
 
     def known(name: str, flag: str | None) -> str | None:
         return flag if flag is not None else ledger.fact(name)
 
-    manifest = known("manifest", str(settings.manifest.absolute()) if settings.manifest else None)
+    def of_manifest(name: str, flag: str | None) -> str | None:
+        return flag if flag is not None or not is_same else ledger.fact(name) or None
+
     destination = settings.destination
     if destination is not None and "://" not in destination:
         destination = str(Path(destination).absolute())
+    overrides = of_manifest("overrides", None if settings.overrides is None else json.dumps(settings.overrides))
     return replace(
         settings,
-        manifest=Path(manifest) if manifest else None,
+        manifest=manifest if manifest in (None, STANDARD_INPUT) else Path(manifest).absolute(),
         model=known("model", settings.model) or DEFAULT_MODEL,
         destination=known("destination", destination),
         name=known("name", settings.name),
-        encoding=known("encoding", settings.encoding),
-        sheet=known("sheet", settings.sheet),
+        encoding=of_manifest("encoding", settings.encoding),
+        sheet=of_manifest("sheet", settings.sheet),
+        overrides=tuple(word for word in json.loads(overrides or "[]") if word),
     )
 
 
-def remember(settings: Settings, ledger: Ledger, **more: str) -> None:
-    """Keep the settings that :func:`with_memory` brings back, and ``more``."""
-    facts = {
-        "manifest": str(settings.manifest) if settings.manifest else None,
-        "model": settings.model,
-        "destination": settings.destination,
-        "name": settings.name,
-        "encoding": settings.encoding,
-        "sheet": settings.sheet,
-        **more,
-    }
+def _is_remembered(manifest: Path, ledger: Ledger) -> bool:
+    remembered = Path(ledger.fact("manifest") or "")
+    return remembered.stem == STEM if manifest == STANDARD_INPUT else remembered == manifest.absolute()
+
+
+def remember(settings: Settings, ledger: Ledger, *, partial: bool = False, **more: str) -> None:
+    """Keep the settings that :func:`with_memory` brings back, and ``more``.
+
+    ``partial``: the manifest is only a part of the one that is remembered, which stays.
+    """
+    facts = {"model": settings.model, "destination": settings.destination, "name": settings.name, **more}
+    if not (partial and ledger.fact("manifest")):
+        facts |= {
+            "manifest": str(settings.manifest) if settings.manifest else None,
+            "encoding": settings.encoding or "",
+            "sheet": settings.sheet or "",
+            "overrides": json.dumps(settings.overrides or []),
+        }
     ledger.remember({name: value for name, value in facts.items() if value is not None})

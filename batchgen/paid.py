@@ -93,7 +93,7 @@ def offers(ledger: Ledger, batch: Path, path: Path) -> list[Offer]:
     if not path.is_file():
         return []
     pending = ledger.database.execute(
-        "SELECT job, digest FROM job WHERE state = 'pending' AND wanted > 0 "
+        f"SELECT job, digest FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected} "
         "AND json_extract(request, '$.seed') IS NOT NULL"
     )
     try:

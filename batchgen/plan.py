@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from batchgen import paid
 from batchgen.catalog import MICRO
@@ -11,8 +12,8 @@ from batchgen.folder import with_memory
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.model import State
-from batchgen.settings import Settings
-from batchgen.sheet import describe, take_in_manifest
+from batchgen.settings import STANDARD_INPUT, Settings
+from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest
 
 
 @dataclass(frozen=True)
@@ -114,14 +115,17 @@ class Status:
 def make_plan(settings: Settings) -> Plan:
     """What a run would do. Raises :class:`ManifestError` with every problem of the manifest, if one is fatal."""
     assert settings.manifest
-    with _copy(settings.batch) as ledger:
+    with _copy(settings.batch) as ledger, TemporaryDirectory(prefix="batchgen-") as folder:
         settings = with_memory(settings, ledger)
-        intake, _ = take_in_manifest(settings, ledger)
+        name = "standard input" if settings.manifest == STANDARD_INPUT else str(settings.manifest)
+        with manifest_as_file(settings, Path(folder)) as settings:
+            intake = take_in_manifest(settings, ledger).intake
         ledger.recover()
+        remarks = (*describe(intake, name), *choose(settings.selection, ledger))
         counts = ledger.counts()
         prices = settings.limits.prices
         return Plan(
-            manifest=str(settings.manifest),
+            manifest=name,
             batch=str(settings.batch),
             rows=intake.rows,
             new=intake.new,
@@ -140,7 +144,7 @@ def make_plan(settings: Settings) -> Plan:
             paid_usd=money.paid_price(ledger) / MICRO,
             prices_of=prices.date,
             offered=len(paid.offers(ledger, settings.batch, paid.index_path())),
-            remarks=tuple(describe(intake, str(settings.manifest))),
+            remarks=remarks,
         )
 
 

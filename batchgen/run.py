@@ -23,9 +23,9 @@ from batchgen.catalog import MICRO
 from batchgen.control import Desk
 from batchgen.download import Downloader
 from batchgen.errors import ArchiveError, LedgerError, LimitReachedError, UsageError
-from batchgen.folder import open_batch, remember, with_memory
+from batchgen.folder import open_batch, with_memory
 from batchgen.ledger import Ledger, money
-from batchgen.model import State
+from batchgen.model import Job, State
 from batchgen.pipeline import Pipeline
 from batchgen.progress import Progress, Tally
 from batchgen.report import failures, results
@@ -34,7 +34,7 @@ from batchgen.service import Client
 from batchgen.service.polling import Polling
 from batchgen.service.webhook import Webhook
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, Settings, is_loopback
-from batchgen.sheet import describe, take_in_manifest
+from batchgen.sheet import choose, further_columns, take_in_as_asked
 from batchgen.spending import Spending
 from batchgen.steering import Steering
 
@@ -59,6 +59,7 @@ class Summary:
     pending: int
     in_flight: int
     rendered: int
+    selected: int  # rows that this run was asked for; all, unless a person chose
     submitted: int  # paid tasks that this run started
     reused: int  # rows that share the paid task of another
     bytes: int  # of all archived videos
@@ -87,8 +88,8 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
     """
     started = time.monotonic()
     with open_batch(settings, verbose=listener.verbose) as ledger:
-        settings = with_memory(settings, ledger)
-        _take_in(settings, ledger, listener)
+        asked, settings = settings, with_memory(settings, ledger)
+        take_in_as_asked(asked, settings, ledger, listener.say)
         _begin(settings, ledger, listener)
         batch = _run_work(settings, ledger, listener, service) if ledger.has_work() else None
         problem = _write_all(ledger, settings.batch)
@@ -116,20 +117,10 @@ def _run_work(settings: Settings, ledger: Ledger, listener: Listener, service: S
 # -- before anything is sent
 
 
-def _take_in(settings: Settings, ledger: Ledger, listener: Listener) -> None:
-    if settings.manifest is None:
-        raise UsageError(f"{settings.batch} does not remember a manifest: use batchgen run MANIFEST")
-    if not settings.manifest.exists() and ledger.fact("manifest"):
-        listener.say(f"the manifest {settings.manifest} is gone; its rows are continued as they were")
-        return
-    intake, further = take_in_manifest(settings, ledger)
-    for sentence in describe(intake, str(settings.manifest)):
-        listener.say(sentence)
-    remember(settings, ledger, columns=json.dumps(further))
-
-
 def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     ledger.recover()
+    for sentence in choose(settings.selection, ledger):
+        listener.say(sentence)
     if settings.resubmit_in_doubt and (again := ledger.resubmit_in_doubt()):
         listener.say(f"{again} rows in doubt are submitted again; each may be paid for twice")
     if settings.retry_failed and (again := ledger.retry_failed()):
@@ -189,14 +180,14 @@ async def _work(
         polling = Polling(settings.first_poll, settings.poll_every, memory=ledger.fact("polling"))
         spending = Spending(ledger, settings.limits, Room(settings.batch, archive.free_bytes, ledger.expected_videos))
         pipeline = Pipeline(ledger, account, polling, client, downloader, archive, spending, settings.callback_url)
-        steering = Steering(desk, account, polling, Tally(ledger.counts()), listener.progress)
+        steering = Steering(desk, account, polling, Tally(ledger.counts(selected=True)), listener.progress)
         batch = Batch(
             ledger,
             account,
             polling,
             pipeline,
             downloads=settings.downloads,
-            changed=steering.changed,
+            changed=_counted(ledger, steering),
             may_submit=settings.may_submit,
             callbacks=settings.callback_url is not None,
         )
@@ -291,9 +282,16 @@ def _write_all(ledger: Ledger, folder: Path) -> str | None:
     return problem
 
 
+def _counted(ledger: Ledger, steering: Steering) -> Callable[[Job, Job], None]:
+    """Tell of the jobs that the run was asked for: paid videos of others come home uncounted."""
+    if not ledger.is_selecting:
+        return steering.changed
+    return lambda before, after: steering.changed(before, after) if ledger.is_selected(before) else None
+
+
 def write_results(ledger: Ledger, folder: Path) -> None:
     """Write the batch's results.csv, and failures.csv where rows failed."""
-    further = json.loads(ledger.fact("columns") or "[]")
+    further = further_columns(ledger)
     results.write(ledger, further, folder / "results.csv")
     failures.write(ledger, further, folder / "failures.csv")
 
@@ -312,13 +310,14 @@ def write_report(ledger: Ledger, folder: Path) -> None:
 
 
 def _summary(settings: Settings, ledger: Ledger, work: Batch | None, problem: str | None, seconds: float) -> Summary:
-    counts = ledger.counts()
+    counts, selected = ledger.counts(), ledger.counts(selected=True)
     stopped = work.stopped if work else None
-    if stopped and stopped.exit_code == LimitReachedError.exit_code and not counts[State.PENDING]:
+    if stopped and stopped.exit_code == LimitReachedError.exit_code and not selected[State.PENDING]:
         stopped = None  # it kept nothing from being made
     if problem:
         stopped = Stop(f"{stopped.reason}; {problem}", stopped.exit_code) if stopped else Stop(problem, 1)
-    unfinished = sum(counts.values()) - counts[State.ARCHIVED]
+    paid_open = sum(counts[state] - selected[state] for state in (State.IN_FLIGHT, State.RENDERED))
+    unfinished = sum(selected.values()) - selected[State.ARCHIVED] + paid_open
     return Summary(
         batch=str(settings.batch),
         rows=sum(counts.values()),
@@ -329,6 +328,7 @@ def _summary(settings: Settings, ledger: Ledger, work: Batch | None, problem: st
         pending=counts[State.PENDING],
         in_flight=counts[State.IN_FLIGHT],
         rendered=counts[State.RENDERED],
+        selected=sum(selected.values()),
         submitted=work.submitted if work else 0,
         reused=ledger.reused_rows(),
         bytes=ledger.archived_bytes(),

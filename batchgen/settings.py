@@ -6,14 +6,19 @@ import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from batchgen.catalog import Prices
 from batchgen.errors import AccountError, UsageError
 
+if TYPE_CHECKING:
+    from batchgen.manifest.selection import Selection
+
 SERVICE_URL = "https://api.apixo.ai"
 KEY_VARIABLE = "APIXO_API_KEY"
 URL_VARIABLE = "APIXO_BASE_URL"
+STANDARD_INPUT = Path("-")
 EMULATOR = "emulator"  # the service that a ledger made with --emulator remembers
 EMULATOR_SPEED = 10.0  # times as fast as the service: a batch is done in less than a minute
 DEFAULT_FIRST_POLL_SECONDS = 50.0
@@ -42,6 +47,9 @@ class Settings:
     model: str | None = None
     encoding: str | None = None
     sheet: str | None = None  # of a workbook
+    form: str | None = None  # of what comes from standard input
+    overrides: tuple[str, ...] | None = None  # NAME=VALUE, which stand in the place of the manifest's
+    selection: "Selection | None" = None
     destination: str | None = None
     name: str | None = None
     rate: int = 10000  # requests a minute
@@ -64,7 +72,14 @@ class Settings:
 
 
 def batch_folder(manifest: Path) -> Path:
-    """The folder of a manifest's batch where none is named: ``prompts.batch`` beside ``prompts.csv``."""
+    """The folder of a manifest's batch where none is named: ``prompts.batch`` beside ``prompts.csv``.
+
+    A manifest that lies in a batch, as failures.csv does, is that batch's.
+    """
+    if manifest == STANDARD_INPUT:
+        raise UsageError("a manifest from standard input has no name: name its batch's folder with --batch DIR")
+    if (manifest.parent / "ledger.sqlite").is_file():
+        return manifest.parent
     return manifest.with_name(f"{manifest.stem}.batch")
 
 

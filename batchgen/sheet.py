@@ -1,29 +1,102 @@
-"""The manifest into the ledger: which rules name its rows, and what a person should know of it."""
+"""The manifest into the ledger: which rules name its rows, which are selected, and what a person should know of it."""
 
-from collections.abc import Iterator
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from batchgen import naming
-from batchgen.errors import ManifestError
+from batchgen.errors import ManifestError, UsageError
+from batchgen.folder import remember
 from batchgen.ledger import Intake, Ledger, take_in
 from batchgen.ledger.intake import Naming
+from batchgen.ledger.selected import present, select
 from batchgen.manifest import open_manifest
-from batchgen.settings import Settings
+from batchgen.manifest.overrides import parse
+from batchgen.manifest.selection import Candidate, Selection
+from batchgen.manifest.standard_input import spooled
+from batchgen.model import State
+from batchgen.settings import STANDARD_INPUT, Settings
 
 
-def take_in_manifest(settings: Settings, ledger: Ledger) -> tuple[Intake, tuple[str, ...]]:
-    """Bring the manifest into the ledger; returns what it brought and the manifest's own further columns.
+@dataclass(frozen=True)
+class Taken:
+    """A manifest that was taken in."""
+
+    intake: Intake
+    columns: tuple[str, ...]  # its own further ones
+    partial: bool  # it is a batch's failures.csv, of some of the rows
+
+
+def take_in_manifest(settings: Settings, ledger: Ledger) -> Taken:
+    """Bring the manifest into the ledger.
 
     Raises :class:`ManifestError` with every problem, if one of them is fatal; then the ledger is as it was.
     """
     assert settings.manifest
     assert settings.model
     template = naming.Template(settings.name) if settings.name else naming.Template()
-    manifest = open_manifest(settings.manifest, model=settings.model, encoding=settings.encoding, sheet=settings.sheet)
+    manifest = open_manifest(
+        settings.manifest,
+        model=settings.model,
+        encoding=settings.encoding,
+        sheet=settings.sheet,
+        overrides=parse(settings.overrides or (), model=settings.model),
+    )
     rules = Naming(naming.content_id, template.name, naming.fold, naming.apart)
-    intake = take_in(ledger, manifest, rules)
+    intake = take_in(ledger, manifest, rules, partial=manifest.partial)
     if not intake.is_usable:
         raise ManifestError(str(settings.manifest), intake.problems)
-    return intake, tuple(manifest.columns)
+    return Taken(intake, tuple(manifest.columns), manifest.partial)
+
+
+def take_in_as_asked(asked: Settings, settings: Settings, ledger: Ledger, say: Callable[[str], None]) -> None:
+    """Take the manifest in, remember it, and say what a person should know; ``asked``: without the batch's memory."""
+    if settings.manifest is None:
+        raise UsageError(f"{settings.batch} does not remember a manifest: use batchgen run MANIFEST")
+    if asked.manifest is None and ledger.fact("mended"):
+        say(f"the rows are continued as failures.csv has them; batchgen run {settings.manifest} reads the sheet")
+        return
+    if settings.manifest != STANDARD_INPUT and not settings.manifest.exists() and ledger.fact("manifest"):
+        say(f"the manifest {settings.manifest} is gone; its rows are continued as they were")
+        return
+    if asked.manifest and asked.overrides is None and settings.overrides:
+        words = " ".join(settings.overrides)
+        say(f'as in the run before, --set {words} holds for every row; --set "" ends it')
+    with manifest_as_file(settings, settings.batch) as settings:
+        taken = take_in_manifest(settings, ledger)
+    for sentence in describe(taken.intake, str(settings.manifest)):
+        say(sentence)
+    further = further_columns(ledger) if taken.partial else []
+    columns = [*further, *(name for name in taken.columns if name not in further)]
+    remember(settings, ledger, partial=taken.partial, columns=json.dumps(columns), mended="1" if taken.partial else "")
+
+
+def further_columns(ledger: Ledger) -> list[str]:
+    """The manifest's own further columns."""
+    return [str(name) for name in json.loads(ledger.fact("columns") or "[]")]
+
+
+@contextmanager
+def manifest_as_file(settings: Settings, folder: Path) -> Iterator[Settings]:
+    """The settings with a manifest that is a file: what comes from standard input is kept in ``folder``.
+
+    If the block raises, the file is as it was before.
+    """
+    if settings.manifest != STANDARD_INPUT:
+        if settings.form:
+            raise UsageError("--format is for a manifest from standard input: a file's name tells its format")
+        yield settings
+        return
+    stream = sys.stdin.buffer if sys.stdin else io.BytesIO()
+    with spooled(stream, folder, settings.form or "csv") as path:
+        try:
+            yield replace(settings, manifest=path.absolute())
+        except ManifestError as error:
+            raise ManifestError("standard input", error.problems) from None
 
 
 def describe(intake: Intake, manifest: str) -> Iterator[str]:
@@ -35,3 +108,21 @@ def describe(intake: Intake, manifest: str) -> Iterator[str]:
     if intake.gone:
         kept = f", and the videos of {intake.kept_videos} are kept" if intake.kept_videos else ""
         yield f"{intake.gone} rows as they were before are no longer in the manifest{kept}"
+
+
+def choose(selection: Selection | None, ledger: Ledger) -> tuple[str, ...]:
+    """Let the run submit the selected rows alone; returns what a person should know of it."""
+    if not selection:
+        return ()
+    picker = selection.pick()
+
+    def chosen() -> Iterator[int]:
+        for row in present(ledger):
+            status = State.IN_DOUBT if row.state is State.SUBMITTING else row.state
+            if picker.takes(Candidate(row.id, row.number, row.digest, row.seeded, status)):
+                yield row.job
+            if picker.is_full:
+                break
+
+    select(ledger, chosen())
+    return tuple(picker.remarks())

@@ -15,7 +15,7 @@ from batchgen.settings import Limits, Settings, batch_folder, read_prices
 
 @click.command(short_help="Check a manifest and say what a run would do; sends nothing.")
 @click.argument("manifest", type=PATH)
-@options.apply(options.MANIFEST)
+@options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS))
 @options.PRICE
 @click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
 def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, ...], **flags: Any) -> None:
@@ -26,6 +26,7 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, .
     from batchgen.plan import make_plan
 
     limits = Limits(prices=read_prices(prices))
+    flags |= options.rows(flags)
     made = make_plan(Settings(batch=batch or batch_folder(manifest), manifest=manifest, limits=limits, **flags))
     for sentence in made.remarks:
         say(shown(sentence))

@@ -36,6 +36,17 @@ MANIFEST = (
         "{provider}.  [default: {id}]",
     ),
 )  # fmt: skip
+FORMAT = click.option("--format", "form", metavar="NAME", help="Of a manifest from standard input.  [default: csv]")
+ROWS = (
+    click.option(
+        "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="For every row, whatever the sheet says."
+    ),
+    click.option(
+        "--only", metavar="EXPR", help="Submit these rows alone: fox*,12-20,status:failed (ids, rows, states)."
+    ),
+    click.option("--limit", type=int, metavar="N", help="Submit the first N alone of these rows."),
+    click.option("--shard", metavar="I/N", help="Submit the I-th of N parts of the rows, whatever their order."),
+)
 SERVICE = (
     click.option("--emulator", is_flag=True, help="Use an emulator of the service on this machine: no key, no cost."),
     click.option("--base-url", metavar="URL", help=f"The service.  [default: {URL_VARIABLE}, or {SERVICE_URL}]"),
@@ -100,6 +111,15 @@ def apply(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Comm
     return decorate
 
 
+def rows(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags of ``ROWS`` among ``flags``, which loses them, as :class:`Settings` has them."""
+    from batchgen.manifest.selection import parse
+
+    overrides = flags.pop("overrides", ())
+    selection = parse(*(flags.pop(name, None) for name in ("only", "shard", "limit")))
+    return {"overrides": overrides or None, "selection": selection or None}
+
+
 def to_settings(
     batch: Path,
     manifest: Path | None,
@@ -118,6 +138,7 @@ def to_settings(
     """What the flags and the environment say. Raises :class:`UsageError`, or :class:`AccountError` without a key."""
     speed = EMULATOR_SPEED if emulator else 1.0
     url, listen = read_callback(callback_url, callback_listen)
+    more |= rows(more)
     limits = {name: more.pop(name, None) for name in ("max_tasks", "budget", "budget_per_day")}
     return Settings(
         batch=batch,

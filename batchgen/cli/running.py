@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Run a batch; run it again to continue.")
 @click.argument("manifest", type=PATH)
-@options.apply(options.MANIFEST)
+@options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS))
 @options.apply(options.RUN)
 def run(manifest: Path, batch: Path | None, **flags: Any) -> None:
-    """Make the videos that MANIFEST asks for; run it again to continue.
+    """Make the videos that MANIFEST asks for; run it again to continue. MANIFEST may be -, for standard input.
+
+    --set is remembered, as the sheet's part: a row asked for with other values is a new one. --only, --limit and
+    --shard hold for one run: the other rows stay pending, and the exit code is about the chosen ones.
 
     Example: batchgen run prompts.csv --to s3://bucket/night
     """
@@ -29,7 +32,7 @@ def run(manifest: Path, batch: Path | None, **flags: Any) -> None:
 
 @click.command(short_help="Continue a batch folder; its manifest is remembered.")
 @click.argument("batch", type=PATH)
-@options.apply(options.MANIFEST[1:])
+@options.apply((*options.MANIFEST[1:], *options.ROWS))
 @options.apply(options.RUN)
 def resume(batch: Path, **flags: Any) -> None:
     """Continue the batch in the folder BATCH, with its manifest and destination as they were.
@@ -75,6 +78,8 @@ def _print_summary(summary: "Summary") -> None:
     )
     click.echo(f"{summary.rows} rows: {counts or 'none'}")
     click.echo(f"{summary.submitted} tasks paid for by this run, {size(summary.bytes)} of video in all")
+    if summary.selected < summary.rows:
+        click.echo(f"{summary.selected} rows were chosen for this run; the others are left as they are")
     if summary.in_doubt:
         click.echo(
             f"{summary.in_doubt} rows in doubt: they may have been paid for, and are held; "

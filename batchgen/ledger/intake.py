@@ -62,10 +62,18 @@ class _RefusedError(Exception):
     """Leaves the transaction, which undoes it."""
 
 
-def take_in(ledger: Ledger, manifest: Iterable[Row | Problem], naming: Naming, limit: int = 1000) -> Intake:
+def take_in(
+    ledger: Ledger,
+    manifest: Iterable[Row | Problem],
+    naming: Naming,
+    limit: int = 1000,
+    *,
+    partial: bool = False,
+) -> Intake:
     """Make the ledger's rows those of the manifest, in one transaction; with a fatal problem nothing is changed.
 
-    ``limit`` bounds how many problems are kept.
+    ``limit`` bounds how many problems are kept. ``partial``: rows that the manifest does not have stay as they are;
+    one of an id that is known takes the place of its former self, others come last.
     """
     database = ledger.database
     problems: list[Problem] = []
@@ -83,7 +91,7 @@ def take_in(ledger: Ledger, manifest: Iterable[Row | Problem], naming: Naming, l
             problems += _duplicate_ids(database, limit)
             if any(problem.fatal for problem in problems):
                 raise _RefusedError
-            counts = _merge(database, naming)
+            counts = _merge(database, naming, partial=partial)
     except _RefusedError:
         counts = {}
     finally:
@@ -160,11 +168,13 @@ def _shown(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:60])
 
 
-def _merge(database: Database, naming: Naming) -> dict[str, int]:
+def _merge(database: Database, naming: Naming, *, partial: bool) -> dict[str, int]:
     database.execute(
         "UPDATE temp.sheet SET row = row.row FROM main.row WHERE row.id = sheet.id AND row.digest = sheet.digest"
     )
     database.execute("CREATE INDEX temp.sheet_row ON sheet (row)")
+    if partial:
+        _add_the_others(database)
     _adopt(database)
     counts = _counts(database)
     _set_names_apart(database, naming)
@@ -172,6 +182,28 @@ def _merge(database: Database, naming: Naming) -> dict[str, int]:
     _add_new(database)
     _refresh_jobs(database)
     return counts
+
+
+def _add_the_others(database: Database) -> None:
+    """Complete a partial sheet: its rows get the places that they had in the batch, and the batch's others follow."""
+    database.execute("UPDATE temp.sheet SET position = -position")
+    places = database.execute(
+        "SELECT sheet.position, min(row.position), row.number FROM temp.sheet "
+        "LEFT JOIN main.row ON row.id = sheet.id AND row.position IS NOT NULL "
+        "GROUP BY sheet.position ORDER BY sheet.position DESC"
+    ).fetchall()
+    last = database.one("SELECT coalesce(max(position), 0), coalesce(max(number), 0) FROM main.row")
+    position, number = last or (0, 0)
+    for staged, known, its_number in places:
+        if known is None:
+            position, number = position + 1, number + 1
+        place = (known or position, its_number or number, staged)
+        database.execute("UPDATE temp.sheet SET position = ?, number = ? WHERE position = ?", place)
+    database.execute(
+        "INSERT INTO temp.sheet SELECT row.position, row.number, 0, row.id, row.given, row.digest, request, signed, "
+        "row.name, row.fold, row.extras, row.row FROM main.row JOIN main.job USING (job) "
+        "WHERE row.position IS NOT NULL AND row.id NOT IN (SELECT id FROM temp.sheet)"
+    )
 
 
 def _adopt(database: Database) -> None:

@@ -57,6 +57,7 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.run: int | None = None  # the present run, once it has begun
+        self.is_selecting = False  # see :mod:`batchgen.ledger.selected`
         # Requests whose image links are signed, whole: for this process alone, never in the file.
         database.execute("CREATE TEMP TABLE signed (digest BLOB PRIMARY KEY, request TEXT NOT NULL)")
         database.execute("CREATE TEMP TABLE resting (job INTEGER PRIMARY KEY, until REAL NOT NULL)")
@@ -107,6 +108,7 @@ class Ledger:
         with self.database.transaction():
             return self.database.execute(
                 "UPDATE job SET state = 'pending', fail_message = NULL WHERE state = 'in_doubt' AND wanted > 0"
+                + self.and_selected
             ).rowcount
 
     def retry_failed(self) -> int:
@@ -117,10 +119,11 @@ class Ledger:
         with self.database.transaction():
             failed = self.database.execute(
                 "UPDATE job SET state = 'pending', task_id = NULL, fail_code = NULL, fail_message = NULL "
-                "WHERE state = 'failed' AND wanted > 0"
+                "WHERE state = 'failed' AND wanted > 0" + self.and_selected
             ).rowcount
             expired = self.database.execute(
                 "UPDATE job SET state = 'rendered', remake = 1, urls = NULL WHERE state = 'expired' AND wanted > 0"
+                + self.and_selected
             ).rowcount
         return failed + expired
 
@@ -133,12 +136,27 @@ class Ledger:
 
     # -- what is to be done
 
+    @property
+    def and_selected(self) -> str:
+        """The further condition, in SQL, on jobs that the present run may submit."""
+        return " AND job IN (SELECT job FROM temp.selected)" if self.is_selecting else ""
+
+    def is_selected(self, job: Job) -> bool:
+        """Whether the present run may submit the job."""
+        if not self.is_selecting:
+            return True
+        return self.database.one("SELECT 1 FROM temp.selected WHERE job = ?", (job.key,)) is not None
+
     def next_pending(self) -> Job | None:
         """The first job of the manifest's order that nothing was asked for yet."""
-        return self._first(
-            "state = 'pending' AND wanted > 0 AND (signed = 0 OR digest IN (SELECT digest FROM temp.signed)) "
-            "ORDER BY position LIMIT 1"
-        )
+        whole = "(signed = 0 OR digest IN (SELECT digest FROM temp.signed))"
+        if self.is_selecting:
+            found = self.database.one(
+                f"SELECT job FROM temp.waiting JOIN main.job USING (job) WHERE {whole} "
+                "ORDER BY waiting.position LIMIT 1"
+            )
+            return self.job(found[0]) if found else None
+        return self._first(f"state = 'pending' AND wanted > 0 AND {whole} ORDER BY position LIMIT 1")
 
     def in_flight(self) -> Iterator[Job]:
         """The jobs whose task is paid and not known to have ended."""
@@ -173,9 +191,8 @@ class Ledger:
 
     def has_work(self) -> bool:
         """Whether a run would ask or fetch anything, be it for a row that is no longer in the manifest."""
-        return (
-            self._first("state IN ('in_flight', 'rendered') OR (state = 'pending' AND wanted > 0) LIMIT 1") is not None
-        )
+        submits = f"state = 'pending' AND wanted > 0{self.and_selected}"
+        return self._first(f"state IN ('in_flight', 'rendered') OR ({submits}) LIMIT 1") is not None
 
     def has_remakes(self) -> bool:
         """Whether a job that is being fetched once more may have to be paid for again."""
@@ -290,11 +307,12 @@ class Ledger:
 
     # -- what there is to tell
 
-    def counts(self) -> dict[State, int]:
-        """How many rows of the present manifest stand where."""
+    def counts(self, *, selected: bool = False) -> dict[State, int]:
+        """How many rows of the present manifest stand where; ``selected``: of those that the run was asked for."""
         counts = dict.fromkeys(State, 0)
+        which = self.and_selected if selected else ""
         for state, number in self.database.execute(
-            "SELECT state, sum(wanted) FROM job WHERE wanted > 0 GROUP BY state"
+            f"SELECT state, sum(wanted) FROM job WHERE wanted > 0{which} GROUP BY state"
         ):
             counts[State(state)] = number
         return counts
@@ -315,7 +333,7 @@ class Ledger:
 
     def pending_jobs(self) -> int:
         """How many tasks a run would pay for."""
-        found = self.database.one("SELECT count(*) FROM job WHERE state = 'pending' AND wanted > 0")
+        found = self.database.one(f"SELECT count(*) FROM job WHERE state = 'pending' AND wanted > 0{self.and_selected}")
         return int(found[0]) if found else 0
 
     def reused_rows(self) -> int:

@@ -44,7 +44,7 @@ def reserved_since(ledger: Ledger, moment: float) -> int:
 def estimate(ledger: Ledger, price: Callable[[Request], int]) -> int:
     """What the pending jobs cost at most."""
     kinds = ledger.database.execute(
-        "SELECT request, count(*) FROM job WHERE state = 'pending' AND wanted > 0 "
+        f"SELECT request, count(*) FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected} "
         "GROUP BY json_extract(request, '$.model'), json_extract(request, '$.resolution'), "
         "json_extract(request, '$.duration')"
     )

@@ -80,6 +80,11 @@ class Picker:
         return bool(found)
 
     @property
+    def is_full(self) -> bool:
+        """Whether no further row can be selected, nor teach anything."""
+        return not self.selection.only and self.taken == self.selection.limit
+
+    @property
     def unmet(self) -> tuple[str, ...]:
         """The terms of ``--only`` that no row has met; complete after the pass."""
         return tuple(term.text for term in self.selection.only if term.text not in self._met)

@@ -1,6 +1,9 @@
 """A manifest from standard input: kept as a file, since it is read twice, and again by every later run."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -8,29 +11,40 @@ from batchgen.errors import UsageError
 from batchgen.manifest import FORMATS
 from batchgen.manifest.words import alternatives, did_you_mean
 
-DASH = Path("-")
+STEM = "standard-input"
 LARGEST = 4 << 30  # bytes
 _CHUNK = 1 << 20
 
 
-def spool(stream: BinaryIO, folder: Path, form: str = "csv") -> Path:
-    """Write what comes in to ``folder``, under a name that tells its format, and return the file.
+@contextmanager
+def spooled(stream: BinaryIO, folder: Path, form: str = "csv") -> Iterator[Path]:
+    """Write what comes in to ``folder``, under a name that tells its format, and give the file.
 
-    A file of an earlier run is replaced once the new one is whole. Raises UsageError for an unknown format, for
-    nothing, for too much, and where it cannot be written.
+    A file of an earlier run is replaced once the new one is whole; if the block raises, it is put back. Raises
+    UsageError for an unknown format, for nothing, for too much, and where it cannot be written.
     """
     if form not in FORMATS:
         raise UsageError(f"--format {form} is not known; write {alternatives(FORMATS)}{did_you_mean(form, [*FORMATS])}")
-    path = folder / f"standard-input{FORMATS[form][0]}"
-    part = folder / f".{path.name}.part"
+    path = folder / f"{STEM}{FORMATS[form][0]}"
+    part, before = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.before")
     try:
         _copy(stream, part)
+        if path.exists():
+            shutil.copyfile(path, before)
         part.replace(path)
     except OSError as error:
         raise UsageError(f"standard input cannot be kept in {folder}: {error.strerror}") from None
     finally:
         part.unlink(missing_ok=True)
-    return path
+    try:
+        yield path
+    except BaseException:
+        if before.exists():
+            before.replace(path)
+        else:
+            path.unlink(missing_ok=True)
+        raise
+    before.unlink(missing_ok=True)
 
 
 def _copy(stream: BinaryIO, part: Path) -> None:

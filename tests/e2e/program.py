@@ -43,12 +43,18 @@ def environment(**more: str) -> dict[str, str]:
 
 async def start(*arguments: str | Path, cwd: Path, **env: str) -> asyncio.subprocess.Process:
     """Start ``batchgen ARGUMENTS``."""
+    return await _start(arguments, cwd, env, asyncio.subprocess.DEVNULL)
+
+
+async def _start(
+    arguments: Sequence[str | Path], cwd: Path, env: dict[str, str], stdin: int
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "batchgen", *map(str, arguments)),
         cwd=cwd,
         env=environment(**env),
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -56,8 +62,16 @@ async def start(*arguments: str | Path, cwd: Path, **env: str) -> asyncio.subpro
 
 async def batchgen(*arguments: str | Path, cwd: Path, **env: str) -> Ended:
     """Run ``batchgen ARGUMENTS`` to its end."""
-    process = await start(*arguments, cwd=cwd, **env)
-    out, err = await process.communicate()
+    return await _ended(await start(*arguments, cwd=cwd, **env))
+
+
+async def pipe(content: bytes, *arguments: str | Path, cwd: Path) -> Ended:
+    """Run ``batchgen ARGUMENTS`` to its end, with ``content`` on its standard input."""
+    return await _ended(await _start(arguments, cwd, {}, asyncio.subprocess.PIPE), content)
+
+
+async def _ended(process: asyncio.subprocess.Process, content: bytes | None = None) -> Ended:
+    out, err = await process.communicate(content)
     assert process.returncode is not None
     assert KEY not in out.decode() + err.decode()
     assert "Traceback" not in err.decode(), err.decode()

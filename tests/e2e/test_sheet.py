@@ -1,0 +1,116 @@
+"""What a person says of a sheet: which rows, with which values, from where; and what comes of its failures."""
+
+import csv
+from pathlib import Path
+
+from batchgen.emulator.server import Emulator
+from tests.e2e.program import QUICK, Ended, batchgen, emulated, paid, pipe, prompts, results, run, sheet
+
+
+async def resume(emulator: Emulator, batch: Path, *arguments: str | Path) -> Ended:
+    return await batchgen(
+        *("resume", batch, "--base-url", emulator.url, "--json", *QUICK, *arguments), cwd=batch.parent
+    )
+
+
+def states(batch: Path) -> dict[str, str]:
+    return {row["id"]: row["status"] for row in results(batch)}
+
+
+async def test_a_few_rows_are_tried_first_and_then_the_rest_is_made(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 6)
+    async with emulated() as emulator:
+        tried = await run(emulator, manifest, "--limit", "2")
+        assert (tried.code, tried.summary["archived"], tried.summary["selected"]) == (0, 2, 2)
+        assert (tried.summary["rows"], tried.summary["pending"]) == (6, 4)
+        chosen = await run(emulator, manifest, "--only", "row:1,r4,zebra*")
+        assert (chosen.code, chosen.summary["submitted"]) == (0, 1)
+        assert '--only "zebra*" is no row\'s' in chosen.err
+        assert [id for id, state in states(tmp_path / "p.batch").items() if state == "archived"] == ["r0", "r1", "r4"]
+        parts = [await run(emulator, manifest, "--shard", f"{n}/2") for n in (1, 2)]
+        assert parts[1].summary["archived"] == 6
+        assert max(map(len, paid(emulator).values())) == 1
+
+
+async def test_only_chosen_failures_are_tried_again_and_the_exit_code_is_about_them(tmp_path: Path) -> None:
+    rows = [{"id": "a", "prompt": "[violation] a"}, {"id": "b", "prompt": "[violation] b"}, {"id": "c", "prompt": "c"}]
+    manifest = sheet(tmp_path / "p.csv", rows)
+    async with emulated() as emulator:
+        await run(emulator, manifest)
+        again = await run(emulator, manifest, "--only", "b", "--retry-failed")
+        assert {prompt: len(tasks) for prompt, tasks in paid(emulator).items()} == {
+            "[violation] a": 1, "[violation] b": 2, "c": 1
+        }  # fmt: skip
+        assert again.code == 1
+        assert (await run(emulator, manifest, "--only", "c", "--retry-failed")).code == 0
+
+
+async def test_what_was_set_is_remembered_said_and_ended(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 2, resolution="1080p")
+    async with emulated() as emulator:
+        await run(emulator, manifest, "--set", "resolution=720p", "--limit", "1")
+        again = await run(emulator, manifest)
+        assert "--set resolution=720p" in again.err
+        quiet = await resume(emulator, tmp_path / "p.batch", "--quiet")
+        assert (quiet.code, quiet.err, quiet.summary["submitted"]) == (0, "", 0)
+        assert [task.input["resolution"] for task in emulator.tasks] == ["720p"] * 2
+        plan = await batchgen("plan", manifest, "--set", "", cwd=tmp_path)
+        assert "2 rows were edited: they are new jobs" in plan.err
+        ended = await run(emulator, manifest, "--set", "")
+        assert (ended.code, ended.summary["submitted"]) == (0, 2)
+        assert (await run(emulator, manifest)).summary["submitted"] == 0
+        assert [task.input["resolution"] for task in emulator.tasks][2:] == ["1080p"] * 2
+
+
+async def test_a_sheet_through_a_pipe_is_kept_for_later_runs(tmp_path: Path) -> None:
+    batch, lines = tmp_path / "night", b'{"id": "a", "prompt": "a"}\n{"id": "b", "prompt": "b"}\n'
+    async with emulated() as emulator:
+        flags = ("--base-url", emulator.url, "--json", *QUICK)
+        piped = ("run", "-", "--format", "jsonl", "--batch", batch, *flags)
+        plan = await pipe(lines, "plan", "-", "--format", "jsonl", "--batch", batch, cwd=tmp_path)
+        assert "standard input: 2 rows, 2 of them new" in plan.out
+        refused = await pipe(lines + b'{"id": "c"}\n', *piped, cwd=tmp_path)
+        assert refused.code == 2
+        assert "standard input: line 3" in refused.err
+        assert not batch.exists()
+        ended = await pipe(lines, *piped, "--limit", "1", cwd=tmp_path)
+        assert (ended.code, ended.summary["archived"]) == (0, 1)
+        assert (await pipe(b"x", *piped, cwd=tmp_path)).code == 2
+        resumed = await resume(emulator, batch)
+        assert (resumed.code, resumed.summary["archived"], len(emulator.tasks)) == (0, 2, 2)
+        nameless = await pipe(lines, "run", "-", *flags, cwd=tmp_path)
+        assert (nameless.code, "--batch" in nameless.err) == (2, True)
+
+
+async def test_mended_failures_go_on_with_their_batch(tmp_path: Path) -> None:
+    rows = [{"id": "a", "prompt": "a", "scene": "1"}, {"id": "bad", "prompt": "[violation]", "scene": "2"},
+            {"id": "z", "prompt": "z", "scene": "3"}]  # fmt: skip
+    manifest, batch = sheet(tmp_path / "p.csv", rows), tmp_path / "p.batch"
+    async with emulated() as emulator:
+        assert (await run(emulator, manifest)).code == 1
+        failures = batch / "failures.csv"
+        failures.write_text(failures.read_text().replace("[violation]", "mended"))
+        ended = await run(emulator, failures)
+        assert (ended.code, ended.summary["batch"], ended.summary["submitted"]) == (0, str(batch), 1)
+        assert [(row["id"], row["prompt"], row["status"], row["scene"]) for row in results(batch)] == [
+            ("a", "a", "archived", "1"), ("bad", "mended", "archived", "2"), ("z", "z", "archived", "3")
+        ]  # fmt: skip
+        assert not failures.exists()
+        resumed = await resume(emulator, batch)
+        assert (resumed.code, resumed.summary["submitted"]) == (0, 0)
+        assert "continued as failures.csv has them" in resumed.err
+        rows[1]["prompt"] = "mended"
+        ended = await run(emulator, sheet(manifest, rows))
+        assert (ended.code, ended.summary["submitted"], len(emulator.tasks)) == (0, 0, 4)
+
+
+async def test_failures_are_fed_back_as_they_were_asked_for_whatever_was_said_of_the_sheet(tmp_path: Path) -> None:
+    manifest = tmp_path / "p.csv"
+    with manifest.open("w", encoding="cp1252", newline="") as file:
+        csv.writer(file).writerows([["id", "prompt"], ["é", "[violation] é"]])
+    async with emulated() as emulator:
+        await run(emulator, manifest, "--encoding", "cp1252", "--set", "seeds=1-2")
+        ended = await run(emulator, tmp_path / "p.batch" / "failures.csv")
+        assert (ended.summary["rows"], ended.summary["submitted"], len(emulator.tasks)) == (2, 0, 2)
+        resumed = await resume(emulator, tmp_path / "p.batch", "--retry-failed")
+        assert (resumed.summary["rows"], resumed.summary["submitted"]) == (2, 2)
