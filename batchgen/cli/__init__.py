@@ -53,6 +53,6 @@ def group() -> None:
 for command in (
     *(running.run, running.resume, running.rescue, steering.ctl),
     *(looking.plan, looking.status, looking.verify, looking.report),
-    *(settling.resolve, starting.init, starting.schema, starting.emulator),
+    *(settling.resolve, starting.init, starting.schema, starting.completion, starting.emulator),
 ):
     group.add_command(command)

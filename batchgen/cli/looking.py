@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from batchgen.cli import options
-from batchgen.cli.options import PATH
+from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.running import run_batch
 from batchgen.cli.terminal import progress, require, say, shown
 from batchgen.errors import UsageError
@@ -34,7 +34,7 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, .
 
 
 @click.command(short_help="Where a batch stands.")
-@click.argument("batch", type=PATH)
+@click.argument("batch", type=FOLDER)
 @click.option("--watch", is_flag=True, help="Show it live while a run lasts; Ctrl-C ends the watching alone.")
 @options.PLAIN
 @click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
@@ -56,7 +56,7 @@ def status(batch: Path, watch: bool, plain: bool, as_json: bool) -> None:
 
 
 @click.command(short_help="Read every archived video again and compare.")
-@click.argument("batch", type=PATH)
+@click.argument("batch", type=FOLDER)
 @click.option("--repair", is_flag=True, help="Fetch what is missing or changed, while its link lives.")
 @options.apply(options.FETCH[1:])
 def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
@@ -77,7 +77,7 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
 
 
 @click.command(short_help="Make the page to look at the videos, or serve it.")
-@click.argument("batch", type=PATH)
+@click.argument("batch", type=FOLDER)
 @click.option("--serve", is_flag=True, help="Serve the page on this machine, live; S3 links are made when looked at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to serve it on.  [default: any]")
 def report(batch: Path, serve: bool, port: int) -> None:

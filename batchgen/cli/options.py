@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from batchgen.settings import (
     DEFAULT_FIRST_POLL_SECONDS,
@@ -24,8 +25,18 @@ from batchgen.settings import (
 Command = TypeVar("Command", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 
+
+class _Folder(click.Path):
+    """A path that the shell completes to folders; whether it is one, the command says in its own words."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="dir")]
+
+
+FOLDER = _Folder(path_type=Path)
+
 MANIFEST = (
-    click.option("--batch", type=PATH, metavar="DIR", help="The batch's folder.  [default: prompts.batch]"),
+    click.option("--batch", type=FOLDER, metavar="DIR", help="The batch's folder.  [default: prompts.batch]"),
     click.option("--encoding", metavar="NAME", help="The sheet's encoding, where not UTF-8: cp1252 ..."),
     click.option("--sheet", metavar="NAME", help="The sheet of a workbook.  [default: the first]"),
     click.option("--model", metavar="NAME", help="The model, as in the service's path.  [default: wan-2-5]"),
@@ -57,7 +68,9 @@ PRICE = click.option(
 )
 PLAIN = click.option("--plain", is_flag=True, help="Show progress in plain lines, as for a screen reader.")
 FETCH = (
-    click.option("--to", metavar="DEST", help="A folder, or s3://bucket/prefix.  [default: DIR/videos]"),
+    click.option(
+        "--to", type=_Folder(), metavar="DEST", help="A folder, or s3://bucket/prefix.  [default: DIR/videos]"
+    ),
     click.option("--rate", type=click.IntRange(min=1), default=10000, show_default=True, help="Requests a minute."),
     click.option("--concurrency", type=click.IntRange(min=1), default=1000, show_default=True, help="Tasks in flight."),
     click.option("--downloads", type=click.IntRange(1, 256), default=16, show_default=True, help="Downloads at once."),

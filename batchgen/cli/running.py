@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchgen.cli import options
-from batchgen.cli.options import PATH
+from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.service import service_of
 from batchgen.cli.terminal import progress, require, say, shown, size
 from batchgen.settings import batch_folder
@@ -31,7 +31,7 @@ def run(manifest: Path, batch: Path | None, **flags: Any) -> None:
 
 
 @click.command(short_help="Continue a batch folder; its manifest is remembered.")
-@click.argument("batch", type=PATH)
+@click.argument("batch", type=FOLDER)
 @options.apply((*options.MANIFEST[1:], *options.ROWS))
 @options.apply(options.RUN)
 def resume(batch: Path, **flags: Any) -> None:
@@ -44,7 +44,7 @@ def resume(batch: Path, **flags: Any) -> None:
 
 
 @click.command(short_help="Fetch all that is paid and not archived; submits nothing.")
-@click.argument("batch", type=PATH)
+@click.argument("batch", type=FOLDER)
 @options.apply(options.FETCH)
 def rescue(batch: Path, **flags: Any) -> None:
     """Fetch every video of the batch in the folder BATCH that is paid for and not archived. Submits nothing.

@@ -6,14 +6,14 @@ from typing import Any
 import click
 
 from batchgen.cli import options
-from batchgen.cli.options import PATH
+from batchgen.cli.options import FOLDER
 from batchgen.cli.service import service_of
 from batchgen.cli.terminal import require, shown
 from batchgen.errors import UsageError
 
 
 @click.command(short_help="Settle rows of which it is not known whether they were paid for.")
-@click.argument("batch", type=PATH)
+@click.argument("batch", type=FOLDER)
 @click.option("--row", "identity", metavar="ID", help="The row; without it, all that are in doubt.")
 @click.option("--attach", metavar="TASKID", help="The row's task is this one: fetch it.")
 @click.option("--resubmit", is_flag=True, help="Ask for it again; it may be paid for twice.")

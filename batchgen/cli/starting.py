@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from batchgen.cli.options import PATH
+from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.terminal import shown
 from batchgen.errors import UsageError
 
 
 @click.command(short_help="Write a sheet and a YAML to start from.")
-@click.argument("folder", type=PATH, default=".")
+@click.argument("folder", type=FOLDER, default=".")
 def init(folder: Path) -> None:
     """Write a starter sheet, a commented YAML and its JSON Schema into FOLDER; nothing is overwritten.
 
@@ -32,6 +32,24 @@ def schema() -> None:
     from batchgen.starter import schema_text
 
     click.echo(schema_text(), nl=False)
+
+
+@click.command(short_help="Print what lets a shell complete commands and files.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script by which SHELL completes commands, options, folders and files.
+
+    In ~/.bashrc or ~/.zshrc: source <(batchgen completion bash), or zsh.
+    In ~/.config/fish/config.fish: batchgen completion fish | source
+
+    Example: source <(batchgen completion bash)
+    """
+    from click.shell_completion import get_completion_class
+
+    scripts = get_completion_class(shell)
+    assert scripts
+    click.echo(scripts(ctx.find_root().command, {}, "batchgen", "_BATCHGEN_COMPLETE").source(), nl=False)
 
 
 class _EmulatorHelp(click.Command):

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from batchgen.cli.options import PATH
+from batchgen.cli.options import FOLDER
 from batchgen.cli.terminal import require, shown
 from batchgen.errors import UsageError
 
 
 @click.command(short_help="Retune, pause or drain a batch while it runs.")
-@click.argument("batch", type=PATH)
+@click.argument("batch", type=FOLDER)
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="Go on with N tasks in flight.")
 @click.option("--rate", type=click.IntRange(min=1), metavar="N", help="Go on with N requests a minute.")
 @click.option("--pause", is_flag=True, help="Submit nothing until --go; what is in flight is fetched.")
