@@ -58,3 +58,12 @@ def paid_price(ledger: Ledger) -> int:
         "AND wanted > 0 AND state IN ('archived', 'rendered', 'in_flight')"
     )
     return int(found[0]) if found else 0
+
+
+def doubtful_price(ledger: Ledger) -> int:
+    """What the attempts of which it is not known whether they were paid for cost, if they were."""
+    found = ledger.database.one(
+        "SELECT coalesce(sum(price), 0) FROM attempt JOIN job USING (job) "
+        f"WHERE state IN ('in_doubt', 'submitting') AND attempt.task_id IS NULL AND {_MAY_BE_PAID}"
+    )
+    return int(found[0]) if found else 0

@@ -16,7 +16,7 @@ from batchgen.report.poster import Posters
 
 Price: TypeAlias = Callable[[Request], float | None]  # US dollars for one task; None: not known
 
-INLINE_BYTES = 4_000_000  # of posters inside the page (some 400 of them); the rest stay files beside it
+INLINE_BYTES = 4_000_000  # of posters that are put inside the page: some 400; more stay files beside it
 
 
 @dataclass(frozen=True)
@@ -176,10 +176,9 @@ def locate(place: str, batch: Path) -> Path | None:
 def beside(batch: Path, posters: Posters) -> Links:
     """Links of a page that lies in the batch's folder: relative ones, so that the folder may be moved or sent.
 
-    Posters are put into the page up to ``INLINE_BYTES``: a few hundred videos make a page that can be sent alone,
-    and ten thousand one that still opens at once.
+    A few hundred posters are put inside the page, so that it can be sent alone; ten thousand would make it slow.
     """
-    left = INLINE_BYTES
+    inside = posters.weigh() <= INLINE_BYTES
 
     def video(place: str, _sha256: str) -> str | None:
         path = locate(place, batch)
@@ -189,17 +188,15 @@ def beside(batch: Path, posters: Posters) -> Links:
         return quote(os.fsencode(str(path)[len(str(batch)) + 1 :] if within else os.path.relpath(path, batch)))
 
     def poster(sha256: str) -> tuple[str, float | None] | None:
-        nonlocal left
         made = posters.find(sha256)
         if made is None:
             return None
         address = f"{made.path.parent.name}/{made.path.name}"
-        if left > 0:
+        if inside:
             try:
                 picture = made.path.read_bytes()
             except OSError:  # somebody tidied up
                 return None
-            left -= len(picture)
             address = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
         return address, round(made.ratio, 3)
 

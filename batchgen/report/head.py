@@ -1,11 +1,11 @@
 """What stands above the wall: the figures that a person asks for, and the plots."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median, quantiles
 
-from batchgen.ledger import Ledger
+from batchgen.catalog import MICRO
+from batchgen.ledger import Ledger, money
 from batchgen.model import State
 from batchgen.report import plots
 from batchgen.report.cards import Card
@@ -74,24 +74,24 @@ def figures(ledger: Ledger, cards: Sequence[Card], done: Work, spent: Mapping[in
     archived = counts[State.ARCHIVED]
     asked = [
         Figure("Done", amount(archived), f"of {amount(rows)} rows, {share(archived, rows)}"),
-        *_troubles(counts, cards),
+        *_troubles(counts, cards, money.doubtful_price(ledger) / MICRO),
         *_open(counts),
         _cost(ledger.paid_tasks(), list(spent.values())),
         *_speed(done),
-        *_generation(cards),
         *_size(ledger.archived_bytes(), len(done.archived)),
     ]
     return tuple(asked)
 
 
-def _troubles(counts: Counter[str], cards: Sequence[Card]) -> Iterable[Figure]:
+def _troubles(counts: Counter[str], cards: Sequence[Card], doubtful: float) -> Iterable[Figure]:
     causes = causes_of(cards)
     first = f"{amount(causes[0].rows)} × {causes[0].code}" if causes and counts[State.FAILED] else ""
-    yield Figure("Failed", amount(counts[State.FAILED]), first or "none", "bad" if counts[State.FAILED] else "")
+    yield Figure("Failed", amount(counts[State.FAILED]), first, "bad" if counts[State.FAILED] else "")
     if counts[State.EXPIRED]:
         yield Figure("Expired", amount(counts[State.EXPIRED]), "paid, and the link died", "bad")
     if counts[State.IN_DOUBT]:
-        yield Figure("In doubt", amount(counts[State.IN_DOUBT]), "perhaps paid; held", "bad")
+        price = f": {money_words(doubtful)}" if doubtful else ""
+        yield Figure("In doubt", amount(counts[State.IN_DOUBT]), f"perhaps paid{price}", "bad")
 
 
 def _open(counts: Counter[str]) -> Iterable[Figure]:
@@ -106,7 +106,7 @@ def _cost(tasks: int, spent: Sequence[float | None]) -> Figure:
     known = [each for each in spent if each is not None]
     if len(known) < len(spent) or not tasks:
         return Figure("Paid tasks", amount(tasks), "price not known" if tasks else "")
-    return Figure("Spent", money_words(sum(known)), f"estimate, {amount(tasks)} paid tasks")
+    return Figure("Spent", money_words(sum(known)), f"{amount(tasks)} tasks at list price")
 
 
 def _speed(done: Work) -> Iterable[Figure]:
@@ -120,22 +120,9 @@ def _speed(done: Work) -> Iterable[Figure]:
     yield Figure("Throughput", f"{amount(rate)} / min", f"at most {amount(most)} at once")
 
 
-def _generation(cards: Sequence[Card]) -> Iterable[Figure]:
-    times = sorted(_once(cards, lambda card: card.generation))
-    if times:
-        late = quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else times[0]
-        yield Figure("Generation", seconds_words(median(times)), f"95 % within {seconds_words(late)}")
-
-
 def _size(count: int, videos: int) -> Iterable[Figure]:
     if videos:
         yield Figure("Size", size_words(count), f"{size_words(count / videos)} a video")
-
-
-def _once(cards: Sequence[Card], fact: Callable[[Card], float | None]) -> list[float]:
-    """A fact of each task, however many rows share it."""
-    tasks = {card.task_id or card.id: fact(card) for card in cards}
-    return [value for value in tasks.values() if value is not None]
 
 
 def causes_of(cards: Iterable[Card]) -> list[Cause]:
@@ -160,7 +147,8 @@ def drawings(cards: Sequence[Card], done: Work) -> tuple[Node, ...]:
     """The plots."""
     sittings = done.sittings
     over_time = (plots.slots(done.tasks, sittings), plots.pace(done.archived, sittings)) if sittings else ()
-    return (*over_time, plots.generation(_by_kind(cards)), plots.failures(causes_of(cards)))
+    causes = causes_of(cards)
+    return (*over_time, plots.generation(_by_kind(cards)), *([plots.failures(causes)] if causes else ()))
 
 
 def _by_kind(cards: Sequence[Card]) -> dict[str, list[float]]:

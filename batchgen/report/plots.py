@@ -55,9 +55,7 @@ def generation(times: dict[str, list[float]]) -> Node:
 
 
 def failures(causes: Sequence[Cause]) -> Node:
-    """Why rows have no video, the most frequent cause first; each leads to its rows."""
-    if not causes:
-        return _figure("Failures by cause", "", node("p", "No row has failed.", class_="none"))
+    """Why rows have no video, the most frequent cause first; each leads to its rows. There must be one."""
     most = max(cause.rows for cause in causes)
     items = [_cause(cause, most) for cause in causes[:CAUSES]]
     if rest := causes[CAUSES:]:
@@ -134,15 +132,16 @@ def _clock(moment: float, form: str) -> str:
 
 def _strip(row: int, name: str, values: list[float], limit: float) -> Iterable[Node]:
     """One line: all of the values as a thin line, the middle half as a bar, the median as a tick."""
-    y = 10.0 + row * 32
+    y = 10.0 + row * 33
     low, middle, high = (value / limit * WIDTH for value in _quartiles(values))
     first, last = values[0] / limit * WIDTH, values[-1] / limit * WIDTH
     yield node("text", name, x=0, y=y, class_="label strong")
-    words = f"median {seconds_words(_quartiles(values)[1])}, {amount(len(values))}"
+    videos = "1 video" if len(values) == 1 else f"{amount(len(values))} videos"
+    words = f"{videos}, median {seconds_words(_quartiles(values)[1])}"
     yield node("text", words, x=WIDTH, y=y, class_="label end")
-    yield node("path", d=f"M{first:.1f} {y + 11:.1f}H{max(last, first + 1):.1f}", class_="base")
-    yield node("rect", x=low, y=y + 7, width=max(high - low, 2.0), height=8, class_="area")
-    yield node("path", d=f"M{middle:.1f} {y + 4:.1f}v14", class_="tick")
+    yield node("path", d=f"M{first:.1f} {y + 12:.1f}H{max(last, first + 1):.1f}", class_="base")
+    yield node("rect", x=low, y=y + 8, width=max(high - low, 2.0), height=8, class_="area")
+    yield node("path", d=f"M{middle:.1f} {y + 6:.1f}v12", class_="tick")
 
 
 def _quartiles(values: Sequence[float]) -> Sequence[float]:

@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
+from statistics import fmean
 from typing import Any, BinaryIO
 
 PIXELS = 400 * 225  # whatever the shape: posters of all shapes weigh the same, about 10 kB
-DARK = 24  # mean luminance (16 is black) up to which a frame is taken for a fade-in
+DARK = 9  # mean luminance (0 is black, 255 white) up to which a frame is taken for a fade-in
 FRAMES = 24  # to look through for a brighter one
 QUALITY = "5"  # of JPEG, 2 (best) to 31
 THREADS = 4
@@ -50,6 +52,10 @@ class Posters:
         for path in self._folder.iterdir():
             if found := _NAME.fullmatch(path.name):
                 self._known[found[1]] = Poster(path, int(found[2]), int(found[3]))
+
+    def weigh(self) -> int:
+        """The size of all that were made, in bytes."""
+        return sum(poster.path.stat().st_size for poster in self._known.values() if poster.path.is_file())
 
     def find(self, sha256: str) -> Poster | None:
         """The poster of the video with this checksum, if it was made."""
@@ -104,9 +110,9 @@ def _private(path: str, flags: int) -> int:
 
 def _jpeg(video: Path | BinaryIO) -> tuple[bytes, int, int]:
     """The picture with its width and height."""
-    frame = _small(_frame(video))
-    import av
+    import av  # 50 ms, and most commands need no poster
 
+    frame = _picture(video)
     encoder: Any = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "yuvj420p"
     encoder.time_base = Fraction(1, 25)
@@ -116,32 +122,43 @@ def _jpeg(video: Path | BinaryIO) -> tuple[bytes, int, int]:
     return b"".join(bytes(packet) for packet in packets), frame.width, frame.height
 
 
-def _frame(video: Path | BinaryIO) -> Any:
-    """The first frame that is more than black, or else the first."""
-    import av  # 50 ms, and most commands need no poster
+def _picture(video: Path | BinaryIO) -> Any:
+    """The first frame that is more than black, or else the first; small."""
+    import av
 
     with av.open(str(video) if isinstance(video, Path) else video, "r") as container:
         stream = container.streams.video[0]
         stream.thread_count = 1  # one video a thread is faster than one video in all of them
-        first = None
-        for number, frame in enumerate(container.decode(stream)):
-            first = first or frame
-            if _brightness(frame) > DARK:
-                return frame
-            if number >= FRAMES:
-                break
+        first = _first(container, stream)
+        if first is not None and _brightness(first) > DARK:
+            return first
+        container.seek(0)
+        for frame in islice(container.decode(stream), FRAMES):
+            picture = _small(frame)
+            if _brightness(picture) > DARK:
+                return picture
+            first = first or picture
         if first is None:
             raise ValueError("no frame")
         return first
 
 
-def _brightness(frame: Any) -> float:
-    grey = frame.reformat(width=64, height=8, format="gray")  # 64: a line without padding
-    pixels = bytes(grey.planes[0])
-    return sum(pixels) / max(1, len(pixels))
+def _first(container: Any, stream: Any) -> Any:
+    """The first frame from its own packet alone: a decoder that is read on would want some more before it gives one."""
+    packet = next(container.demux(stream))
+    frames = [*packet.decode(), *stream.codec_context.decode(None)]
+    return _small(frames[0]) if frames else None
 
 
 def _small(frame: Any) -> Any:
     scale = (PIXELS / (frame.width * frame.height)) ** 0.5
     width, height = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
     return frame.reformat(width=width, height=height, format="yuvj420p")
+
+
+def _brightness(picture: Any) -> float:
+    """The mean luminance of every eighth pixel of every eighth line."""
+    plane = picture.planes[0]
+    pixels = memoryview(plane)
+    starts = range(0, plane.line_size * plane.height, 8 * plane.line_size)
+    return fmean(pixel for start in starts for pixel in pixels[start : start + plane.width : 8])

@@ -9,13 +9,13 @@ def amount(value: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """A percentage that says 100 % and 0 % only where it is so."""
+    """A percentage that says 100% and 0% only where it is so."""
     if not whole or not part:
-        return "0 %"
+        return "0%"
     percent = 100 * part / whole
     if part < whole:
         percent = min(max(percent, 0.1), 99.9)
-    return f"{percent:.1f} %".replace(".0 %", " %")
+    return f"{percent:.1f}%".replace(".0%", "%")
 
 
 def seconds_words(seconds: float) -> str:

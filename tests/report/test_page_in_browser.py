@@ -160,6 +160,24 @@ async def test_hostile_texts_are_shown_as_texts_everywhere(visit: Open, tmp_path
     assert len(opened.requests) == 1
 
 
+async def test_texts_however_long_stay_within_their_card(visit: Open, tmp_path: Path) -> None:
+    long = ("x" * 5000, "word " * 1000, "A\u0301\u0302" * 2000, "\n" * 50 + "end")
+    rows = [
+        Wanted(f"{number} {state} {text}", text, seed=2**63 - number, state=state, fail_code=text, fail_message=text)
+        for number, text in enumerate(long)
+        for state in (State.FAILED, State.PENDING)
+    ]
+    opened = await visit(report(tmp_path / "long.batch", rows), viewport=PHONE)
+    over = await opened.page.locator(".card").evaluate_all(
+        "cards => cards.flatMap((card) => [...card.querySelectorAll('*')].filter((part) =>"
+        " part.getBoundingClientRect().right > card.getBoundingClientRect().right + 1))"
+        ".filter((part) => !part.closest('.plain')).length"
+    )
+    heights = await opened.page.locator(".card").evaluate_all("cards => cards.map((card) => card.offsetHeight)")
+    assert over == 0
+    assert max(heights) < 300
+
+
 ATTACKS = {
     "script": "const it = document.createElement('script'); it.append('window.pwned = 1'); document.body.append(it)",
     "handler": "document.body.setAttribute('onclick', 'window.pwned = 1'); document.body.click()",
@@ -217,6 +235,8 @@ async def test_a_mangled_address_is_no_end_of_the_page(visit: Open, some: str) -
         ("scene:forest", ["fox", "hut"]),
         ('scene:"at sea"', ["harbour"]),
         ("scene:forest -alpine", ["fox"]),
+        ("resolution:1080p", ["harbour"]),
+        ("aspect:16:9 length:5 mode:text -status:failed", ["fox", "harbour", "train"]),
         ("flagged", ["hut"]),
         ("task_2", ["harbour"]),
         ("no:such", []),
@@ -264,6 +284,60 @@ async def test_a_cause_leads_to_its_rows(visit: Open, some: str) -> None:
     await opened.page.click(".causes button")
     assert await opened.cards() == ["hut"]
     assert await opened.page.input_value("#search") == 'cause:"SensitiveContentDetected"'
+
+
+# -- what there is to see
+
+
+async def test_a_video_without_a_poster_shows_its_own_first_frame(visit: Open, tmp_path: Path) -> None:
+    folder = make_batch(tmp_path / "bare.batch", few(), ("scene",))
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        url = write(ledger, folder, poster_seconds=0).as_uri()
+    opened = await visit(url)
+    await opened.until("document.querySelector('.card video')?.readyState >= 2")
+    assert await opened.page.locator(".card video").evaluate_all("all => all.map((one) => one.preload)") == [
+        "metadata",
+        "metadata",
+    ]
+    await opened.page.fill("#search", "hut")
+    assert await opened.page.locator("video").count() == 0
+
+
+async def test_a_card_without_a_video_says_why(visit: Open, tmp_path: Path) -> None:
+    rows = [
+        Wanted("doubt", state=State.IN_DOUBT),
+        Wanted("expired", "b", state=State.EXPIRED),
+        Wanted("far", "c", places=("s3://night/fox.mp4",)),
+        Wanted("gone", "d"),
+        failed("bad", "e"),
+    ]
+    opened = await visit(report(tmp_path / "none.batch", rows))
+    words = await opened.page.locator(".card .words").all_inner_texts()
+    assert words == [
+        "Perhaps paid for: batchgen resolve tells what is known.",
+        "Made and paid for, but its link died before it was fetched.",
+        "It is kept on S3: batchgen report BATCH --serve shows it here.",
+        "It is not where it was archived.",
+        "It was flagged.",
+    ]
+
+
+async def test_a_batch_without_rows_says_so(visit: Open, tmp_path: Path) -> None:
+    opened = await visit(report(tmp_path / "empty.batch", []))
+    assert await opened.page.inner_text("main > p:visible") == "This batch has no rows yet."
+
+
+async def test_on_paper_every_card_is_there_in_order(visit: Open, tmp_path: Path) -> None:
+    opened = await visit(report(tmp_path / "paper.batch", list(many(300, state=State.IN_FLIGHT))))
+    await opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert await opened.cards() == [f"clip-{number:05}" for number in range(300)]
+    await opened.page.emulate_media(media="print")
+    tops = await opened.page.locator(".card").evaluate_all("cards => cards.map((card) => card.offsetTop)")
+    assert tops == sorted(tops)
+    assert not await opened.page.is_visible("#toolbar")
+    await opened.page.emulate_media(media="screen")
+    await opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert len(await opened.cards()) < 150
 
 
 # -- playing
@@ -367,6 +441,31 @@ async def test_a_video_is_opened_walked_paused_and_closed_by_keys(visit: Open, s
     assert not await page.is_visible(".viewer")
     await opened.is_at("harbour")
     assert await page.locator("video").count() == 0
+
+
+async def test_a_long_prompt_leaves_the_facts_in_sight_and_the_keys_scroll_them(visit: Open, tmp_path: Path) -> None:
+    opened = await visit(report(tmp_path / "long.batch", [failed("long", "a fox in the snow " * 300)]))
+    page = opened.page
+    await page.click(".card")
+    assert await page.locator(".viewer h3", has_text="Settings").evaluate(
+        "title => title.getBoundingClientRect().top < innerHeight"
+    )
+    await page.keyboard.press("ArrowDown")
+    await opened.until("document.querySelector('.panel').scrollTop > 0")
+    await page.focus(".viewer .prompt")
+    await page.keyboard.press("ArrowDown")
+    await opened.until("document.querySelector('.viewer .prompt').scrollTop > 0")
+
+
+async def test_the_videos_of_one_task_are_all_there(visit: Open, tmp_path: Path) -> None:
+    places = ("videos/1.mp4", "videos/1_2.mp4")
+    opened = await visit(report(tmp_path / "two.batch", [Wanted("fox", content=FOX, places=places)]))
+    page = opened.page
+    assert await page.inner_text(".card .last") == "2 videos"
+    await page.click(".card")
+    await page.click(".parts button >> nth=1")
+    assert await page.get_attribute(".parts button >> nth=1", "aria-pressed") == "true"
+    await opened.until("document.querySelector('.viewer video')?.src.endsWith('videos/1_2.mp4')")
 
 
 async def test_help_is_a_question_mark_away(visit: Open, some: str) -> None:
@@ -475,6 +574,31 @@ async def test_a_sheet_of_prompts_and_seeds_is_shown_as_a_grid(visit: Open, seed
     assert len(await opened.cards()) == 6
 
 
+async def test_prompts_with_few_seeds_stand_beside_each_other(visit: Open, tmp_path: Path) -> None:
+    rows = [
+        Wanted(f"{prompt}-s{seed}", f"A {prompt}", seed=seed, state=State.IN_FLIGHT, aspect_ratio=shape)
+        for prompt, its, shape in (("fox", (1, 2), "16:9"), ("hut", (7, 8), "16:9"), ("owl", (1, 2), "9:16"))
+        for seed in its
+    ]
+    opened = await visit(report(tmp_path / "grid.batch", rows), viewport={"width": 1600, "height": 900})
+    places = await opened.page.locator(".heading").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect()).map(({x, y}) => [x, y])"
+    )
+    (fox, hut, owl) = places
+    assert (fox[1], fox[0] < hut[0]) == (hut[1], True)
+    assert (owl[0], owl[1] > fox[1]) == (fox[0], True)  # another shape begins a line
+    boxes = await opened.page.locator(".card").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect()).map(({left, top}) => [Math.round(left), Math.round(top)])"
+    )
+    assert len({tuple(box) for box in boxes}) == 6
+    await opened.page.focus(".card button >> nth=0")
+    for identity in ("fox-s2", "hut-s7", "hut-s8", "owl-s1"):
+        await opened.page.keyboard.press("ArrowRight")
+        await opened.is_at(identity)
+    await opened.page.keyboard.press("ArrowUp")
+    await opened.is_at("fox-s1")
+
+
 async def test_a_sheet_without_seeds_beside_each_other_offers_no_grid(visit: Open, some: str) -> None:
     opened = await visit(some)
     assert not await opened.page.is_visible("#views")
@@ -527,6 +651,11 @@ async def test_words_stand_out_from_their_ground(visit: Open, some: str, scheme:
         ".is-failed .status",
         ".is-failed .words",
         ".chip b",
+        ".facts i",
+        "#made",
+        "#count",
+        "#plots",
+        ".find kbd",
     ):
         assert await opened.page.evaluate(CONTRAST, selector) >= 4.5, selector
 

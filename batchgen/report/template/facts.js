@@ -85,13 +85,12 @@ function filesOf(row) {
     const shownAs = address ? outward(address, place) : element("code", {}, shown(place));
     return element("li", {}, shownAs, copyButton(place));
   });
-  const hint = row.videos.every((address) => address) ? null : missing(row);
+  const hint = row.videos.every((address) => address) ? null : element("p", { class: "hint" }, missing(row));
   return element("section", {}, element("h3", {}, "File"), element("ul", { class: "files" }, ...lines), hint);
 }
 
 function missing(row) {
-  const words = row.places[0].startsWith("s3://")
+  return row.places[0].startsWith("s3://")
     ? "It is kept on S3: batchgen report BATCH --serve shows it here."
     : "It is not where it was archived.";
-  return element("p", { class: "hint" }, words);
 }

@@ -32,7 +32,8 @@ function refresh() {
   viewer.renew(state.shown);
   const all = state.rows.length;
   $("count").textContent = found.length === all ? `${number.format(all)} videos` : `${number.format(found.length)} of ${number.format(all)}`;
-  $("empty").hidden = found.length > 0;
+  $("empty").hidden = found.length > 0 || all === 0;
+  $("none").hidden = all > 0;
 }
 
 // -- keys, where no field or dialog has them
@@ -77,6 +78,9 @@ function showPlots(on) {
   wall.draw();
 }
 $("plots").addEventListener("click", () => showPlots(document.body.classList.contains("without-plots")));
+
+addEventListener("beforeprint", () => wall.drawAll());
+addEventListener("afterprint", () => wall.draw());
 
 // -- a page that is served asks for news
 

@@ -36,6 +36,12 @@ function askable(columns) {
     seed: (row) => row.seed ?? "",
     prompt: (row) => row.prompt,
     status: (row) => `${row.status} ${WORDS[row.status]}`,
+    resolution: (row) => row.resolution ?? "",
+    length: (row) => String(row.duration ?? ""),
+    aspect: (row) => row.aspect_ratio ?? "",
+    mode: (row) => row.mode,
+    provider: (row) => row.provider ?? "",
+    negative: (row) => row.negative_prompt ?? "",
     cause: causeOf,
     task: (row) => row.task_id ?? "",
     file: (row) => row.places.join(" "),
@@ -85,8 +91,18 @@ function facetsOf(rows, columns) {
   const all = FACETS.map(([name, label]) => ({ name, label, of: (row) => String(row[name] ?? "") }));
   columns.forEach((label, index) => all.push({ name: `column ${label}`, label, of: (row) => row.extras[index] }));
   return all
-    .map((facet) => ({ ...facet, values: [...new Set(rows.map(facet.of))].sort(inOrder) }))
+    .map((facet) => ({ ...facet, values: valuesOf(rows, facet.of) }))
     .filter(({ values }) => values.length > 1 && values.length <= MOST_VALUES);
+}
+
+/** The values that occur, in order; of very many, no more than show that they are. */
+function valuesOf(rows, of) {
+  const values = new Set();
+  for (const row of rows) {
+    values.add(of(row));
+    if (values.size > MOST_VALUES) break;
+  }
+  return [...values].sort(inOrder);
 }
 
 const collator = new Intl.Collator("en", { numeric: true });

@@ -87,6 +87,9 @@ class Toolbar {
   }
 
   #press() {
+    const { facets, sort } = this.choice;
+    const narrowed = facets.size + (sort === "sheet" ? 0 : 1);
+    $("more").textContent = narrowed ? `Filters (${narrowed})` : "Filters";
     const press = (button, on) => button.setAttribute("aria-pressed", String(on));
     for (const chip of $("statuses").children) press(chip, this.choice.statuses.has(chip.dataset.status));
     for (const button of $("views").children) press(button, button.dataset.view === this.choice.view);

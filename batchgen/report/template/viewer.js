@@ -1,5 +1,8 @@
 // The opened view: one video as large as the window allows, and all that is known of it.
 
+const SCROLL = 80; // pixels
+const LONG = 700; // letters of a prompt that is scrolled on its own
+
 class Viewer {
   constructor(dialog, columns, closed) {
     this.dialog = dialog;
@@ -41,7 +44,8 @@ class Viewer {
   #show(row) {
     this.#release();
     this.part = 0;
-    this.stage = element("div", { class: "stage", tabindex: "-1" }, this.#picture(row, 0));
+    this.stage = element("div", { class: `stage is-${row.status}`, tabindex: "-1" }, this.#picture(row, 0));
+    this.dialog.style.setProperty("--ratio", row.ratio ?? 16 / 9);
     this.panel = element("div", { class: "panel" });
     this.dialog.replaceChildren(this.stage, this.panel, ...this.#buttons(row));
     this.#tell(row);
@@ -101,22 +105,23 @@ class Viewer {
 
   /** A task that gave several videos. */
   #parts(row) {
+    const press = (shownPart) => buttons.forEach((button, part) => button.setAttribute("aria-pressed", part === shownPart));
     const buttons = row.videos.map((_, part) => {
-      const button = element("button", { type: "button", class: "quiet" }, `Video ${part + 1}`);
+      const button = element("button", { type: "button" }, `Video ${part + 1}`);
       button.addEventListener("click", () => {
         this.#release();
         this.stage.replaceChildren(this.#picture(row, part));
+        press(part);
       });
       return button;
     });
-    return element("p", { class: "parts" }, ...buttons);
+    press(0);
+    return element("p", { class: "switch parts" }, ...buttons);
   }
 
   #release() {
     if (!this.video) return;
-    this.video.remove();
-    this.video.removeAttribute("src");
-    this.video.load();
+    letGo(this.video);
     this.video = null;
   }
 
@@ -125,12 +130,15 @@ class Viewer {
     const act = {
       ArrowLeft: () => this.step(-1),
       ArrowRight: () => this.step(1),
+      ArrowUp: () => this.panel.scrollBy(0, -SCROLL),
+      ArrowDown: () => this.panel.scrollBy(0, SCROLL),
       " ": () => this.#toggle(),
       f: () => (document.fullscreenElement ? document.exitFullscreen() : this.stage.requestFullscreen?.()),
       m: () => this.video && (this.video.muted = !this.video.muted),
       c: () => copy(this.row.id),
     }[event.key];
-    if (!act || (event.key === " " && event.target.closest("button, a"))) return;
+    const own = { " ": "button, a", ArrowUp: ".prompt[tabindex]", ArrowDown: ".prompt[tabindex]" }[event.key];
+    if (!act || (own && event.target.closest(own))) return; // the key is for where the keyboard is
     event.preventDefault();
     event.stopPropagation();
     act();
@@ -143,7 +151,8 @@ class Viewer {
 }
 
 function promptOf(row) {
-  const text = element("p", { class: "prompt", dir: "auto" }, shown(row.prompt));
+  const long = row.prompt.length > LONG ? { tabindex: "0", role: "group", "aria-label": "Prompt" } : {};
+  const text = element("p", { class: "prompt", dir: "auto", ...long }, shown(row.prompt));
   return element("section", {}, element("h3", {}, "Prompt", copyButton(row.prompt)), text);
 }
 

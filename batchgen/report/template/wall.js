@@ -2,6 +2,8 @@
 
 const OVERSCAN = 600; // pixels above and below the window
 const HOVER_MS = 140;
+const ON_PAPER = 2000; // cards; more would be a book
+const SEEN = 400; // letters of a prompt that a card or a heading can show
 
 class Wall {
   constructor(root, open) {
@@ -35,18 +37,30 @@ class Wall {
     this.draw();
   }
 
+  /** Make every card, for paper, where nothing can be scrolled to. */
+  drawAll() {
+    const inOrder = ({ group, bySeed, ...item }) => {
+      if (group) return [{ group, ...item }, ...group.map((row) => this.places.get(row).item)];
+      return bySeed ? [] : [item];
+    };
+    const items = this.layout.lines.flatMap((line) => line.items.flatMap(inOrder)).slice(0, ON_PAPER);
+    for (const made of this.elements.values()) discard(made);
+    this.elements.clear();
+    for (const item of items) this.#place(item.row ?? headingKey(item), item);
+  }
+
   draw() {
     const above = -this.root.getBoundingClientRect().top;
     const until = above + innerHeight + OVERSCAN;
     const lines = this.layout.lines;
     const wanted = new Map();
     for (let n = firstLineAt(lines, above - OVERSCAN); n < lines.length && lines[n].y < until; n++) {
-      for (const item of lines[n].items) wanted.set(item.row ?? item.group[0].prompt + lines[n].y, item);
+      for (const item of lines[n].items) wanted.set(item.row ?? headingKey(item), item);
     }
     this.#keepFocused(wanted);
     for (const [key, made] of this.elements) {
       if (wanted.has(key)) continue;
-      made.remove();
+      discard(made);
       this.elements.delete(key);
     }
     for (const [key, item] of wanted) this.#place(key, item);
@@ -61,14 +75,18 @@ class Wall {
   #place(key, item) {
     let made = this.elements.get(key);
     if (!made || made.bySeed !== Boolean(item.bySeed)) {
-      made?.remove();
+      if (made) discard(made);
       made = item.row ? card(item) : heading(item.group);
       this.elements.set(key, made);
       this.root.append(made);
     }
     made.style.transform = `translate(${item.x}px, ${item.y}px)`;
     made.style.width = `${item.width}px`;
-    if (!item.row) return;
+    if (!item.row) {
+      made.style.height = `${item.height}px`;
+      made.firstChild.style.webkitLineClamp = item.rows;
+      return;
+    }
     made.querySelector(".media").style.height = `${item.media}px`;
     made.setAttribute("aria-setsize", this.rows.length);
     made.setAttribute("aria-posinset", this.places.get(item.row).index + 1);
@@ -82,7 +100,7 @@ class Wall {
     this.current = row;
     const top = this.root.getBoundingClientRect().top + place.item.y;
     const covered = $("toolbar").offsetHeight + GAP;
-    const bottom = top + place.item.media + CAPTION;
+    const bottom = top + place.item.height;
     if (top < covered) scrollBy(0, top - covered);
     else if (bottom > innerHeight) scrollBy(0, bottom - innerHeight + GAP);
     this.draw();
@@ -163,10 +181,7 @@ class Wall {
   #stop() {
     clearTimeout(this.timer);
     this.playing = null;
-    if (!this.video) return;
-    this.video.remove();
-    this.video.removeAttribute("src"); // lets go of the decoder and the connection
-    this.video.load();
+    if (this.video) letGo(this.video);
     this.video = null;
   }
 }
@@ -179,12 +194,25 @@ function loop(source) {
   return video;
 }
 
+/** Take a film away, and with it its decoder and its connection. */
+function letGo(video) {
+  video.remove();
+  video.removeAttribute("src");
+  video.load();
+}
+
+function discard(made) {
+  made.remove();
+  made.querySelectorAll("video").forEach(letGo);
+}
+
 function card({ row, bySeed }) {
   const media = element("span", { class: "media" }, ...pictureOf(row));
   const first = bySeed
     ? element("span", { class: "line" }, row.seed === null ? "no seed" : `seed ${row.seed}`)
-    : element("span", { class: "line", dir: "auto" }, shown(row.prompt));
-  const last = bySeed ? row.resolution : row.seed === null ? "" : `seed ${row.seed}`;
+    : element("span", { class: "line", dir: "auto" }, shown(row.prompt.slice(0, SEEN)));
+  const seed = bySeed || row.seed === null ? "" : `seed ${row.seed}`;
+  const last = row.videos.length > 1 ? `${row.videos.length} videos` : seed;
   const meta = element("span", { class: "meta" }, element("span", { class: "id" }, shown(row.id)), last ? element("span", { class: "last" }, last) : null);
   const button = element("button", { type: "button", tabindex: "-1" }, media, first, meta);
   const made = element("article", { class: `card is-${row.status}`, role: "listitem" }, button);
@@ -193,20 +221,34 @@ function card({ row, bySeed }) {
   return made;
 }
 
-/** What stands in a card's box: the poster, or the words that say why there is none. */
+/** What stands in a card's box: the poster, else the video's own first frame, else words that say why there is none. */
 function pictureOf(row) {
-  if (row.poster) {
-    const image = element("img", { src: row.poster, alt: `A frame of ${shown(row.id)}`, decoding: "async" });
-    image.addEventListener("error", () => image.replaceWith(...plain(row)), { once: true });
-    return [image];
-  }
-  return plain(row);
+  const source = row.poster ?? row.videos[0];
+  if (!source) return plain(row);
+  const name = `A frame of ${shown(row.id)}`;
+  const picture = row.poster
+    ? element("img", { src: source, alt: name, decoding: "async" })
+    : element("video", { src: `${source}#t=0.1`, preload: "metadata", "aria-label": name, tabindex: "-1" });
+  picture.addEventListener("error", () => picture.replaceWith(...plain(row)), { once: true });
+  return [picture];
 }
 
 function plain(row) {
   const status = element("span", { class: "status" }, causeOf(row) && row.fail_code ? shown(row.fail_code) : WORDS[row.status]);
-  const words = causeOf(row) && row.fail_message ? element("span", { class: "words", dir: "auto" }, shown(row.fail_message)) : null;
+  const said = (causeOf(row) && row.fail_message) || whyNot(row);
+  const words = said ? element("span", { class: "words", dir: "auto" }, shown(said)) : null;
   return [element("span", { class: "plain" }, status, words)];
+}
+
+/** Why there is nothing to see, where the status alone does not say it. */
+function whyNot(row) {
+  if (row.status === "in_doubt") return "Perhaps paid for: batchgen resolve tells what is known.";
+  if (row.status === "expired") return "Made and paid for, but its link died before it was fetched.";
+  return row.places.length && !row.videos[0] ? missing(row) : "";
+}
+
+function headingKey({ group }) {
+  return `${group[0].index} ${group.length}`;
 }
 
 function heading(group) {
@@ -215,7 +257,7 @@ function heading(group) {
   const made = element(
     "div",
     { class: "heading" },
-    element("h2", { dir: "auto" }, shown(first.prompt)),
+    element("h2", { dir: "auto" }, shown(first.prompt.slice(0, SEEN))),
     element("p", {}, [...settings, `${group.length} seeds`].join(" · ")),
   );
   made.bySeed = false;
