@@ -41,6 +41,7 @@ from batchgen.steering import Steering
 # Where the service is: entered for as long as it is needed, it gives the origin.
 Service: TypeAlias = Callable[[], AbstractAsyncContextManager[str]]
 
+POSTER_SHARE = 0.1  # of a run's time, for a picture of each new video
 REPORT_ROWS = 20_000  # more are not looked at as a wall; `batchgen report` still makes the page
 
 log = logging.getLogger("batchgen")
@@ -304,7 +305,8 @@ def write_report(ledger: Ledger, folder: Path) -> None:
 
     try:
         page.sweep(folder)
-        page.write(ledger, folder)
+        share = POSTER_SHARE * money.run_seconds(ledger)
+        page.write(ledger, folder, poster_seconds=min(max(share, 1.0), page.POSTER_SECONDS))
     except Exception:
         log.exception("the report could not be written")
 

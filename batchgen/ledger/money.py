@@ -27,6 +27,12 @@ def end_run(ledger: Ledger) -> None:
         ledger.database.execute("UPDATE run SET ended_at = ? WHERE ended_at IS NULL", (time.time(),))
 
 
+def run_seconds(ledger: Ledger) -> float:
+    """How long the present run has been at work; one that crashed counts from where it began."""
+    found = ledger.database.one("SELECT started_at FROM run WHERE run = ?", (ledger.run,))
+    return max(0.0, time.time() - found[0]) if found else 0.0
+
+
 def reserved_by_run(ledger: Ledger) -> tuple[int, int]:
     """The tasks that the present run has asked for, and their price."""
     found = ledger.database.one(

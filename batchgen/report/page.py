@@ -19,7 +19,7 @@ from batchgen.report.markup import Node, Tree, embed, fill, policy, to_html, to_
 from batchgen.report.poster import Posters
 
 NAME = "report.html"
-POSTER_SECONDS = 30.0  # at the end of a run; what is missing then is made by the next report
+POSTER_SECONDS = 30.0  # what is missing then is made by the next report; until then the videos show themselves
 SCRIPTS = ("text.js", "query.js", "layout.js", "wall.js", "facts.js", "viewer.js", "toolbar.js", "main.js")
 
 
@@ -158,21 +158,21 @@ def write(
     Posters of new videos on this machine are made first, for at most ``poster_seconds``.
     """
     posters = Posters(batch / "posters")
-    posters.make_all(_local_videos(ledger, batch), poster_seconds)
+    posters.make_all(_without_poster(ledger, batch, posters), poster_seconds)
     page = gather(ledger, batch, beside(batch, posters), price=price)
     path = batch / NAME
     _replace(path, render(page).encode(errors="replace"))
     return path
 
 
-def _local_videos(ledger: Ledger, batch: Path) -> Iterator[tuple[str, Path]]:
-    """The first part of each video on this machine, in the manifest's order."""
+def _without_poster(ledger: Ledger, batch: Path, posters: Posters) -> Iterator[tuple[str, Path]]:
+    """The first part of each video on this machine that has no poster yet, in the manifest's order."""
     found = ledger.database.execute(
         "SELECT lower(hex(sha256)), place FROM row JOIN video USING (row) WHERE position IS NOT NULL AND part = 0 "
         "ORDER BY position"
     )
     for sha256, place in found:
-        if path := locate(place, batch):
+        if not posters.find(sha256) and (path := locate(place, batch)):
             yield sha256, path
 
 
