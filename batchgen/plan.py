@@ -1,6 +1,7 @@
 """What a run would do, and where a batch stands: looked at, with nothing sent and nothing changed."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,17 +9,21 @@ from tempfile import TemporaryDirectory
 
 from batchgen import paid
 from batchgen.catalog import MICRO
+from batchgen.estimate import estimate
 from batchgen.folder import with_memory
-from batchgen.ledger import Ledger, money
+from batchgen.ledger import Ledger, expected, money
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.model import State
+from batchgen.progress import duration
 from batchgen.settings import STANDARD_INPUT, Settings
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest
+
+FIRST_FILES = 5
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run of a manifest would do. Counts are rows, but for ``to_submit``."""
+    """What a run of a manifest would do. Counts are rows, but for ``tasks`` and ``to_submit``."""
 
     manifest: str
     batch: str
@@ -34,8 +39,17 @@ class Plan:
     rendered: int
     pending: int
     reused: int
+    tasks: int  # that all rows come to, made or not
+    duplicates: int  # rows that share the task of another
+    repeats: int  # rows that ask for the same as another one, and without a seed: each has a task of its own
+    selected: int  # rows that the run is asked for
     to_submit: int  # tasks that a run would pay for
     estimate_usd: float  # what they cost at most
+    minutes: float  # that the run would take
+    minutes_from: str  # learned: from this batch's tasks; document: the API document's times
+    gigabytes: float  # of its videos
+    gigabytes_from: str  # archived: by those that the batch has; guess
+    first_files: tuple[str, ...]
     paid_usd: float  # what the wanted videos that are made, or being made, have cost
     prices_of: str  # the day of the prices
     offered: int  # of those to submit, tasks that another batch has paid for: --reuse takes them
@@ -55,20 +69,31 @@ class Plan:
             "failed (tried again by --retry-failed)": self.failed,
             "expired (made again by --retry-failed)": self.expired,
             "in doubt (held)": self.in_doubt,
-            "sharing the paid task of another row": self.reused,
+            "duplicates: the same request and seed as another row's, paid for once": self.duplicates,
+            "repeats: the same request as another row's, without a seed, each paid for": self.repeats,
         }
         lines += [f"  {number} {words}" for words, number in known.items() if number]
         if self.paid_usd:
-            lines.append(f"  ${self.paid_usd:.2f} paid for them")
-        lines.append(
-            f"a run would pay for {self.to_submit} tasks: up to ${self.estimate_usd:.2f} (prices of {self.prices_of})"
-        )
-        if self.offered:
-            lines.append(
-                f"  {self.offered} of them were paid for by other batches of yours: --reuse takes those videos"
-            )
-        lines.append("nothing was sent")
+            lines.append(f"  ${self.paid_usd:.2f} paid already, for what is made or being made")
+        if self.selected < self.rows:
+            lines.append(f"{self.selected} rows are chosen; the others would be left as they are")
+        lines += [*self._money(), *self._expected(), "nothing was sent"]
         return "\n".join(lines)
+
+    def _money(self) -> Iterator[str]:
+        yield f"a run would pay for {self.to_submit} tasks: up to ${self.estimate_usd:.2f} (prices of {self.prices_of})"
+        if self.offered:
+            yield f"  {self.offered} of them were paid for by other batches of yours: --reuse takes those videos"
+
+    def _expected(self) -> Iterator[str]:
+        if self.to_submit or self.in_flight:
+            source = {"learned": "as this batch's tasks took", "document": "by the document's times"}
+            yield f"  it would take about {duration(self.minutes * 60)}, {source[self.minutes_from]}"
+        if self.to_submit:
+            source = {"archived": "as this batch's videos weigh", "guess": "a guess, until there are some"}
+            yield f"  its videos would weigh about {self.gigabytes:.3g} GB, {source[self.gigabytes_from]}"
+            more = ", ..." if self.to_submit > len(self.first_files) else ""
+            yield f"  its first files: {', '.join(self.first_files)}{more}"
 
 
 @dataclass(frozen=True)
@@ -139,8 +164,14 @@ def make_plan(settings: Settings) -> Plan:
             rendered=counts[State.RENDERED],
             pending=counts[State.PENDING],
             reused=ledger.reused_rows(),
+            tasks=expected.tasks(ledger),
+            duplicates=sum(counts.values()) - expected.tasks(ledger),
+            repeats=expected.repeats(ledger),
+            selected=sum(ledger.counts(selected=True).values()),
             to_submit=ledger.pending_jobs(),
             estimate_usd=money.estimate(ledger, prices.of) / MICRO,
+            **asdict(estimate(ledger, settings)),
+            first_files=expected.first_names(ledger, FIRST_FILES),
             paid_usd=money.paid_price(ledger) / MICRO,
             prices_of=prices.date,
             offered=len(paid.offers(ledger, settings.batch, paid.index_path())),

@@ -15,7 +15,7 @@ from batchgen.settings import Limits, Settings, batch_folder, read_prices
 
 @click.command(short_help="Check a manifest and say what a run would do; sends nothing.")
 @click.argument("manifest", type=PATH)
-@options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS))
+@options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS, *options.LIMITS))
 @options.PRICE
 @click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
 def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, ...], **flags: Any) -> None:

@@ -67,12 +67,15 @@ PRICE = click.option(
     "--price", "prices", multiple=True, metavar="RES=USD", help="What a second of video costs, like 720p=0.08."
 )
 PLAIN = click.option("--plain", is_flag=True, help="Show progress in plain lines, as for a screen reader.")
+LIMITS = (
+    click.option("--rate", type=click.IntRange(min=1), default=10000, show_default=True, help="Requests a minute."),
+    click.option("--concurrency", type=click.IntRange(min=1), default=1000, show_default=True, help="Tasks in flight."),
+)
 FETCH = (
     click.option(
         "--to", type=_Folder(), metavar="DEST", help="A folder, or s3://bucket/prefix.  [default: DIR/videos]"
     ),
-    click.option("--rate", type=click.IntRange(min=1), default=10000, show_default=True, help="Requests a minute."),
-    click.option("--concurrency", type=click.IntRange(min=1), default=1000, show_default=True, help="Tasks in flight."),
+    *LIMITS,
     click.option("--downloads", type=click.IntRange(1, 256), default=16, show_default=True, help="Downloads at once."),
     click.option(
         "--first-poll",

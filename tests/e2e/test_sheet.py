@@ -2,6 +2,9 @@
 
 import csv
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from batchgen.emulator.server import Emulator
 from tests.e2e.program import QUICK, Ended, batchgen, emulated, paid, pipe, prompts, results, run, sheet
@@ -114,3 +117,35 @@ async def test_failures_are_fed_back_as_they_were_asked_for_whatever_was_said_of
         assert (ended.summary["rows"], ended.summary["submitted"], len(emulator.tasks)) == (2, 0, 2)
         resumed = await resume(emulator, tmp_path / "p.batch", "--retry-failed")
         assert (resumed.summary["rows"], resumed.summary["submitted"]) == (2, 2)
+
+
+# -- the page before the money
+
+
+async def plan(manifest: Path, *arguments: str) -> dict[str, Any]:
+    ended = await batchgen("plan", manifest, "--json", *arguments, cwd=manifest.parent)
+    assert ended.code == 0, ended.err
+    return ended.summary
+
+
+async def test_a_plan_says_what_a_run_takes_by_the_document_and_then_by_what_the_batch_knows(tmp_path: Path) -> None:
+    rows = [{"id": f"r{n}", "prompt": "same" if n < 4 else f"p{n}", "seed": "7" if n < 2 else "",
+             "resolution": "720p", "duration": "5"} for n in range(8)]  # fmt: skip
+    manifest = sheet(tmp_path / "p.csv", rows)
+    before = await plan(manifest)
+    assert (before["rows"], before["tasks"], before["duplicates"], before["repeats"]) == (8, 7, 1, 1)
+    assert (before["to_submit"], before["estimate_usd"], before["paid_usd"]) == (7, 2.8, 0)
+    assert (before["minutes"], before["minutes_from"]) == (pytest.approx(1.17), "document")
+    assert (before["gigabytes"], before["gigabytes_from"]) == (0.032, "guess")
+    assert before["first_files"] == ["r0.mp4", "r1.mp4", "r2.mp4", "r3.mp4", "r4.mp4"]
+    assert (await plan(manifest, "--concurrency", "1"))["minutes"] == pytest.approx(7, abs=0.3)
+    async with emulated() as emulator:
+        await run(emulator, manifest, "--limit", "4")
+    after = await plan(manifest, "--only", "r6")
+    assert (after["selected"], after["to_submit"], after["archived"], after["first_files"]) == (1, 1, 4, ["r6.mp4"])
+    assert (after["minutes_from"], after["gigabytes_from"]) == ("learned", "archived")
+    assert 0 < after["minutes"] < before["minutes"]
+    assert 0 < after["gigabytes"] < before["gigabytes"]
+    told = await batchgen("plan", manifest, cwd=tmp_path)
+    for words in ("8 rows, 0 of them new", "4 archived already", "1 duplicates", "$1.20 paid already", "as this batch"):
+        assert words in told.out, told.out

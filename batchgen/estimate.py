@@ -1,0 +1,84 @@
+"""What a run will take, said before it is paid for: minutes and bytes, by what is known, or else by a stated guess."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchgen.account import Account
+from batchgen.forecast import Pace, seconds_left
+from batchgen.ledger import Ledger
+from batchgen.ledger.expected import Kind, pending_kinds, video_bytes
+from batchgen.model import Request
+from batchgen.schedule import LEAST_POLL_SHARE
+from batchgen.service.polling import Polling
+from batchgen.settings import Settings
+
+DOCUMENT_SECONDS = {"720p": (50.0, 70.0), "1080p": (70.0, 90.0)}  # of generation, from the API's document
+GUESSED_BYTES = {"720p": 800_000, "1080p": 1_600_000}  # of a second of video
+LONGEST_SECONDS = 10  # of a video
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the pending tasks take."""
+
+    minutes: float
+    minutes_from: str  # learned, document
+    gigabytes: float
+    gigabytes_from: str  # archived, guess
+
+
+def estimate(ledger: Ledger, settings: Settings) -> Estimate:
+    """What the run will take, with the limits of the settings and all that the batch remembers."""
+    kinds = list(pending_kinds(ledger))
+    seconds, is_learned = _seconds(ledger, settings, kinds)
+    size, is_seen = _bytes(ledger, kinds)
+    return Estimate(
+        minutes=round(seconds / 60, 2),
+        minutes_from="learned" if is_learned else "document",
+        gigabytes=round(size / 1e9, 3),
+        gigabytes_from="archived" if is_seen else "guess",
+    )
+
+
+def _seconds(ledger: Ledger, settings: Settings, kinds: Sequence[Kind]) -> tuple[float, bool]:
+    """How long it takes, and whether the generation times of all kinds were learned."""
+    polling = Polling(settings.first_poll, settings.poll_every, memory=ledger.fact("polling"))
+    account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
+    now = time.time()
+    running = [(job.request, now - (job.submitted_at or now)) for job in ledger.in_flight()]
+    times = [_times(polling, request) for request in (*(kind.request for kind in kinds), *(r for r, _ in running))]
+    if not times:
+        return 0.0, False
+    weights = [*(kind.tasks for kind in kinds), *(1 for _ in running)]
+    mean = sum(each[0] * weight for each, weight in zip(times, weights, strict=True)) / sum(weights)
+    latest = max(each[1] for each in times)
+    pace = Pace(account.concurrency, account.per_second * LEAST_POLL_SHARE, mean, latest)
+    pending = sum(kind.tasks for kind in kinds)
+    return seconds_left(pace, [age for _, age in running], pending), all(each[2] for each in times)
+
+
+def _times(polling: Polling, request: Request) -> tuple[float, float, bool]:
+    """Of a kind of task: its time on average, the time by which nearly all have ended, and whether that was learned."""
+    table = polling.durations(request)
+    if latest := table.latest():
+        return table.mean, latest, True
+    first, last = DOCUMENT_SECONDS.get(request.resolution or "", max(DOCUMENT_SECONDS.values()))
+    return (first + last) / 2, last, False
+
+
+def _bytes(ledger: Ledger, kinds: Sequence[Kind]) -> tuple[float, bool]:
+    """How much it weighs, and whether each kind is weighed by videos of its own."""
+    seen = video_bytes(ledger)
+    sizes = [seen.get((kind.request.resolution, kind.request.duration)) for kind in kinds]
+    total = sum(
+        kind.rows * (size if size is not None else guessed_bytes(kind.request))
+        for kind, size in zip(kinds, sizes, strict=True)
+    )
+    return total, bool(sizes) and None not in sizes
+
+
+def guessed_bytes(request: Request) -> float:
+    """The size of a video of which the batch has none yet."""
+    rate = GUESSED_BYTES.get(request.resolution or "", max(GUESSED_BYTES.values()))
+    return float(rate * (request.duration or LONGEST_SECONDS))

@@ -1,0 +1,58 @@
+"""What is still to be paid for and kept: of which kinds, how much, and under which names."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from batchgen.ledger.ledger import Ledger
+from batchgen.model import Request
+
+
+class Kind(NamedTuple):
+    """Pending tasks that cost, take and weigh the same."""
+
+    request: Request  # of one of them
+    tasks: int
+    rows: int  # that want them: each keeps a file
+
+
+def pending_kinds(ledger: Ledger) -> Iterator[Kind]:
+    """What the run may submit, by kind."""
+    parameters = ", ".join(
+        f"json_extract(request, '$.{name}')" for name in ("model", "mode", "resolution", "duration", "provider")
+    )
+    found = ledger.database.execute(
+        f"SELECT min(request), count(*), sum(wanted) FROM job WHERE state = 'pending' AND wanted > 0"
+        f"{ledger.and_selected} GROUP BY {parameters}"
+    )
+    return (Kind(Request.from_json(request), tasks, rows) for request, tasks, rows in found)
+
+
+def video_bytes(ledger: Ledger) -> dict[tuple[str | None, int | None], float]:
+    """The size of an archived video on average, by resolution and duration (seconds) as they were asked for."""
+    found = ledger.database.execute(
+        "SELECT json_extract(request, '$.resolution'), json_extract(request, '$.duration'), avg(bytes) "
+        "FROM video JOIN row USING (row) JOIN job USING (job) GROUP BY 1, 2"
+    )
+    return {(resolution, duration): size for resolution, duration, size in found}
+
+
+def first_names(ledger: Ledger, number: int) -> tuple[str, ...]:
+    """The names of the first files that the run will make."""
+    found = ledger.database.execute(
+        "SELECT name FROM row WHERE position IS NOT NULL AND job IN (SELECT job FROM job WHERE state = 'pending' "
+        f"AND wanted > 0{ledger.and_selected}) ORDER BY position LIMIT ?",
+        (number,),
+    )
+    return tuple(name for (name,) in found)
+
+
+def tasks(ledger: Ledger) -> int:
+    """How many tasks the present manifest asks for, made or not."""
+    found = ledger.database.one("SELECT count(*) FROM job WHERE wanted > 0")
+    return int(found[0]) if found else 0
+
+
+def repeats(ledger: Ledger) -> int:
+    """How many rows of the present manifest ask for the same as another one, each with a task of its own."""
+    found = ledger.database.one("SELECT count(*) - count(DISTINCT digest) FROM job WHERE wanted > 0")
+    return int(found[0]) if found else 0
