@@ -36,7 +36,7 @@ def estimate(ledger: Ledger, settings: Settings) -> Estimate:
     return Estimate(
         minutes=round(seconds / 60, 2),
         minutes_from="learned" if is_learned else "document",
-        gigabytes=round(size / 1e9, 3),
+        gigabytes=round(size / 1e9, 6),
         gigabytes_from="archived" if is_seen else "guess",
     )
 
