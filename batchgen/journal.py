@@ -90,4 +90,5 @@ def journal(path: Path, key: str, *, verbose: bool) -> Iterator[None]:
     finally:
         for each in (logger, *others):
             each.handlers = []
+        logger.handlers = [logging.NullHandler()]  # else Python would print what comes later
         handler.close()

@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from batchgen.account import Account
 from batchgen.archive import Archive
+from batchgen.deadline import LastCall
 from batchgen.download import Downloader
 from batchgen.errors import AccountError, ArchiveError, DeadLinkError, DownloadError, LedgerError
 from batchgen.ledger import Ledger
@@ -55,10 +56,12 @@ class Pipeline:
         archive: Archive,
         spending: Spending,
         callback_url: str | None = None,
+        last_call: LastCall | None = None,
     ) -> None:
         self._ledger = ledger
         self._spending = spending
         self._callback_url = callback_url
+        self._last_call = last_call
         self._account = account
         self._polling = polling
         self._client = client
@@ -81,6 +84,7 @@ class Pipeline:
 
         Raises what forbids it: :class:`LimitReachedError`, :class:`ArchiveError` (no room), :class:`LedgerError`.
         """
+        self.check_deadline(job)
         price = self._spending.reserve(job.request)
         token = secrets.token_urlsafe(32) if self._callback_url else None
         try:
@@ -88,6 +92,12 @@ class Pipeline:
         except LedgerError:
             self._spending.give_back(job.request)
             raise
+
+    def check_deadline(self, job: Job) -> None:
+        """Raise :class:`LimitReachedError` if the job's video may not be here by the deadline."""
+        if self._last_call:
+            waiting = self._account.tasks + self._ledger.unfetched()[0]
+            self._last_call.check(self._polling.latest(job.request), waiting)
 
     # -- submitting
 
@@ -188,6 +198,7 @@ class Pipeline:
 
     async def fetch(self, job: Job) -> Job:
         """Bring the video home, for every row that wants it."""
+        started = time.monotonic()
         try:
             videos = await self._copy_kept(job)
             if videos is None:
@@ -203,6 +214,8 @@ class Pipeline:
             return self._fetch_later(job, error)
         except OSError as error:
             raise ArchiveError(f"{self._archive} cannot be written: {error.strerror}", full=True) from None
+        if self._last_call:
+            self._last_call.fetched(time.monotonic() - started)
         job = replace(job, state=State.ARCHIVED, fail_code=None, fail_message=None, remake=False, tries=0, wait=0.0)
         return self._ledger.archive(job, videos)
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +11,7 @@ from batchgen.catalog import MICRO
 from batchgen.estimate import estimate
 from batchgen.folder import with_memory
 from batchgen.ledger import Ledger, expected, money
-from batchgen.ledger.ledger import LINK_LIFE_SECONDS
+from batchgen.ledger.ledger import link_death
 from batchgen.model import State
 from batchgen.progress import duration
 from batchgen.settings import STANDARD_INPUT, Settings
@@ -210,9 +209,5 @@ def read_status(batch: Path) -> Status:
             bytes=ledger.archived_bytes(),
             failures=dict(ledger.failures()),
             unfetched=unfetched,
-            first_death=_iso(oldest + LINK_LIFE_SECONDS) if oldest is not None else None,
+            first_death=link_death(oldest) if oldest is not None else None,
         )
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="minutes")

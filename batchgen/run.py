@@ -1,14 +1,11 @@
 """One run of a batch, from its manifest to its summary: the wiring."""
 
 import asyncio
-import json
 import logging
-import os
-import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -25,6 +22,7 @@ from batchgen.download import Downloader
 from batchgen.errors import ArchiveError, LedgerError, LimitReachedError, UsageError
 from batchgen.folder import open_batch, with_memory
 from batchgen.ledger import Ledger, money
+from batchgen.ledger.ledger import link_death
 from batchgen.model import Job, State
 from batchgen.pipeline import Pipeline
 from batchgen.progress import Progress, Tally
@@ -37,6 +35,8 @@ from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, Settings, is_loopback
 from batchgen.sheet import choose, further_columns, take_in_as_asked
 from batchgen.spending import Spending
 from batchgen.steering import Steering
+from batchgen.stopping import has_time, last_call, signals, until
+from batchgen.summary import Summary
 
 # Where the service is: entered for as long as it is needed, it gives the origin.
 Service: TypeAlias = Callable[[], AbstractAsyncContextManager[str]]
@@ -48,38 +48,14 @@ log = logging.getLogger("batchgen")
 
 
 @dataclass(frozen=True)
-class Summary:
-    """How a run ended. Counts are rows of the manifest, but for ``submitted``."""
-
-    batch: str
-    rows: int
-    archived: int
-    failed: int
-    expired: int
-    in_doubt: int
-    pending: int
-    in_flight: int
-    rendered: int
-    selected: int  # rows that this run was asked for; all, unless a person chose
-    submitted: int  # paid tasks that this run started
-    reused: int  # rows that share the paid task of another
-    bytes: int  # of all archived videos
-    seconds: float
-    stopped: str | None
-    exit: int
-
-    def to_json(self) -> str:
-        """The summary as one line."""
-        return json.dumps(asdict(self), ensure_ascii=False)
-
-
-@dataclass(frozen=True)
 class Listener:
     """Whom a run tells what happens."""
 
     say: Callable[[str], None]  # a sentence that a person should read
     progress: Progress
     verbose: bool = False
+    ended: Callable[[Summary], None] = lambda summary: None  # called while the log is still open
+    warn: Callable[[str], None] | None = None  # a sentence that a person must read; None: as the others
 
 
 def run(settings: Settings, listener: Listener, service: Service) -> Summary:
@@ -90,13 +66,14 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
     started = time.monotonic()
     with open_batch(settings, verbose=listener.verbose) as ledger:
         asked, settings = settings, with_memory(settings, ledger)
-        take_in_as_asked(asked, settings, ledger, listener.say)
+        take_in_as_asked(asked, settings, ledger, listener.say, listener.warn or listener.say)
         _begin(settings, ledger, listener)
         batch = _run_work(settings, ledger, listener, service) if ledger.has_work() else None
         problem = _write_all(ledger, settings.batch)
         paid.record(ledger, settings.batch, paid.index_path())
         summary = _summary(settings, ledger, batch, problem, time.monotonic() - started)
         log.info("run ended", extra=asdict(summary))
+        listener.ended(summary)
         return summary
 
 
@@ -180,7 +157,10 @@ async def _work(
         account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
         polling = Polling(settings.first_poll, settings.poll_every, memory=ledger.fact("polling"))
         spending = Spending(ledger, settings.limits, Room(settings.batch, archive.free_bytes, ledger.expected_videos))
-        pipeline = Pipeline(ledger, account, polling, client, downloader, archive, spending, settings.callback_url)
+        pipeline = Pipeline(
+            *(ledger, account, polling, client, downloader, archive, spending, settings.callback_url),
+            last_call=last_call(settings),
+        )
         steering = Steering(desk, account, polling, Tally(ledger.counts(selected=True)), listener.progress)
         batch = Batch(
             ledger,
@@ -194,9 +174,9 @@ async def _work(
         )
         if settings.callback_listen:
             await stack.enter_async_context(_callbacks(settings, ledger, account, client, batch))
-        if settings.may_submit:
+        if settings.may_submit and has_time(ledger, pipeline, batch, listener.say):
             await _compare_with_balance(client, account, ledger, spending, listener)
-        with _signals(loop, batch, listener):
+        with signals(batch, listener.say), until(settings.deadline, batch):
             await steering.beside(batch)
         with suppress(LedgerError):  # a full disk: the next run learns it anew
             ledger.remember({"account": account.memory(), "polling": polling.memory()})
@@ -243,26 +223,6 @@ async def _compare_with_balance(
     if balance is not None and balance < estimate:
         listener.say(f"the account has ${balance:.2f}; what is pending may cost up to ${estimate:.2f}")
     log.info("estimate", extra={"usd": estimate, "balance": balance})
-
-
-@contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, batch: Batch, listener: Listener) -> Iterator[None]:
-    """The first signal stops gently, the second at once: each answer that came is in the ledger already."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def caught(number: signal.Signals) -> None:
-        if batch.is_halted:
-            os._exit(128 + number)
-        listener.say(f"{number.name}: stopping; what is in flight goes on at the service, and the next run takes it up")
-        batch.halt(Stop(f"stopped by {number.name}", 128 + number))
-
-    for number in numbers:
-        loop.add_signal_handler(number, caught, number)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 def _write_all(ledger: Ledger, folder: Path) -> str | None:
@@ -314,12 +274,14 @@ def write_report(ledger: Ledger, folder: Path) -> None:
 def _summary(settings: Settings, ledger: Ledger, work: Batch | None, problem: str | None, seconds: float) -> Summary:
     counts, selected = ledger.counts(), ledger.counts(selected=True)
     stopped = work.stopped if work else None
-    if stopped and stopped.exit_code == LimitReachedError.exit_code and not selected[State.PENDING]:
+    was_cut_off = work is not None and (selected[State.PENDING] > 0 or work.is_halted)
+    if stopped and stopped.exit_code == LimitReachedError.exit_code and not was_cut_off:
         stopped = None  # it kept nothing from being made
     if problem:
         stopped = Stop(f"{stopped.reason}; {problem}", stopped.exit_code) if stopped else Stop(problem, 1)
     paid_open = sum(counts[state] - selected[state] for state in (State.IN_FLIGHT, State.RENDERED))
     unfinished = sum(selected.values()) - selected[State.ARCHIVED] + paid_open
+    _, oldest = ledger.unfetched()
     return Summary(
         batch=str(settings.batch),
         rows=sum(counts.values()),
@@ -337,4 +299,7 @@ def _summary(settings: Settings, ledger: Ledger, work: Batch | None, problem: st
         seconds=round(seconds, 3),
         stopped=stopped.reason if stopped else None,
         exit=stopped.exit_code if stopped else (1 if unfinished else 0),
+        spent_usd=money.reserved_by_run(ledger)[1] / MICRO,
+        failures=dict(ledger.failures()),
+        first_death=link_death(oldest) if oldest is not None else None,
     )

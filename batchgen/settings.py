@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from batchgen.catalog import Prices
+from batchgen.deadline import Deadline
 from batchgen.errors import AccountError, UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ SERVICE_URL = "https://api.apixo.ai"
 KEY_VARIABLE = "APIXO_API_KEY"
 URL_VARIABLE = "APIXO_BASE_URL"
 STANDARD_INPUT = Path("-")
+PING_VARIABLE = "BATCHGEN_PING_URL"
+NOTIFY_VARIABLE = "BATCHGEN_NOTIFY_URL"
 EMULATOR = "emulator"  # the service that a ledger made with --emulator remembers
 EMULATOR_SPEED = 10.0  # times as fast as the service: a batch is done in less than a minute
 DEFAULT_FIRST_POLL_SECONDS = 50.0
@@ -64,6 +67,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     callback_url: str | None = None
     callback_listen: tuple[str, int] | None = None
+    deadline: Deadline | None = None
 
     @property
     def service(self) -> str:
@@ -116,6 +120,25 @@ def read_callback(url: str | None, listen: str | None) -> tuple[str | None, tupl
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise UsageError(f"--callback-listen {listen}: write it like 127.0.0.1:8080")
     return url, (host.strip("[]"), int(port))
+
+
+def read_notice_url(flag: str, url: str | None) -> str | None:
+    """The address of a notice, checked. Raises :class:`UsageError`, which does not show it."""
+    if not url or not url.strip():
+        return None
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in ("http", "https") or not (url.isascii() and url.isprintable()) or " " in url:
+        raise UsageError(f"{flag}: this is no address; write it like https://hc-ping.com/your-uuid")
+    if parts.username or parts.fragment:
+        raise UsageError(f"{flag}: an address at {host} with a user name or a # cannot be used")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise UsageError(f"{flag}: the notice would cross the network unencrypted to {host}; use https://")
+    return url
 
 
 def read_prices(words: tuple[str, ...]) -> Prices:

@@ -53,15 +53,20 @@ def take_in_manifest(settings: Settings, ledger: Ledger) -> Taken:
     return Taken(intake, tuple(manifest.columns), manifest.partial)
 
 
-def take_in_as_asked(asked: Settings, settings: Settings, ledger: Ledger, say: Callable[[str], None]) -> None:
-    """Take the manifest in, remember it, and say what a person should know; ``asked``: without the batch's memory."""
+def take_in_as_asked(
+    asked: Settings, settings: Settings, ledger: Ledger, say: Callable[[str], None], warn: Callable[[str], None]
+) -> None:
+    """Take the manifest in, remember it, and say what a person should know; ``asked``: without the batch's memory.
+
+    ``warn`` takes what a person must know even if all goes well.
+    """
     if settings.manifest is None:
         raise UsageError(f"{settings.batch} does not remember a manifest: use batchgen run MANIFEST")
     if asked.manifest is None and ledger.fact("mended"):
         say(f"the rows are continued as failures.csv has them; batchgen run {settings.manifest} reads the sheet")
         return
     if settings.manifest != STANDARD_INPUT and not settings.manifest.exists() and ledger.fact("manifest"):
-        say(f"the manifest {settings.manifest} is gone; its rows are continued as they were")
+        warn(f"the manifest {settings.manifest} is gone; its rows are continued as they were")
         return
     if asked.manifest and asked.overrides is None and settings.overrides:
         words = " ".join(settings.overrides)

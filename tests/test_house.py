@@ -28,6 +28,10 @@ ROOMS = {
     "room": set(),
     "control": {"lock"},
     "forecast": set(),
+    "deadline": set(),
+    "notice": set(),
+    "summary": set(),
+    "metrics": {"summary"},
     "report": {"ledger", "manifest"},  # failures.csv is a manifest again
 }
 

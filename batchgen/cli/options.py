@@ -7,11 +7,14 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from batchgen.deadline import read_deadline
 from batchgen.settings import (
     DEFAULT_FIRST_POLL_SECONDS,
     DEFAULT_POLL_EVERY_SECONDS,
     EMULATOR_SPEED,
     KEY_VARIABLE,
+    NOTIFY_VARIABLE,
+    PING_VARIABLE,
     SERVICE_URL,
     URL_VARIABLE,
     Limits,
@@ -95,6 +98,22 @@ FETCH = (
     PLAIN,
     click.option("--verbose", is_flag=True, help="Write more into run.log."),
 )
+NIGHT = (
+    click.option("--deadline", metavar="WHEN", help="End by then, like 06:00 or 4h; what is left is the next run's."),
+    click.option(
+        "--ping",
+        metavar="URL",
+        envvar=PING_VARIABLE,
+        help=f"Tell healthchecks.io or the like of start and end.  [default: {PING_VARIABLE}]",
+    ),
+    click.option(
+        "--notify",
+        metavar="URL",
+        envvar=NOTIFY_VARIABLE,
+        help=f"POST the summary there, in JSON that Slack takes too.  [default: {NOTIFY_VARIABLE}]",
+    ),
+    click.option("--metrics", type=PATH, metavar="FILE.prom", help="Write figures for Prometheus' node_exporter."),
+)
 RUN = (
     *FETCH[:6],
     click.option("--retry-failed", is_flag=True, help="Pay again for rows that failed or expired."),
@@ -112,6 +131,7 @@ RUN = (
     PRICE,
     click.option("--callback-url", metavar="URL", help="Where the service can reach --callback-listen from outside."),
     click.option("--callback-listen", metavar="HOST:PORT", help="Receive callbacks here: fewer polls, no lost tasks."),
+    *NIGHT,
     *FETCH[6:],
 )
 
@@ -149,6 +169,7 @@ def to_settings(
     poll_every: float | None = None,
     callback_url: str | None = None,
     callback_listen: str | None = None,
+    deadline: str | None = None,
     **more: Any,
 ) -> Settings:
     """What the flags and the environment say. Raises :class:`UsageError`, or :class:`AccountError` without a key."""
@@ -169,5 +190,6 @@ def to_settings(
         limits=Limits(**limits, prices=read_prices(more.pop("prices", ()))),
         callback_url=url,
         callback_listen=listen,
+        deadline=read_deadline(deadline) if deadline else None,
         **more,
     )

@@ -1,5 +1,6 @@
 """The commands that work on a batch: run, resume, rescue."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,11 +9,12 @@ import click
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.service import service_of
+from batchgen.cli.telling import told
 from batchgen.cli.terminal import progress, require, say, shown, size
 from batchgen.settings import batch_folder
 
 if TYPE_CHECKING:
-    from batchgen.run import Summary
+    from batchgen.summary import Summary
 
 
 @click.command(short_help="Run a batch; run it again to continue.")
@@ -56,37 +58,51 @@ def rescue(batch: Path, **flags: Any) -> None:
 
 
 def run_batch(
-    batch: Path, manifest: Path | None, *, as_json: bool, quiet: bool, plain: bool, verbose: bool, **flags: Any
+    batch: Path,
+    manifest: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    plain: bool,
+    verbose: bool,
+    ping: str | None = None,
+    notify: str | None = None,
+    metrics: Path | None = None,
+    **flags: Any,
 ) -> None:
     """Run a batch as the flags say, and exit as it ended."""
     from batchgen.run import Listener, run
 
-    settings = options.to_settings(batch, manifest, **flags)
-    listener = Listener(lambda text: say(shown(text)), progress(quiet=quiet, plain=plain), verbose)
-    summary = run(settings, listener, service_of(settings))
+    with told(batch, ping, notify, metrics, _warn) as ended:
+        settings = options.to_settings(batch, manifest, **flags)
+        shows = progress(quiet=quiet, plain=plain)
+        listener = Listener(_note if quiet else _warn, shows, verbose, warn=_warn, ended=ended)
+        summary = run(settings, listener, service_of(settings))
     if as_json:
         click.echo(summary.to_json())
-    elif not (quiet and summary.exit == 0):
+    elif not quiet:
         _print_summary(summary)
+    elif summary.exit != 0:
+        _warn(f"batchgen: {summary.paragraph()}")
     raise click.exceptions.Exit(summary.exit)
 
 
+def _warn(text: str) -> None:
+    say(shown(text))
+
+
+def _note(text: str) -> None:
+    """A sentence that nobody waits for goes into run.log."""
+    logging.getLogger("batchgen").info(text)
+
+
 def _print_summary(summary: "Summary") -> None:
-    states = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
-    counts = ", ".join(
-        f"{getattr(summary, state)} {state.replace('_', ' ')}" for state in states if getattr(summary, state)
-    )
-    click.echo(f"{summary.rows} rows: {counts or 'none'}")
+    click.echo(f"{summary.rows} rows: {summary.counts()}")
     click.echo(f"{summary.submitted} tasks paid for by this run, {size(summary.bytes)} of video in all")
     if summary.selected < summary.rows:
         click.echo(f"{summary.selected} rows were chosen for this run; the others are left as they are")
-    if summary.in_doubt:
-        click.echo(
-            f"{summary.in_doubt} rows in doubt: they may have been paid for, and are held; "
-            "--in-doubt resubmit submits them again"
-        )
-    if summary.stopped:
-        click.echo(f"stopped: {shown(summary.stopped)}")
+    for words in summary.advice():
+        click.echo(shown(words))
     for name, file in (("results", "results.csv"), ("to look at", "report.html")):
         if (Path(summary.batch) / file).exists():
             click.echo(f"{name}: {shown(str(Path(summary.batch) / file))}")

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -44,6 +45,11 @@ class Video(NamedTuple):
     part: int  # of a task that gave several, from 0
     place: str
     clip: Clip
+
+
+def link_death(made: float) -> str:
+    """When the link of a video that was made then (Unix seconds) dies: ISO 8601, UTC."""
+    return datetime.fromtimestamp(made + LINK_LIFE_SECONDS, UTC).isoformat(timespec="minutes")
 
 
 def token_hash(token: str) -> bytes:

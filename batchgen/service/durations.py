@@ -162,6 +162,11 @@ class Durations:
         """Seconds, as far as is known."""
         return self._mean_sum / self._mean_weight
 
+    @property
+    def known(self) -> float:
+        """How many ends the table stands for, of this run and of earlier ones."""
+        return sum(self._ends) / self._weight
+
     def latest(self, share: float = 0.995) -> float:
         """The age by which this share of the ends seen had come; 0 where none was seen."""
         return self._quantile(share) if sum(self._ends) > 0 else 0.0
@@ -175,7 +180,7 @@ class Durations:
 
     def to_memory(self) -> list[float]:
         """How many ends the table stands for, and their quantiles in seconds."""
-        known = sum(self._ends) / self._weight
+        known = self.known
         if known < 1:
             return []
         quantiles = [self._quantile((n + 0.5) / KEPT_QUANTILES) for n in range(KEPT_QUANTILES)]

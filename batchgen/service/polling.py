@@ -8,6 +8,7 @@ from batchgen.service.durations import Durations, Guess
 PATIENCE = 72  # times the first wait (an hour, at the document's 50 s): then the task is left for the next run
 LATE = 4  # times the first wait: from then on a task is late, and asked for less and less often
 LATE_SHARE = 0.1  # of the time it has taken so far
+ENOUGH = 20.0  # ends of a kind: from then on the latest of them is believed
 SPREAD = 4  # times the interval: the document's 50-70 s, asked for every 5
 REFRESH_AT_ONCE = 3
 MOST_KINDS = 64  # kept between runs
@@ -76,6 +77,12 @@ class Polling:
     def gives_up(self, elapsed: float) -> bool:
         """Whether a task asked about for ``elapsed`` is left as it is until the next run."""
         return elapsed > PATIENCE * self.first
+
+    def latest(self, request: Request) -> float:
+        """By when the task that a request makes has ended, most likely: as learned, or the document's 90 seconds."""
+        table = self.durations(request)
+        document = self.first + 2 * SPREAD * self.every
+        return table.latest() if table.known >= ENOUGH else max(document, table.latest())
 
     @property
     def doubt(self) -> float:

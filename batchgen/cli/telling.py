@@ -1,0 +1,78 @@
+"""Whom a run tells that it began and how it ended: ``--ping``, ``--notify``, ``--metrics``."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchgen.errors import BatchgenError, FaultError
+from batchgen.settings import read_notice_url
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from batchgen.summary import Summary
+
+
+@contextmanager
+def told(
+    batch: Path, ping: str | None, notify: str | None, metrics: Path | None, warn: Callable[[str], None]
+) -> Iterator[Callable[["Summary"], None]]:
+    """Tell that a run begins, and how it ended, however that is; gives what is to be called with its summary."""
+    from batchgen.notice import Ending, Notices
+
+    notices = Notices(read_notice_url("--ping", ping), read_notice_url("--notify", notify), warn)
+
+    def ended(ending: Ending, summary: "Summary | None" = None) -> None:
+        if metrics:
+            _write_metrics(metrics, batch, ending.exit, summary, warn)
+        notices.end(ending)
+
+    def failed(code: int | None, words: str) -> None:
+        ended(Ending(code, f"{batch.absolute()}: {words}", {"batch": str(batch), "stopped": words}))
+
+    with _signals():
+        notices.begin()
+        try:
+            yield lambda summary: ended(Ending(summary.exit, summary.paragraph(), asdict(summary)), summary)
+        except BatchgenError as error:
+            failed(None if isinstance(error, FaultError) else error.exit_code, str(error))
+            raise
+        except (KeyboardInterrupt, SystemExit) as stop:
+            code = stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else 130
+            failed(code, "stopped by a signal")
+            raise
+        except Exception:
+            failed(None, "an unexpected error")
+            raise
+
+
+def _write_metrics(
+    path: Path, batch: Path, code: int | None, summary: "Summary | None", warn: Callable[[str], None]
+) -> None:
+    from batchgen.metrics import write
+
+    try:
+        write(path, batch, 1 if code is None else code, summary)
+    except OSError as error:
+        warn(f"--metrics {path} could not be written: {error.strerror}")
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """While the batch does not look after them itself, signals end the program as an error does: with a word."""
+
+    def caught(number: int, frame: "FrameType | None") -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, caught)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,88 @@
+"""What ends a run before its rows are done: a signal, or the user's deadline."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from batchgen.batch import Batch, Stop
+from batchgen.deadline import Deadline, LastCall
+from batchgen.errors import LimitReachedError
+from batchgen.ledger import Ledger
+from batchgen.pipeline import Pipeline
+from batchgen.settings import Settings
+
+LOOK_EVERY_SECONDS = 1.0  # the clock of the day may be set meanwhile
+FETCH_SHARE = 0.1  # of the first wait: what a fetch is believed to take until one was seen
+
+
+@contextmanager
+def signals(batch: Batch, say: Callable[[str], None]) -> Iterator[None]:
+    """The first signal stops gently, the second at once: each answer that came is in the ledger already."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}  # nohup
+
+    came = False
+
+    def caught(number: signal.Signals) -> None:
+        nonlocal came
+        if came:
+            os._exit(128 + number)
+        came = True
+        say(f"{number.name}: stopping; what is in flight goes on at the service, and the next run takes it up")
+        batch.halt(Stop(f"stopped by {number.name}", 128 + number))
+
+    for number in before:
+        loop.add_signal_handler(number, caught, number)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+
+@contextmanager
+def until(deadline: Deadline | None, batch: Batch) -> Iterator[None]:
+    """End the batch at its deadline; what is in flight then is left to the next run."""
+    if deadline is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    timer: asyncio.Handle
+
+    def look() -> None:
+        nonlocal timer
+        left = deadline.seconds_left()
+        if left <= 0:
+            batch.halt(Stop(f"--deadline {deadline.text} is reached", LimitReachedError.exit_code))
+        else:
+            timer = loop.call_later(min(left, LOOK_EVERY_SECONDS), look)
+
+    timer = loop.call_soon(look)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def last_call(settings: Settings) -> LastCall | None:
+    """What says when it is too late for one more task."""
+    if settings.deadline is None:
+        return None
+    return LastCall(settings.deadline, lanes=settings.downloads, fetch=FETCH_SHARE * settings.first_poll)
+
+
+def has_time(ledger: Ledger, pipeline: Pipeline, batch: Batch, say: Callable[[str], None]) -> bool:
+    """Say at once that the deadline is too near for any task, if it is; what is paid for is fetched all the same."""
+    job = ledger.next_pending()
+    try:
+        if job is not None:
+            pipeline.check_deadline(job)
+    except LimitReachedError as error:
+        say(f"{error}: nothing is asked for now, and what is paid for is fetched")
+        batch.stop(Stop(str(error), error.exit_code))
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""How a run ended: for a program as JSON, for a person as what happened and what to do next."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from shlex import quote
+
+STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
+_AGAIN = "run the same command again: what is paid is fetched, and nothing is paid for twice"
+_AFTER_STOP = {
+    1: f"When that is mended, {_AGAIN}",
+    2: f"When that is mended, {_AGAIN}",
+    3: f"When the key or the credits are in order, {_AGAIN}",
+    4: "The next run goes on from here",
+}
+_FILES = {"results": "results.csv", "log": "run.log"}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended. Counts are rows of the manifest, but for ``submitted``."""
+
+    batch: str
+    rows: int
+    archived: int
+    failed: int
+    expired: int
+    in_doubt: int
+    pending: int
+    in_flight: int
+    rendered: int
+    selected: int  # rows that this run was asked for; all, unless a person chose
+    submitted: int  # paid tasks that this run started
+    reused: int  # rows that share the paid task of another
+    bytes: int  # of all archived videos
+    seconds: float
+    stopped: str | None
+    exit: int
+    spent_usd: float = 0.0  # what this run's tasks cost at most
+    failures: dict[str, int] = field(default_factory=dict)  # fail code -> rows
+    first_death: str | None = None  # when the first link of a video that is not archived dies (ISO 8601, UTC)
+
+    def to_json(self) -> str:
+        """The summary as one line."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    def counts(self) -> str:
+        """The rows by state: ``12 archived, 1 in doubt``."""
+        known = [(getattr(self, state), state.replace("_", " ")) for state in STATES]
+        return ", ".join(f"{number} {state}" for number, state in known if number) or "none"
+
+    def advice(self) -> list[str]:
+        """What is not as it was wanted, and what to do; empty after a success."""
+        if self.exit == 0:
+            return []
+        folder = quote(str(self._folder))
+        dies = f"; the first link dies {self.first_death}" if self.first_death else ""
+        known = {
+            "failed": f"failed ({self._causes()}): {folder}/failures.csv has each one's reason; mend the rows in the "
+            "sheet and run it again, or pay for them as they are once more with --retry-failed",
+            "expired": "expired: made and paid for, but the link died before the video was here; "
+            "--retry-failed pays for it once more",
+            "in_doubt": "in doubt: the service's answer was lost, so it may have been paid for, and is held; "
+            f"batchgen resolve {folder} tells what is known",
+            "rendered": f"made and not fetched: the next run fetches it, or batchgen rescue {folder}{dies}",
+            "in_flight": "in flight: paid for, and the next run takes it up",
+            "pending": "pending: not asked for yet, the next run does",
+        }
+        told = [f"{getattr(self, state)} {words}" for state, words in known.items() if getattr(self, state)]
+        return [*self._stop(), *told]
+
+    def _stop(self) -> list[str]:
+        if not self.stopped:
+            return []
+        return [f"stopped: {self.stopped.rstrip('.')}. {_AFTER_STOP.get(self.exit, _AFTER_STOP[4])}"]
+
+    def _causes(self) -> str:
+        named = [f"{code if code != '?' else 'without a code'} {rows}" for code, rows in self.failures.items()]
+        return ", ".join(named[:5] + ["..."] * (len(named) > 5))
+
+    def paragraph(self) -> str:
+        """All of it for somebody who was not there, without a line break."""
+        told = [f"{self._folder}: {self.rows} rows, {self.counts()}", f"{self.submitted} tasks paid for by this run"]
+        told += [words[0].upper() + words[1:] for words in self.advice()]
+        files = ((name, self._folder / file) for name, file in _FILES.items())
+        told += [f"{name.capitalize()}: {file}" for name, file in files if file.exists()]
+        return "".join(f"{words}. " for words in told).rstrip()
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.batch).absolute()
