@@ -269,7 +269,7 @@ class Batch:
             self.stop(Stop(str(error), error.exit_code))
             return None
         except LedgerError as error:
-            self.halt(Stop(str(error), error.exit_code))
+            self.halt(Stop(str(error), 1))
             return None
         self._changed(job, intended)
         return intended

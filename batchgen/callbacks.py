@@ -19,6 +19,7 @@ from batchgen.pipeline import tell
 from batchgen.service import Client, TaskWord
 
 HEARTBEAT_SECONDS = 1.0
+JUMP_SECONDS = 10.0  # between the clocks, in a heartbeat: the time of day was set, or the machine slept
 REPEATS_SECONDS = 30 + 120 + 600  # after which the service gives a callback up (from the vendor's other pages)
 EARLY_SECONDS = 120.0  # by which the clocks may differ
 LATE_SECONDS = 600.0  # within which the service creates a task that it was asked for
@@ -54,6 +55,7 @@ class Callbacks:
         self._adopt = adopt
         self._release = release
         self._since = time.time()
+        self._offset = time.time() - time.monotonic()
         self._tries: dict[int, int] = {}
         self._wake = asyncio.Event()
 
@@ -81,6 +83,7 @@ class Callbacks:
             self._wake.clear()
             for candidate in doubt.candidates(self._ledger):
                 await self._identify(candidate)
+            self._begin_anew_after_a_jump()
             doubt.listening(self._ledger, self._since, time.time())
             if released := doubt.release(self._ledger, self._window):
                 log.warning("released: their callbacks never came", extra={"jobs": len(released)})
@@ -88,6 +91,14 @@ class Callbacks:
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self._wake.wait()
+
+    def _begin_anew_after_a_jump(self) -> None:
+        """What the clock of the day skipped was not listened to: nothing follows from its silence."""
+        offset = time.time() - time.monotonic()
+        if abs(offset - self._offset) > JUMP_SECONDS:
+            log.warning("the clock has jumped", extra={"seconds": round(offset - self._offset)})
+            self._since = time.time()
+        self._offset = offset
 
     async def _identify(self, candidate: Candidate) -> None:
         """Ask the service about the task that a callback named; only if it fits the attempt, it is the job's."""

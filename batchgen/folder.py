@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,21 +30,27 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[Ledger]
     if not (folder / LEDGER).exists():
         _refuse_results_without_ledger(folder)
     made = _make(folder)
-    discard = False
-    try:
-        with Lock(folder / ".lock"), Ledger.open(folder / LEDGER) as ledger:
-            _check_service(ledger, settings)
-            try:
-                with journal(folder / "run.log", settings.key, verbose=verbose):
-                    yield ledger
-            except UsageError:
-                discard = made and ledger.fact("manifest") is None
-                raise
-    finally:
-        if discard:
-            for name in _OURS:
-                (folder / name).unlink(missing_ok=True)
-            folder.rmdir()
+    with Lock(folder / ".lock"):
+        discard = False
+        try:
+            with Ledger.open(folder / LEDGER) as ledger:
+                _check_service(ledger, settings)
+                try:
+                    with journal(folder / "run.log", settings.key, verbose=verbose):
+                        yield ledger
+                except UsageError:
+                    discard = made and ledger.fact("manifest") is None
+                    raise
+        finally:
+            if discard:
+                _take_away(folder)
+
+
+def _take_away(folder: Path) -> None:
+    for name in _OURS:
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):  # somebody has put something there
+        folder.rmdir()
 
 
 def require(folder: Path) -> None:
@@ -54,11 +60,11 @@ def require(folder: Path) -> None:
 
 
 def _make(folder: Path) -> bool:
-    if folder.is_dir():
-        return False
     try:
         folder.mkdir(mode=0o700)
     except OSError as error:
+        if folder.is_dir():
+            return False
         raise UsageError(f"the batch's folder {folder} cannot be made: {error.strerror}") from None
     return True
 

@@ -34,6 +34,18 @@ class Lock:
         self._path = path
 
     def __enter__(self) -> Self:
+        self._open()
+        while not self._is_at_its_place():  # a run that took its folder away had it: what is locked is no lock
+            os.close(self._file)
+            self._open()
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, json.dumps(asdict(Holder(os.getpid(), time.time()))).encode(), 0)
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        os.close(self._file)
+
+    def _open(self) -> None:
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
@@ -42,13 +54,13 @@ class Lock:
             found = _read(self._file)
             os.close(self._file)
             who = f" ({found})" if found else ""
-            raise BatchBusyError(f"another run holds {self._path.parent}{who}: wait for it to end") from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, json.dumps(asdict(Holder(os.getpid(), time.time()))).encode(), 0)
-        return self
+            raise BatchBusyError(f"another run holds {self._path.parent}{who}: wait for it to end")
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        os.close(self._file)
+    def _is_at_its_place(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file), self._path.lstat())
+        except FileNotFoundError:
+            return False
 
     def _is_taken(self) -> bool:
         for _ in range(TRIES):

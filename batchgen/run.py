@@ -19,7 +19,7 @@ from batchgen.callbacks import REPEATS_SECONDS, Callbacks
 from batchgen.catalog import MICRO
 from batchgen.control import Desk
 from batchgen.download import Downloader
-from batchgen.errors import ArchiveError, LedgerError, LimitReachedError, UsageError
+from batchgen.errors import ArchiveError, BatchgenError, LedgerError, LimitReachedError, UsageError
 from batchgen.folder import open_batch, with_memory
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.ledger import link_death
@@ -202,12 +202,22 @@ async def _callbacks(
     )
     batch.may_bring_more = lambda: callbacks.may_bring_more
     async with Webhook(*settings.callback_listen, callbacks.received):
-        listening = asyncio.create_task(callbacks.run())
+        listening = asyncio.create_task(_until_it_fails(callbacks, batch))
         try:
             yield
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _until_it_fails(callbacks: Callbacks, batch: Batch) -> None:
+    try:
+        await callbacks.run()
+    except BatchgenError as error:
+        batch.halt(Stop(str(error), 1))
+    except Exception:
+        log.exception("unexpected error")
+        batch.halt(Stop("an unexpected error; run.log has it", 1))
 
 
 async def _compare_with_balance(

@@ -47,17 +47,16 @@ class Spending:
                 f"--budget-per-day {limits.budget_per_day:g} is reached: "
                 f"${self._spent_today / MICRO:.2f} are spent or reserved today"
             )
-        self._add(1, price)
+        self._tasks += 1
+        self._spent += price
+        self._spent_today += price
         return price
 
     def give_back(self, request: Request) -> None:
         """A reserved task was surely not paid."""
-        self._add(-1, -self.price(request))
-
-    def _add(self, tasks: int, price: int) -> None:
-        self._tasks += tasks
-        self._spent += price
-        self._spent_today += price
+        self._tasks -= 1
+        self._spent -= self.price(request)
+        self._day = 0.0  # it may have been reserved yesterday: the ledger knows what is of today
 
     def _turn_day(self) -> None:
         midnight = datetime.fromtimestamp(time.time()).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)

@@ -60,7 +60,7 @@ def test_a_stop_submits_nothing_more_and_brings_home_what_is_paid() -> None:
     [
         (LimitReachedError("the budget is used up"), False, 4),
         (ArchiveError("no room", full=True), False, 1),
-        (LedgerError("the disk is full"), True, 2),
+        (LedgerError("the disk is full"), True, 1),
     ],
 )
 def test_what_forbids_a_task_stops_submitting(error: BatchgenError, halted: bool, code: int) -> None:

@@ -106,3 +106,20 @@ def test_room_is_kept_for_what_is_paid_and_not_yet_archived(tmp_path: Path) -> N
     room = Room(tmp_path, lambda: 5_000_000, lambda: (4, 1_000_000))
     with pytest.raises(ArchiveError):
         room.reserve()
+
+
+def test_what_was_reserved_before_midnight_and_given_back_after_it_makes_the_new_day_no_longer(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = 1_800_000_000.0
+    monkeypatch.setattr("time.time", lambda: noon)
+    spending = Spending(ledger, Limits(budget_per_day=0.8))
+    job = first(ledger)
+    job = ledger.intend(job, price=spending.reserve(CHEAP))
+    monkeypatch.setattr("time.time", lambda: noon + 86_400)
+    intend(ledger, spending)
+    spending.give_back(CHEAP)
+    ledger.withdraw(job)
+    intend(ledger, spending)
+    with pytest.raises(LimitReachedError, match=r"--budget-per-day 0\.8"):
+        spending.reserve(CHEAP)

@@ -134,16 +134,25 @@ class Database:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError):
-                raise LedgerError(f"{self._name} cannot be written: {error}") from None
+                raise self._refusal(error) from None
             raise
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         """Run one statement; outside a transaction a write is one of its own."""
-        return self._connection.execute(sql, parameters)
+        try:
+            return self._connection.execute(sql, parameters)
+        except sqlite3.OperationalError as error:
+            raise self._refusal(error) from None
 
     def execute_many(self, sql: str, parameters: Any) -> None:
         """Run one statement for each of ``parameters``."""
-        self._connection.executemany(sql, parameters)
+        try:
+            self._connection.executemany(sql, parameters)
+        except sqlite3.OperationalError as error:
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: sqlite3.OperationalError) -> LedgerError:
+        return LedgerError(f"{self._name} cannot be written: {error}")
 
     def one(self, sql: str, parameters: Any = ()) -> tuple[Any, ...] | None:
         """The only row of a query, or None; two are a mistake of ours."""

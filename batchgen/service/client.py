@@ -67,7 +67,7 @@ class Client:
             answer = await self._get(f"/api/v1/statusTask/{self._model}", {"taskId": task_id})
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return TaskStatus(TaskWord.TROUBLE, _sentence(error))
-        return read_status(answer)
+        return read_status(answer, task_id)
 
     async def balance(self) -> float | None:
         """The account's balance in USD, or None where the service does not tell."""
@@ -87,7 +87,7 @@ class Client:
             except (aiohttp.ClientError, OSError):
                 if 200 <= response.status < 300:
                     raise
-                content = b""  # a refusal is known by its status
+                return _answer(response, b"", is_cut=True)  # a refusal is known by its status
             return _answer(response, content)
 
     async def _get(self, path: str, params: dict[str, str]) -> Answer:
@@ -128,8 +128,8 @@ async def _content(response: aiohttp.ClientResponse) -> bytes:
     return bytes(content)
 
 
-def _answer(response: aiohttp.ClientResponse, content: bytes) -> Answer:
-    return Answer(response.status, content, retry_after(response.headers.get("Retry-After"), time.time()))
+def _answer(response: aiohttp.ClientResponse, content: bytes, *, is_cut: bool = False) -> Answer:
+    return Answer(response.status, content, retry_after(response.headers.get("Retry-After"), time.time()), is_cut)
 
 
 def _sentence(error: Exception) -> str:

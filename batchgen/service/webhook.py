@@ -11,7 +11,7 @@ from typing import Self
 
 from aiohttp import web
 
-from batchgen.errors import UsageError
+from batchgen.errors import LedgerError, UsageError
 from batchgen.service.wire import read_callback
 
 BODY_LIMIT_BYTES = 64 * 1024
@@ -59,7 +59,10 @@ class Webhook:
             return web.Response(status=413)
         except ValueError:
             return web.Response(status=400)
-        return web.Response(status=200 if self._received(token, task_id) else 404)
+        try:
+            return web.Response(status=200 if self._received(token, task_id) else 404)
+        except LedgerError:  # not on record: the service is to repeat it
+            return web.Response(status=503)
 
 
 async def _body(request: web.BaseRequest) -> bytes:

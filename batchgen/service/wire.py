@@ -33,7 +33,7 @@ class Verdict(Enum):
     BUSY = "busy"  # not paid; later
     ACCOUNT = "account"  # not paid; no request of this account will do
     MISDIRECTED = "misdirected"  # not paid; this is not the service, or it does not know the model
-    NEVER_SENT = "never sent"  # not paid: the request did not leave
+    NEVER_SENT = "never sent"  # not paid: the request did not leave, or was refused and its reason broke off
     UNKNOWN = "unknown"  # perhaps paid
 
 
@@ -76,6 +76,7 @@ class Answer:
     status: int
     body: bytes
     retry_after: float | None = None  # seconds
+    is_cut: bool = False  # the body broke off; it is empty here
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,12 @@ def read_submitted(answer: Answer) -> Submitted:
     if not 200 <= answer.status < 300:
         verdict = VERDICTS.get(answer.status, Verdict.UNKNOWN)
         code = code if code in VERDICTS and verdict in (Verdict.REFUSED, Verdict.ACCOUNT) else answer.status
-    else:
-        task_id = _task_id(envelope)
-        if task_id and code in (200, 0, None):
-            return Submitted(Verdict.ACCEPTED, task_id=task_id)
     verdict = _refine(VERDICTS.get(code or 0, Verdict.UNKNOWN), message)
+    task_id = _task_id(envelope)
+    if task_id and verdict is Verdict.UNKNOWN:  # whatever else is wrong: the task has a name, and can be asked about
+        return Submitted(Verdict.ACCEPTED, task_id=task_id)
+    if answer.is_cut and verdict is Verdict.REFUSED:  # of this row, or of the account? the next try tells
+        verdict = Verdict.NEVER_SENT
     return Submitted(
         verdict,
         message or f"the service answered {answer.status} without a word that can be read",
@@ -136,13 +138,15 @@ def read_submitted(answer: Answer) -> Submitted:
     )
 
 
-def read_status(answer: Answer) -> TaskStatus:
-    """What an answer to statusTask says of the task."""
+def read_status(answer: Answer, task_id: str | None = None) -> TaskStatus:
+    """What an answer to statusTask says of the task; one about another task than ``task_id`` says nothing."""
     envelope = _envelope(answer.body)
     message = _text(envelope.get("message"))
     code = answer.status if not 200 <= answer.status < 300 else _number(envelope.get("code"))
     data = envelope.get("data")
     if code in (200, 0, None) and isinstance(data, dict) and data.get("state"):
+        if task_id is not None and _task_id(envelope) not in (task_id, None):
+            return TaskStatus(TaskWord.TROUBLE, "the service answered about another task")
         return _task(data)
     words = {
         400: TaskWord.MISSING,

@@ -86,11 +86,13 @@ def test_the_task_of_another_row_is_not_bound(ledger: Ledger) -> None:
     assert doubt.candidates(ledger) == []
 
 
-def scene(ledger: Ledger, *, called: int, missing: int = 0, listened_since: float = -1000.0) -> Job:
+def scene(
+    ledger: Ledger, *, called: int, missing: int = 0, listened_since: float = -1000.0, called_at: float = -600.0
+) -> Job:
     """A job in doubt from 500 s ago, amid tasks whose callbacks came or did not."""
     now = time.time()
     for n in range(called):
-        submitted(ledger, f"c{n}", State.IN_FLIGHT, now - 600)
+        submitted(ledger, f"c{n}", State.IN_FLIGHT, now + called_at)
         call(ledger, f"c{n}")
     for n in range(missing):
         submitted(ledger, f"m{n}", State.IN_FLIGHT, now - 600)
@@ -114,8 +116,15 @@ def test_a_job_whose_callback_never_came_is_released_with_its_reason(ledger: Led
         {"called": 2},
         {"called": 3, "listened_since": -400.0},
         {"called": 3, "listened_since": -599.0},
+        {"called": 3, "listened_since": -499.0, "called_at": -490.0},
     ],
-    ids=["callbacks get lost", "too few came to tell", "not listening then", "not listening when they were due"],
+    ids=[
+        "callbacks get lost",
+        "too few came to tell",
+        "not listening then",
+        "not listening when they were due",
+        "not listening when it was sent",
+    ],
 )
 def test_a_job_stays_in_doubt_when_its_silence_proves_nothing(ledger: Ledger, kept: dict[str, float]) -> None:
     job = scene(ledger, **kept)  # type: ignore[arg-type]

@@ -80,6 +80,13 @@ async def test_a_refusal_whose_body_is_cut_is_still_a_refusal() -> None:
     assert (outcome.verdict, outcome.retry_after) == (Verdict.BUSY, 3.0)
 
 
+async def test_a_400_whose_body_is_cut_may_be_of_the_row_or_of_the_account_and_is_asked_again() -> None:
+    answer = b"HTTP/1.1 400 Bad\r\nContent-Length: 90\r\n\r\n" + b'{"code": 400, "mess'
+    async with raw_server(says(answer)) as (origin, _):
+        verdict, _ = await submit(origin)
+    assert verdict is Verdict.NEVER_SENT
+
+
 async def test_a_submit_that_could_not_connect_was_never_sent() -> None:
     async with raw_server(says(b"")) as (origin, _):
         pass

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from batchgen.errors import UsageError
+from batchgen.errors import LedgerError, UsageError
 from batchgen.service.webhook import Webhook
 
 TOKEN = "t" * 43
@@ -94,3 +94,12 @@ async def test_a_port_that_is_taken_is_told() -> None:
         with pytest.raises(UsageError, match=str(port)):
             async with Webhook("127.0.0.1", port, lambda *_: True):
                 pass
+
+
+async def test_a_callback_that_cannot_be_recorded_is_asked_for_again() -> None:
+    def take(*_: object) -> bool:
+        raise LedgerError("the disk is full")
+
+    port = free_port()
+    async with Webhook("127.0.0.1", port, take):
+        assert await post(f"http://127.0.0.1:{port}/{TOKEN}", BODY) == 503

@@ -58,6 +58,11 @@ def test_every_parameter_of_the_document_is_sent() -> None:
     [
         (200, ACCEPTED, Verdict.ACCEPTED),
         (201, ACCEPTED, Verdict.ACCEPTED),
+        (200, {**ACCEPTED, "code": 201}, Verdict.ACCEPTED),
+        (200, {**ACCEPTED, "code": 500}, Verdict.ACCEPTED),
+        (500, {**ACCEPTED, "code": 500}, Verdict.ACCEPTED),
+        (200, {**ACCEPTED, "code": 429}, Verdict.BUSY),
+        (400, {**ACCEPTED, "code": 400}, Verdict.REFUSED),
         (200, {**ACCEPTED, "code": "200"}, Verdict.ACCEPTED),
         (200, {**ACCEPTED, "extra": [1]}, Verdict.ACCEPTED),
         (200, {"data": {"taskId": 77}}, Verdict.ACCEPTED),
@@ -194,3 +199,10 @@ def test_an_error_of_the_status_call_is_no_failure_of_the_task(status: int, body
 )
 def test_the_balance_is_read_where_it_is_told(status: int, body: Any, balance: float | None) -> None:
     assert read_balance(answer(status, body)) == balance
+
+
+def test_an_answer_about_another_task_says_nothing_of_this_one() -> None:
+    told = answer(200, {"code": 200, "data": {"taskId": "task_2", "state": "failed", "failCode": "X"}})
+    assert read_status(told, "task_1").word is TaskWord.TROUBLE
+    assert read_status(told, "task_2").word is TaskWord.FAILED
+    assert read_status(answer(200, {"code": 200, "data": {"state": "failed"}}), "task_1").word is TaskWord.FAILED

@@ -1,0 +1,43 @@
+"""One run a batch, whatever happens to the file that stands for it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from batchgen.errors import BatchBusyError, UsageError
+from batchgen.lock import Lock
+
+
+def test_a_lock_that_is_held_names_its_holder_and_is_free_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    with Lock(path), pytest.raises(BatchBusyError, match=rf"process {os.getpid()}, started 20\d\d-"):
+        Lock(path).__enter__()
+    with Lock(path):
+        pass
+
+
+def test_a_file_that_was_taken_away_before_it_was_locked_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / ".lock"
+    plain = os.open
+    opened: list[int] = []
+
+    def open_and_lose(*arguments: int | str, **more: int) -> int:
+        file = plain(*arguments, **more)  # type: ignore[arg-type]
+        if not opened:
+            path.unlink()  # by a run whose manifest was refused
+        opened.append(file)
+        return file
+
+    monkeypatch.setattr("os.open", open_and_lose)
+    with Lock(path), pytest.raises(BatchBusyError):
+        Lock(path).__enter__()
+    assert len(opened) == 3
+
+
+def test_a_folder_that_cannot_be_written_is_bad_usage(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be written: Not a directory"):
+        Lock(tmp_path / "file" / ".lock").__enter__()
