@@ -36,6 +36,7 @@ from batchgen.service.wire import CREDITS_FAIL_CODE
 from batchgen.spending import Spending
 
 FETCH_TRIES = 6
+LINK_TRIES = 2  # with one link; then the service is asked whether it has another: the file host may have moved
 DEAD_LINK_TRIES = 3
 NO_RESULT_TRIES = 10
 REFUSED_POLLS = 3
@@ -220,7 +221,7 @@ class Pipeline:
         return self._ledger.archive(job, videos)
 
     async def _with_links(self, job: Job) -> Job:
-        if job.urls:
+        if job.urls and (job.tries == 0 or job.tries % LINK_TRIES):
             return job
         assert job.task_id
         await self._account.turn()
@@ -228,6 +229,8 @@ class Pipeline:
         tell(self._account, status.word, status.retry_after)
         if status.word is TaskWord.SUCCESS and status.urls:
             return self._ledger.save(_rendered(job, status))
+        if job.urls:
+            return job
         if status.word in (TaskWord.MISSING, TaskWord.FAILED) and _is_past_life(job):
             raise DeadLinkError("the service no longer knows the task")
         raise DownloadError(f"the service does not give the video's link now: {status.message or status.word.value}")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,18 @@ async def test_results_read_back_as_a_manifest_pay_for_nothing(tmp_path: Path) -
         await run(emulator, manifest)
         ended = await run(emulator, tmp_path / "p.batch" / "results.csv", "--batch", tmp_path / "p.batch")
         assert (ended.code, ended.summary["submitted"], ended.summary["archived"]) == (0, 0, 3)
+
+
+async def test_a_link_whose_host_is_gone_is_asked_for_again(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 2)
+    async with emulated() as emulator:
+        await run(emulator, manifest)
+        with sqlite3.connect(tmp_path / "p.batch" / "ledger.sqlite") as ledger:
+            ledger.execute("DELETE FROM video")
+            ledger.execute("UPDATE job SET state = 'rendered', urls = '[\"http://127.0.0.1:9/gone.mp4\"]'")
+        ended = await run(emulator, manifest)
+        assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 2, 2)
+        assert await wrong_files(emulator, tmp_path / "p.batch") == []
 
 
 async def test_rows_with_the_same_seed_are_paid_for_once_and_archived_each(tmp_path: Path) -> None:
