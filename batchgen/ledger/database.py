@@ -52,7 +52,7 @@ class Database:
         return True
 
     def _prepare(self) -> None:
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        version = self._version()
         if not 0 <= version <= SCHEMA_VERSION:
             raise LedgerError(
                 f"{self._name} was written by another batchgen (schema {version}, this one has {SCHEMA_VERSION}): "
@@ -65,12 +65,16 @@ class Database:
             self._connection.execute(f"PRAGMA {pragma}")
         if version == 0:
             with self.transaction():
-                self._create()
+                if self._version() == 0:  # still: whoever looks at a batch may have opened it at the same moment
+                    self._create()
         elif self._connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise LedgerError(f"{self._name} is a database of some other program")
         elif version < SCHEMA_VERSION:
             with self.transaction():
-                self._migrate(version)
+                self._migrate(self._version())
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _migrate(self, version: int) -> None:
         for older in range(version, SCHEMA_VERSION):

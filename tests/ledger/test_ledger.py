@@ -1,9 +1,11 @@
 """The batch's memory."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import inf
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -32,6 +34,18 @@ def test_an_intent_is_on_the_disk_before_it_is_acted_upon(tmp_path: Path) -> Non
         with sqlite3.connect(tmp_path / "ledger.sqlite") as other:
             assert other.execute("SELECT state FROM job WHERE job = ?", (job.key,)).fetchone() == ("submitting",)
             assert other.execute("SELECT count(*) FROM attempt").fetchone() == (1,)
+
+
+def test_a_ledger_that_several_open_at_once_is_made_once(tmp_path: Path) -> None:
+    together = Barrier(4)
+
+    def fact(_: int) -> str | None:
+        together.wait()
+        with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+            return ledger.fact("none")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(fact, range(4))) == [None] * 4
 
 
 def test_commits_survive_a_power_cut(tmp_path: Path) -> None:
