@@ -1,3 +1,70 @@
-"""batchgen: videos from a spreadsheet of prompts, each paid for once."""
+"""Videos from a spreadsheet of prompts, each paid for once.
+
+    from batchgen import Batch
+
+    batch = Batch("prompts.csv", emulator=True)   # or a DataFrame, a list of dicts, a batch's folder
+    print(batch.plan())                           # what a run would cost; nothing is sent
+    summary = batch.run(progress=print)           # or: await batch.run_async()
+    frame = batch.results()                       # a pandas DataFrame
+
+``help(batchgen.Batch)`` says more, ``help(batchgen.Options)`` names the options; ``batchgen --help`` is the command
+line.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from batchgen.api import Batch, Options, Run
+    from batchgen.api.results import Result
+    from batchgen.errors import (
+        AccountError,
+        ArchiveError,
+        BatchBusyError,
+        BatchgenError,
+        LedgerError,
+        LimitReachedError,
+        ManifestError,
+        UsageError,
+    )
+    from batchgen.plan import Plan, Status
+    from batchgen.progress import Standing
+    from batchgen.summary import Summary
 
 __version__ = "0.1.0"
+__all__ = [
+    "AccountError",
+    "ArchiveError",
+    "Batch",
+    "BatchBusyError",
+    "BatchgenError",
+    "LedgerError",
+    "LimitReachedError",
+    "ManifestError",
+    "Options",
+    "Plan",
+    "Result",
+    "Run",
+    "Standing",
+    "Status",
+    "Summary",
+    "UsageError",
+]
+_HOMES = {
+    "batchgen.api": ("Batch", "Options", "Run"),
+    "batchgen.api.results": ("Result",),
+    "batchgen.plan": ("Plan", "Status"),
+    "batchgen.progress": ("Standing",),
+    "batchgen.summary": ("Summary",),
+}
+
+
+def __getattr__(name: str) -> Any:  # loaded when asked for: the command line needs none of it
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((home for home, names in _HOMES.items() if name in names), "batchgen.errors")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

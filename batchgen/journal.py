@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -17,7 +18,11 @@ from batchgen.errors import BatchgenError, FaultError
 
 SIZE_LIMIT_BYTES = 20_000_000
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# The journal of the run that the caller belongs to: a notebook may have several runs.
+_present: ContextVar[logging.Handler | None] = ContextVar("_present", default=None)
 _SECRETS = re.compile(r"Bearer\s+\S+|(?<=\?)[^\s\"'<>]+", re.IGNORECASE)
+
+logging.getLogger("batchgen").addHandler(logging.NullHandler())  # else Python would print what comes between runs
 
 
 class _Lines(logging.Formatter):
@@ -71,15 +76,23 @@ def journal(path: Path, key: str, *, verbose: bool) -> Iterator[None]:
     handler = _PrivateFile(path, maxBytes=SIZE_LIMIT_BYTES, backupCount=3, delay=True)
     handler.setFormatter(_Lines(key))
     logger = logging.getLogger("batchgen")
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.setLevel(logging.DEBUG)
+    handler.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
     alarm = _Alarm()
     alarm.setLevel(logging.CRITICAL)
-    others = [logging.getLogger(name) for name in ("asyncio", "aiohttp")]
-    for other in others:  # they would shout on the terminal
-        other.propagate = False
-        other.handlers = [handler]
-    logger.handlers = [handler, alarm]
+    others = [logging.getLogger(name) for name in ("asyncio", "aiohttp")]  # they would shout on the terminal
+
+    def is_ours(record: logging.LogRecord) -> bool:
+        present = _present.get()
+        return present is handler or (present is None and record.name == "batchgen")
+
+    hands: tuple[logging.Handler, ...] = (handler, alarm)
+    for hand in hands:
+        hand.addFilter(is_ours)
+        for each in (logger, *others):
+            each.addHandler(hand)
+    token = _present.set(handler)
     try:
         yield
     except BatchgenError:
@@ -88,7 +101,8 @@ def journal(path: Path, key: str, *, verbose: bool) -> Iterator[None]:
         logger.error("unexpected error", exc_info=error)
         raise FaultError(error, str(path)) from error
     finally:
+        _present.reset(token)
         for each in (logger, *others):
-            each.handlers = []
-        logger.handlers = [logging.NullHandler()]  # else Python would print what comes later
+            for hand in hands:
+                each.removeHandler(hand)
         handler.close()

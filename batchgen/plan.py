@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from batchgen import paid
 from batchgen.catalog import MICRO
+from batchgen.errors import UsageError
 from batchgen.estimate import estimate
 from batchgen.folder import with_memory
 from batchgen.ledger import Ledger, expected, money
@@ -138,9 +139,10 @@ class Status:
 
 def make_plan(settings: Settings) -> Plan:
     """What a run would do. Raises :class:`ManifestError` with every problem of the manifest, if one is fatal."""
-    assert settings.manifest
     with _copy(settings.batch) as ledger, TemporaryDirectory(prefix="batchgen-") as folder:
         settings = with_memory(settings, ledger)
+        if settings.manifest is None:
+            raise UsageError(f"{settings.batch} does not remember a manifest: name it")
         name = "standard input" if settings.manifest == STANDARD_INPUT else str(settings.manifest)
         with manifest_as_file(settings, Path(folder)) as settings:
             intake = take_in_manifest(settings, ledger).intake

@@ -51,6 +51,9 @@ class Standing:
         """Rows for which this run will do nothing more."""
         return self.archived + self.failed + self.in_doubt
 
+    def __str__(self) -> str:
+        return self.sentence()
+
     def sentence(self) -> str:
         """All of it in a line, but for what it waits for."""
         told = [f"{self.archived} of {self.rows} archived"]

@@ -5,7 +5,13 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -40,6 +46,8 @@ from batchgen.summary import Summary
 
 # Where the service is: entered for as long as it is needed, it gives the origin.
 Service: TypeAlias = Callable[[], AbstractAsyncContextManager[str]]
+# What stops a batch from outside; it may say why.
+Stopping: TypeAlias = Callable[[Batch, Callable[[str], None]], AbstractContextManager[None]]
 
 POSTER_SHARE = 0.1  # of a run's time, for a picture of each new video
 REPORT_ROWS = 20_000  # more are not looked at as a wall; `batchgen report` still makes the page
@@ -56,6 +64,7 @@ class Listener:
     verbose: bool = False
     ended: Callable[[Summary], None] = lambda summary: None  # called while the log is still open
     warn: Callable[[str], None] | None = None  # a sentence that a person must read; None: as the others
+    stopping: Stopping = signals  # entered for as long as the batch runs
 
 
 def run(settings: Settings, listener: Listener, service: Service) -> Summary:
@@ -176,8 +185,9 @@ async def _work(
             await stack.enter_async_context(_callbacks(settings, ledger, account, client, batch))
         if settings.may_submit and has_time(ledger, pipeline, batch, listener.say):
             await _compare_with_balance(client, account, ledger, spending, listener)
-        with signals(batch, listener.say), until(settings.deadline, batch):
-            await steering.beside(batch)
+        with listener.stopping(batch, listener.say), until(settings.deadline, batch):
+            if not batch.is_halted:
+                await steering.beside(batch)
         with suppress(LedgerError):  # a full disk: the next run learns it anew
             ledger.remember({"account": account.memory(), "polling": polling.memory()})
     return batch

@@ -4,9 +4,10 @@ import ipaddress
 import os
 import re
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from batchgen.catalog import Prices
@@ -51,6 +52,7 @@ class Settings:
     encoding: str | None = None
     sheet: str | None = None  # of a workbook
     form: str | None = None  # of what comes from standard input
+    stream: Callable[[], BinaryIO] | None = None  # what comes in its place
     overrides: tuple[str, ...] | None = None  # NAME=VALUE, which stand in the place of the manifest's
     selection: "Selection | None" = None
     destination: str | None = None
@@ -160,9 +162,9 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def read_key(file: Path | None) -> str:
-    """The API key, from a file or the environment. Raises :class:`AccountError` where there is none."""
-    key = _key_of_file(file) if file else os.environ.get(KEY_VARIABLE, "").strip()
+def read_key(file: Path | None, key: str | None = None) -> str:
+    """The API key, as given or from a file or the environment. Raises :class:`AccountError` where there is none."""
+    key = key or (_key_of_file(file) if file else os.environ.get(KEY_VARIABLE, "").strip())
     if not key:
         raise AccountError(
             f"no API key: set {KEY_VARIABLE}, or name a file that holds it with --api-key-file "

@@ -96,8 +96,8 @@ def manifest_as_file(settings: Settings, folder: Path) -> Iterator[Settings]:
             raise UsageError("--format is for a manifest from standard input: a file's name tells its format")
         yield settings
         return
-    stream = sys.stdin.buffer if sys.stdin else io.BytesIO()
-    with spooled(stream, folder, settings.form or "csv") as path:
+    stream = settings.stream or (lambda: sys.stdin.buffer if sys.stdin else io.BytesIO())
+    with spooled(stream(), folder, settings.form or "csv") as path:
         try:
             yield replace(settings, manifest=path.absolute())
         except ManifestError as error:

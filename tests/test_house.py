@@ -30,7 +30,6 @@ ROOMS = {
     "forecast": set(),
     "deadline": set(),
     "notice": set(),
-    "nightly": {"settings"},
     "summary": set(),
     "metrics": {"summary"},
     "report": {"ledger", "manifest"},  # failures.csv is a manifest again
@@ -77,6 +76,12 @@ def test_only_the_command_line_starts_the_emulator_and_prints() -> None:
         assert "emulator" not in imports(file), file
         calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
         assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"], file
+
+
+def test_batches_from_python_stand_on_the_house_and_nothing_stands_on_them() -> None:
+    for file in HOUSE.rglob("*.py"):
+        if not file.is_relative_to(HOUSE / "api") and file != HOUSE / "__init__.py":
+            assert "api" not in imports(file), file
 
 
 def test_help_loads_nothing_slow() -> None:

@@ -170,6 +170,7 @@ def to_settings(
     callback_url: str | None = None,
     callback_listen: str | None = None,
     deadline: str | None = None,
+    key: str | None = None,
     **more: Any,
 ) -> Settings:
     """What the flags and the environment say. Raises :class:`UsageError`, or :class:`AccountError` without a key."""
@@ -183,7 +184,7 @@ def to_settings(
         destination=to,
         emulator=emulator,
         base_url=SERVICE_URL if emulator else read_base_url(base_url),
-        key="emulator" if emulator else read_key(api_key_file),
+        key="emulator" if emulator else read_key(api_key_file, key),
         first_poll=first_poll or DEFAULT_FIRST_POLL_SECONDS / speed,
         poll_every=poll_every or DEFAULT_POLL_EVERY_SECONDS / speed,
         resubmit_in_doubt=in_doubt == "resubmit",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
 
 from batchgen.errors import BatchgenError, FaultError
@@ -67,6 +68,9 @@ def _signals() -> Iterator[None]:
     def caught(number: int, frame: "FrameType | None") -> None:
         raise SystemExit(128 + number)
 
+    if current_thread() is not main_thread():  # whose signals are not ours
+        yield
+        return
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:

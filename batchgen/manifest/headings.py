@@ -15,6 +15,7 @@ MOST_COLUMNS = 200
 # The headers of our own files: they come back with cells that are not a person's, and, as CSV, guarded ones.
 _RESULTS_BEGIN = ("id", "row", "status", "video", "prompt")  # results.csv
 _WORKBOOK_BEGIN = ("id", "row", "status", "video", "poster")  # results.xlsx, whose cells need no guard
+_FRAME_BEGIN = ("id", "row", "status", "prompt", "video")  # a DataFrame of results, whose cells need none either
 _FAILURES_BEGIN = ("id", "prompt", "seed", "mode", "resolution", "duration", "aspect_ratio", "provider",
                    "negative_prompt", "image_urls", "enable_prompt_expansion")  # fmt: skip
 _FAILURES_END = "reason"
@@ -139,7 +140,7 @@ def study(header: Sequence[str], line: int | None) -> Layout:
 def _ours(header: Sequence[str]) -> tuple[frozenset[str], bool]:
     """Return the columns of a file of ours that are not read back, and whether its cells are guarded."""
     plain = tuple(name.strip().casefold() for name in header)
-    if plain[:5] in (_RESULTS_BEGIN, _WORKBOOK_BEGIN):
+    if plain[:5] in (_RESULTS_BEGIN, _WORKBOOK_BEGIN, _FRAME_BEGIN):
         return _RESULT_COLUMNS, plain[:5] == _RESULTS_BEGIN
     if plain[: len(_FAILURES_BEGIN)] == _FAILURES_BEGIN and _FAILURES_END in plain:
         return frozenset({_FAILURES_END}), True

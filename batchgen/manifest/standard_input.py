@@ -11,7 +11,7 @@ from batchgen.errors import UsageError
 from batchgen.manifest import FORMATS
 from batchgen.manifest.words import alternatives, did_you_mean
 
-STEM = "standard-input"
+STEM = "rows"
 LARGEST = 4 << 30  # bytes
 _CHUNK = 1 << 20
 

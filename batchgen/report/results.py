@@ -41,7 +41,7 @@ def write(ledger: Ledger, further: Sequence[str], path: Path) -> None:
     part = path.with_name(f".{path.name}.part")
     with open(part, "w", encoding="utf-8", newline="", opener=_private) as file:
         writer = csv.writer(file)
-        writer.writerow([guard(name) for name in (*COLUMNS, *_headings(further))])
+        writer.writerow([guard(name) for name in (*COLUMNS, *headings(further))])
         writer.writerows(_lines(ledger.results(), further))
         file.flush()
         os.fsync(file.fileno())
@@ -52,9 +52,9 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
-def _headings(further: Iterable[str]) -> Iterator[str]:
+def headings(further: Iterable[str], ours: Iterable[str] = COLUMNS) -> Iterator[str]:
     """A column of the manifest that is called as one of ours is told apart from it."""
-    taken = set(COLUMNS)
+    taken = set(ours)
     for name in further:
         heading = name
         while heading in taken:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.report.results import COLUMNS as RESULTS
-from batchgen.report.results import _cells, _headings
+from batchgen.report.results import _cells, headings
 
 # The manifest's reader knows the file again by its first five columns.
 COLUMNS = (*RESULTS[:4], "poster", *RESULTS[4:])
@@ -92,7 +92,7 @@ class _Sheet:
         self._rows = 0
         self._top = book.add_format({"valign": "top", "text_wrap": True})
         self._link = book.add_format({"valign": "top", "font_color": "#0563C1", "underline": 1})
-        self._headings = (*COLUMNS, *_headings(further))
+        self._headings = (*COLUMNS, *headings(further))
         self._sheet = book.add_worksheet("results")
         bold = book.add_format({"bold": True})
         for place, name in enumerate(self._headings):

@@ -1,0 +1,213 @@
+"""A batch in Python: what to make, and the verbs of the command line."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Unpack
+
+from batchgen.api.options import Asked, Options, StrPath, read_options
+from batchgen.api.running import Run, Watch
+from batchgen.errors import ManifestError, UsageError
+from batchgen.manifest.table import Table
+from batchgen.progress import Standing
+from batchgen.settings import STANDARD_INPUT, batch_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from batchgen.api.results import Result
+    from batchgen.plan import Plan, Status
+    from batchgen.run import Stopping
+    from batchgen.summary import Summary
+
+Source: TypeAlias = "StrPath | pd.DataFrame | Iterable[Mapping[str, object]]"
+
+
+class Batch:
+    """A manifest and the folder that its videos, its ledger and its results are kept in.
+
+    The folder is the command line's: what was begun here is continued by ``batchgen resume``, and the other way round.
+
+        batch = Batch("prompts.csv", emulator=True)
+        batch = Batch(frame, batch="film.batch", to="s3://bucket/film")
+        batch = Batch("film.batch")
+
+    ``source`` is the path of a manifest, or of a batch's folder, whose manifest is remembered; or the rows themselves:
+    a DataFrame with the columns of a sheet, or dicts. Blank, None and NaN leave a parameter to the service. Rows in
+    memory are kept in the folder as a CSV, and need ``batch``.
+
+    ``batch`` is the folder; by default ``prompts.batch`` beside ``prompts.csv``. ``key`` is the API key; by default it
+    comes from ``api_key_file`` or APIXO_API_KEY. All further :class:`Options` are the flags of ``batchgen run``, with
+    ``_`` for ``-``: given here they hold for each run, given to a run for that one. Messages name them as flags.
+
+    Everything raises :class:`BatchgenError`, whose text is for a person.
+    """
+
+    def __init__(
+        self,
+        source: "Source | None" = None,
+        *,
+        batch: StrPath | None = None,
+        key: str | None = None,
+        **options: "Unpack[Options]",
+    ) -> None:
+        self._key = key
+        self._options = options
+        self._table: Table | None = None
+        self._manifest: Path | None = None
+        self._folder = Path(batch) if batch is not None else None
+        if isinstance(source, str | PathLike):
+            self._take_path(Path(fspath(source)))
+        elif source is not None:
+            self._table, self._manifest = Table(source), STANDARD_INPUT
+        if self._folder is None:
+            raise UsageError("say where the batch is kept: batch='film.batch'")
+
+    def _take_path(self, path: Path) -> None:
+        if path.is_dir() and self._folder in (None, path):
+            self._folder = path
+        else:
+            self._manifest = path
+            self._folder = self._folder or batch_folder(path)
+
+    def __repr__(self) -> str:
+        return f"Batch({str(self.folder)!r})"
+
+    @property
+    def folder(self) -> Path:
+        """Where the batch is kept: videos, ledger.sqlite, results.csv, report.html, run.log."""
+        assert self._folder is not None
+        return self._folder
+
+    # -- before the money
+
+    def plan(self, **options: "Unpack[Options]") -> "Plan":
+        """What a run would do and cost. Nothing is sent and nothing is changed.
+
+        Raises :class:`ManifestError` with every problem of the manifest.
+        """
+        from batchgen.plan import make_plan
+
+        settings = self._asked(options, key="none-is-needed").settings
+        with _named(self._table):
+            made = make_plan(settings)
+        if self._table is None:
+            return made
+        remarks = tuple(remark.replace(made.manifest, self._table.name, 1) for remark in made.remarks)
+        return replace(made, manifest=self._table.name, remarks=remarks)
+
+    # -- running
+
+    def start(self, *, say: Callable[[str], object] | None = None, **options: "Unpack[Options]") -> Run:
+        """Begin to make the videos, in the background. Returns the run, to be watched, waited for or stopped.
+
+        ``say`` is called with sentences that a person should read, in the run's thread.
+        """
+        return Run(partial(_work, self._asked(options), say or _silent, self._table))
+
+    def run(
+        self,
+        *,
+        progress: Callable[[Standing], object] | None = None,
+        say: Callable[[str], object] | None = None,
+        **options: "Unpack[Options]",
+    ) -> "Summary":
+        """Make the videos, as far as they can be made now; call it again to continue.
+
+        ``progress`` is called with how it stands, twice a second at most. Ctrl-C, a
+        notebook's stop button, and an exception of ``progress`` stop the run gently, and are raised when it has ended.
+        """
+        with self.start(say=say, **options) as run:
+            for standing in run:
+                if progress:
+                    progress(standing)
+        return run.wait()
+
+    async def run_async(
+        self,
+        *,
+        progress: Callable[[Standing], object] | None = None,
+        say: Callable[[str], object] | None = None,
+        **options: "Unpack[Options]",
+    ) -> "Summary":
+        """As :meth:`run`, awaited. To cancel it stops the run gently."""
+        async with self.start(say=say, **options) as run:
+            async for standing in run:
+                if progress:
+                    progress(standing)
+        return await run
+
+    def rescue(self, *, say: Callable[[str], object] | None = None, **options: "Unpack[Options]") -> "Summary":
+        """Fetch every video that is paid for and not archived. Submits nothing."""
+        asked = self._asked(options)
+        asked = replace(asked, settings=replace(asked.settings, manifest=None, may_submit=False))
+        with Run(partial(_work, asked, say or _silent, None)) as run:
+            return run.wait()
+
+    # -- what there is
+
+    def status(self) -> "Status":
+        """Where the batch stands, also while it runs."""
+        from batchgen.folder import require
+        from batchgen.plan import read_status
+
+        require(self.folder)
+        return read_status(self.folder)
+
+    def rows(self) -> "Iterator[Result]":
+        """The rows and what became of them, in the manifest's order; also while it runs."""
+        from batchgen.api.results import read_results
+
+        return read_results(self.folder)
+
+    def results(self) -> "pd.DataFrame":
+        """The same as a DataFrame, with the manifest's own columns behind: one that a Batch may be made of again.
+
+        Numbers that may be missing are nullable, moments are UTC, ``status`` is a category; ``video`` is the whole
+        path of a file, or s3://...
+        """
+        from batchgen.api.results import read_frame
+
+        return read_frame(self.folder)
+
+    # -- within
+
+    def _asked(self, options: Options, key: str | None = None) -> Asked:
+        asked = read_options(self.folder, self._manifest, self._key or key, {**self._options, **options})
+        if self._table is None:
+            return asked
+        return replace(asked, settings=replace(asked.settings, stream=self._table.stream))
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _work(
+    asked: Asked, say: Callable[[str], object], table: Table | None, watch: Watch, stopping: "Stopping"
+) -> "Summary":
+    from batchgen.cli.service import service_of
+    from batchgen.cli.telling import told
+    from batchgen.run import Listener, run
+
+    def tell(text: str) -> None:
+        say(text)
+
+    settings = asked.settings
+    with _named(table), told(settings.batch, **asked.telling, warn=tell) as ended:
+        listener = Listener(tell, watch, asked.verbose, ended=ended, stopping=stopping)
+        return run(settings, listener, service_of(settings))
+
+
+@contextmanager
+def _named(table: Table | None) -> Iterator[None]:
+    """Problems of rows in memory are told as theirs, not as those of the file that they are kept in."""
+    try:
+        yield
+    except ManifestError as error:
+        if table is None:
+            raise
+        raise ManifestError(table.name, error.problems) from None

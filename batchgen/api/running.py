@@ -1,0 +1,163 @@
+"""A run in a thread of its own, which has its own event loop: a notebook's is taken already."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from batchgen.model import Job
+from batchgen.progress import Standing
+
+if TYPE_CHECKING:
+    from batchgen.batch import Batch
+    from batchgen.run import Stopping
+    from batchgen.summary import Summary
+
+LOOK_EVERY_SECONDS = 0.1
+STOPPED = "stopped by the program"
+STOPPED_EXIT_CODE = 130  # as by Ctrl-C
+
+Work: TypeAlias = "Callable[[Watch, Stopping], Summary]"
+
+
+class Watch:
+    """The progress of a run, told in its thread and read in others."""
+
+    def __init__(self) -> None:
+        self.standing: Standing | None = None
+
+    def changed(self, before: Job, after: Job) -> None:
+        """Nothing: it is told."""
+
+    def told(self, standing: Standing) -> None:
+        """Keep it."""
+        self.standing = standing
+
+    def end(self) -> None:
+        """Nothing: what was told last stays."""
+
+    def news(self) -> Iterator[list[Standing]]:
+        """At each look, how it stands, or nothing where that has not changed since the last one."""
+        seen = None
+        while True:
+            standing = self.standing
+            yield [standing] if standing and standing != seen else []
+            seen = standing
+
+
+class Brake:
+    """Stops a run from another thread, also one that has not begun."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._pulled = False
+        self._halt: Callable[[], object] | None = None
+
+    def pull(self) -> None:
+        """End the run as soon as the answers to the POSTs in flight are recorded."""
+        with self._lock:
+            self._pulled = True
+            if self._halt:
+                self._halt()
+
+    @contextmanager
+    def __call__(self, batch: "Batch", _: Callable[[str], None]) -> Iterator[None]:
+        """For as long as the batch runs (in the calling thread's loop)."""
+        from batchgen.batch import Stop
+
+        loop, stop = asyncio.get_running_loop(), Stop(STOPPED, STOPPED_EXIT_CODE)
+        with self._lock:
+            self._halt = lambda: loop.call_soon_threadsafe(batch.halt, stop)
+            if self._pulled:
+                batch.halt(stop)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._halt = None
+
+
+class Run:
+    """A run that goes on: watch it by iterating over it, wait for its :class:`Summary`, or stop it.
+
+    ``for`` and ``async for`` give a :class:`Standing` twice a second at most, where something has changed, and
+    raise what ended the run. As the context of ``with`` or ``async with``, a block that is left by an exception
+    (Ctrl-C, a cancelled task) stops the run gently; a block that ends waits for it. Without either it goes on in the
+    background, and a program that ends waits for it.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._watch = Watch()
+        self._brake = Brake()
+        thread = ThreadPoolExecutor(1, thread_name_prefix="batchgen")
+        self._future = thread.submit(work, self._watch, self._brake)
+        thread.shutdown(wait=False)
+
+    @property
+    def standing(self) -> Standing | None:
+        """How it stands; None until the manifest has been read."""
+        return self._watch.standing
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._future.done()
+
+    def stop(self) -> None:
+        """Stop gently: answers that are under way are recorded, and what is paid is taken up by the next run."""
+        self._brake.pull()
+
+    def wait(self) -> "Summary":
+        """Wait for the end. Raises what ended the run, a :class:`BatchgenError`."""
+        return self._future.result()
+
+    def __await__(self) -> "Generator[Any, None, Summary]":
+        """Wait for the end; that the waiting is cancelled does not stop the run."""
+        return asyncio.shield(asyncio.wrap_future(self._future)).__await__()
+
+    def __iter__(self) -> Iterator[Standing]:
+        news = self._watch.news()
+        while not self.done:
+            wait([self._future], timeout=LOOK_EVERY_SECONDS)
+            yield from next(news)
+        yield from next(news)  # what came between the last look and the end
+        self.wait()
+
+    async def __aiter__(self) -> AsyncIterator[Standing]:
+        news = self._watch.news()
+        while not self.done:
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            for standing in next(news):
+                yield standing
+        for standing in next(news):
+            yield standing
+        self.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.wait()
+        else:
+            self.stop()
+            wait([self._future])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.stop()
+        try:
+            await self
+        except Exception:
+            if kind is None:
+                raise

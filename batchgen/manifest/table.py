@@ -1,0 +1,128 @@
+"""A table in memory (a pandas DataFrame, a list of dicts) -> a CSV, which is then read like any other sheet.
+
+Typed values become the text that a sheet would hold; what may have lost digits, and what no sheet has, is refused.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, time
+from decimal import Decimal
+from io import BytesIO
+from numbers import Integral
+from os import PathLike
+from typing import Any, BinaryIO
+
+from batchgen.errors import ManifestError
+from batchgen.manifest.headings import canonical
+from batchgen.manifest.office import Cell, Fault, as_text, text
+from batchgen.manifest.words import escaped, shown
+from batchgen.model import Problem
+
+_MOST_PROBLEMS = 1000
+_DIGITS = {2: 11, 4: 24}  # bytes of a float -> bits of its digits; others have those of a double
+_DOUBLE_DIGITS = 53
+
+
+class Table:
+    """The values as they were when it was made."""
+
+    def __init__(self, source: Any) -> None:
+        """Take in a DataFrame (an index that has a name is a column), or mappings of names to values."""
+        if hasattr(source, "itertuples"):
+            self.name = "DataFrame"
+            frame = source.copy(deep=False)  # pandas copies what is written to later
+            if any(name is not None for name in frame.index.names):
+                frame = frame.reset_index(allow_duplicates=True)
+            self._names = [str(name) for name in frame.columns]
+            self._columns = [column.array for _, column in frame.items()]
+        else:
+            self.name = "rows"
+            rows = [dict(row) for row in source]
+            names = list(dict.fromkeys(name for row in rows for name in row))
+            self._names = [str(name) for name in names]
+            self._columns = [[row.get(name) for row in rows] for name in names]
+
+    def stream(self) -> BinaryIO:
+        """The CSV. Raises ManifestError with every cell that cannot be one; the header's line is 1, as in a sheet."""
+        return BytesIO(b"".join(self._lines()))
+
+    def _lines(self) -> Iterator[bytes]:
+        problems: list[Problem] = []
+        writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL, lineterminator="\n")
+        yield writer.writerow(self._names).encode("utf-8", "replace")
+        for line, row in enumerate(zip(*self._columns, strict=True), 2):
+            yield writer.writerow(self._record(row, line, problems)).encode()
+            if len(problems) > _MOST_PROBLEMS:
+                break
+        if problems:
+            raise ManifestError(self.name, problems)
+
+    def _record(self, row: Iterable[Any], line: int, problems: list[Problem]) -> list[str]:
+        record = []
+        for name, value in zip(self._names, row, strict=True):
+            found, message = as_text(as_cell(value, canonical(name) or ""), "")
+            if message:
+                problems.append(Problem(line, escaped(name), message))
+            record.append(found)
+        return record
+
+
+class _Echo:
+    """A file that gives back what is written."""
+
+    @staticmethod
+    def write(line: str) -> str:
+        return line
+
+
+def as_cell(value: Any, parameter: str) -> Cell:
+    """Return a value as a cell under a column: the parameter that it means, or "" for a person's own."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, PathLike):
+        return text(os.fspath(value))
+    if hasattr(value, "__len__") or isinstance(value, range):
+        return _many(list(value), parameter)
+    return "" if _is_blank(value) else _one(value, parameter)
+
+
+def _is_blank(value: object) -> bool:
+    import pandas as pd
+
+    return bool(pd.isna(value))  # type: ignore[call-overload]  # whatever it is: None, NaN, NA or NaT
+
+
+def _one(value: Any, parameter: str) -> Cell:
+    kind = getattr(getattr(value, "dtype", None), "kind", "")  # numpy's
+    if isinstance(value, bool) or kind == "b":
+        return "true" if value else "false"
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, float) or kind == "f":
+        return _real(value)
+    if isinstance(value, Decimal):
+        return str(int(value)) if value % 1 == 0 else str(value)
+    if isinstance(value, datetime | date | time) or kind == "M":
+        return Fault(f"is the moment {value}; make it a text") if parameter else str(value)
+    return Fault(f"holds a value of the type {type(value).__name__[:40]}, which no sheet has; make it a text")
+
+
+def _real(value: Any) -> Cell:
+    """Return whole numbers as such: pandas makes floats of them where a cell of the column is blank."""
+    whole = float(value)
+    if not whole.is_integer():
+        return str(value)
+    bits = _DIGITS.get(getattr(value, "itemsize", 8), _DOUBLE_DIGITS)
+    if abs(whole) > 2**bits:
+        return Fault(f"holds the float {value}, which may have lost digits; make the column whole numbers (Int64)")
+    return str(int(whole))
+
+
+def _many(values: list[Any], parameter: str) -> Cell:
+    if parameter == "image_urls" and all(isinstance(value, str | PathLike) for value in values):
+        return json.dumps([os.fspath(value) for value in values], ensure_ascii=False) if values else ""
+    if parameter == "seeds" and all(isinstance(value, Integral) for value in values):
+        return ";".join(str(int(value)) for value in values)
+    return Fault(f"holds a list ({shown(str(values))}); only image_urls and seeds may be one")

@@ -1,0 +1,113 @@
+"""The options of Python are the flags of the command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import click
+import pytest
+
+from batchgen import Batch, Options, UsageError
+from batchgen.api.options import read_options
+from batchgen.cli import group
+
+TERMINAL = {"--json", "--quiet", "--plain", "--format"}
+OF_BATCH = {"--batch"}
+
+
+def flags(command: str) -> set[str]:
+    return {word for param in group.commands[command].params if isinstance(param, click.Option) for word in param.opts}
+
+
+def settings(**options: object) -> Any:
+    return read_options(Path("b"), Path("p.csv"), "k", options).settings
+
+
+@pytest.mark.parametrize("command", ["run", "resume"])
+def test_each_flag_is_an_option_and_each_option_a_flag(command: str) -> None:
+    named = {f"--{name.replace('_', '-')}" for name in Options.__annotations__}
+    assert named == flags(command) - TERMINAL - OF_BATCH
+
+
+def test_options_are_typed_as_their_flags() -> None:
+    words = {bool: click.BOOL, int: click.INT, float: click.FLOAT, str: click.STRING}
+    hints = {name: str(hint) for name, hint in get_type_hints(Options).items()}
+    for param in group.commands["run"].params:
+        name = max(param.opts, key=len).removeprefix("--").replace("-", "_")
+        if name not in hints or param.multiple or isinstance(param.type, click.Choice | click.Path) or name == "to":
+            continue
+        kind = next(kind for kind, of_flag in words.items() if isinstance(param.type, type(of_flag)))
+        assert hints[name].startswith((kind.__name__, f"<class '{kind.__name__}'>")), name
+
+
+def test_what_is_left_out_or_none_or_false_is_as_on_the_command_line() -> None:
+    plain = settings()
+    assert settings(rate=None, reuse=False, budget=None) == plain
+    assert (plain.rate, plain.concurrency, plain.downloads, plain.limits.budget) == (10000, 1000, 16, None)
+
+
+def test_values_mean_what_they_mean_as_flags() -> None:
+    made = settings(
+        rate=60,
+        budget=1e-05,
+        in_doubt="resubmit",
+        to=Path("videos"),
+        price={"720p": 0.5},
+        first_poll=2,
+        model="wan-2-5",
+    )
+    assert (made.rate, made.limits.budget, made.resubmit_in_doubt, made.destination) == (60, 1e-05, True, "videos")
+    assert (made.limits.prices.usd_per_second["720p"], made.first_poll) == (0.5, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"buget": 5}, "--budget"),
+        ({"rate": 0}, "--rate"),
+        ({"downloads": 5.5}, "--downloads"),
+        ({"in_doubt": "ask"}, "--in-doubt"),
+        ({"price": {"4k": 1}}, "--price 4k=1"),
+        ({"json": True}, "--json"),
+        ({"help": True}, "--help"),
+        ({"base_url": "http://example.com"}, "https"),
+        ({"callback_url": "https://me.example"}, "--callback-listen"),
+    ],
+)
+def test_a_wrong_option_is_refused_in_the_words_of_the_command_line(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        settings(**options)
+
+
+def test_an_option_of_a_run_holds_for_that_run_alone(tmp_path: Path) -> None:
+    batch = Batch([{"prompt": "a"}], batch=tmp_path / "b", emulator=True, max_tasks=5)
+    assert batch._asked({"max_tasks": 0}).settings.limits.max_tasks == 0
+    assert batch._asked({}).settings.limits.max_tasks == 5
+
+
+def test_to_import_it_loads_nothing() -> None:
+    code = (
+        "import sys, batchgen; dir(batchgen); "
+        "slow = 'pandas boto3 aiohttp yaml av rich sqlite3 click asyncio'.split(); "
+        "print([name for name in slow if name in sys.modules]); from batchgen import Batch; "
+        "print([name for name in slow[:7] if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "[]"]
+
+
+def test_help_names_what_there_is() -> None:
+    code = "import batchgen, pydoc; print(pydoc.render_doc(batchgen, renderer=pydoc.plaintext))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for words in ("class Batch", "class Run", "class ManifestError", "run_async(self", "results(self", "budget: "):
+        assert words in said, words
+
+
+def test_every_public_name_is_there() -> None:
+    import batchgen
+
+    for name in batchgen.__all__:
+        assert getattr(batchgen, name).__doc__, name
+    with pytest.raises(AttributeError):
+        _ = batchgen.nothing

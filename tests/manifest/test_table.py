@@ -1,0 +1,133 @@
+"""Tables in memory: each value as the text that a sheet would hold, or refused."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchgen.errors import ManifestError
+from batchgen.manifest import open_manifest
+from batchgen.manifest.table import Table
+from batchgen.model import Row
+
+
+def written(source: Any, folder: Path) -> Path:
+    path = folder / "table.csv"
+    path.write_bytes(Table(source).stream().read())
+    return path
+
+
+def read(source: Any, folder: Path) -> list[Row]:
+    found = list(open_manifest(written(source, folder), model="wan-2-5"))
+    rows = [item for item in found if isinstance(item, Row)]
+    assert len(rows) == len(found), found
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [
+        ("note", None, ""),
+        ("note", float("nan"), ""),
+        ("note", pd.NA, ""),
+        ("note", pd.NaT, ""),
+        ("note", np.datetime64("NaT"), ""),
+        ("note", "007", "007"),
+        ("note", 7, "7"),
+        ("note", 7.0, "7"),
+        ("note", 7.5, "7.5"),
+        ("note", np.float32(0.1), "0.1"),
+        ("note", np.int64(7), "7"),
+        ("note", np.bool_(True), "true"),
+        ("note", False, "false"),
+        ("note", Decimal("7.00"), "7"),
+        ("note", Decimal("7.10"), "7.10"),
+        ("note", date(2026, 11, 25), "2026-11-25"),
+        ("note", pd.Timestamp("2026-11-25 06:00"), "2026-11-25 06:00:00"),
+        ("note", Path("a/b.png"), "a/b.png"),
+        ("seed", 2**63 - 1, str(2**63 - 1)),
+        ("seed", np.uint64(2**63 - 1), str(2**63 - 1)),
+        ("seed", float(2**53), str(2**53)),
+        ("seeds", [1, np.int64(5)], "1;5"),
+        ("seeds", range(1, 4), "1;2;3"),
+        ("seeds", np.array([1, 2]), "1;2"),
+        ("image_urls", ["https://a/1.png", "https://a/2.png"], '["https://a/1.png", "https://a/2.png"]'),
+        ("image_urls", [], ""),
+    ],
+)
+def test_a_value_is_the_text_that_a_sheet_would_hold(tmp_path: Path, column: str, value: object, text: str) -> None:
+    path = written([{column: value}], tmp_path)
+    assert pd.read_csv(path, dtype=str, keep_default_na=False).iloc[0, 0] == text
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("seed", float(2**54), "may have lost digits"),
+        ("seed", np.float32(2**25), "may have lost digits"),
+        ("Seed ", pd.Timestamp("2026-01-04"), "is the moment 2026-01-04 00:00:00; make it a text"),
+        ("prompt", "a\0b", r"\\x00"),
+        ("prompt", "\ud800", r"\\ud800"),
+        ("prompt", ["a"], "only image_urls and seeds may be one"),
+        ("seeds", [1.5], "holds a list"),
+        ("note", {"a": 1}, "holds a list"),
+        ("note", pd.Timedelta("1s"), "of the type Timedelta"),
+        ("note", object(), "of the type object"),
+    ],
+)
+def test_what_may_have_lost_digits_or_is_no_cell_is_refused(column: str, value: object, told: str) -> None:
+    with pytest.raises(ManifestError, match=told) as error:
+        Table([{column: "1"}, {column: value}]).stream()
+    assert [(problem.line, problem.column) for problem in error.value.problems] == [(3, column)]
+
+
+def test_a_column_that_pandas_made_floats_of_has_whole_numbers(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"prompt": ["a", "b"], "seed": [42, None], "duration": pd.array([5, None], dtype="Int64")})
+    assert str(frame["seed"].dtype) == "float64"
+    assert [(row.request.seed, row.request.duration) for row in read(frame, tmp_path)] == [(42, 5), (None, None)]
+
+
+def test_an_index_with_a_name_is_a_column_and_another_is_not(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": ["x", "y"], "prompt": ["a", "b"], "seed": [1, 2]})
+    for each in (frame, frame.set_index("id"), frame.set_index(["id", "seed"]), frame.iloc[::-1].iloc[::-1]):
+        assert [(row.id, row.request.seed, row.extras) for row in read(each, tmp_path)] == [("x", 1, {}), ("y", 2, {})]
+
+
+def test_a_table_is_as_it_was_when_it_was_given() -> None:
+    frame = pd.DataFrame({"prompt": ["a", "b"]})
+    rows = [{"prompt": "a"}, {"prompt": "b"}]
+    tables = [Table(frame), Table(rows)]
+    frame.loc[0, "prompt"] = "z"
+    rows[0]["prompt"] = "z"
+    assert {table.stream().read() for table in tables} == {b'"prompt"\n"a"\n"b"\n'}
+
+
+def test_rows_may_have_different_keys(tmp_path: Path) -> None:
+    first, second = read([{"prompt": "a", "seed": 1}, {"note": "n", "prompt": "b"}], tmp_path)
+    assert (first.request.seed, first.extras, second.extras) == (1, {"note": ""}, {"note": "n"})
+
+
+@pytest.mark.parametrize("source", [[], pd.DataFrame(), pd.DataFrame({"prompt": []}), [{}]])
+def test_a_table_without_rows_is_refused_like_a_sheet_without_rows(tmp_path: Path, source: Any) -> None:
+    with pytest.raises((ManifestError, AssertionError), match=r"row|header|empty"):
+        read(source, tmp_path)
+
+
+@given(prompt=st.text(min_size=1), note=st.text())
+def test_any_text_comes_back_to_the_character_or_is_refused(prompt: str, note: str) -> None:
+    with TemporaryDirectory() as folder:
+        try:
+            path = written([{"prompt": prompt, "note": note}], Path(folder))
+        except ManifestError:
+            assert any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in prompt + note)
+            return
+        for item in open_manifest(path, model="wan-2-5"):
+            if isinstance(item, Row):
+                assert (item.request.prompt, item.extras) == (prompt, {"note": note})
