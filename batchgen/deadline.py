@@ -34,6 +34,11 @@ class Deadline:
     day: Callable[[], float] = field(default=time.time, repr=False, compare=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
 
+    @property
+    def is_date(self) -> bool:
+        """Whether it comes but once."""
+        return self.daily is None and self.wall < inf
+
     def seconds_left(self) -> float:
         """Seconds until then, by the clocks as they are now; negative: it has passed."""
         now = self.day()

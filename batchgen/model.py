@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 # Query parameters that sign a link (AWS SigV4 and V2, CloudFront, Google Cloud Storage, Azure SAS). They change
@@ -55,29 +56,47 @@ class Request:
     enable_prompt_expansion: bool | None = None
     provider: str | None = None
 
-    @cached_property
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Request":
+        """The request with these parameters: a third of the constructor's time, which a million rows notice."""
+        request = object.__new__(cls)
+        request.__dict__.update(facts)  # what is left out is the class's own default
+        return request
+
+    @property
     def public(self) -> "Request":
         """The request with its image links as :func:`public_url` shows them."""
-        urls = tuple(public_url(url) for url in self.image_urls)
+        if not self.image_urls:
+            return self
+        urls = tuple(map(public_url, self.image_urls))
         return self if urls == self.image_urls else replace(self, image_urls=urls)
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """SHA-256 (hex) of the request: equal for equal requests, however their image links are signed."""
-        return hashlib.sha256(self.public.to_json().encode("utf-8", "surrogatepass")).hexdigest()
+        return digest_of(self.public.to_json()).hex()
 
     def to_json(self) -> str:
         """The request as the ledger keeps it; read back by :meth:`from_json`."""
-        return self._json
-
-    @cached_property
-    def _json(self) -> str:
-        facts = {}
-        for name in _REQUEST_FIELDS:
-            value = getattr(self, name)
-            if value is not None and value != ():
-                facts[name] = value
-        return _encode(facts)
+        # Written out: a million rows pass here, and the encoder of the standard library takes thrice the time.
+        text = f'{{"model":{_quoted(self.model)},"mode":{_quoted(self.mode)},"prompt":{_quoted(self.prompt)}'
+        if self.resolution is not None:
+            text += f',"resolution":{_quoted(self.resolution)}'
+        if self.duration is not None:
+            text += f',"duration":{self.duration}'
+        if self.aspect_ratio is not None:
+            text += f',"aspect_ratio":{_quoted(self.aspect_ratio)}'
+        if self.image_urls:
+            text += f',"image_urls":[{",".join(map(_quoted, self.image_urls))}]'
+        if self.negative_prompt is not None:
+            text += f',"negative_prompt":{_quoted(self.negative_prompt)}'
+        if self.seed is not None:
+            text += f',"seed":{self.seed}'
+        if self.enable_prompt_expansion is not None:
+            text += f',"enable_prompt_expansion":{"true" if self.enable_prompt_expansion else "false"}'
+        if self.provider is not None:
+            text += f',"provider":{_quoted(self.provider)}'
+        return text + "}"
 
     @classmethod
     def from_json(cls, text: str) -> "Request":
@@ -87,8 +106,17 @@ class Request:
         return cls(**facts)
 
 
-_REQUEST_FIELDS = tuple(each.name for each in fields(Request))
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_quoted = json.encoder.encode_basestring  # a string as JSON, its letters as they are
+
+
+def to_json(facts: dict[str, str]) -> str:
+    """Words by name, as the ledger keeps them."""
+    return f"{{{','.join([f'{_quoted(name)}:{_quoted(word)}' for name, word in facts.items()])}}}"
+
+
+def digest_of(request: str) -> bytes:
+    """The digest of a public request, as it is in JSON: 32 bytes."""
+    return hashlib.sha256(request.encode("utf-8", "surrogatepass")).digest()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ MOST_BYTES = 200  # of a whole name in UTF-8; file systems allow 255, which leav
 SLUG_CHARS = 40
 _HASH_CHARS = 12
 _PLAIN = re.compile(r"[A-Za-z0-9 ._-]*", re.ASCII)
+_SIMPLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", re.ASCII)
+_WORD = re.compile("[a-z0-9]+")
 _GAP = "\0"  # stands for a value that is missing, until its separators are tidied; no cleaned text holds it
 _SEPARATORS = "-_ ."
 _FORBIDDEN = frozenset('/\\<>:"|?*')  # FAT, exFAT, NTFS; the slash everywhere
@@ -48,13 +50,16 @@ class Template:
         body = text[: -len(SUFFIX)] if text.lower().endswith(SUFFIX) else text
         if "/" in text or "\\" in text:
             raise UsageError(f"--name {text!r}: a name cannot hold / or \\: all videos of a batch lie in one folder")
-        self._parts = [(_clean(literal), field) for literal, field in _parse(body)]
-        if not any(field for _, field in self._parts):
+        parts = _parse(body)
+        self._parts = [(_clean(literal), _FIELDS[field] if field else None) for literal, field in parts]
+        if not any(field for _, field in parts):
             raise UsageError(f"--name {text!r}: every video would have this name; use at least one of {_known()}")
 
     def name(self, row: Row, id: str) -> str:
         """Return the final file name of the row with this id; two rows may get the same (see :func:`fold`)."""
-        filled = "".join(literal + (_value(field, row, id) if field else "") for literal, field in self._parts)
+        filled = "".join([literal + (_value(fact(row, id)) if fact else "") for literal, fact in self._parts])
+        if _SIMPLE.fullmatch(filled) and filled.casefold() not in _RESERVED:  # most are, and a million rows pass here
+            return filled + SUFFIX
         return _fit(_safe(_tidy(filled)), "")
 
 
@@ -79,9 +84,13 @@ def apart(name: str, distinguisher: str) -> str:
 
 def slug(prompt: str) -> str:
     """Return the first words of a prompt as ``[a-z0-9-]{0,40}``, cut between words."""
-    plain = unicodedata.normalize("NFKD", prompt[:1000].casefold())
-    letters = "".join(char for char in plain if not unicodedata.combining(char) and char not in "'’")
-    words = "-".join(re.findall("[a-z0-9]+", letters))
+    plain = prompt[:1000].casefold()
+    if plain.isascii():
+        letters = plain.replace("'", "")
+    else:
+        plain = unicodedata.normalize("NFKD", plain)
+        letters = "".join(char for char in plain if not unicodedata.combining(char) and char not in "'’")
+    words = "-".join(_WORD.findall(letters))
     if len(words) <= SLUG_CHARS:
         return words
     whole, _, _ = words[: SLUG_CHARS + 1].rpartition("-")
@@ -118,8 +127,7 @@ def _known() -> str:
     return ", ".join(f"{{{field}}}" for field in _FIELDS)
 
 
-def _value(field: str, row: Row, id_: str) -> str:
-    value = _FIELDS[field](row, id_)
+def _value(value: object) -> str:
     return _clean("" if value is None else str(value)) or _GAP
 
 

@@ -30,6 +30,7 @@ ROOMS = {
     "forecast": set(),
     "deadline": set(),
     "notice": set(),
+    "nightly": {"settings"},
     "summary": set(),
     "metrics": {"summary"},
     "report": {"ledger", "manifest"},  # failures.csv is a manifest again

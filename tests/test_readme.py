@@ -23,9 +23,14 @@ def test_the_readme_names_commands() -> None:
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_of_the_readme_has_the_flags_that_it_uses(line: str) -> None:
     name, *words = shlex.split(line)
-    command = group.commands[name]
-    flags = {flag for parameter in command.params for flag in parameter.opts if isinstance(parameter, click.Option)}
-    assert {word for word in words if word.startswith("--")} <= flags
+    own, others = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
+    assert {word for word in own if word.startswith("--")} <= flags_of(name)
+    assert {word for word in others if word.startswith("--")} <= flags_of("run")
+
+
+def flags_of(name: str) -> set[str]:
+    params = group.commands[name].params
+    return {flag for parameter in params for flag in parameter.opts if isinstance(parameter, click.Option)}
 
 
 def test_the_help_in_the_readme_is_the_programs() -> None:

@@ -5,13 +5,13 @@ never by where it stands. The rows are staged in a temporary table, so that a mi
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from batchgen.ledger.database import Database
 from batchgen.ledger.ledger import Ledger
-from batchgen.model import Problem, Request, Row
+from batchgen.model import Problem, Request, Row, digest_of, to_json
 
 STAGE = """
 CREATE TEMP TABLE sheet (
@@ -22,11 +22,13 @@ CREATE TEMP TABLE sheet (
     given    INTEGER NOT NULL,
     digest   BLOB NOT NULL,
     request  TEXT NOT NULL,
+    seeded   INTEGER NOT NULL,
     signed   INTEGER NOT NULL,
     name     TEXT NOT NULL,
     fold     BLOB NOT NULL,
     extras   TEXT,
-    row      INTEGER              -- the ledger's row that it is; NULL: a new one
+    row      INTEGER,             -- the ledger's row that it is; NULL: a new one
+    job      INTEGER              -- of a new row: the job that it shares; NULL: it has one of its own
 )
 """
 
@@ -84,7 +86,7 @@ def take_in(
             database.execute(STAGE)
             rows = _only_rows(manifest, problems, limit)
             database.execute_many(
-                "INSERT INTO temp.sheet VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                "INSERT INTO temp.sheet VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
                 _staged(database, rows, naming),
             )
             _tell_repeats_apart(database, naming)
@@ -112,21 +114,21 @@ def _only_rows(manifest: Iterable[Row | Problem], problems: list[Problem], limit
 
 def _staged(database: Database, rows: Iterable[tuple[int, Row]], naming: Naming) -> Iterator[tuple[object, ...]]:
     for position, row in rows:
-        request, digest = row.request, bytes.fromhex(row.request.digest)
+        request = row.request
         public = request.public
+        text = public.to_json()
+        digest = digest_of(text)
         if public is not request:
-            whole = (digest, request.to_json())
-            database.execute("INSERT OR REPLACE INTO temp.signed VALUES (?, ?)", whole)
+            database.execute("INSERT OR REPLACE INTO temp.signed VALUES (?, ?)", (digest, request.to_json()))
+        given = row.id is not None
         identity = row.id if row.id is not None else naming.content_id(request)
         name = naming.name(row, identity)
-        extras = _encode(row.extras) if row.extras else None
+        extras = to_json(row.extras) if row.extras else None
+        seeded, signed = request.seed is not None, public is not request
         yield (
-            *(position, row.number, row.line, identity, row.id is not None, digest, public.to_json()),
-            *(public is not request, name, _fold(naming, name), extras),
+            *(position, row.number, row.line, identity, given, digest, text, seeded, signed),
+            *(name, _fold(naming, name), extras),
         )
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _fold(naming: Naming, name: str) -> bytes:
@@ -172,14 +174,17 @@ def _merge(database: Database, naming: Naming, *, partial: bool) -> dict[str, in
     database.execute(
         "UPDATE temp.sheet SET row = row.row FROM main.row WHERE row.id = sheet.id AND row.digest = sheet.digest"
     )
-    database.execute("CREATE INDEX temp.sheet_row ON sheet (row)")
+    database.execute("CREATE INDEX temp.sheet_row ON sheet (row) WHERE row IS NOT NULL")
     if partial:
         _add_the_others(database)
     _adopt(database)
     counts = _counts(database)
     _set_names_apart(database, naming)
     _place_known(database)
-    _add_new(database)
+    taken = _last_job(database)
+    _find_shared(database, taken)
+    with _indexed_later(database) if counts["new"] > counts["rows"] / 2 else nullcontext():
+        _add_new(database, taken)
     _refresh_jobs(database)
     return counts
 
@@ -200,8 +205,8 @@ def _add_the_others(database: Database) -> None:
         place = (known or position, its_number or number, staged)
         database.execute("UPDATE temp.sheet SET position = ?, number = ? WHERE position = ?", place)
     database.execute(
-        "INSERT INTO temp.sheet SELECT row.position, row.number, 0, row.id, row.given, row.digest, request, signed, "
-        "row.name, row.fold, row.extras, row.row FROM main.row JOIN main.job USING (job) "
+        "INSERT INTO temp.sheet SELECT row.position, row.number, 0, row.id, row.given, row.digest, request, "
+        "0, signed, row.name, row.fold, row.extras, row.row, NULL FROM main.row JOIN main.job USING (job) "
         "WHERE row.position IS NOT NULL AND row.id NOT IN (SELECT id FROM temp.sheet)"
     )
 
@@ -254,11 +259,13 @@ def _counts(database: Database) -> dict[str, int]:
 
 def _set_names_apart(database: Database, naming: Naming) -> None:
     """No two rows' files may be the same on any file system; a name once given stays."""
-    database.execute("CREATE INDEX temp.sheet_fold ON sheet (fold)")
+    database.execute("CREATE INDEX temp.sheet_fold ON sheet (fold) WHERE row IS NULL")
     clashes = database.execute(
-        "SELECT position, name, id, digest FROM temp.sheet WHERE row IS NULL AND (fold IN (SELECT fold FROM main.row) "
-        "OR EXISTS (SELECT 1 FROM temp.sheet AS other WHERE other.fold = sheet.fold AND other.row IS NULL "
-        "AND other.position < sheet.position))"
+        "SELECT position, name, id, digest FROM temp.sheet WHERE position IN ("
+        "SELECT position FROM temp.sheet WHERE row IS NULL AND fold IN (SELECT fold FROM main.row) "
+        "UNION SELECT position FROM temp.sheet JOIN (SELECT fold, min(position) AS first FROM temp.sheet "
+        "WHERE row IS NULL GROUP BY fold HAVING count(*) > 1) USING (fold) WHERE row IS NULL AND position > first) "
+        "ORDER BY position"
     ).fetchall()
     for position, name, identity, digest in clashes:
         free = _free_name(database, naming, name, f"{identity}\0{digest.hex()}")
@@ -275,7 +282,7 @@ def _free_name(database: Database, naming: Naming, name: str, identity: str) -> 
         fold = _fold(naming, candidate)
         if not database.one(
             "SELECT 1 WHERE EXISTS (SELECT 1 FROM main.row WHERE fold = :fold) "
-            "OR EXISTS (SELECT 1 FROM temp.sheet WHERE fold = :fold)",
+            "OR EXISTS (SELECT 1 FROM temp.sheet WHERE fold = :fold AND row IS NULL)",
             {"fold": fold},
         ):
             return candidate
@@ -283,52 +290,84 @@ def _free_name(database: Database, naming: Naming, name: str, identity: str) -> 
 
 
 def _place_known(database: Database) -> None:
-    database.execute("UPDATE main.row SET position = NULL WHERE position IS NOT NULL")
+    database.execute(
+        "UPDATE main.row SET position = NULL WHERE position IS NOT NULL AND row NOT IN "
+        "(SELECT row FROM temp.sheet WHERE row IS NOT NULL)"
+    )
     database.execute(
         "UPDATE main.row SET position = sheet.position, number = sheet.number, extras = sheet.extras "
-        "FROM temp.sheet WHERE sheet.row = row.row"
+        "FROM temp.sheet WHERE sheet.row = row.row AND (row.position IS NOT sheet.position "
+        "OR row.number != sheet.number OR row.extras IS NOT sheet.extras)"
     )
 
 
-def _add_new(database: Database) -> None:
-    """New rows, each with a job of its own, or, where request and seed are known, with the job that has them."""
-    seeded = "request LIKE '%\"seed\":%' AND json_extract(request, '$.seed') IS NOT NULL"
+@contextmanager
+def _indexed_later(database: Database) -> Iterator[None]:
+    """Make the indexes of no natural order anew behind many new rows: to sort once is a tenth of the work."""
+    indexes = database.execute(
+        "SELECT name, sql FROM main.sqlite_schema WHERE name IN ('job_digest', 'row_id', 'row_fold')"
+    ).fetchall()
+    for name, _ in indexes:
+        database.execute(f"DROP INDEX main.{name}")
+    yield
+    for _, sql in indexes:
+        database.execute(sql)
+
+
+def _add_new(database: Database, taken: int) -> None:
+    """New rows, each with a job of its own, or with the one that it shares.
+
+    A new job's key is its row's position, behind the keys that are ``taken``.
+    """
     database.execute(
-        f"INSERT INTO job (digest, request, signed) SELECT digest, request, signed FROM temp.sheet "
-        f"WHERE row IS NULL AND {seeded} AND digest NOT IN (SELECT digest FROM job) "
-        "GROUP BY digest ORDER BY min(position)"
+        "INSERT INTO job (job, digest, request, signed, wanted, position) "
+        "SELECT position + :taken, digest, request, signed, 1, position FROM temp.sheet "
+        "WHERE row IS NULL AND coalesce(job, position + :taken) = position + :taken ORDER BY position",
+        {"taken": taken},
     )
     database.execute(
-        "INSERT INTO row (id, given, digest, job, position, number, name, fold, extras) "
-        "SELECT id, given, sheet.digest, (SELECT min(job) FROM job WHERE job.digest = sheet.digest), position, number, "
-        f"name, fold, extras FROM temp.sheet WHERE row IS NULL AND {seeded} ORDER BY position"
+        "INSERT INTO row (id, given, digest, job, position, number, name, fold, extras) SELECT id, given, digest, "
+        "coalesce(job, position + ?), position, number, name, fold, extras FROM temp.sheet WHERE row IS NULL "
+        "ORDER BY position",
+        (taken,),
     )
-    first = database.one("SELECT coalesce(max(job), 0) FROM job")
-    offset = int(first[0]) if first else 0
+
+
+def _last_job(database: Database) -> int:
+    found = database.one("SELECT coalesce(max(job), 0) FROM job")
+    return int(found[0]) if found else 0
+
+
+def _find_shared(database: Database, taken: int) -> None:
+    """Rows with the same request and seed share a job: one that is there, or that of the first of them."""
+    database.execute("CREATE INDEX temp.sheet_shared ON sheet (digest) WHERE row IS NULL AND seeded")
     database.execute(
-        "CREATE TEMP TABLE fresh AS SELECT position, row_number() OVER (ORDER BY position) + ? AS job "
-        f"FROM temp.sheet WHERE row IS NULL AND NOT ({seeded})",
-        (offset,),
+        "UPDATE temp.sheet SET job = (SELECT min(job) FROM main.job WHERE job.digest = sheet.digest) "
+        "WHERE position IN (SELECT position FROM temp.sheet WHERE row IS NULL AND seeded "
+        "AND digest IN (SELECT digest FROM main.job))"
     )
     database.execute(
-        "INSERT INTO job (job, digest, request, signed) SELECT job, digest, request, signed "
-        "FROM temp.fresh JOIN temp.sheet USING (position)"
+        "CREATE TEMP TABLE shared AS SELECT digest, min(position) + ? AS job FROM temp.sheet "
+        "WHERE row IS NULL AND seeded GROUP BY digest HAVING count(*) > 1",
+        (taken,),
     )
     database.execute(
-        "INSERT INTO row (id, given, digest, job, position, number, name, fold, extras) "
-        "SELECT id, given, digest, fresh.job, position, number, name, fold, extras "
-        "FROM temp.fresh JOIN temp.sheet USING (position)"
+        "UPDATE temp.sheet SET job = shared.job FROM temp.shared "
+        "WHERE shared.digest = sheet.digest AND row IS NULL AND seeded AND sheet.job IS NULL"
     )
-    database.execute("DROP TABLE temp.fresh")
+    database.execute("DROP TABLE temp.shared")
 
 
 def _refresh_jobs(database: Database) -> None:
     """How many rows want each job, and where the first stands; a row that joined an archived job lacks its video."""
-    database.execute("UPDATE job SET wanted = 0, position = NULL WHERE wanted > 0")
+    database.execute(
+        "UPDATE job SET wanted = 0, position = NULL WHERE wanted > 0 AND job NOT IN "
+        "(SELECT job FROM row WHERE position IS NOT NULL)"
+    )
     database.execute(
         "UPDATE job SET wanted = live.wanted, position = live.position FROM "
         "(SELECT job, count(*) AS wanted, min(position) AS position FROM row WHERE position IS NOT NULL GROUP BY job) "
-        "AS live WHERE live.job = job.job"
+        "AS live WHERE live.job = job.job AND (job.wanted != live.wanted OR job.position IS NOT live.position)"
     )
     database.execute(
         "UPDATE job SET state = 'rendered' WHERE state = 'archived' AND job IN "

@@ -51,8 +51,7 @@ def estimate(ledger: Ledger, price: Callable[[Request], int]) -> int:
     """What the pending jobs cost at most."""
     kinds = ledger.database.execute(
         f"SELECT request, count(*) FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected} "
-        "GROUP BY json_extract(request, '$.model'), json_extract(request, '$.resolution'), "
-        "json_extract(request, '$.duration')"
+        "GROUP BY json_extract(request, '$.model', '$.resolution', '$.duration')"
     )
     return sum(price(Request.from_json(request)) * number for request, number in kinds)
 

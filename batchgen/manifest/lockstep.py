@@ -101,7 +101,7 @@ class Lockstep:
                 continue
             if record is None:
                 return False
-            if len(record) == width and any(map(str.strip, record)) and not self._nul:
+            if len(record) == width and (record[0].strip() or any(map(str.strip, record))) and not self._nul:
                 self.records += 1
                 cells += record
                 block.numbers.append(self.records)
@@ -162,7 +162,7 @@ class Lockstep:
         frame = pd.read_csv(
             BytesIO((header + text).encode()),
             sep=self.delimiter,
-            dtype=str,
+            dtype=object,  # as text too, where nothing is to be converted: and the text is Python's own at once
             keep_default_na=False,
             na_filter=False,
             index_col=False,

@@ -9,7 +9,7 @@ from batchgen.formulas import unguard
 from batchgen.manifest import expand
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, study
 from batchgen.manifest.overrides import NOTHING_SET
-from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Finding, Job, Rules
+from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Finding, Job, Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem, Row
@@ -65,7 +65,7 @@ class Records:
         names = layout.columns
         own = zip(*(columns[place] for place in layout.own), strict=True) if names else repeat(())
         judge = self._rules.judge
-        cells = map(Cells._make, zip(*map(self._column, KNOWN, repeat(columns)), strict=False))
+        cells = zip(*map(self._column, KNOWN, repeat(columns)), strict=False)
         records = zip(block.numbers, block.lines, cells, own, strict=False)
         for place, (number, line, record, further) in enumerate(records):
             job, findings = judge(record)

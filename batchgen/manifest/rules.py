@@ -1,7 +1,7 @@
 """The one coercion: a record of text cells -> a job, or everything that is wrong with it. Pure, for every format."""
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from batchgen.catalog import Accepts, accepts
 from batchgen.manifest import values
@@ -55,12 +55,8 @@ class Job(NamedTuple):
 class _Choices(NamedTuple):
     """The values of the columns with few different cells, judged once for each set of cells."""
 
-    mode: str | None
-    resolution: str | None
-    duration: int | None
-    aspect_ratio: str | None
-    expansion: bool | None
-    provider: str | None
+    mode: str | None  # where it was chosen
+    facts: dict[str, Any]  # of the request
     findings: tuple[Finding, ...]
 
 
@@ -72,38 +68,33 @@ class Rules:
         self._accepts: Accepts = accepts(model)
         self._remembered: dict[tuple[str, ...], _Choices] = {}
 
-    def judge(self, cells: Cells) -> tuple[Job | None, list[Finding]]:
-        """Return the job (None if something fatal was found) and every finding, the questions too."""
+    def judge(self, cells: tuple[str, ...]) -> tuple[Job | None, list[Finding]]:
+        """Return the job of :class:`Cells` (None if something fatal was found) and every finding, the questions too."""
         # A million rows pass here: the cells are unpacked once, and a blank one costs no call.
         mode, prompt, resolution, duration, ratio, urls, negative, seed, expansion, provider, name, seeds = cells
         key = (mode, resolution, duration, ratio, expansion, provider)
         chosen = self._remembered.get(key) or self._remember(key)
         findings = list(chosen.findings)
-        known = self._accepts
-        images = _taken(findings, "image_urls", urls, values.images) or () if urls else ()
-        request = Request(
-            self._model,
-            chosen.mode or (IMAGE_TO_VIDEO if images else TEXT_TO_VIDEO),
-            _prose(findings, "prompt", prompt, known.advised_prompt_characters) or "",
-            chosen.resolution,
-            chosen.duration,
-            chosen.aspect_ratio,
-            images,
-            _prose(findings, "negative_prompt", negative, known.advised_negative_prompt_characters)
-            if negative
-            else None,
-            _taken(findings, "seed", seed, values.seed) if seed else None,
-            chosen.expansion,
-            chosen.provider,
-        )
+        facts = chosen.facts.copy()
+        images: tuple[str, ...] = ()
+        if urls:
+            images = facts["image_urls"] = _taken(findings, "image_urls", urls, values.images) or ()
+            if images and not chosen.mode:
+                facts["mode"] = IMAGE_TO_VIDEO
+        facts["prompt"] = _prose(findings, "prompt", prompt, self._accepts.advised_prompt_characters)
+        if negative:
+            most = self._accepts.advised_negative_prompt_characters
+            facts["negative_prompt"] = _prose(findings, "negative_prompt", negative, most)
+        if seed:
+            facts["seed"] = _taken(findings, "seed", seed, values.seed)
         identity = _taken(findings, "id", name, values.identity) if name else None
         many = self._seeds(seed, seeds, findings) if seeds else ()
-        if urls or chosen.mode:
+        if urls or chosen.mode == IMAGE_TO_VIDEO:
             self._check_images(chosen.mode, urls, images, findings)
-        if not request.prompt:
+        if not facts["prompt"]:
             _check_missing(findings)
         fatal = findings and any(found.fatal for found in findings)
-        return (None if fatal else Job(request, identity, many)), findings
+        return (None if fatal else Job(Request.of(facts), identity, many)), findings
 
     def _remember(self, key: tuple[str, ...]) -> _Choices:
         if len(self._remembered) >= _MOST_REMEMBERED:
@@ -120,20 +111,22 @@ class Rules:
         def one_of(name: str, cell: str, allowed: tuple[str, ...]) -> str | None:
             return _taken(found, name, cell, lambda text: values.choice(name, text, allowed))
 
-        return _Choices(
-            one_of("mode", mode, known.modes),
-            one_of("resolution", resolution, known.resolutions),
-            _taken(found, "duration", duration, lambda text: values.duration(text, known.durations)),
-            one_of("aspect_ratio", aspect_ratio, known.aspect_ratios),
-            _taken(
+        chosen = one_of("mode", mode, known.modes)
+        facts = {
+            "model": self._model,
+            "mode": chosen or TEXT_TO_VIDEO,
+            "resolution": one_of("resolution", resolution, known.resolutions),
+            "duration": _taken(found, "duration", duration, lambda text: values.duration(text, known.durations)),
+            "aspect_ratio": one_of("aspect_ratio", aspect_ratio, known.aspect_ratios),
+            "enable_prompt_expansion": _taken(
                 found,
                 "enable_prompt_expansion",
                 expansion,
                 lambda text: values.switch("enable_prompt_expansion", text),
             ),
-            one_of("provider", provider, known.providers),
-            tuple(found),
-        )
+            "provider": one_of("provider", provider, known.providers),
+        }
+        return _Choices(chosen, facts, tuple(found))
 
     @staticmethod
     def _seeds(seed: str, seeds: str, findings: list[Finding]) -> tuple[int, ...]:

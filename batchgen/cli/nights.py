@@ -1,0 +1,70 @@
+"""The command for nights without a watcher: schedule."""
+
+import os
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from batchgen.cli.options import PATH
+from batchgen.cli.running import run
+from batchgen.deadline import read_deadline
+from batchgen.errors import UsageError
+from batchgen.nightly import Night, instructions, read_time, this_program
+from batchgen.settings import NOTIFY_VARIABLE, PING_VARIABLE, STANDARD_INPUT, batch_folder
+
+
+@click.command(short_help="Print a crontab line and systemd units for nightly runs.")
+@click.argument("manifest", type=PATH)
+@click.argument("flags", nargs=-1, type=click.UNPROCESSED, metavar="[-- RUN'S OPTIONS]")
+@click.option("--at", required=True, metavar="HH:MM", help="When to start, in local time.")
+def schedule(manifest: Path, flags: tuple[str, ...], at: str) -> None:
+    """Print what makes cron or systemd run MANIFEST every night, for you to install; nothing is changed.
+
+    Example: batchgen schedule prompts.csv --at 02:00 -- --deadline 06:00 --budget-per-day 200
+    """
+    click.echo(instructions(_night(manifest, flags, read_time(at))))
+
+
+def _night(manifest: Path, flags: tuple[str, ...], at: tuple[int, int]) -> Night:
+    if manifest == STANDARD_INPUT or not manifest.is_file():
+        raise UsageError(f"there is no file {manifest}: a nightly run needs one that stays")
+    context = run.make_context("batchgen run", [str(manifest), *flags])  # what it would refuse at night, it does now
+    given = context.params
+    for flag, variable in (("ping", PING_VARIABLE), ("notify", NOTIFY_VARIABLE)):
+        if context.get_parameter_source(flag) is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"--{flag} may hold a secret, and command lines can be read by others: "
+                f"write {variable}='...' into the environment file instead"
+            )
+    deadline = read_deadline(given["deadline"]) if given["deadline"] else None
+    if deadline and deadline.is_date:
+        raise UsageError(f"--deadline {deadline.text} is one night's: write it like 06:00 or 4h")
+    return Night(
+        at=at,
+        program=this_program(),
+        manifest=manifest.absolute(),
+        batch=(given["batch"] or batch_folder(manifest)).absolute(),
+        folder=Path.cwd(),
+        flags=tuple(_without_batch(flags)),
+        user=_user(),
+        makes_up=not (deadline and deadline.daily),
+    )
+
+
+def _without_batch(flags: tuple[str, ...]) -> Iterator[str]:
+    words = iter(flags)
+    for word in words:
+        if word == "--batch":
+            next(words)
+        elif not word.startswith("--batch="):
+            yield word
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
