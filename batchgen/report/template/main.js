@@ -22,6 +22,14 @@ function take(data) {
   refresh();
 }
 
+/** Prepare the search while nothing else is to do: else its first letter would take a while. */
+function prepare(rows, at = 0) {
+  window.requestIdleCallback?.((idle) => {
+    while (at < rows.length && idle.timeRemaining() > 2) textOf(rows[at++]);
+    if (at < rows.length) prepare(rows, at);
+  });
+}
+
 function refresh() {
   const { choice, facets, by } = toolbar;
   const found = select(state.rows, choice, facets, by);
@@ -113,6 +121,7 @@ const data = JSON.parse($("data").textContent);
 $("data").remove(); // its text would be kept for as long as the page
 showPlots(innerWidth >= 640);
 take(data);
+prepare(state.rows);
 if (data.live) {
   say(data.running ? "running" : "at rest");
   follow();

@@ -143,7 +143,9 @@ class Toolbar {
     if (!$("views").hidden) said.set("view", view);
     if (size !== 2) said.set("size", size);
     for (const [name, value] of facets) said.append("is", JSON.stringify([name, value]));
-    history.replaceState(null, "", `#${said}`);
+    try {
+      history.replaceState(null, "", `#${said}`);
+    } catch {} // Safari allows a hundred in half a minute
   }
 
   #read() {
