@@ -55,6 +55,7 @@ class Reading:
     news: bytes
     etag: str
     places: dict[str, str]  # SHA-256 -> where such a video is
+    destination: str  # where those to come will be
 
 
 class Reader:
@@ -82,7 +83,7 @@ class Reader:
             return self._reading
         began = time.monotonic()
         page = gather(self._ledger, self._batch, _links(), price=self._price, running=running)
-        reading = _reading(page, f'"{secrets.token_hex(8)}"')
+        reading = _reading(page, self._ledger.fact("destination") or "")
         self._state = state
         self._next = time.monotonic() + max(REST_SECONDS, REST_SHARE * (time.monotonic() - began))
         return reading
@@ -98,12 +99,12 @@ def _links() -> Links:
     return Links(lambda _, sha256: f"video/{sha256}.mp4", lambda sha256: (f"poster/{sha256}.jpg", None))
 
 
-def _reading(page: Page, etag: str) -> Reading:
+def _reading(page: Page, destination: str) -> Reading:
     places: dict[str, str] = {}
     for card in page.cards:
         for address, place in zip(card.videos, card.places, strict=True):
             places[str(address).removeprefix("video/").removesuffix(".mp4")] = place
-    return Reading(page, page.to_json(), etag, places)
+    return Reading(page, page.to_json(), f'"{secrets.token_hex(8)}"', places, destination)
 
 
 def is_running(batch: Path) -> bool:
@@ -188,7 +189,8 @@ class ReportServer:
 
     async def _page(self, _request: web.Request) -> web.Response:
         reading = await self._read()
-        media = await self._in(self._threads, lambda: self._buckets.origins(reading.places.values()))
+        known = (*reading.places.values(), f"{reading.destination}/video")
+        media = await self._in(self._threads, lambda: self._buckets.origins(known))
         text = await self._in(self._read_thread, lambda: render(reading.page, media=media, live=True))
         return web.Response(body=text.encode(errors="replace"), content_type="text/html", charset="utf-8")
 

@@ -274,6 +274,18 @@ async def test_the_poster_of_a_video_on_s3_is_made_from_a_piece_of_it(
         assert (answer.status, (await answer.read())[:3]) == (200, b"\xff\xd8\xff")
 
 
+async def test_a_page_that_was_opened_before_the_first_video_may_play_it_too(
+    tmp_path: Path, store: S3Server, web: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in store.environment.items():
+        monkeypatch.setenv(name, value)
+    folder = make_batch(tmp_path / "new.batch", [Wanted("fox", state=State.IN_FLIGHT)])
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        ledger.remember({"destination": "s3://night"})
+    async with ReportServer(folder) as server, web.get(server.url) as answer:
+        assert f"media-src 'self' {store.url};" in (await answer.text()).replace("&#x27;", "'")
+
+
 async def test_without_credentials_the_page_is_there_and_the_video_says_why_not(
     s3_batch: Path, web: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
