@@ -27,6 +27,9 @@ bench-full: $(READY_TEST)  ## the same at all sizes
 soak: $(READY_TEST)  ## kill it for twenty minutes, with every fault mixed in, and count what was paid
 	$(BIN)/python -m tests.proof.soak
 
+pictures: $(READY_TEST)  ## take the README's pictures anew, of the demo (needs Chromium)
+	$(BIN)/python -m tests.pictures
+
 clean:  ## remove what was made here, the demo's videos too
 	rm -rf .venv build *.egg-info demo.batch .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -40,4 +43,4 @@ $(READY_TEST): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
 	@touch $@
 
-.PHONY: help demo test lint bench bench-full soak clean
+.PHONY: help demo test lint bench bench-full soak pictures clean
