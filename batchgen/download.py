@@ -61,7 +61,8 @@ class Downloader:
     """Fetches videos, ``at_once`` of them at a time; use it as ``async with``.
 
     ``allow_loopback`` is for a service that is itself on this machine: it admits loopback addresses, and plain
-    http to them. ``tls`` replaces the certificates that are trusted; ``clock`` gives seconds.
+    http to them; ``plain_http`` admits that everywhere. ``tls`` replaces the certificates that are trusted;
+    ``clock`` gives seconds.
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class Downloader:
         *,
         allow_loopback: bool,
         at_once: int,
+        plain_http: bool = False,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._allow_loopback = allow_loopback
+        self._plain_http = plain_http
         self._at_once = at_once
         self._limits = limits or Limits()
         self._tls = tls
@@ -117,6 +120,19 @@ class Downloader:
             finally:
                 response.close()  # gives the connection up, unless all was read: then it is free already
 
+    async def peek(self, url: str, count: int) -> tuple[bytes, int | None]:
+        """Return the first ``count`` bytes of what is at ``url``, and its size, if told. Raises DownloadError."""
+        async with self._slots:
+            response = await self._follow(url)
+            try:
+                length = self._check_head(response)
+                beginning = b""
+                while len(beginning) < count and (piece := await _read(response)):
+                    beginning += piece
+                return beginning[:count], length
+            finally:
+                response.close()
+
     async def _follow(self, url: str) -> aiohttp.ClientResponse:
         """Return the first answer that is no redirect; each hop is checked before anything is sent."""
         target = _parse(url)
@@ -132,7 +148,7 @@ class Downloader:
     def _check(self, url: URL) -> None:
         if not url.host or url.scheme not in ("http", "https"):
             raise DownloadError(f"{_shown(url)}: not an https link")
-        if url.scheme == "http" and not (self._allow_loopback and _is_loopback(url.host)):
+        if url.scheme == "http" and not self._plain_http and not (self._allow_loopback and _is_loopback(url.host)):
             raise DownloadError(f"{_shown(url)}: plain http is not safe, the link must be https")
         if url.raw_user is not None or url.raw_password is not None:
             raise DownloadError(f"{_shown(url)}: a link that holds a user or password is not followed")

@@ -117,8 +117,19 @@ def with_memory(settings: Settings, ledger: Ledger) -> Settings:
         name=known("name", settings.name),
         encoding=of_manifest("encoding", settings.encoding),
         sheet=of_manifest("sheet", settings.sheet),
+        images_to=known("images_to", settings.images_to),
+        image_folder=_image_folder(settings, manifest, ledger),
         overrides=tuple(word for word in json.loads(overrides or "[]") if word),
     )
+
+
+def _image_folder(settings: Settings, manifest: Path | None, ledger: Ledger) -> Path:
+    """The manifest's folder; of one that lies in the batch, as failures.csv does, that of the manifest before."""
+    if manifest is None or manifest == STANDARD_INPUT:
+        return Path.cwd()
+    folder = manifest.absolute().parent
+    remembered = ledger.fact("image_folder")
+    return Path(remembered) if remembered and folder == settings.batch.absolute() else folder
 
 
 def _is_remembered(manifest: Path, ledger: Ledger) -> bool:
@@ -131,12 +142,19 @@ def remember(settings: Settings, ledger: Ledger, *, partial: bool = False, **mor
 
     ``partial``: the manifest is only a part of the one that is remembered, which stays.
     """
-    facts = {"model": settings.model, "destination": settings.destination, "name": settings.name, **more}
+    facts = {
+        "model": settings.model,
+        "destination": settings.destination,
+        "name": settings.name,
+        "images_to": settings.images_to,
+        **more,
+    }
     if not (partial and ledger.fact("manifest")):
         facts |= {
             "manifest": str(settings.manifest) if settings.manifest else None,
             "encoding": settings.encoding or "",
             "sheet": settings.sheet or "",
+            "image_folder": str(settings.image_folder or ""),
             "overrides": json.dumps(settings.overrides or []),
         }
     ledger.remember({name: value for name, value in facts.items() if value is not None})

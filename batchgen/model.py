@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -15,6 +16,10 @@ _SIGNING_NAMES = frozenset({"signature", "expires", "awsaccesskeyid", "googleacc
 _SAS_NAMES = frozenset(
     ["sv", "se", "sp", "st", "sr", "sig", "spr", "ss", "srt", "sip", "skoid", "sktid", "skt", "ske", "sks", "skv"]
 )
+
+
+# What stands in a request for a picture that was a file: its content's SHA-256, and its format.
+PICTURE = re.compile(r"sha256:[0-9a-f]{64}\.(jpg|png|webp)")
 
 
 def public_url(url: str) -> str:

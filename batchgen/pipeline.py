@@ -27,7 +27,7 @@ from batchgen.download import Downloader
 from batchgen.errors import AccountError, ArchiveError, DeadLinkError, DownloadError, LedgerError
 from batchgen.ledger import Ledger
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS, Video
-from batchgen.model import Clip, Job, Kept, State
+from batchgen.model import Clip, Job, Kept, Request, State
 from batchgen.retry import backoff
 from batchgen.service import Client, Submitted, TaskStatus, TaskWord, Verdict
 from batchgen.service.polling import Polling
@@ -58,11 +58,13 @@ class Pipeline:
         spending: Spending,
         callback_url: str | None = None,
         last_call: LastCall | None = None,
+        whole: Callable[[Request], Request] = lambda request: request,
     ) -> None:
         self._ledger = ledger
         self._spending = spending
         self._callback_url = callback_url
         self._last_call = last_call
+        self._whole = whole  # with links in the place of pictures
         self._account = account
         self._polling = polling
         self._client = client
@@ -86,6 +88,7 @@ class Pipeline:
         Raises what forbids it: :class:`LimitReachedError`, :class:`ArchiveError` (no room), :class:`LedgerError`.
         """
         self.check_deadline(job)
+        job = replace(job, request=self._whole(job.request))
         price = self._spending.reserve(job.request)
         token = secrets.token_urlsafe(32) if self._callback_url else None
         try:

@@ -14,6 +14,7 @@ from batchgen.folder import with_memory
 from batchgen.ledger import Ledger, expected, money
 from batchgen.ledger.ledger import link_death
 from batchgen.model import State
+from batchgen.pictures import try_links
 from batchgen.progress import duration
 from batchgen.settings import STANDARD_INPUT, Settings
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest
@@ -148,6 +149,7 @@ def make_plan(settings: Settings) -> Plan:
             intake = take_in_manifest(settings, ledger).intake
         ledger.recover()
         remarks = (*describe(intake, name), *choose(settings.selection, ledger))
+        try_links(settings, ledger, name)
         counts = ledger.counts()
         prices = settings.limits.prices
         return Plan(

@@ -27,9 +27,11 @@ from batchgen.control import Desk
 from batchgen.download import Downloader
 from batchgen.errors import ArchiveError, BatchgenError, LedgerError, LimitReachedError, UsageError
 from batchgen.folder import open_batch, with_memory
+from batchgen.images.files import Files
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.ledger import link_death
 from batchgen.model import Job, State
+from batchgen.pictures import Pictures, try_links
 from batchgen.pipeline import Pipeline
 from batchgen.progress import Progress, Tally
 from batchgen.report import failures, results
@@ -75,9 +77,9 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
     started = time.monotonic()
     with open_batch(settings, verbose=listener.verbose) as ledger:
         asked, settings = settings, with_memory(settings, ledger)
-        take_in_as_asked(asked, settings, ledger, listener.say, listener.warn or listener.say)
+        files = take_in_as_asked(asked, settings, ledger, listener.say, listener.warn or listener.say)
         _begin(settings, ledger, listener)
-        batch = _run_work(settings, ledger, listener, service) if ledger.has_work() else None
+        batch = _run_work(settings, ledger, listener, service, files) if ledger.has_work() else None
         problem = _write_all(ledger, settings.batch)
         paid.record(ledger, settings.batch, paid.index_path())
         summary = _summary(settings, ledger, batch, problem, time.monotonic() - started)
@@ -86,9 +88,11 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         return summary
 
 
-def _run_work(settings: Settings, ledger: Ledger, listener: Listener, service: Service) -> Batch:
+def _run_work(settings: Settings, ledger: Ledger, listener: Listener, service: Service, files: Files) -> Batch:
     archive = open_settings_archive(settings, ledger)
     _prove(archive)
+    if settings.may_submit:
+        Pictures(settings.images_to).provide(ledger, files, listener.say)
     _set_space_aside(ledger, settings.batch)
     desk = Desk(settings.batch)
     try:
@@ -108,6 +112,7 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     ledger.recover()
     for sentence in choose(settings.selection, ledger):
         listener.say(sentence)
+    try_links(settings, ledger, str(settings.manifest))
     if settings.resubmit_in_doubt and (again := ledger.resubmit_in_doubt()):
         listener.say(f"{again} rows in doubt are submitted again; each may be paid for twice")
     if settings.retry_failed and (again := ledger.retry_failed()):
@@ -169,6 +174,7 @@ async def _work(
         pipeline = Pipeline(
             *(ledger, account, polling, client, downloader, archive, spending, settings.callback_url),
             last_call=last_call(settings),
+            whole=Pictures(settings.images_to).whole,
         )
         steering = Steering(desk, account, polling, Tally(ledger.counts(selected=True)), listener.progress)
         batch = Batch(

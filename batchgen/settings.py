@@ -55,6 +55,9 @@ class Settings:
     stream: Callable[[], BinaryIO] | None = None  # what comes in its place
     overrides: tuple[str, ...] | None = None  # NAME=VALUE, which stand in the place of the manifest's
     selection: "Selection | None" = None
+    images_to: str | None = None  # s3://bucket/prefix, where pictures on this machine are uploaded to
+    image_folder: Path | None = None  # what their paths are relative to
+    check_images: bool = False
     destination: str | None = None
     name: str | None = None
     rate: int = 10000  # requests a minute

@@ -3,7 +3,7 @@
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,14 +11,16 @@ from pathlib import Path
 from batchgen import naming
 from batchgen.errors import ManifestError, UsageError
 from batchgen.folder import remember
+from batchgen.images.files import Files
 from batchgen.ledger import Intake, Ledger, take_in
+from batchgen.ledger.images import note_lines
 from batchgen.ledger.intake import Naming
 from batchgen.ledger.selected import present, select
 from batchgen.manifest import open_manifest
 from batchgen.manifest.overrides import parse
 from batchgen.manifest.selection import Candidate, Selection
 from batchgen.manifest.standard_input import spooled
-from batchgen.model import State
+from batchgen.model import Problem, Row, State
 from batchgen.settings import STANDARD_INPUT, Settings
 
 
@@ -29,6 +31,7 @@ class Taken:
     intake: Intake
     columns: tuple[str, ...]  # its own further ones
     partial: bool  # it is a batch's failures.csv, of some of the rows
+    pictures: Files  # that it names
 
 
 def take_in_manifest(settings: Settings, ledger: Ledger) -> Taken:
@@ -38,6 +41,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger) -> Taken:
     """
     assert settings.manifest
     assert settings.model
+    pictures = Files(settings.image_folder or Path.cwd(), may_upload=settings.images_to is not None)
     template = naming.Template(settings.name) if settings.name else naming.Template()
     manifest = open_manifest(
         settings.manifest,
@@ -45,29 +49,39 @@ def take_in_manifest(settings: Settings, ledger: Ledger) -> Taken:
         encoding=settings.encoding,
         sheet=settings.sheet,
         overrides=parse(settings.overrides or (), model=settings.model),
+        picture=pictures.refer,
     )
     rules = Naming(naming.content_id, template.name, naming.fold, naming.apart)
-    intake = take_in(ledger, manifest, rules, partial=manifest.partial)
+    rows = _noted(manifest, ledger) if settings.check_images else manifest
+    intake = take_in(ledger, rows, rules, partial=manifest.partial)
     if not intake.is_usable:
         raise ManifestError(str(settings.manifest), intake.problems)
-    return Taken(intake, tuple(manifest.columns), manifest.partial)
+    return Taken(intake, tuple(manifest.columns), manifest.partial, pictures)
+
+
+def _noted(manifest: Iterable[Row | Problem], ledger: Ledger) -> Iterator[Row | Problem]:
+    """The manifest; where its links stand is noted as they pass."""
+    for item in manifest:
+        if isinstance(item, Row):
+            note_lines(ledger, item)
+        yield item
 
 
 def take_in_as_asked(
     asked: Settings, settings: Settings, ledger: Ledger, say: Callable[[str], None], warn: Callable[[str], None]
-) -> None:
+) -> Files:
     """Take the manifest in, remember it, and say what a person should know; ``asked``: without the batch's memory.
 
-    ``warn`` takes what a person must know even if all goes well.
+    ``warn`` takes what a person must know even if all goes well. Returns the pictures that the manifest names.
     """
     if settings.manifest is None:
         raise UsageError(f"{settings.batch} does not remember a manifest: use batchgen run MANIFEST")
     if asked.manifest is None and ledger.fact("mended"):
         say(f"the rows are continued as failures.csv has them; batchgen run {settings.manifest} reads the sheet")
-        return
+        return Files(Path.cwd(), may_upload=False)
     if settings.manifest != STANDARD_INPUT and not settings.manifest.exists() and ledger.fact("manifest"):
         warn(f"the manifest {settings.manifest} is gone; its rows are continued as they were")
-        return
+        return Files(Path.cwd(), may_upload=False)
     if asked.manifest and asked.overrides is None and settings.overrides:
         words = " ".join(settings.overrides)
         say(f'as in the run before, --set {words} holds for every row; --set "" ends it')
@@ -78,6 +92,7 @@ def take_in_as_asked(
     further = further_columns(ledger) if taken.partial else []
     columns = [*further, *(name for name in taken.columns if name not in further)]
     remember(settings, ledger, partial=taken.partial, columns=json.dumps(columns), mended="1" if taken.partial else "")
+    return taken.pictures
 
 
 def further_columns(ledger: Ledger) -> list[str]:

@@ -33,6 +33,7 @@ ROOMS = {
     "nightly": {"settings"},
     "summary": set(),
     "metrics": {"summary"},
+    "images": {"s3", "download"},
     "report": {"ledger", "manifest"},  # failures.csv is a manifest again
 }
 

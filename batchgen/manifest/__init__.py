@@ -5,11 +5,12 @@ Formats with a header and records (``delimited``, ``workbook``, ``parquet``) fil
 values (``yaml_file``, ``json_file``) make ``nodes`` of text, which ``jobs`` expands.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from batchgen.manifest.overrides import NOTHING_SET
+from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import check_file, check_plain, refusal
 from batchgen.manifest.words import alternatives
 from batchgen.model import Problem, Row
@@ -55,12 +56,14 @@ def open_manifest(
     encoding: str | None = None,
     sheet: str | None = None,
     overrides: Mapping[str, str] = NOTHING_SET,
+    picture: Callable[[str], str] | None = None,
 ) -> Manifest:
     """Return the manifest in ``path``, for ``model``; its text is UTF-8, or in the ``encoding`` that is given.
 
     ``sheet`` is the one to read of a file with several; ``overrides`` (of ``overrides.parse``) stand in the place of
-    what the manifest says. Raises ManifestError for what makes reading impossible; everything else is a Problem of
-    the iteration.
+    what the manifest says; ``picture`` gives what stands in a request for a file that is named where a link may be,
+    or raises ValueError with the end of a sentence. Raises ManifestError for what makes reading impossible;
+    everything else is a Problem of the iteration.
     """
     form = format_of(path)
     if form in _BINARY:
@@ -69,11 +72,12 @@ def open_manifest(
         check_file(path, encoding)
     if sheet is not None and form not in ("xlsx", "ods"):
         raise refusal(path, "it has no sheets; leave out --sheet, or name an .xlsx or .ods file")
+    rules = Rules(model, picture)
     if form in ("xlsx", "ods"):
         from batchgen.manifest.workbook import Workbook
 
-        return Workbook(path, model=model, sheet=sheet, overrides=overrides)
-    return _reader(form, path, model, encoding, overrides)
+        return Workbook(path, rules=rules, sheet=sheet, overrides=overrides)
+    return _reader(form, path, rules, encoding, overrides)
 
 
 def format_of(path: Path) -> str:
@@ -88,21 +92,21 @@ def format_of(path: Path) -> str:
     raise refusal(path, f"its format is not known by its name; name it {known}")
 
 
-def _reader(form: str, path: Path, model: str, encoding: str | None, overrides: Mapping[str, str]) -> Manifest:
+def _reader(form: str, path: Path, rules: Rules, encoding: str | None, overrides: Mapping[str, str]) -> Manifest:
     # Each reader is loaded when it is needed: pandas takes 0.2 s to import.
     if form == "yaml":
         from batchgen.manifest.yaml_file import YamlManifest
 
-        return YamlManifest(path, model=model, encoding=encoding, overrides=overrides)
+        return YamlManifest(path, rules=rules, encoding=encoding, overrides=overrides)
     if form in ("json", "jsonl"):
         from batchgen.manifest.json_file import JsonLines, JsonManifest
 
         reader = JsonManifest if form == "json" else JsonLines
-        return reader(path, model=model, encoding=encoding, overrides=overrides)
+        return reader(path, rules=rules, encoding=encoding, overrides=overrides)
     if form == "parquet":
         from batchgen.manifest.parquet import ParquetManifest
 
-        return ParquetManifest(path, model=model, overrides=overrides)
+        return ParquetManifest(path, rules=rules, overrides=overrides)
     from batchgen.manifest.delimited import Delimited
 
-    return Delimited(path, model=model, encoding=encoding, overrides=overrides)
+    return Delimited(path, rules=rules, encoding=encoding, overrides=overrides)

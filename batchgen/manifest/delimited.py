@@ -23,12 +23,12 @@ class Delimited:
     """
 
     def __init__(
-        self, path: Path, *, model: str, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
+        self, path: Path, *, rules: Rules, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
     ) -> None:
         """Read the header. Raises ManifestError when it cannot be understood at all."""
         self.path = path
         self.blank_rows = 0
-        self._model = model
+        self._rules = rules
         self._encoding = encoding
         self._overrides = overrides
         self._delimiter = self._find_delimiter()
@@ -47,7 +47,7 @@ class Delimited:
         try:
             with open_text(self.path, self._encoding) as stream:
                 _, lockstep = self._start(stream)
-                records = Records(self._layout, Rules(self._model), self._overrides)
+                records = Records(self._layout, self._rules, self._overrides)
                 for block in lockstep:
                     self.blank_rows = lockstep.blank
                     yield from records.rows(block)

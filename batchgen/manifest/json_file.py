@@ -26,10 +26,10 @@ class _Json:
     partial = False
 
     def __init__(
-        self, path: Path, *, model: str, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
+        self, path: Path, *, rules: Rules, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
     ) -> None:
         self.path = path
-        self._model = model
+        self._rules = rules
         self._encoding = encoding
         self._overrides = overrides
         self._columns: dict[str, None] = {}
@@ -56,7 +56,7 @@ class _Json:
         raise NotImplementedError
 
     def _jobs(self, sections: Sections) -> Jobs:
-        jobs = sections.jobs(Rules(self._model), self._overrides, self._problems)
+        jobs = sections.jobs(self._rules, self._overrides, self._problems)
         self._columns = jobs.columns
         return jobs
 
@@ -70,12 +70,12 @@ class JsonManifest(_Json):
     """A list of jobs, or ``{"defaults": {}, "vars": {}, "jobs": []}`` with its keys in any order."""
 
     def __init__(
-        self, path: Path, *, model: str, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
+        self, path: Path, *, rules: Rules, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
     ) -> None:
         """Raise ManifestError for a file that is too large to be held in memory."""
         if path.stat().st_size > LARGEST:
             raise refusal(path, f"it is larger than {LARGEST} bytes; save it as JSON Lines (.jsonl), or as CSV")
-        super().__init__(path, model=model, encoding=encoding, overrides=overrides)
+        super().__init__(path, rules=rules, encoding=encoding, overrides=overrides)
 
     def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
         cursor = Cursor(stream.read(), self._problems)

@@ -26,10 +26,10 @@ _EXACT = 2**53
 class ParquetManifest:
     """A table with its schema read. ``Row.line`` and ``Row.number`` are the record's number, from 1."""
 
-    def __init__(self, path: Path, *, model: str, overrides: Mapping[str, str] = NOTHING_SET) -> None:
+    def __init__(self, path: Path, *, rules: Rules, overrides: Mapping[str, str] = NOTHING_SET) -> None:
         """Read the schema. Raises ManifestError where the engine is missing, or the file is none."""
         self.path = path
-        self._model = model
+        self._rules = rules
         self._overrides = overrides
         with self._open() as file:
             _check(path, file.metadata)
@@ -45,7 +45,7 @@ class ParquetManifest:
     def __iter__(self) -> Iterator[Row | Problem]:
         """Every row and every problem."""
         yield from self._layout.problems
-        records = Records(self._layout, Rules(self._model), self._overrides)
+        records = Records(self._layout, self._rules, self._overrides)
         number = 0
         with self._open() as file:
             batches = file.iter_batches(batch_size=_BLOCK_RECORDS, use_threads=False)

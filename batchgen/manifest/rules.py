@@ -61,11 +61,15 @@ class _Choices(NamedTuple):
 
 
 class Rules:
-    """What a model accepts, applied to records; remembers judgements, so one instance serves a whole file."""
+    """What a model accepts, applied to records; remembers judgements, so one instance serves a whole file.
 
-    def __init__(self, model: str) -> None:
+    ``picture`` gives what stands in a request for a file, or raises ValueError; None: files cannot be named.
+    """
+
+    def __init__(self, model: str, picture: Callable[[str], str] | None = None) -> None:
         self._model = model
         self._accepts: Accepts = accepts(model)
+        self._images: Callable[[str], tuple[str, ...]] = lambda cell: values.images(cell, picture)
         self._remembered: dict[tuple[str, ...], _Choices] = {}
 
     def judge(self, cells: tuple[str, ...]) -> tuple[Job | None, list[Finding]]:
@@ -78,7 +82,7 @@ class Rules:
         facts = chosen.facts.copy()
         images: tuple[str, ...] = ()
         if urls:
-            images = facts["image_urls"] = _taken(findings, "image_urls", urls, values.images) or ()
+            images = facts["image_urls"] = _taken(findings, "image_urls", urls, self._images) or ()
             if images and not chosen.mode:
                 facts["mode"] = IMAGE_TO_VIDEO
         facts["prompt"] = _prose(findings, "prompt", prompt, self._accepts.advised_prompt_characters)

@@ -6,10 +6,11 @@ cell that is blank: that means the service's default and is the business of ``ru
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from batchgen.manifest.words import alternatives, did_you_mean, escaped, shown
+from batchgen.model import PICTURE
 
 MOST_SEEDS = 10_000  # jobs that the seeds of one row may make
 LARGEST_SEED = 2**63 - 1  # what SQLite, and most services, hold in an integer
@@ -26,6 +27,7 @@ _TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
 _FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
 SWITCH_WORDS = tuple(sorted(_TRUE | _FALSE))
 _BETWEEN_IMAGES = re.compile(r"\s*[|;,]\s*(?=https?://)|\s+", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # two letters at least: C: is a drive
 _UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -123,13 +125,31 @@ def _date_hint(cell: str) -> str:
     return ""
 
 
-def images(cell: str) -> tuple[str, ...]:
-    """Return the links of a cell: a JSON list, or separated by blanks, or by ``|`` ``;`` ``,`` before the next http(s)://."""
+def images(cell: str, picture: Callable[[str], str] | None = None) -> tuple[str, ...]:
+    """Return the images of a cell: links, or what ``picture`` gives for the files that are named.
+
+    Several stand as a JSON list, one in each line or separated by ``|``; links also by blanks, ``;`` or ``,``.
+    """
     text = cell.strip()
-    links = _json_list(text) if text.startswith("[") else _BETWEEN_IMAGES.split(text)
-    for link in links:
-        _check_link(link)
-    return tuple(links)
+    found = _json_list(text) if text.startswith("[") else [part for line in text.split("\n") for part in _parts(line)]
+    return tuple(_image(part, picture) for part in found)
+
+
+def _parts(line: str) -> list[str]:
+    parts = _BETWEEN_IMAGES.split(line.strip()) if "://" in line else line.split("|")  # a file's name may have blanks
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _image(text: str, picture: Callable[[str], str] | None) -> str:
+    if picture is None and PICTURE.fullmatch(text):
+        return text
+    if picture is None or (_SCHEME.match(text) and not PICTURE.fullmatch(text)):
+        _check_link(text)
+        return text
+    try:
+        return picture(text)
+    except ValueError as error:
+        raise Refused(f"image_urls {shown(text.partition('?')[0])} {error}") from None
 
 
 def _json_list(text: str) -> list[str]:

@@ -31,11 +31,11 @@ class Workbook:
     """
 
     def __init__(
-        self, path: Path, *, model: str, sheet: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
+        self, path: Path, *, rules: Rules, sheet: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
     ) -> None:
         """Find the sheet (the first that is shown, or the one called ``sheet``), and read its header."""
         self.path = path
-        self._model = model
+        self._rules = rules
         self._overrides = overrides
         try:
             with self._open() as book:
@@ -78,7 +78,7 @@ class Workbook:
     def _read(self, reading: Reading) -> Iterator[Row | Problem]:
         lines = (line for line in reading if line.number > self._header_line)
         gatherer = _Gatherer(self._layout)
-        records = Records(self._layout, Rules(self._model), self._overrides)
+        records = Records(self._layout, self._rules, self._overrides)
         while some := list(islice(lines, _BLOCK_RECORDS)):
             yield from records.rows(gatherer.block(some))
         yield from gatherer.remarks()

@@ -28,10 +28,10 @@ class YamlManifest:
     partial = False
 
     def __init__(
-        self, path: Path, *, model: str, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
+        self, path: Path, *, rules: Rules, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
     ) -> None:
         self.path = path
-        self._model = model
+        self._rules = rules
         self._encoding = encoding
         self._overrides = overrides
         self._columns: dict[str, None] = {}
@@ -50,7 +50,7 @@ class YamlManifest:
             yield undecodable(self.path, self._encoding)
 
     def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
-        document = _Document(Nodes(stream), Rules(self._model), self._overrides)
+        document = _Document(Nodes(stream), self._rules, self._overrides)
         try:
             yield from document.read()
         except Stop as stop:

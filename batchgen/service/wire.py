@@ -51,6 +51,7 @@ VERDICTS = {
     429: Verdict.BUSY,
     **dict.fromkeys((301, 302, 303, 307, 308), Verdict.MISDIRECTED),
 }
+_QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
 _CREDITS = re.compile(r"(insufficient|not enough|no|out of|exhausted).{0,20}(credit|balance|fund)", re.IGNORECASE)
 _CONTENT = re.compile(r"content|safety|sensitive|prohibited|violat|nsfw|moderat", re.IGNORECASE)
 _CALLBACK_TASK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -249,4 +250,5 @@ def _number(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str:
-    return value[:2000] if isinstance(value, str) else ""
+    """A text of the service's, without the queries of links: it may repeat a link that we have signed."""
+    return _QUERY.sub(r"\1", value[:2000]) if isinstance(value, str) else ""

@@ -139,6 +139,12 @@ def test_a_failed_task_keeps_the_services_code_and_words_even_unknown_ones() -> 
     assert (status.word, status.fail_code, status.message) == (TaskWord.FAILED, "SomethingNew", "Because.")
 
 
+def test_a_signed_link_that_the_service_repeats_is_not_kept_whole() -> None:
+    told = 'no access to "https://b.example/a.png?sig=s3c&e=1" now'
+    status = read_status(status_of(state="failed", failCode="X", failMsg=told))
+    assert status.message == 'no access to "https://b.example/a.png" now'
+
+
 @pytest.mark.parametrize("state", ["pending", "processing", "queued", "PROCESSING", "something-new"])
 def test_a_state_that_is_no_end_means_that_the_task_runs(state: str) -> None:
     assert read_status(status_of(state=state)).word is TaskWord.RUNNING

@@ -1,0 +1,87 @@
+"""Pictures in an S3 bucket: uploaded once, by their content, and given out as links that are signed when sent."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batchgen.errors import ArchiveError, UsageError
+from batchgen.images.formats import TYPES
+from batchgen.model import PICTURE, Request
+from batchgen.s3.client import connect, split
+from batchgen.s3.refusals import status_of, told
+
+# The link is made when its task is asked for, so it has to outlive the service's own queue alone. SigV4 allows 7 days.
+LINK_SECONDS = 86_400
+AT_ONCE = 8
+
+
+class ImageBucket:
+    """The pictures below ``s3://bucket/prefix``. Threads may share it."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._bucket, self._prefix = split(address)
+        with self._refusals():
+            self._client, _ = connect(AT_ONCE, signature_version="s3v4")
+
+    def provide(self, pictures: Sequence[str], path_of: Callable[[str], Path | None]) -> int:
+        """Upload those that are not there; returns how many that were.
+
+        Raises :class:`UsageError` for one whose file is not known, or has changed, and :class:`ArchiveError`.
+        """
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return sum(pool.map(lambda picture: self._provide(picture, path_of(picture)), pictures))
+
+    def _provide(self, picture: str, path: Path | None) -> bool:
+        if self._has(picture):
+            return False
+        if path is None:
+            raise UsageError(f"the picture {picture} is not below {self._address}, and no file of the manifest has it")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+        if hashlib.sha256(content).hexdigest() not in picture:
+            raise UsageError(f"{path} has changed while it was read: run again")
+        with self._refusals():
+            self._client.put_object(
+                Bucket=self._bucket, Key=self._key(picture), Body=content, ContentType=TYPES[picture.rpartition(".")[2]]
+            )
+        return True
+
+    def _has(self, picture: str) -> bool:
+        with self._refusals():
+            try:
+                self._client.head_object(Bucket=self._bucket, Key=self._key(picture))
+            except ClientError as error:
+                if status_of(error) in (403, 404):  # 403: none there, for those who may not list the bucket
+                    return False
+                raise
+        return True
+
+    def whole(self, request: Request) -> Request:
+        """The request with links in the place of its pictures: to be sent now, and never to be written down."""
+        urls = tuple(self._sign(url) if PICTURE.fullmatch(url) else url for url in request.image_urls)
+        return replace(request, image_urls=urls) if urls != request.image_urls else request
+
+    def _sign(self, picture: str) -> str:
+        what = {"Bucket": self._bucket, "Key": self._key(picture)}
+        with self._refusals():
+            return str(self._client.generate_presigned_url("get_object", Params=what, ExpiresIn=LINK_SECONDS))
+
+    def _key(self, picture: str) -> str:
+        name = picture.removeprefix("sha256:")
+        return f"{self._prefix}/{name}" if self._prefix else name
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            sentence, _ = told(error, self._address, "--images-to")
+            raise ArchiveError(sentence, full=True) from None

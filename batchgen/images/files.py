@@ -1,0 +1,60 @@
+"""Pictures on this machine, named by a manifest: what is in them is what counts, not where they are.
+
+In a request stands ``sha256:<hex>.<format>`` in the place of the file: so a picture that is moved, or comes under
+another name, is the same, and its video is not bought again.
+"""
+
+import hashlib
+from pathlib import Path
+
+from batchgen.images.formats import BEGINNING_BYTES, MOST_BYTES, check
+from batchgen.model import PICTURE
+
+
+class Files:
+    """The pictures that a manifest names by their paths, relative to ``folder``; each file is read once."""
+
+    def __init__(self, folder: Path, *, may_upload: bool) -> None:
+        self._folder = folder
+        self._may_upload = may_upload
+        self._known: dict[Path, str] = {}
+        self._paths: dict[str, Path] = {}
+
+    def refer(self, text: str) -> str:
+        """Return what stands for a file in a request; what stands there already is returned as it is.
+
+        Raises ValueError, the end of a sentence, for what is no picture that can be sent.
+        """
+        if not PICTURE.fullmatch(text):
+            text = self._read(text)
+        if not self._may_upload:
+            raise ValueError(
+                "is a picture on this machine, where the service cannot fetch it; "
+                "with --images-to s3://bucket/prefix it is uploaded there"
+            )
+        return text
+
+    def path(self, picture: str) -> Path | None:
+        """Where a picture is, if the manifest named its file."""
+        return self._paths.get(picture)
+
+    def _read(self, text: str) -> str:
+        path = self._folder / text
+        if path not in self._known:
+            self._known[path] = picture_in(path)
+            self._paths.setdefault(self._known[path], path)
+        return self._known[path]
+
+
+def picture_in(path: Path) -> str:
+    """What stands for the file in a request. Raises ValueError, the end of a sentence."""
+    try:
+        if not path.is_file():
+            raise ValueError(f"is neither a link (https://… in full) nor a file in {path.parent}")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+            size = len(content) if len(content) <= MOST_BYTES else max(MOST_BYTES + 1, path.stat().st_size)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    form = check(content[:BEGINNING_BYTES], size)
+    return f"sha256:{hashlib.sha256(content).hexdigest()}.{form}"

@@ -1,0 +1,38 @@
+"""Links to pictures, tried before anything is paid: whether the service would find one there that it takes."""
+
+import asyncio
+from collections.abc import Iterable
+
+from batchgen.download import Downloader
+from batchgen.errors import DownloadError
+from batchgen.images.formats import BEGINNING_BYTES, check
+from batchgen.model import Problem
+
+AT_ONCE = 16
+_COLUMN = "image_urls"
+
+
+async def check_links(links: Iterable[tuple[str, int]], *, allow_loopback: bool) -> list[Problem]:
+    """What is wrong with links, each given with the line it stands in."""
+    async with Downloader(allow_loopback=allow_loopback, at_once=AT_ONCE, plain_http=True) as downloader:
+        waiting = asyncio.Semaphore(AT_ONCE)
+
+        async def tried(url: str, line: int) -> Problem | None:
+            async with waiting:
+                wrong = await _wrong(downloader, url)
+            return Problem(line, _COLUMN, wrong) if wrong else None
+
+        found = await asyncio.gather(*(tried(url, line) for url, line in links))
+    return [problem for problem in found if problem]
+
+
+async def _wrong(downloader: Downloader, url: str) -> str | None:
+    try:
+        beginning, size = await downloader.peek(url, BEGINNING_BYTES)
+    except DownloadError as error:
+        return f"the picture cannot be fetched: {error}"
+    try:
+        check(beginning, size or 0)
+    except ValueError as error:
+        return f"the picture {url.partition('?')[0][:120]} {error}"
+    return None

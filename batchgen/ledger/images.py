@@ -1,0 +1,38 @@
+"""The pictures of the jobs that are still to be asked for, and where the manifest names them."""
+
+from collections.abc import Iterator
+
+from batchgen.ledger.ledger import Ledger
+from batchgen.model import Row, public_url
+
+_LINES = "CREATE TEMP TABLE IF NOT EXISTS image_line (url TEXT PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID"
+
+
+def wanted_images(ledger: Ledger, *states: str) -> Iterator[str]:
+    """Each distinct image of the jobs in these states that the run may submit; links without what signs them."""
+    marks = ", ".join("?" for _ in states)
+    found = ledger.database.execute(
+        "SELECT DISTINCT json_each.value FROM job, json_each(job.request, '$.image_urls') "
+        f"WHERE state IN ({marks}) AND wanted > 0 AND request LIKE '%\"image_urls\":%'{ledger.and_selected}",
+        states,
+    )
+    return (url for (url,) in found)
+
+
+def note_lines(ledger: Ledger, row: Row) -> None:
+    """Remember, for this process, the first line at which each of the row's images stands, and the link whole."""
+    ledger.database.execute(_LINES)
+    for url in row.request.image_urls:
+        ledger.database.execute("INSERT OR IGNORE INTO temp.image_line VALUES (?, ?)", (url, row.line))
+
+
+def noted_lines(ledger: Ledger) -> Iterator[tuple[str, int]]:
+    """The links that were noted, whole, each with its line."""
+    ledger.database.execute(_LINES)
+    yield from ledger.database.execute("SELECT url, line FROM temp.image_line ORDER BY line")
+
+
+def links_to_try(ledger: Ledger, *states: str) -> Iterator[tuple[str, int]]:
+    """The noted links that jobs in these states need, each with its line."""
+    needed = set(wanted_images(ledger, *states))
+    return ((url, line) for url, line in noted_lines(ledger) if public_url(url) in needed)

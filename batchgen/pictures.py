@@ -1,0 +1,63 @@
+"""The pictures of a run: links are tried, files are uploaded before anything is paid, and signed as it pays."""
+
+import asyncio
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from batchgen.errors import ArchiveError, ManifestError, UsageError
+from batchgen.images.files import Files
+from batchgen.ledger import Ledger
+from batchgen.ledger.images import links_to_try, wanted_images
+from batchgen.model import PICTURE, Request
+from batchgen.settings import EMULATOR, Settings, is_loopback
+
+if TYPE_CHECKING:
+    from batchgen.images.bucket import ImageBucket
+
+
+def try_links(settings: Settings, ledger: Ledger, manifest: str) -> None:
+    """Try the links of what a run would ask for. Raises :class:`ManifestError` with all that lead to no picture."""
+    if not settings.check_images:
+        return
+    from batchgen.images.links import check_links
+
+    states = ("pending", "failed", "expired") if settings.retry_failed else ("pending",)
+    links = [(url, line) for url, line in links_to_try(ledger, *states) if not PICTURE.fullmatch(url)]
+    service = ledger.fact("service") or settings.service
+    at_home = service == EMULATOR or is_loopback(urlsplit(service).hostname or "")
+    problems = asyncio.run(check_links(links, allow_loopback=at_home))
+    if problems:
+        raise ManifestError(manifest, problems)
+
+
+class Pictures:
+    """Those of one run that were files, in the bucket at ``address``; None: there is no bucket."""
+
+    def __init__(self, address: str | None) -> None:
+        self._address = address
+
+    @cached_property
+    def _bucket(self) -> "ImageBucket":
+        if self._address is None:
+            raise ArchiveError("pictures on this machine are needed: say --images-to s3://bucket/prefix", full=True)
+        from batchgen.images.bucket import ImageBucket  # boto3 takes 0.2 s to load
+
+        return ImageBucket(self._address)
+
+    def provide(self, ledger: Ledger, files: Files, say: Callable[[str], None]) -> None:
+        """Upload what the run needs and the bucket has not.
+
+        Raises :class:`UsageError`, with nothing paid, where one cannot be had or the bucket does not take it.
+        """
+        needed = [url for url in wanted_images(ledger, "pending") if PICTURE.fullmatch(url)]
+        try:
+            if needed and (uploaded := self._bucket.provide(needed, files.path)):
+                say(f"{uploaded} pictures were uploaded to {self._address}")
+        except ArchiveError as error:
+            raise UsageError(f"{error}. Nothing was sent") from None
+
+    def whole(self, request: Request) -> Request:
+        """The request with links in the place of its pictures: to be sent now, and never to be written down."""
+        return self._bucket.whole(request) if any(map(PICTURE.fullmatch, request.image_urls)) else request

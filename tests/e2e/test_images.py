@@ -1,0 +1,137 @@
+"""Pictures: files are uploaded once and passed as signed links, and links are tried before anything is paid."""
+
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from aiohttp import web
+
+from tests.e2e.program import batchgen, emulated, results, run, sheet
+from tests.images.pictures import GIF, JPG, png
+from tests.s3_server import S3Server, s3_server
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+def traces(folder: Path) -> str:
+    """All that the program has written, but for its videos."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".png", ".mp4")]
+    return "".join(path.read_bytes().decode("latin-1") for path in files)
+
+
+async def test_a_picture_is_uploaded_once_signed_and_known_wherever_it_is_moved(s3: S3Server, tmp_path: Path) -> None:
+    s3.make_bucket("pictures")
+    (tmp_path / "fox.png").write_bytes(png())
+    (tmp_path / "same.png").write_bytes(png())
+    rows = [{"id": "a", "prompt": "a", "image_urls": "fox.png"}, {"id": "b", "prompt": "b", "image_urls": "same.png"}]
+    manifest, flags = sheet(tmp_path / "p.csv", rows), ("--images-to", "s3://pictures/in")
+    async with emulated() as emulator:
+        refused = await run(emulator, manifest, **s3.environment)
+        assert (refused.code, emulator.requests) == (2, [])
+        assert "line 2, column image_urls" in refused.err
+        assert "--images-to" in refused.err
+        ended = await run(emulator, manifest, *flags, "--limit", "1", **s3.environment)
+        assert (ended.code, ended.summary["archived"]) == (0, 1), ended.err
+        assert "1 pictures were uploaded" in ended.err
+        (link,) = emulator.tasks[0].input["image_urls"]
+        assert urllib.request.urlopen(link).read() == png()
+        assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["86400"]
+        assert len(s3.keys("pictures", "in/")) == 1
+        (tmp_path / "fox.png").rename(tmp_path / "moved.png")
+        rows[0]["image_urls"] = "moved.png"
+        ended = await run(emulator, sheet(manifest, rows), **s3.environment)
+        assert (ended.code, ended.summary["submitted"], ended.summary["archived"]) == (0, 1, 2)
+        assert "uploaded" not in ended.err
+        assert "X-Amz" not in traces(tmp_path) + ended.out + ended.err
+        again = await run(emulator, tmp_path / "p.batch" / "results.csv", **s3.environment)
+        assert (again.code, again.summary["submitted"], again.summary["archived"]) == (0, 0, 2), again.err
+        rows[0]["image_urls"] = "other.png"
+        (tmp_path / "other.png").write_bytes(png(9))
+        assert (await run(emulator, sheet(manifest, rows), **s3.environment)).summary["submitted"] == 1
+
+
+async def test_a_bucket_that_does_not_take_pictures_is_found_before_anything_is_paid(
+    s3: S3Server, tmp_path: Path
+) -> None:
+    (tmp_path / "fox.png").write_bytes(png())
+    manifest = sheet(tmp_path / "p.csv", [{"id": "a", "prompt": "a", "image_urls": "fox.png"}])
+    async with emulated() as emulator:
+        ended = await run(emulator, manifest, "--images-to", "s3://nowhere/in", **s3.environment)
+        assert (ended.code, [path for path in emulator.requests if "generate" in str(path)]) == (2, [])
+        assert "--images-to" in ended.err
+
+
+async def test_failures_with_pictures_are_mended_with_paths_as_in_the_sheet(s3: S3Server, tmp_path: Path) -> None:
+    s3.make_bucket("mended")
+    (tmp_path / "in").mkdir()
+    for name, shade in (("a.png", 1), ("b.png", 2)):
+        (tmp_path / "in" / name).write_bytes(png(shade))
+    rows = [{"id": n, "prompt": f"[violation] {n}", "image_urls": "in/a.png"} for n in "xy"]
+    async with emulated() as emulator:
+        await run(emulator, sheet(tmp_path / "p.csv", rows), "--images-to", "s3://mended", **s3.environment)
+        failures = tmp_path / "p.batch" / "failures.csv"
+        lines = failures.read_text().replace("[violation] ", "").splitlines()
+        picture = results(tmp_path / "p.batch")[0]["image_urls"]
+        lines[2] = lines[2].replace(picture, "in/b.png")
+        failures.write_text("\n".join(lines))
+        ended = await run(emulator, failures, **s3.environment)
+        assert (ended.code, ended.summary["submitted"], ended.summary["archived"]) == (0, 2, 2), ended.err
+        assert len(s3.keys("mended")) == 2
+
+
+# -- links
+
+
+@asynccontextmanager
+async def host() -> AsyncIterator[str]:
+    """A host of pictures, good and bad."""
+
+    async def serve(request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        content = {"good.jpg": JPG, "wrong.jpg": GIF, "large.jpg": JPG + bytes(11_000_000)}.get(name)
+        return web.Response(body=content) if content else web.Response(status=404)
+
+    app = web.Application()
+    app.router.add_get("/{name}", serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # type: ignore[union-attr]
+    finally:
+        await runner.cleanup()
+
+
+async def test_links_that_lead_to_no_picture_are_told_by_line_before_anything_is_paid(tmp_path: Path) -> None:
+    async with emulated() as emulator, host() as origin:
+        names = ["good.jpg", "gone.jpg", "wrong.jpg", "good.jpg", "large.jpg", "gone.jpg?X-Amz-Signature=s3cret"]
+        rows = [{"id": str(n), "prompt": "p", "image_urls": f"{origin}/{name}"} for n, name in enumerate(names)]
+        manifest = sheet(tmp_path / "p.csv", rows)
+        bad = await run(emulator, manifest, "--check-images")
+        assert (bad.code, emulator.requests) == (2, [])
+        told = [line.partition(": ")[2] for line in bad.err.splitlines() if "column image_urls" in line]
+        assert [line.split(":")[0] for line in told] == [f"line {n}, column image_urls" for n in (3, 4, 6, 7)]
+        for line, words in zip(told, ["HTTP 404", "no JPG", "11.0 MB", "HTTP 404"], strict=True):
+            assert words in line
+        assert "s3cret" not in bad.err
+        good = await run(emulator, manifest, "--check-images", "--only", "row:1,row:4")
+        assert (good.code, good.summary["archived"]) == (0, 2), good.err
+        planned = await batchgen("plan", manifest, "--check-images", cwd=tmp_path)
+        assert planned.code == 2
+
+
+async def test_a_link_to_an_inner_address_is_not_followed_for_a_service_outside(tmp_path: Path) -> None:
+    async with host() as origin:
+        manifest = sheet(tmp_path / "p.csv", [{"id": "a", "prompt": "p", "image_urls": f"{origin}/good.jpg"}])
+        planned = await batchgen("plan", manifest, "--check-images", cwd=tmp_path)
+        assert planned.code == 2
+        assert "not a public one" in planned.err
