@@ -2,33 +2,97 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
+from batchgen.model import Job
+from batchgen.progress import Progress, Standing
 from batchgen.summary import STATES, Summary
 
+Sample: TypeAlias = tuple[str, Mapping[str, str], float]  # name, labels besides the batch's, value
+
+WRITE_EVERY_SECONDS = 15.0  # as often as Prometheus looks, by default
 _HELP = {
-    "batchgen_last_run_end_time_seconds": "When the last run ended, in Unix seconds.",
+    "batchgen_run_active": "Whether a run was at work when this was written.",
+    "batchgen_written_time_seconds": "When this was written, in Unix seconds.",
+    "batchgen_rows": "Rows of the manifest, by state; while a run is at work, those it was asked for.",
+    "batchgen_rows_per_minute": "Rows settled in the last minute.",
+    "batchgen_failed_rows": "Rows that failed, by the service's code.",
+    "batchgen_archived_bytes": "Size of all archived videos.",
     "batchgen_last_run_exit_code": "The exit code of the last run; 0: every row is archived.",
     "batchgen_last_run_duration_seconds": "How long the last run took.",
     "batchgen_last_run_submitted_tasks": "Tasks that the last run asked for and that were accepted.",
     "batchgen_last_run_cost_usd": "What the tasks of the last run cost at most.",
-    "batchgen_rows": "Rows of the manifest, by state.",
-    "batchgen_failed_rows": "Rows that failed, by the service's code.",
-    "batchgen_archived_bytes": "Size of all archived videos.",
 }
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
-def write(path: Path, batch: Path, exit_code: int, summary: Summary | None) -> None:
-    """Write the file whole, readable for everybody: the collector runs as another user. Raises :class:`OSError`.
+class Metered:
+    """A progress that is written down too, now and then; that it cannot be is told once the run has ended."""
 
-    Without a ``summary`` (no run came about) only its end and its exit code are told.
+    def __init__(
+        self, progress: Progress, path: Path, batch: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._progress = progress
+        self._path = path
+        self._batch = batch
+        self._clock = clock
+        self._next = clock()
+
+    def changed(self, before: Job, after: Job) -> None:
+        """Pass it on."""
+        self._progress.changed(before, after)
+
+    def told(self, standing: Standing) -> None:
+        """Write it, if it is time, and pass it on."""
+        self._progress.told(standing)
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + WRITE_EVERY_SECONDS
+        try:
+            _write(self._path, self._batch, _of_standing(standing))
+        except OSError:
+            self._next = float("inf")
+
+    def end(self) -> None:
+        """Pass it on."""
+        self._progress.end()
+
+
+def write_end(path: Path, batch: Path, exit_code: int, summary: Summary | None) -> None:
+    """Write how a run ended. Raises :class:`OSError`.
+
+    Without a ``summary`` (no run came about) only that is told.
     """
+    ended: list[Sample] = [("batchgen_run_active", {}, 0), ("batchgen_last_run_exit_code", {}, exit_code)]
+    _write(path, batch, [*ended, *(_of_summary(summary) if summary else ())])
+
+
+def _of_standing(standing: Standing) -> Iterator[Sample]:
+    yield "batchgen_run_active", {}, 1
+    for state in ("archived", "failed", "in_doubt", "in_flight", "rendered", "pending"):
+        yield "batchgen_rows", {"state": state}, getattr(standing, state)
+    yield "batchgen_rows_per_minute", {}, round(standing.per_minute, 3)
+
+
+def _of_summary(summary: Summary) -> Iterator[Sample]:
+    for state in STATES:
+        yield "batchgen_rows", {"state": state}, getattr(summary, state)
+    for code, rows in summary.failures.items():
+        yield "batchgen_failed_rows", {"code": code}, rows
+    yield "batchgen_archived_bytes", {}, summary.bytes
+    yield "batchgen_last_run_duration_seconds", {}, summary.seconds
+    yield "batchgen_last_run_submitted_tasks", {}, summary.submitted
+    yield "batchgen_last_run_cost_usd", {}, round(summary.spent_usd, 6)
+
+
+def _write(path: Path, batch: Path, samples: Iterable[Sample]) -> None:
+    """Write the file whole, readable for everybody: the collector runs as another user."""
     part = path.with_name(f".{path.name}.part")
-    text = "".join(_lines(str(batch.absolute()), exit_code, summary))
+    samples = [*samples, ("batchgen_written_time_seconds", {}, round(time.time(), 3))]
     with open(part, "w", encoding="utf-8", errors="replace", opener=_no_link) as file:
-        file.write(text)
+        file.writelines(_lines(str(batch.absolute()), samples))
         os.fchmod(file.fileno(), 0o644)
     part.replace(path)
 
@@ -37,34 +101,11 @@ def _no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o644)
 
 
-def _lines(batch: str, exit_code: int, summary: Summary | None) -> Iterator[str]:
-    for name, words in _HELP.items():
-        values = list(_values(name, exit_code, summary))
-        if values:
-            yield f"# HELP {name} {words}\n# TYPE {name} gauge\n"
-        for labels, value in values:
-            shown = ",".join(f'{key}="{text.translate(_ESCAPES)}"' for key, text in {"batch": batch, **labels}.items())
-            yield f"{name}{{{shown}}} {value}\n"
-
-
-def _values(name: str, exit_code: int, summary: Summary | None) -> Iterator[tuple[dict[str, str], float]]:
-    """The values of a metric, each with its labels besides the batch's."""
-    match name.removeprefix("batchgen_"):
-        case "last_run_end_time_seconds":
-            yield {}, round(time.time(), 3)
-        case "last_run_exit_code":
-            yield {}, exit_code
-        case _ if summary is None:
-            return
-        case "last_run_duration_seconds":
-            yield {}, summary.seconds
-        case "last_run_submitted_tasks":
-            yield {}, summary.submitted
-        case "last_run_cost_usd":
-            yield {}, round(summary.spent_usd, 6)
-        case "rows":
-            yield from (({"state": state}, getattr(summary, state)) for state in STATES)
-        case "failed_rows":
-            yield from (({"code": code}, rows) for code, rows in summary.failures.items())
-        case "archived_bytes":
-            yield {}, summary.bytes
+def _lines(batch: str, samples: Iterable[Sample]) -> Iterator[str]:
+    last = ""
+    for name, labels, value in samples:
+        if name != last:
+            yield f"# HELP {name} {_HELP[name]}\n# TYPE {name} gauge\n"
+            last = name
+        shown = ",".join(f'{key}="{text.translate(_ESCAPES)}"' for key, text in {"batch": batch, **labels}.items())
+        yield f"{name}{{{shown}}} {value}\n"

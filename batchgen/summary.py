@@ -72,7 +72,10 @@ class Summary:
     def _stop(self) -> list[str]:
         if not self.stopped:
             return []
-        return [f"stopped: {self.stopped.rstrip('.')}. {_AFTER_STOP.get(self.exit, _AFTER_STOP[4])}"]
+        told = f"stopped: {self.stopped.rstrip('.')}"
+        if " again" in told:  # it says itself what to do
+            return [told]
+        return [f"{told}. {_AFTER_STOP.get(self.exit, _AFTER_STOP[4])}"]
 
     def _causes(self) -> str:
         named = [f"{code if code != '?' else 'without a code'} {rows}" for code, rows in self.failures.items()]
@@ -80,7 +83,9 @@ class Summary:
 
     def paragraph(self) -> str:
         """All of it for somebody who was not there, without a line break."""
-        told = [f"{self._folder}: {self.rows} rows, {self.counts()}", f"{self.submitted} tasks paid for by this run"]
+        tasks = f"{self.submitted} task{'s' if self.submitted != 1 else ''}"
+        rows = f"{self.rows} row{'s' if self.rows != 1 else ''}"
+        told = [f"{self._folder}: {rows}, {self.counts()}", f"{tasks} paid for by this run"]
         told += [words[0].upper() + words[1:] for words in self.advice()]
         files = ((name, self._folder / file) for name, file in _FILES.items())
         told += [f"{name.capitalize()}: {file}" for name, file in files if file.exists()]

@@ -1,5 +1,6 @@
 """Until when a run may last: what is written, what the clocks do, and what is no longer asked for."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from batchgen.deadline import Deadline, LastCall, read_deadline
 from batchgen.errors import LimitReachedError, UsageError
 from batchgen.model import Job
 from batchgen.stopping import until
+from tests.simulation import clock
 from tests.simulation.world import REQUEST
 from tests.test_batch import Stage, play
 
@@ -221,6 +223,24 @@ def test_a_task_that_does_not_end_is_left_in_flight_at_the_deadline() -> None:
     assert stage.batch.stopped
     assert stage.batch.stopped.exit_code == 4
     assert stage.account.tasks == stage.batch.submitted == 10
+
+
+@pytest.mark.parametrize(("jump", "ends"), [(3600, 300), (-100, 700), (250, 350)])
+def test_a_run_ends_when_the_clock_shows_its_deadline_however_the_clock_is_set(jump: int, ends: int) -> None:
+    """Ten minutes are left at first; after five of them, at 300 s of the loop's time, somebody sets the clock."""
+    ended = []
+
+    async def main() -> None:
+        stage = Stage(1, seconds=10_000.0)
+        loop = asyncio.get_running_loop()
+        start = datetime(2026, 11, 26, 5, 50, tzinfo=UTC).timestamp()
+        day = lambda: start + loop.time() + (jump if loop.time() >= 300 else 0)  # noqa: E731
+        with until(read_deadline("2026-11-26T06:00Z", day, loop.time), stage.batch):
+            await stage.batch.run()
+        ended.append(loop.time())
+
+    clock.run(main())
+    assert ended[0] == pytest.approx(ends, abs=1.5)
 
 
 def test_a_batch_that_is_done_before_its_deadline_ends_as_ever() -> None:

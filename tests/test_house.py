@@ -32,7 +32,7 @@ ROOMS = {
     "notice": set(),
     "nightly": {"settings"},
     "summary": set(),
-    "metrics": {"summary"},
+    "metrics": {"summary", "progress"},
     "images": {"s3", "download"},
     "report": {"ledger", "manifest"},  # failures.csv is a manifest again
 }

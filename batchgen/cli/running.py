@@ -14,6 +14,7 @@ from batchgen.cli.terminal import progress, require, say, shown, size
 from batchgen.settings import batch_folder
 
 if TYPE_CHECKING:
+    from batchgen.progress import Progress
     from batchgen.summary import Summary
 
 
@@ -75,7 +76,7 @@ def run_batch(
 
     with told(batch, ping, notify, metrics, _warn) as ended:
         settings = options.to_settings(batch, manifest, **flags)
-        shows = progress(quiet=quiet, plain=plain)
+        shows = _metered(progress(quiet=quiet, plain=plain), metrics, batch)
         listener = Listener(_note if quiet else _warn, shows, verbose, warn=_warn, ended=ended)
         summary = run(settings, listener, service_of(settings))
     if as_json:
@@ -85,6 +86,14 @@ def run_batch(
     elif summary.exit != 0:
         _warn(f"batchgen: {summary.paragraph()}")
     raise click.exceptions.Exit(summary.exit)
+
+
+def _metered(shows: "Progress", metrics: Path | None, batch: Path) -> "Progress":
+    if metrics is None:
+        return shows
+    from batchgen.metrics import Metered
+
+    return Metered(shows, metrics, batch)
 
 
 def _warn(text: str) -> None:

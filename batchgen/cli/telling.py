@@ -53,10 +53,10 @@ def told(
 def _write_metrics(
     path: Path, batch: Path, code: int | None, summary: "Summary | None", warn: Callable[[str], None]
 ) -> None:
-    from batchgen.metrics import write
+    from batchgen.metrics import write_end
 
     try:
-        write(path, batch, 1 if code is None else code, summary)
+        write_end(path, batch, 1 if code is None else code, summary)
     except OSError as error:
         warn(f"--metrics {path} could not be written: {error.strerror}")
 

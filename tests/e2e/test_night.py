@@ -119,6 +119,20 @@ async def test_two_starts_of_cron_a_moment_apart_pay_once(root: Path) -> None:
         assert len(emulator.tasks) == 6
 
 
+async def test_a_run_under_nohup_outlives_its_terminal(root: Path) -> None:
+    manifest = prompts(root / "p.csv", 3)
+    async with emulated() as emulator:
+        process = await asyncio.create_subprocess_exec(
+            *("/bin/sh", "-c", 'trap "" HUP; exec "$@"', "sh", sys.executable, "-m", "batchgen"),
+            *("run", manifest, "--base-url", emulator.url, "--quiet", *QUICK),
+            env=BARE,
+        )
+        while not emulator.tasks:
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGHUP)
+        assert await process.wait() == 0
+
+
 # -- a deadline
 
 
@@ -344,6 +358,7 @@ async def test_the_metrics_of_a_run_are_what_prometheus_reads(root: Path) -> Non
     assert found["batchgen_rows", "archived"] == found["batchgen_rows", "failed"] == 1
     assert found["batchgen_failed_rows", "CONTENT_VIOLATION"] == 1
     assert found["batchgen_last_run_exit_code", ""] == 1
+    assert found["batchgen_run_active", ""] == 0
     assert found["batchgen_archived_bytes", ""] == ended.summary["bytes"]
     assert found["batchgen_last_run_cost_usd", ""] == ended.summary["spent_usd"] > 0
     assert (root / "night.prom").stat().st_mode & 0o777 == 0o644
@@ -356,8 +371,22 @@ async def test_the_metrics_of_a_night_without_a_run_are_its_end_and_its_exit_cod
     )
     assert ended.code == 3
     found = figures(root / "night.prom")
-    assert found.pop(("batchgen_last_run_end_time_seconds", "")) > 1e9
-    assert found == {("batchgen_last_run_exit_code", ""): 3}
+    assert found.pop(("batchgen_written_time_seconds", "")) > 1e9
+    assert found == {("batchgen_run_active", ""): 0, ("batchgen_last_run_exit_code", ""): 3}
+
+
+async def test_the_metrics_of_a_run_at_work_are_there_meanwhile(root: Path) -> None:
+    file = root / "night.prom"
+    async with emulated(speed=1.0) as emulator:
+        arguments = ("run", prompts(root / "p.csv", 2), "--base-url", emulator.url, *QUICK, "--metrics", file)
+        process = await start(*arguments, cwd=root)
+        while not file.exists():
+            await asyncio.sleep(0.01)
+        found = figures(file)
+        process.kill()
+        await process.communicate()
+    assert found["batchgen_run_active", ""] == 1
+    assert sum(value for (name, _), value in found.items() if name == "batchgen_rows") == 2
 
 
 async def test_metrics_that_cannot_be_written_change_nothing(root: Path) -> None:

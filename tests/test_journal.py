@@ -1,0 +1,54 @@
+"""run.log: lines of JSON, rotated, for its owner alone."""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from batchgen import journal
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(journal, "SIZE_LIMIT_BYTES", 10_000)
+    return 10_000
+
+
+def test_a_long_batch_keeps_four_files_of_a_limited_size_and_its_last_words(tmp_path: Path, small: int) -> None:
+    log = tmp_path / "run.log"
+    before = os.umask(0)
+    try:
+        with journal.journal(log, "", verbose=False):
+            for n in range(2000):
+                logging.getLogger("batchgen").info("accepted", extra={"job": n, "prompt": "🦊\n" * 5})
+    finally:
+        os.umask(before)
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == ["run.log", "run.log.1", "run.log.2", "run.log.3"]
+    assert all(file.stat().st_size <= small and file.stat().st_mode & 0o777 == 0o600 for file in files)
+    lines = [json.loads(line) for file in reversed(files) for line in file.read_text().splitlines()]
+    assert [line["job"] for line in lines] == list(range(2000 - len(lines), 2000))
+
+
+def test_a_run_goes_on_with_the_log_of_the_run_before(tmp_path: Path) -> None:
+    for n in range(2):
+        with journal.journal(tmp_path / "run.log", "", verbose=False):
+            logging.getLogger("batchgen").info("run", extra={"number": n})
+    assert [json.loads(line)["number"] for line in (tmp_path / "run.log").read_text().splitlines()] == [0, 1]
+
+
+def test_a_log_that_cannot_be_rotated_ends_no_run(tmp_path: Path, small: int) -> None:
+    (tmp_path / "run.log.1").mkdir()
+    (tmp_path / "run.log.1" / "in the way").touch()
+    with journal.journal(tmp_path / "run.log", "", verbose=False):
+        for n in range(500):
+            logging.getLogger("batchgen").info("accepted", extra={"job": n})
+
+
+def test_what_is_said_after_the_run_is_printed_by_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with journal.journal(tmp_path / "run.log", "", verbose=False):
+        pass
+    logging.getLogger("batchgen").warning("late")
+    assert capsys.readouterr().err == ""

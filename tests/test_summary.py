@@ -1,0 +1,71 @@
+"""What a summary says to a person who was not there."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batchgen.summary import Summary
+
+DONE = Summary(
+    batch="/srv/film/prompts.batch", rows=9, archived=9, failed=0, expired=0, in_doubt=0, pending=0, in_flight=0,
+    rendered=0, selected=9, submitted=9, reused=0, bytes=1, seconds=1.0, stopped=None, exit=0,
+)  # fmt: skip
+
+
+def test_a_success_needs_no_advice_even_if_rows_that_were_not_chosen_wait() -> None:
+    assert DONE.advice() == []
+    assert replace(DONE, archived=5, pending=4, selected=5).advice() == []
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("failed", "failures.csv"),
+        ("expired", "--retry-failed"),
+        ("in_doubt", "batchgen resolve '/srv/my film/prompts.batch'"),
+        ("rendered", "batchgen rescue '/srv/my film/prompts.batch'"),
+        ("in_flight", "the next run takes it up"),
+        ("pending", "the next run does"),
+    ],
+)
+def test_every_state_that_is_not_the_wanted_one_has_its_advice(state: str, words: str) -> None:
+    (told,) = replace(DONE, batch="/srv/my film/prompts.batch", exit=1, **{state: 2}).advice()  # type: ignore[arg-type]
+    assert told.startswith("2 ")
+    assert words in told
+
+
+def test_made_videos_that_wait_are_told_with_the_day_on_which_the_first_dies() -> None:
+    (told,) = replace(DONE, exit=1, rendered=1, first_death="2026-12-10T02:00+00:00").advice()
+    assert "2026-12-10T02:00+00:00" in told
+
+
+def test_of_many_causes_the_most_frequent_are_named() -> None:
+    failures = {f"CODE_{n}": 9 - n for n in range(8)}
+    (told,) = replace(DONE, exit=1, failed=44, failures=failures).advice()
+    assert "(CODE_0 9, CODE_1 8, CODE_2 7, CODE_3 6, CODE_4 5, ...)" in told
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(1, "When that is mended"), (3, "key or the credits"), (4, "The next run"), (143, "The next run")],
+)
+def test_a_stop_is_told_with_what_to_do(code: int, words: str) -> None:
+    (told,) = replace(DONE, exit=code, stopped="the moon is full").advice()
+    assert told.startswith("stopped: the moon is full. ")
+    assert words in told
+
+
+def test_a_reason_that_says_itself_what_to_do_is_not_told_twice() -> None:
+    reason = "the disk has no room: free some space, and run again"
+    assert replace(DONE, exit=1, stopped=reason).advice() == [f"stopped: {reason}"]
+
+
+def test_a_paragraph_is_one_line_with_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "run.log").touch()
+    told = replace(DONE, batch="b", rows=1, archived=0, submitted=1, failed=1, exit=1, failures={"?": 1}).paragraph()
+    assert "\n" not in told
+    assert told.startswith(f"{tmp_path}/b: 1 row, 1 failed. 1 task paid for by this run. 1 failed (without a code 1): ")
+    assert told.endswith(f". Log: {tmp_path}/b/run.log.")

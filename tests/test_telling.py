@@ -1,0 +1,61 @@
+"""Whoever watches is told of every end, whatever it was."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from batchgen import notice
+from batchgen.cli.telling import told
+from batchgen.errors import FaultError, UsageError
+
+PING = "https://hc.example/uuid?create=1"
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    posted: list[str] = []
+
+    def post(url: str, body: bytes, kind: str) -> None:
+        posted.append(url.partition("rid=")[0])
+
+    monkeypatch.setattr(notice, "_post", post)
+    return posted
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (UsageError("no"), "/2"),
+        (FaultError(KeyError("x")), "/fail"),
+        (KeyError("x"), "/fail"),
+        (KeyboardInterrupt(), "/130"),
+    ],
+)
+def test_an_error_is_told_and_goes_on_its_way(sent: list[str], error: BaseException, word: str) -> None:
+    with pytest.raises(type(error)), told(Path("b"), PING, None, None, print):
+        raise error
+    assert sent == ["https://hc.example/uuid/start?create=1&", f"https://hc.example/uuid{word}?create=1&"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_outside_the_batchs_work_is_told_too(sent: list[str], number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as stopped, told(Path("b"), PING, None, None, print):
+        signal.raise_signal(number)
+    assert stopped.value.code == 128 + number
+    assert sent[1] == f"https://hc.example/uuid/{128 + number}?create=1&"
+    assert signal.getsignal(number) is before
+
+
+def test_a_secret_in_an_error_of_the_network_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def post(self: object, request: object, timeout: float) -> None:
+        raise ValueError(f"unknown url {PING}")
+
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", post)
+    monkeypatch.setattr(notice, "PAUSE_SECONDS", 0.0)
+    with pytest.raises(UsageError), told(Path("b"), PING, None, None, said.append):
+        raise UsageError("no")
+    assert said == ["the notice of --ping to hc.example could not be sent: ValueError"] * 2
