@@ -83,7 +83,7 @@ def send(folder: Path, order: Order, patience: float = PATIENCE_SECONDS) -> dict
     """
     who = holder(folder / LOCK)
     if who is None:
-        raise UsageError(f"no run holds {folder}: there is nothing to steer")
+        raise UsageError(f"no run holds {folder}, there is nothing to steer; start one with batchgen resume {folder}")
     order = Order(order.concurrency, order.rate, order.action, secrets.token_hex(8), who)
     until = time.monotonic() + patience
     while (folder / ORDER).exists() and time.monotonic() < until / 2:  # another's, about to be taken
@@ -102,9 +102,9 @@ def send(folder: Path, order: Order, patience: float = PATIENCE_SECONDS) -> dict
 
 def _unanswered(folder: Path, who: Holder) -> BatchgenError:
     if holder(folder / LOCK) != who:
-        return UsageError(f"the run of {folder} has ended meanwhile: there is nothing to steer")
+        return UsageError(f"the run of {folder} has ended meanwhile; start one with batchgen resume {folder}")
     return BatchgenError(
-        f"the {who} holds {folder} and does not answer: it reads its manifest, writes its results, or is no run. "
+        f"the {who} holds {folder} and does not answer; it reads its manifest, writes its results, or is no run. "
         "Nothing was changed; try again in a moment"
     )
 

@@ -73,7 +73,7 @@ class FaultError(BatchgenError):
 
     def __init__(self, cause: BaseException, details: str | None = None) -> None:
         where = f"; {details} has the details" if details else ""
-        super().__init__(f"{_unforeseen(cause)}{where}. What is paid is in the ledger: run the same command again")
+        super().__init__(f"{_unforeseen(cause)}{where}. What is paid is in the ledger; run the same command again")
 
 
 def _unforeseen(cause: BaseException) -> str:

@@ -56,7 +56,7 @@ def _take_away(folder: Path) -> None:
 def require(folder: Path) -> None:
     """Raise :class:`UsageError` for a folder that is no batch."""
     if not (folder / LEDGER).is_file():
-        raise UsageError(f"{folder} is no batch: it has no {LEDGER}")
+        raise UsageError(f"{folder} is no batch: it has no {LEDGER}; name the folder that batchgen run made")
 
 
 def _make(folder: Path) -> bool:
@@ -65,7 +65,9 @@ def _make(folder: Path) -> bool:
     except OSError as error:
         if folder.is_dir():
             return False
-        raise UsageError(f"the batch's folder {folder} cannot be made: {error.strerror}") from None
+        raise UsageError(
+            f"the batch's folder {folder} cannot be made: {error.strerror}; choose another with --batch"
+        ) from None
     return True
 
 
@@ -73,8 +75,8 @@ def _refuse_results_without_ledger(folder: Path) -> None:
     videos = folder / "videos"
     if (folder / "results.csv").exists() or (videos.is_dir() and any(videos.iterdir())):
         raise LedgerError(
-            f"{folder} holds results but no {LEDGER}: without it every video would be paid for again. "
-            "Put the ledger back, or use another folder with --batch"
+            f"{folder} holds results but no {LEDGER}: without it every video would be paid for again; "
+            "put the ledger back, or choose another folder with --batch"
         )
 
 
@@ -84,8 +86,8 @@ def _check_service(ledger: Ledger, settings: Settings) -> None:
         ledger.remember({"service": settings.service, "tag": secrets.token_hex(4)})
     elif known != settings.service:
         raise LedgerError(
-            f"the batch {settings.batch} was made with the service {known}, not {settings.service}: "
-            "use another folder with --batch"
+            f"the batch {settings.batch} was made with the service {known}, not {settings.service}; "
+            "choose another folder with --batch"
         )
 
 

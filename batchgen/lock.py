@@ -49,12 +49,15 @@ class Lock:
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise UsageError(f"the batch's folder {self._path.parent} cannot be written: {error.strerror}") from None
+            raise UsageError(
+                f"the batch's folder {self._path.parent} cannot be written: {error.strerror}; "
+                "choose another with --batch"
+            ) from None
         if not self._is_taken():
             found = _read(self._file)
             os.close(self._file)
             who = f" ({found})" if found else ""
-            raise BatchBusyError(f"another run holds {self._path.parent}{who}: wait for it to end")
+            raise BatchBusyError(f"another run holds {self._path.parent}{who}; wait for it to end")
 
     def _is_at_its_place(self) -> bool:
         try:

@@ -34,7 +34,7 @@ def settle(batch: Path, identity: str | None, action: str | None) -> list[str]:
         ledger.recover()
         found = _doubts(ledger, identity)
         if not found:
-            return ["no row is in doubt" if identity is None else f"{identity} is not in doubt: nothing was changed"]
+            return ["no row is in doubt" if identity is None else f"{identity} is not in doubt; nothing was changed"]
         if action is None:
             return [line for each in found for line in _tell(each)]
         decide = {"resubmit": doubt.resubmit, "abandon": doubt.abandon}[action]
@@ -53,17 +53,17 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
         ledger.recover()
         owner = doubt.owner(ledger, task_id)
         if owner == identity:
-            return [f"{identity} has the task {task_id} already: nothing was changed"]
+            return [f"{identity} has the task {task_id} already; nothing was changed"]
         if owner is not None:
             raise UsageError(f"the task {task_id} is that of the row {owner!r}")
         found = _doubts(ledger, identity)
         if not found:
-            raise UsageError(f"{identity} is not in doubt: nothing was changed")
+            raise UsageError(f"{identity} is not in doubt; nothing was changed")
         status = asyncio.run(_ask(settings, ledger, task_id, service))
         if status.word is TaskWord.ACCOUNT:
             raise AccountError(f"the service refuses the key: {status.message}")
         if status.word not in (TaskWord.RUNNING, TaskWord.SUCCESS, TaskWord.FAILED):
-            raise UsageError(f"the service does not know the task {task_id} ({status.message}): nothing was changed")
+            raise UsageError(f"the service does not know the task {task_id} ({status.message}); nothing was changed")
         doubt.attach(ledger, found[0].job, task_id)
         return [f"{identity}: its task is {task_id}; the next run fetches the video"]
 

@@ -40,7 +40,7 @@ class Room:
         self._left -= 1
         if self._left < 0:
             raise ArchiveError(
-                f"the disk of {self._batch} or of the destination has no room for another video: "
+                f"the disk of {self._batch} or of the destination has no room for another video; "
                 "free some space, and run again",
                 full=True,
             )

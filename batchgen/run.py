@@ -265,7 +265,7 @@ def _write_all(ledger: Ledger, folder: Path) -> str | None:
         problem = str(error)
     if problem:
         log.error("not all could be written", extra={"reason": problem})
-        problem += "; all that is paid is in the ledger: mend that, and run the same command again"
+        problem += ". What is paid is in the ledger; mend that, and run the same command again"
     return problem
 
 

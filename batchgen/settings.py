@@ -102,11 +102,11 @@ def read_base_url(flag: str | None) -> str:
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https"):
-        raise UsageError(f"the service's address {url!r} is not one: write it like {SERVICE_URL}")
+        raise UsageError(f"the service's address {url!r} is not one; write it like {SERVICE_URL}")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise UsageError("the service's address holds more than a host and a path: write it like " + SERVICE_URL)
+        raise UsageError("the service's address holds more than a host and a path; write it like " + SERVICE_URL)
     if parts.scheme == "http" and not is_loopback(host):
-        raise UsageError(f"the key would cross the network unencrypted to {host}: use https://")
+        raise UsageError(f"the key would cross the network unencrypted to {host}; use https://")
     return url
 
 
@@ -114,16 +114,16 @@ def read_callback(url: str | None, listen: str | None) -> tuple[str | None, tupl
     """The two halves of callback mode. Raises :class:`UsageError` for one without the other, or a wrong one."""
     if (url is None) != (listen is None):
         raise UsageError(
-            "--callback-url and --callback-listen go together: where the service calls, and where we listen"
+            "--callback-url and --callback-listen go together; give where the service calls, and where we listen"
         )
     if url is None or listen is None:
         return None, None
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError(f"--callback-url {url}: write it like https://me.example/batchgen")
+        raise UsageError(f"--callback-url {url} is no address; write it like https://me.example/batchgen")
     host, _, port = listen.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise UsageError(f"--callback-listen {listen}: write it like 127.0.0.1:8080")
+        raise UsageError(f"--callback-listen {listen} is no address; write it like 127.0.0.1:8080")
     return url, (host.strip("[]"), int(port))
 
 
@@ -152,7 +152,9 @@ def read_prices(words: tuple[str, ...]) -> Prices:
     for word in words:
         resolution, _, price = word.partition("=")
         if resolution not in prices or not re.fullmatch(r"\d+(\.\d+)?", price, re.ASCII):
-            raise UsageError(f"--price {word}: write it like 720p=0.08, in US dollars for a second of video")
+            raise UsageError(
+                f"--price {word} is no price; write it like 720p=0.08, in US dollars for a second of video"
+            )
         prices[resolution] = float(price)
     return Prices(date="as given", usd_per_second=prices) if words else Prices()
 
@@ -170,11 +172,13 @@ def read_key(file: Path | None, key: str | None = None) -> str:
     key = key or (_key_of_file(file) if file else os.environ.get(KEY_VARIABLE, "").strip())
     if not key:
         raise AccountError(
-            f"no API key: set {KEY_VARIABLE}, or name a file that holds it with --api-key-file "
+            f"no API key is given; set {KEY_VARIABLE}, or name a file that holds it with --api-key-file "
             "(or try --emulator, which needs none)"
         )
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise UsageError("the API key holds characters that no key has: is it the right file or variable?")
+        raise UsageError(
+            "the API key holds characters that no key has; name the file or set the variable that holds it"
+        )
     return key
 
 
@@ -183,9 +187,11 @@ def _key_of_file(file: Path) -> str:
         mode = file.stat().st_mode
         key = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the key file {file} cannot be read: {_why(error)}") from None
+        raise UsageError(
+            f"the key file {file} cannot be read: {_why(error)}; name another with --api-key-file"
+        ) from None
     if stat.S_IMODE(mode) & 0o022:
-        raise UsageError(f"anyone may write the key file {file}: run chmod 600 on it")
+        raise UsageError(f"anyone may write the key file {file}; run chmod 600 on it")
     return key
 
 

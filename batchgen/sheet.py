@@ -75,7 +75,7 @@ def take_in_as_asked(
     ``warn`` takes what a person must know even if all goes well. Returns the pictures that the manifest names.
     """
     if settings.manifest is None:
-        raise UsageError(f"{settings.batch} does not remember a manifest: use batchgen run MANIFEST")
+        raise UsageError(f"{settings.batch} does not remember a manifest; use batchgen run MANIFEST")
     if asked.manifest is None and ledger.fact("mended"):
         say(f"the rows are continued as failures.csv has them; batchgen run {settings.manifest} reads the sheet")
         return Files(Path.cwd(), may_upload=False)

@@ -19,29 +19,43 @@ def main() -> NoReturn:
         if hasattr(stream, "reconfigure"):  # cron has no LANG, and prompts have emoji
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        code = group.main(standalone_mode=False)
+        code = group.main(prog_name="batchgen", standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except ManifestError as error:
-        say(f"{shown(str(error))}\nNothing was sent.")
-        code = error.exit_code
-    except BatchgenError as error:
-        say(f"batchgen: {shown(str(error))}")
-        code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = 130
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     except Exception as error:
-        fault = FaultError(error)
-        say(f"batchgen: {shown(str(fault))}")
-        code = fault.exit_code
+        code = _tell(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(error: Exception) -> int:
+    """Say what is wrong; returns the exit code that it means."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            return 2
+        case click.ClickException():
+            say(f"batchgen: {shown(_in_our_words(error))}")
+            return 2
+        case ManifestError():
+            say(f"{shown(str(error))}\nNothing was sent.")
+            return error.exit_code
+    told = error if isinstance(error, BatchgenError) else FaultError(error)
+    say(f"batchgen: {shown(str(told))}")
+    return told.exit_code
+
+
+def _in_our_words(error: click.ClickException) -> str:
+    """What click has to say, as the other messages say it."""
+    message = error.format_message().rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f" ({context.command_path} --help tells more)" if context else ""
+    return f"{message[:1].lower()}{message[1:]}{hint}"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

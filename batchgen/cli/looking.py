@@ -48,7 +48,7 @@ def status(batch: Path, watch: bool, plain: bool, as_json: bool) -> None:
 
     require(batch)
     if watch and as_json:
-        raise UsageError("--watch and --json exclude each other: choose one")
+        raise UsageError("--watch and --json exclude each other; choose one")
     if watch and not look_on(batch, progress(plain=plain), say):
         say(shown(f"no run holds {batch}: so it stands"))
     found = read_status(batch)

@@ -27,6 +27,7 @@ from batchgen.settings import (
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
+COUNT = click.IntRange(min=1)
 
 
 class _Folder(click.Path):
@@ -40,7 +41,7 @@ FOLDER = _Folder(path_type=Path)
 
 MANIFEST = (
     click.option("--batch", type=FOLDER, metavar="DIR", help="The batch's folder.  [default: prompts.batch]"),
-    click.option("--encoding", metavar="NAME", help="The sheet's encoding, where not UTF-8: cp1252 ..."),
+    click.option("--encoding", metavar="NAME", help="The sheet's encoding, if not UTF-8, like cp1252."),
     click.option("--sheet", metavar="NAME", help="The sheet of a workbook.  [default: the first]"),
     click.option("--model", metavar="NAME", help="The model, as in the service's path.  [default: wan-2-5]"),
     click.option(
@@ -64,24 +65,31 @@ ROWS = (
     click.option("--check-images", is_flag=True, help="Try the sheet's links to pictures before anything is paid."),
 )
 SERVICE = (
-    click.option("--emulator", is_flag=True, help="Use an emulator of the service on this machine: no key, no cost."),
+    click.option("--emulator", is_flag=True, help="Use an emulator on this machine: no key, no cost."),
     click.option("--base-url", metavar="URL", help=f"The service.  [default: {URL_VARIABLE}, or {SERVICE_URL}]"),
     click.option("--api-key-file", type=PATH, metavar="FILE", help=f"Holds the key.  [default: {KEY_VARIABLE}]"),
 )
 PRICE = click.option(
     "--price", "prices", multiple=True, metavar="RES=USD", help="What a second of video costs, like 720p=0.08."
 )
-PLAIN = click.option("--plain", is_flag=True, help="Show progress in plain lines, as for a screen reader.")
+PLAIN = click.option("--plain", is_flag=True, help="Show progress in lines, as for a screen reader.")
 LIMITS = (
-    click.option("--rate", type=click.IntRange(min=1), default=10000, show_default=True, help="Requests a minute."),
-    click.option("--concurrency", type=click.IntRange(min=1), default=1000, show_default=True, help="Tasks in flight."),
+    click.option("--rate", type=COUNT, default=10000, show_default=True, metavar="N", help="Requests a minute."),
+    click.option("--concurrency", type=COUNT, default=1000, show_default=True, metavar="N", help="Tasks in flight."),
 )
 FETCH = (
     click.option(
         "--to", type=_Folder(), metavar="DEST", help="A folder, or s3://bucket/prefix.  [default: DIR/videos]"
     ),
     *LIMITS,
-    click.option("--downloads", type=click.IntRange(1, 256), default=16, show_default=True, help="Downloads at once."),
+    click.option(
+        "--downloads",
+        type=click.IntRange(1, 256),
+        default=16,
+        show_default=True,
+        metavar="N",
+        help="Downloads at once.",
+    ),
     click.option(
         "--first-poll",
         type=click.FloatRange(min=0, min_open=True),
@@ -126,13 +134,13 @@ RUN = (
         show_default=True,
         help="Rows of which it is not known whether they were paid for.",
     ),
-    click.option("--reuse", is_flag=True, help="Take videos that another batch of yours has paid for."),
+    click.option("--reuse", is_flag=True, help="Take videos that other batches of yours paid for."),
     click.option("--max-tasks", type=click.IntRange(min=0), metavar="N", help="Ask for at most N tasks in this run."),
     click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="Spend at most this in this run."),
     click.option("--budget-per-day", type=click.FloatRange(min=0), metavar="USD", help="And this in a calendar day."),
     PRICE,
-    click.option("--callback-url", metavar="URL", help="Where the service can reach --callback-listen from outside."),
-    click.option("--callback-listen", metavar="HOST:PORT", help="Receive callbacks here: fewer polls, no lost tasks."),
+    click.option("--callback-url", metavar="URL", help="Where the service reaches --callback-listen."),
+    click.option("--callback-listen", metavar="HOST:PORT", help="Receive callbacks here: fewer polls, no lost task."),
     *NIGHT,
     *FETCH[6:],
 )

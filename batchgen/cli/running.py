@@ -8,6 +8,7 @@ import click
 
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER, PATH
+from batchgen.cli.sections import Sectioned
 from batchgen.cli.service import service_of
 from batchgen.cli.telling import told
 from batchgen.cli.terminal import progress, require, say, shown, size
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from batchgen.summary import Summary
 
 
-@click.command(short_help="Run a batch; run it again to continue.")
+@click.command(cls=Sectioned, short_help="Run a batch; run it again to continue.")
 @click.argument("manifest", type=PATH)
 @options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS))
 @options.apply(options.RUN)
@@ -33,7 +34,7 @@ def run(manifest: Path, batch: Path | None, **flags: Any) -> None:
     run_batch(batch or batch_folder(manifest), manifest, **flags)
 
 
-@click.command(short_help="Continue a batch folder; its manifest is remembered.")
+@click.command(cls=Sectioned, short_help="Continue a batch folder; its manifest is remembered.")
 @click.argument("batch", type=FOLDER)
 @options.apply((*options.MANIFEST[1:], *options.ROWS))
 @options.apply(options.RUN)
@@ -46,7 +47,7 @@ def resume(batch: Path, **flags: Any) -> None:
     run_batch(batch, None, **flags)
 
 
-@click.command(short_help="Fetch all that is paid and not archived; submits nothing.")
+@click.command(cls=Sectioned, short_help="Fetch all that is paid and not archived; submits nothing.")
 @click.argument("batch", type=FOLDER)
 @options.apply(options.FETCH)
 def rescue(batch: Path, **flags: Any) -> None:

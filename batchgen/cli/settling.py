@@ -28,10 +28,10 @@ def resolve(batch: Path, identity: str | None, attach: str | None, resubmit: boo
 
     require(batch)
     if sum((attach is not None, resubmit, abandon)) > 1:
-        raise UsageError("--attach, --resubmit and --abandon exclude each other")
+        raise UsageError("--attach, --resubmit and --abandon exclude each other; choose one")
     if attach is not None:
         if identity is None:
-            raise UsageError("--attach needs --row ID: whose task is it?")
+            raise UsageError("--attach needs --row ID; say whose task it is")
         settings = options.to_settings(batch, None, **flags)
         said = rooms.attach(settings, identity, attach, service_of(settings))
     else:

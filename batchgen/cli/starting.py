@@ -56,10 +56,10 @@ class _EmulatorHelp(click.Command):
     """Its help names every fault; the emulator is loaded for that alone."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from batchgen.emulator.faults import explain
+        from batchgen.emulator.faults import TABLE
 
-        self.epilog = "\b\nFaults:\n" + explain()
-        super().format_epilog(ctx, formatter)
+        with formatter.section("Faults"):
+            formatter.write_dl([(name, text) for name, (_, text) in TABLE.items()])
 
 
 @click.command(cls=_EmulatorHelp, short_help="Serve the API on this machine.")

@@ -31,9 +31,9 @@ def ctl(
     require(batch)
     actions = [name for name, wanted in (("pause", pause), ("go", go), ("drain", drain)) if wanted]
     if len(actions) > 1:
-        raise UsageError("--pause, --go and --drain exclude each other: choose one")
+        raise UsageError("--pause, --go and --drain exclude each other; choose one")
     facts = control.send(batch, control.Order(concurrency, rate, actions[0] if actions else None))
     standing = Standing.from_facts(facts)
     click.echo(json.dumps(standing.facts(), ensure_ascii=False) if as_json else shown(standing.limits()))
     if go and standing.doing == "stopping":
-        raise UsageError(f"{batch} submits nothing more: when the run has ended, start it again")
+        raise UsageError(f"{batch} submits nothing more; start it again when the run has ended")

@@ -115,11 +115,6 @@ TABLE: dict[str, tuple[str, str]] = {
 }
 
 
-def explain() -> str:
-    """Return the table as lines of text, for ``--help``."""
-    return "\n".join(f"{name:28}{text}" for name, (_, text) in TABLE.items())
-
-
 def parse_shares(words: Iterable[str]) -> dict[str, float]:
     """Return the shares of faults said as ``NAME=SHARE``; raise ValueError for what is not one."""
     shares = {}

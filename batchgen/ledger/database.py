@@ -55,7 +55,7 @@ class Database:
         version = self._version()
         if not 0 <= version <= SCHEMA_VERSION:
             raise LedgerError(
-                f"{self._name} was written by another batchgen (schema {version}, this one has {SCHEMA_VERSION}): "
+                f"{self._name} was written by another batchgen (schema {version}, this one has {SCHEMA_VERSION}); "
                 "use that one, or a newer"
             )
         # FULL: a commit survives a power cut, and what was paid must. macOS flushes the drive only when asked.

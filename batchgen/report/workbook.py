@@ -73,7 +73,7 @@ def _write(
         sheet = _Sheet(book, further, part.parent)
         for number, row in enumerate(rows, 1):
             if number > _MOST_ROWS:
-                raise UsageError(f"results.xlsx can hold {_MOST_ROWS} rows, and the batch has more: use results.csv")
+                raise UsageError(f"results.xlsx can hold {_MOST_ROWS} rows, and the batch has more; use results.csv")
             sheet.add(number, row, poster(row) if number <= _MOST_POSTERS else None)
         sheet.finish()
 

@@ -106,7 +106,8 @@ async def test_where_no_run_is_there_is_nothing_to_steer(tmp_path: Path) -> None
     async with emulated() as emulator:
         await run(emulator, prompts(tmp_path / "prompts.csv", 1))
         told = await ctl(tmp_path, "--pause")
-    assert (told.code, told.err) == (2, f"batchgen: no run holds {BATCH}: there is nothing to steer\n")
+    assert told.code == 2
+    assert told.err.startswith(f"batchgen: no run holds {BATCH}, there is nothing to steer; ")
     assert not list((tmp_path / BATCH).glob(".control*"))
 
 

@@ -45,7 +45,7 @@ async def test_results_that_cannot_be_written_are_told_and_nothing_is_paid_for_a
         (tmp_path / "p.batch" / ".results.csv.part").mkdir()
         ended = await run(emulator, prompts(manifest, 3))
         assert (ended.code, ended.summary["archived"]) == (1, 3)
-        assert "p.batch cannot be written: Is a directory; all that is paid is in" in ended.summary["stopped"]
+        assert "p.batch cannot be written: Is a directory. What is paid is in the ledger" in ended.summary["stopped"]
         (tmp_path / "p.batch" / ".results.csv.part").rmdir()
         again = await run(emulator, manifest)
         assert (again.code, len(emulator.tasks)) == (0, 3)
@@ -71,7 +71,7 @@ async def test_an_error_that_nobody_foresaw_is_one_sentence_and_its_details_are_
     line = ended.err.strip().splitlines()[-1]
     log = tmp_path / "p.batch" / "run.log"
     assert line.startswith(f"batchgen: {words}")
-    assert line.endswith(f"{log} has the details. What is paid is in the ledger: run the same command again")
+    assert line.endswith(f"{log} has the details. What is paid is in the ledger; run the same command again")
     last = json.loads(log.read_text().splitlines()[-1])
     assert "Traceback" in last["traceback"]
     assert KEY not in log.read_text()
@@ -87,7 +87,7 @@ async def test_an_error_outside_a_run_says_where_it_arose(tmp_path: Path) -> Non
 
 def test_a_file_that_the_system_refuses_is_named() -> None:
     told = str(FaultError(OSError(28, "No space left on device", "/data/x")))
-    assert told == "/data/x: No space left on device. What is paid is in the ledger: run the same command again"
+    assert told == "/data/x: No space left on device. What is paid is in the ledger; run the same command again"
 
 
 async def test_a_folder_that_cannot_be_locked_is_told_before_anything_is_sent(tmp_path: Path) -> None:

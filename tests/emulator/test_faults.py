@@ -1,7 +1,7 @@
 import pytest
 
 from batchgen.emulator import file_faults, status_faults, submit_faults
-from batchgen.emulator.faults import TABLE, Faults, explain, parse_shares
+from batchgen.emulator.faults import TABLE, Faults, parse_shares
 
 
 def drawn(faults: Faults, count: int = 1000) -> list[str | None]:
@@ -12,11 +12,6 @@ def test_every_named_fault_can_be_done_and_the_other_way_round() -> None:
     acts = submit_faults.ACTS.keys() | status_faults.ACTS.keys() | file_faults.ACTS.keys()
     assert {name for name, (endpoint, _) in TABLE.items() if endpoint != "callback"} == acts
     assert all(name.startswith(f"{endpoint}-") for name, (endpoint, _) in TABLE.items())
-
-
-def test_the_explanation_has_a_line_for_each_fault() -> None:
-    lines = explain().splitlines()
-    assert [line.split()[0] for line in lines] == list(TABLE)
 
 
 def test_draws_repeat_with_the_seed_and_keep_to_the_shares() -> None:

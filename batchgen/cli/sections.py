@@ -1,0 +1,47 @@
+"""The help of a command with many options: under headings, in one column, without what a person need not know."""
+
+import re
+
+import click
+
+SECTIONS = {
+    "The sheet": "encoding sheet format model name set images-to check-images",
+    "Which rows": "only limit shard retry-failed in-doubt reuse",
+    "Where it goes": "batch to ledger-to",
+    "What it may cost": "max-tasks budget budget-per-day price",
+    "How fast, how long": "rate concurrency downloads first-poll poll-every callback-url callback-listen deadline",
+    "The service": "emulator base-url api-key-file",
+    "What is said": "json quiet plain verbose ping notify metrics",
+}
+OTHER = "Other"
+WIDEST = 22
+_RANGE = re.compile(r"(; |\s*\[)(?:\d+<=?)?x(?:[<>]=?\d+)?\]")
+
+
+class Sectioned(click.Command):
+    """Shows its options in sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write them, those of no section last."""
+        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in (*SECTIONS, OTHER)}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record:
+                sections[heading_of(parameter)].append((record[0], _RANGE.sub(_without_range, record[1])))
+        width = min(WIDEST, max(len(words) for records in sections.values() for words, _ in records))
+        for heading, records in sections.items():
+            if records:
+                (first, told), *further = records
+                with formatter.section(heading):
+                    formatter.write_dl([(first.ljust(width), told), *further], col_max=WIDEST)
+
+
+def heading_of(parameter: click.Parameter) -> str:
+    """Under which heading an option stands."""
+    names = {name.removeprefix("--") for name in parameter.opts}
+    return next((heading for heading, words in SECTIONS.items() if names & set(words.split())), OTHER)
+
+
+def _without_range(found: re.Match[str]) -> str:
+    """Limits such as ``x>=1`` are told to who passes them."""
+    return "]" if found[1] == "; " else ""

@@ -1,0 +1,34 @@
+"""Every message is of one style: the program's name, what is wrong and where, what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import batchgen, prompts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run",), "missing argument 'MANIFEST' (batchgen run --help tells more)"),
+        (
+            ("run", "p.csv", "--rate", "0"),
+            "invalid value for '--rate': 0 is not in the range x>=1 (batchgen run --help tells more)",
+        ),
+        (("stats",), "no such command 'stats'. Did you mean 'status'? (batchgen --help tells more)"),
+        (("status", "p.csv"), "p.csv is no batch: it has no ledger.sqlite; name the folder that batchgen run made"),
+        (("status", ".", "--watch", "--json"), ". is no batch"),
+        (("run", "p.csv", "--base-url", "x"), "the service's address 'x' is not one; write it like https://"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    prompts(tmp_path / "p.csv", 1)
+    ended = await batchgen(*arguments, cwd=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"batchgen: {message}")
+    assert len(ended.err.splitlines()) == 1
+
+
+async def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
+    ended = await batchgen(cwd=tmp_path)
+    assert (ended.code, "Commands:" in ended.err) == (2, True)
