@@ -61,7 +61,7 @@ ROWS = (
     ),
     click.option("--limit", type=int, metavar="N", help="Submit the first N alone of these rows."),
     click.option("--shard", metavar="I/N", help="Submit the I-th of N parts of the rows, whatever their order."),
-    click.option("--images-to", metavar="DEST", help="s3://bucket/prefix: upload pictures that are files there, once."),
+    click.option("--images-to", metavar="DEST", help="Upload pictures that are files to s3://bucket/prefix, once."),
     click.option("--check-images", is_flag=True, help="Try the sheet's links to pictures before anything is paid."),
 )
 SERVICE = (
