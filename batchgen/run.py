@@ -80,7 +80,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         files = take_in_as_asked(asked, settings, ledger, listener.say, listener.warn or listener.say)
         _begin(settings, ledger, listener)
         batch = _run_work(settings, ledger, listener, service, files) if ledger.has_work() else None
-        problem = _write_all(ledger, settings.batch)
+        problem = _write_all(ledger, settings.batch, xlsx=settings.xlsx)
         paid.record(ledger, settings.batch, paid.index_path())
         summary = _summary(settings, ledger, batch, problem, time.monotonic() - started)
         log.info("run ended", extra=asdict(summary))
@@ -251,7 +251,7 @@ async def _compare_with_balance(
     log.info("estimate", extra={"usd": estimate, "balance": balance})
 
 
-def _write_all(ledger: Ledger, folder: Path) -> str | None:
+def _write_all(ledger: Ledger, folder: Path, *, xlsx: bool) -> str | None:
     """Write what a person looks at, and that the run has ended; returns what kept it from being written."""
     problem = None
     try:
@@ -259,6 +259,11 @@ def _write_all(ledger: Ledger, folder: Path) -> str | None:
     except OSError as error:
         problem = f"the results in {folder} cannot be written: {error.strerror}"
     write_report(ledger, folder)
+    try:
+        if xlsx:
+            write_workbook(ledger, folder)
+    except (OSError, UsageError) as error:
+        problem = f"results.xlsx in {folder} cannot be written: {error}"
     try:
         money.end_run(ledger)
     except LedgerError as error:
@@ -281,6 +286,18 @@ def write_results(ledger: Ledger, folder: Path) -> None:
     further = further_columns(ledger)
     results.write(ledger, further, folder / "results.csv")
     failures.write(ledger, further, folder / "failures.csv")
+
+
+def write_workbook(ledger: Ledger, folder: Path) -> Path:
+    """Write the batch's results.xlsx, with the posters that there are; returns its path."""
+    from batchgen.report import workbook
+    from batchgen.report.poster import Posters
+
+    posters, path = Posters(folder / "posters"), folder / "results.xlsx"
+    workbook.write(
+        ledger, further_columns(ledger), path, lambda row: posters.find(row.sha256[0]) if row.sha256 else None
+    )
+    return path
 
 
 def write_report(ledger: Ledger, folder: Path) -> None:

@@ -33,6 +33,8 @@ class Options(TypedDict, total=False):
     only: str | None
     limit: int | None
     shard: str | None
+    images_to: str | None
+    check_images: bool
     to: StrPath | None
     rate: int | None
     concurrency: int | None
@@ -42,6 +44,7 @@ class Options(TypedDict, total=False):
     retry_failed: bool
     in_doubt: Literal["hold", "resubmit"] | None
     reuse: bool
+    xlsx: bool
     max_tasks: int | None
     budget: float | None
     budget_per_day: float | None

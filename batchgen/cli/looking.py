@@ -80,7 +80,8 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
 @click.argument("batch", type=FOLDER)
 @click.option("--serve", is_flag=True, help="Serve the page on this machine, live; S3 links are made when looked at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to serve it on.  [default: any]")
-def report(batch: Path, serve: bool, port: int) -> None:
+@options.XLSX
+def report(batch: Path, serve: bool, port: int, xlsx: bool) -> None:
     """Write BATCH/report.html, a page with all videos of the batch; or serve it while the batch runs.
 
     Example: batchgen report prompts.batch --serve
@@ -88,6 +89,7 @@ def report(batch: Path, serve: bool, port: int) -> None:
     from batchgen.ledger import Ledger
     from batchgen.report import page
     from batchgen.report import serve as server
+    from batchgen.run import write_workbook
 
     require(batch)
     if serve:
@@ -95,3 +97,5 @@ def report(batch: Path, serve: bool, port: int) -> None:
         return
     with Ledger.open(batch / "ledger.sqlite") as ledger:
         click.echo(shown(str(page.write(ledger, batch))))
+        if xlsx:
+            click.echo(shown(str(write_workbook(ledger, batch))))

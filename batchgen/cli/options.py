@@ -72,6 +72,7 @@ SERVICE = (
 PRICE = click.option(
     "--price", "prices", multiple=True, metavar="RES=USD", help="What a second of video costs, like 720p=0.08."
 )
+XLSX = click.option("--xlsx", is_flag=True, help="Write results.xlsx too, with links and posters.")
 PLAIN = click.option("--plain", is_flag=True, help="Show progress in lines, as for a screen reader.")
 LIMITS = (
     click.option("--rate", type=COUNT, default=10000, show_default=True, metavar="N", help="Requests a minute."),
@@ -135,6 +136,7 @@ RUN = (
         help="Rows of which it is not known whether they were paid for.",
     ),
     click.option("--reuse", is_flag=True, help="Take videos that other batches of yours paid for."),
+    XLSX,
     click.option("--max-tasks", type=click.IntRange(min=0), metavar="N", help="Ask for at most N tasks in this run."),
     click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="Spend at most this in this run."),
     click.option("--budget-per-day", type=click.FloatRange(min=0), metavar="USD", help="And this in a calendar day."),

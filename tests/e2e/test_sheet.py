@@ -3,7 +3,9 @@
 import csv
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
+import openpyxl
 import pytest
 
 from batchgen.emulator.server import Emulator
@@ -117,6 +119,22 @@ async def test_failures_are_fed_back_as_they_were_asked_for_whatever_was_said_of
         assert (ended.summary["rows"], ended.summary["submitted"], len(emulator.tasks)) == (2, 0, 2)
         resumed = await resume(emulator, tmp_path / "p.batch", "--retry-failed")
         assert (resumed.summary["rows"], resumed.summary["submitted"]) == (2, 2)
+
+
+async def test_a_workbook_of_the_results_has_links_and_posters_and_is_a_manifest(tmp_path: Path) -> None:
+    manifest, book = prompts(tmp_path / "p.csv", 2), tmp_path / "p.batch" / "results.xlsx"
+    async with emulated() as emulator:
+        ended = await run(emulator, manifest, "--xlsx")
+        assert ended.code == 0, ended.err
+        (results_sheet,) = openpyxl.load_workbook(book).worksheets
+        assert results_sheet["D2"].hyperlink.target.replace("\\", "/") == "videos/r0.mp4"
+        with ZipFile(book) as archive:
+            assert archive.read("xl/drawings/drawing1.xml").count(b"<xdr:pic>") == 2
+        book.unlink()
+        written = await batchgen("report", tmp_path / "p.batch", "--xlsx", cwd=tmp_path)
+        assert written.out.splitlines()[-1] == str(book)
+        again = await run(emulator, book)
+        assert (again.code, again.summary["submitted"], again.summary["rows"]) == (0, 0, 2)
 
 
 # -- the page before the money
