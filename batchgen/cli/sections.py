@@ -11,7 +11,7 @@ SECTIONS = {
     "What it may cost": "max-tasks budget budget-per-day price",
     "How fast, how long": "rate concurrency downloads first-poll poll-every callback-url callback-listen deadline",
     "The service": "emulator base-url api-key-file",
-    "What is said": "json quiet plain verbose ping notify metrics",
+    "What is said": "xlsx json quiet plain verbose ping notify metrics",
 }
 OTHER = "Other"
 WIDEST = 22
