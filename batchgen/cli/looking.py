@@ -86,16 +86,18 @@ def report(batch: Path, serve: bool, port: int, xlsx: bool) -> None:
 
     Example: batchgen report prompts.batch --serve
     """
-    from batchgen.ledger import Ledger
-    from batchgen.report import page
-    from batchgen.report import serve as server
-    from batchgen.run import write_workbook
-
     require(batch)
     if serve:
+        from batchgen.report import serve as server
+
         server.serve(batch, click.echo, port=port)
         return
+    from batchgen.ledger import Ledger
+    from batchgen.report import page
+    from batchgen.report.running import is_running
+    from batchgen.run import write_workbook
+
     with Ledger.open(batch / "ledger.sqlite") as ledger:
-        click.echo(shown(str(page.write(ledger, batch))))
+        click.echo(shown(str(page.write(ledger, batch, running=is_running(batch)))))
         if xlsx:
             click.echo(shown(str(write_workbook(ledger, batch))))

@@ -151,6 +151,7 @@ def write(
     batch: Path,
     *,
     price: Price | None = None,
+    running: bool = False,
     poster_seconds: float = POSTER_SECONDS,
 ) -> Path:
     """Write the batch's report.html whole, or leave the one that is there; returns its path.
@@ -159,7 +160,7 @@ def write(
     """
     posters = Posters(batch / "posters")
     posters.make_all(_without_poster(ledger, batch, posters), poster_seconds)
-    page = gather(ledger, batch, beside(batch, posters), price=price)
+    page = gather(ledger, batch, beside(batch, posters), price=price, running=running)
     path = batch / NAME
     _replace(path, render(page).encode(errors="replace"))
     return path

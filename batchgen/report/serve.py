@@ -9,8 +9,6 @@ Whoever does not know the token, or comes under another host's name (DNS rebindi
 """
 
 import asyncio
-import json
-import os
 import re
 import secrets
 import signal
@@ -30,6 +28,7 @@ from batchgen.report.bucket import Buckets
 from batchgen.report.cards import Links, Price, locate
 from batchgen.report.page import Page, gather, render
 from batchgen.report.poster import Poster, Posters
+from batchgen.report.running import is_running
 
 _T = TypeVar("_T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -105,17 +104,6 @@ def _reading(page: Page, destination: str) -> Reading:
         for address, place in zip(card.videos, card.places, strict=True):
             places[str(address).removeprefix("video/").removesuffix(".mp4")] = place
     return Reading(page, page.to_json(), f'"{secrets.token_hex(8)}"', places, destination)
-
-
-def is_running(batch: Path) -> bool:
-    """Whether the process that last locked the batch is alive. The lock itself is not touched: a run may want it."""
-    try:
-        os.kill(int(json.loads((batch / ".lock").read_bytes())["pid"]), 0)
-    except PermissionError:  # it is somebody else's, and alive
-        return True
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
-        return False
-    return True
 
 
 class ReportServer:

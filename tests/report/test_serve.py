@@ -19,7 +19,8 @@ from batchgen.errors import LedgerError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.model import State
 from batchgen.report import serve as serve_module
-from batchgen.report.serve import ReportServer, is_running
+from batchgen.report.running import is_running
+from batchgen.report.serve import ReportServer
 from tests.report.batches import Wanted, archive, film, make_batch
 from tests.s3_server import S3Server, s3_server
 

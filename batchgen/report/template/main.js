@@ -39,7 +39,7 @@ function refresh() {
   state.shown = (wall.items ?? []).map((item) => item.row);
   viewer.renew(state.shown);
   const all = state.rows.length;
-  $("count").textContent = found.length === all ? `${number.format(all)} videos` : `${number.format(found.length)} of ${number.format(all)}`;
+  $("count").textContent = found.length === all ? `${number.format(all)} ${all === 1 ? "row" : "rows"}` : `${number.format(found.length)} of ${number.format(all)}`;
   $("empty").hidden = found.length > 0 || all === 0;
   $("none").hidden = all > 0;
 }

@@ -53,8 +53,9 @@ function askable(columns) {
 /** A search as tests that a row must pass, all of them. */
 function parse(query, by) {
   const tests = [];
-  const word = /(-)?(?:([^\s:"]+):)?(?:"([^"]*)"?|(\S+))/g;
-  for (const [whole, minus, name, quoted, bare] of query.toLowerCase().matchAll(word)) {
+  const word = /(-)?(?:(?:([^\s:"]+)|"([^"]+)"):)?(?:"([^"]*)"?|(\S+))/g;
+  for (const [whole, minus, oneWord, words, quoted, bare] of query.toLowerCase().matchAll(word)) {
+    const name = oneWord ?? words;
     const field = name && by[name];
     const value = quoted ?? bare;
     const text = field || !name ? value : minus ? whole.slice(1) : whole;
