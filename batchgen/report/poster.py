@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, BinaryIO
 
-PIXELS = 400 * 225  # whatever the shape: posters of all shapes weigh the same, about 10 kB
+PIXELS = 400 * 225  # at most, whatever the shape: posters of all shapes weigh the same, about 10 kB
 DARK = 9  # mean luminance (0 is black, 255 white) up to which a frame is taken for a fade-in
 FRAMES = 24  # to look through for a brighter one
 QUALITY = "5"  # of JPEG, 2 (best) to 31
@@ -151,7 +151,7 @@ def _first(container: Any, stream: Any) -> Any:
 
 
 def _small(frame: Any) -> Any:
-    scale = (PIXELS / (frame.width * frame.height)) ** 0.5
+    scale = min(1.0, (PIXELS / (frame.width * frame.height)) ** 0.5)
     width, height = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
     return frame.reformat(width=width, height=height, format="yuvj420p")
 

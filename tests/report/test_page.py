@@ -316,7 +316,7 @@ def test_posters_are_in_the_page_where_they_are_few_and_beside_it_else(
     if inside:
         assert all(poster.startswith("data:image/jpeg;base64,/9j/") for poster in posters)
     else:
-        assert all(re.fullmatch(r"posters/[0-9a-f]{64}-400x22[46]\.jpg", poster) for poster in posters)
+        assert all(re.fullmatch(r"posters/[0-9a-f]{64}-320x180\.jpg", poster) for poster in posters)
         assert all((folder / poster).is_file() for poster in posters)
 
 

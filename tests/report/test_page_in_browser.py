@@ -134,7 +134,7 @@ async def test_it_opens_from_the_disk_and_asks_for_nothing(visit: Open, some: st
 async def test_a_poster_fills_its_card(visit: Open, some: str) -> None:
     opened = await visit(some)
     image = opened.page.locator(".card img").first
-    assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 400
+    assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 320
     assert await image.get_attribute("alt") == "A frame of fox"
 
 
@@ -738,7 +738,7 @@ async def test_a_video_on_s3_plays_in_a_served_page(
     async with serving(folder) as server:
         opened = await visit(server.url)
         image = opened.page.locator(".card img")
-        assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 400
+        assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 320
         await opened.page.click(".card")
         await opened.until("document.querySelector('.viewer video').currentTime > 0.1")
         sha256 = hashlib.sha256(FOX).hexdigest()
