@@ -14,6 +14,7 @@ from batchgen.report.plots import Cause
 from batchgen.report.sittings import Sittings, Span, most_at_once
 from batchgen.report.words import amount, money_words, seconds_words, share, size_words
 
+QUOTE = '"'  # which no search can hold
 UNSEEN_SECONDS = 300.0  # that a task is taken to run while none has ended yet
 WAITING = (State.PENDING, State.SUBMITTING, State.IN_FLIGHT, State.RENDERED)
 
@@ -133,7 +134,7 @@ def causes_of(cards: Iterable[Card]) -> list[Cause]:
         if code := _cause(card):
             counts[code] += 1
             words.setdefault(code, card.fail_message or "")
-    return [Cause(code, rows, f'cause:"{code}"', words[code]) for code, rows in counts.most_common()]
+    return [Cause(code, rows, f'cause:"{code.replace(QUOTE, "")}"', words[code]) for code, rows in counts.most_common()]
 
 
 def _cause(card: Card) -> str | None:

@@ -4,14 +4,17 @@ import json
 import os
 import re
 import stat
+import time
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from batchgen.ledger import Ledger
+from batchgen.cli import group
+from batchgen.ledger import Ledger, money
 from batchgen.model import State
 from batchgen.report import cards, page, plots
 from batchgen.report.cards import Card, beside
@@ -21,6 +24,7 @@ from batchgen.report.page import Page, gather, render, write
 from batchgen.report.poster import Posters
 from batchgen.report.sittings import Sittings, most_at_once, per_minute
 from batchgen.report.words import amount, seconds_words, share, size_words
+from batchgen.run import write_report
 from tests.report.batches import BEGUN, HOSTILE, Wanted, failed, film, make_batch, many
 
 
@@ -156,6 +160,30 @@ def test_reading_holds_up_no_writer(tmp_path: Path) -> None:
         before = ledger.fact("name")
         run.remember({"name": "written meanwhile"})
         assert ledger.fact("name") == before is None
+
+
+def test_a_page_made_while_a_run_is_at_work_awaits_what_that_run_awaits(tmp_path: Path) -> None:
+    folder = make_batch(tmp_path / "x.batch", [Wanted("fox", state=State.SUBMITTING)])
+    for running, status in ((False, "in_doubt"), (True, "in_flight")):
+        if running:
+            (folder / ".lock").write_text(json.dumps({"pid": os.getpid()}))
+        CliRunner().invoke(group, ["report", str(folder)], catch_exceptions=False)
+        data = data_of((folder / "report.html").read_text())
+        assert data["rows"][0][data["fields"].index("status")] == status
+
+
+@pytest.mark.parametrize(("run_seconds", "poster_seconds"), [(0, 1), (100, 10), (86_400, 30)])
+def test_a_run_spends_a_tenth_of_its_time_on_posters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_seconds: float, poster_seconds: float
+) -> None:
+    given: list[float] = []
+    monkeypatch.setattr(page, "write", lambda *_, poster_seconds: given.append(poster_seconds))
+    with Ledger.open(make_batch(tmp_path, []) / "ledger.sqlite") as ledger:
+        money.begin_run(ledger)
+        began = time.time()
+        monkeypatch.setattr(time, "time", lambda: began + run_seconds)
+        write_report(ledger, tmp_path)
+    assert given == [pytest.approx(poster_seconds, abs=0.1)]
 
 
 # -- time

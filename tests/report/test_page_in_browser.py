@@ -294,6 +294,14 @@ async def test_a_cause_leads_to_its_rows(visit: Open, some: str) -> None:
     assert await opened.page.input_value("#search") == 'cause:"SensitiveContentDetected"'
 
 
+async def test_a_cause_leads_to_its_rows_whatever_the_service_called_it(visit: Open, tmp_path: Path) -> None:
+    rows = [failed(f"r{n}", text, fail_code=text) for n, text in enumerate(HOSTILE[:5])]
+    opened = await visit(report(tmp_path / "odd.batch", rows))
+    for number in range(5):
+        await opened.page.click(f".causes button >> nth={number}")
+        assert await opened.cards() == [f"r{number}"]
+
+
 # -- what there is to see
 
 

@@ -42,7 +42,7 @@ function askable(columns) {
     mode: (row) => row.mode,
     provider: (row) => row.provider ?? "",
     negative: (row) => row.negative_prompt ?? "",
-    cause: causeOf,
+    cause: (row) => causeOf(row).replaceAll('"', ""),
     task: (row) => row.task_id ?? "",
     file: (row) => row.places.join(" "),
   };
