@@ -87,8 +87,8 @@ function showPlots(on) {
 }
 $("plots").addEventListener("click", () => showPlots(document.body.classList.contains("without-plots")));
 
-addEventListener("beforeprint", () => wall.drawAll());
-addEventListener("afterprint", () => wall.draw());
+addEventListener("beforeprint", () => wall.toPaper());
+addEventListener("afterprint", () => wall.fromPaper());
 
 // -- a page that is served asks for news
 

@@ -14,6 +14,7 @@ class Wall {
     this.elements = new Map(); // item key -> element
     this.places = new Map(); // row -> its item
     this.current = null; // the row that Tab leads to
+    this.isOnPaper = false;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.#listen();
   }
@@ -37,8 +38,9 @@ class Wall {
     this.draw();
   }
 
-  /** Make every card, for paper, where nothing can be scrolled to. */
-  drawAll() {
+  /** Make every card, for paper, where nothing can be scrolled to; they stay until `fromPaper`. */
+  toPaper() {
+    this.isOnPaper = true;
     const inOrder = ({ group, bySeed, ...item }) => {
       if (group) return [{ group, ...item }, ...group.map((row) => this.places.get(row).item)];
       return bySeed ? [] : [item];
@@ -49,7 +51,13 @@ class Wall {
     for (const item of items) this.#place(item.row ?? headingKey(item), item);
   }
 
+  fromPaper() {
+    this.isOnPaper = false;
+    this.draw();
+  }
+
   draw() {
+    if (this.isOnPaper) return;
     const above = -this.root.getBoundingClientRect().top;
     const until = above + innerHeight + OVERSCAN;
     const lines = this.layout.lines;
