@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -140,6 +141,13 @@ class Status:
 
 def make_plan(settings: Settings) -> Plan:
     """What a run would do. Raises :class:`ManifestError` with every problem of the manifest, if one is fatal."""
+    with planned(settings) as (plan, _, _):
+        return plan
+
+
+@contextmanager
+def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
+    """What a run would do, the copy of the ledger that shows it, and the settings with what the batch remembers."""
     with _copy(settings.batch) as ledger, TemporaryDirectory(prefix="batchgen-") as folder:
         settings = with_memory(settings, ledger)
         if settings.manifest is None:
@@ -152,7 +160,7 @@ def make_plan(settings: Settings) -> Plan:
         try_links(settings, ledger, name)
         counts = ledger.counts()
         prices = settings.limits.prices
-        return Plan(
+        plan = Plan(
             manifest=name,
             batch=str(settings.batch),
             rows=intake.rows,
@@ -180,6 +188,7 @@ def make_plan(settings: Settings) -> Plan:
             offered=len(paid.offers(ledger, settings.batch, paid.index_path())),
             remarks=remarks,
         )
+        yield plan, ledger, settings
 
 
 def _copy(batch: Path) -> Ledger:

@@ -80,8 +80,9 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         files = take_in_as_asked(asked, settings, ledger, listener.say, listener.warn or listener.say)
         _begin(settings, ledger, listener)
         batch = _run_work(settings, ledger, listener, service, files) if ledger.has_work() else None
-        problem = _write_all(ledger, settings.batch, xlsx=settings.xlsx)
-        paid.record(ledger, settings.batch, paid.index_path())
+        problem = _write_all(ledger, settings)
+        if not settings.rehearsal:
+            paid.record(ledger, settings.batch, paid.index_path())
         summary = _summary(settings, ledger, batch, problem, time.monotonic() - started)
         log.info("run ended", extra=asdict(summary))
         listener.ended(summary)
@@ -251,16 +252,17 @@ async def _compare_with_balance(
     log.info("estimate", extra={"usd": estimate, "balance": balance})
 
 
-def _write_all(ledger: Ledger, folder: Path, *, xlsx: bool) -> str | None:
+def _write_all(ledger: Ledger, settings: Settings) -> str | None:
     """Write what a person looks at, and that the run has ended; returns what kept it from being written."""
-    problem = None
+    problem, folder = None, settings.batch
     try:
         write_results(ledger, folder)
     except OSError as error:
         problem = f"the results in {folder} cannot be written: {error.strerror}"
-    write_report(ledger, folder)
+    if not settings.rehearsal:
+        write_report(ledger, folder)
     try:
-        if xlsx:
+        if settings.xlsx:
             write_workbook(ledger, folder)
     except (OSError, UsageError) as error:
         problem = f"results.xlsx in {folder} cannot be written: {error}"

@@ -58,6 +58,7 @@ class Settings:
     images_to: str | None = None  # s3://bucket/prefix, where pictures on this machine are uploaded to
     image_folder: Path | None = None  # what their paths are relative to
     check_images: bool = False
+    rehearsal: bool = False  # nobody will look at it, and nothing of it is paid
     xlsx: bool = False  # write results.xlsx too
     destination: str | None = None
     name: str | None = None

@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from batchgen import __version__
-from batchgen.cli import looking, nights, running, settling, starting, steering
+from batchgen.cli import looking, nights, rehearsing, running, settling, starting, steering
 from batchgen.cli.terminal import say, shown
 from batchgen.errors import BatchgenError, FaultError, ManifestError
 
@@ -66,7 +66,7 @@ def group() -> None:
 
 for command in (
     *(running.run, running.resume, running.rescue, nights.schedule, steering.ctl),
-    *(looking.plan, looking.status, looking.verify, looking.report),
+    *(looking.plan, rehearsing.rehearse, looking.status, looking.verify, looking.report),
     *(settling.resolve, starting.init, starting.schema, starting.completion, starting.emulator),
 ):
     group.add_command(command)

@@ -46,6 +46,15 @@ def first_names(ledger: Ledger, number: int) -> tuple[str, ...]:
     return tuple(name for (name,) in found)
 
 
+def pending_rows(ledger: Ledger) -> Iterator[tuple[str, Request]]:
+    """The rows that the run will make, in the manifest's order: id, and request without what signs its links."""
+    found = ledger.database.execute(
+        "SELECT id, request FROM row JOIN job USING (job) WHERE row.position IS NOT NULL AND state = 'pending'"
+        f"{ledger.and_selected} ORDER BY row.position"
+    )
+    return ((identity, Request.from_json(request)) for identity, request in found)
+
+
 def tasks(ledger: Ledger) -> int:
     """How many tasks the present manifest asks for, made or not."""
     found = ledger.database.one("SELECT count(*) FROM job WHERE wanted > 0")

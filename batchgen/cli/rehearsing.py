@@ -1,0 +1,77 @@
+"""The command that plays a night beforehand: rehearse."""
+
+import heapq
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchgen.catalog import DEFAULT_MODEL
+from batchgen.cli import options
+from batchgen.cli.options import PATH
+from batchgen.cli.terminal import progress, say, shown
+from batchgen.settings import Limits, Settings, batch_folder, read_prices
+
+if TYPE_CHECKING:
+    from batchgen.emulator.server import Emulator
+    from batchgen.rehearsal import Seen
+
+
+@click.command(short_help="Play a manifest against an emulator: what will the night be like?")
+@click.argument("manifest", type=PATH)
+@options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS, *options.LIMITS))
+@options.PRICE
+@options.PLAIN
+@click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
+def rehearse(
+    manifest: Path, batch: Path | None, as_json: bool, plain: bool, prices: tuple[str, ...], **flags: Any
+) -> None:
+    """Play what a run of MANIFEST would submit against an emulator, a hundred times as fast, and say what it is like.
+
+    It is played in a batch that is thrown away: nothing is sent or paid, and the real batch is only read.
+
+    Example: batchgen rehearse prompts.csv --concurrency 10
+    """
+    from batchgen import rehearsal
+
+    flags |= options.rows(flags)
+    limits = Limits(prices=read_prices(prices))
+    settings = Settings(batch=batch or batch_folder(manifest), manifest=manifest, limits=limits, **flags)
+    stage = _Stage(rehearsal.SPEED, settings.model or DEFAULT_MODEL)
+    told = rehearsal.rehearse(settings, stage.service, stage.seen, progress(quiet=as_json, plain=plain))
+    for sentence in told.plan.remarks:
+        say(shown(sentence))
+    click.echo(told.to_json() if as_json else shown(told.sentences()))
+
+
+class _Stage:
+    """The emulator that is played against."""
+
+    def __init__(self, speed: float, model: str) -> None:
+        self._speed = speed
+        self._model = model
+        self._emulator: Emulator | None = None
+
+    @asynccontextmanager
+    async def service(self) -> AsyncIterator[str]:
+        """Its origin, for as long as it is needed."""
+        from batchgen.emulator.server import Emulator
+
+        async with Emulator(speed=self._speed, models={self._model}, tiny=True) as self._emulator:
+            yield self._emulator.url
+
+    def seen(self) -> "Seen":
+        """What it saw."""
+        from batchgen.rehearsal import Seen
+
+        assert self._emulator
+        running: list[float] = []
+        most = 0
+        for task in self._emulator.tasks:
+            while running and running[0] <= task.created:
+                heapq.heappop(running)
+            heapq.heappush(running, task.ends)
+            most = max(most, len(running))
+        return Seen(most, len(self._emulator.requests))

@@ -1,0 +1,171 @@
+"""A night tried beforehand: what a run would submit, played against an emulator in a batch that is thrown away.
+
+Of the real batch only a copy of its ledger is read. What it has is not played again; its pictures are not uploaded.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from batchgen.errors import UsageError
+from batchgen.ledger import Ledger
+from batchgen.ledger.expected import pending_rows
+from batchgen.model import PICTURE, Request
+from batchgen.plan import Plan, planned
+from batchgen.progress import Progress, duration
+from batchgen.run import Listener, Service, run
+from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS, Settings
+
+SPEED = 100.0  # times as fast as the service
+MOST_SECONDS = 60.0  # that a play of the whole sheet may take
+MOST_REQUESTS_PER_SECOND = 300  # of a machine that plays both sides: two cores were seen to bear as many
+REQUESTS_A_TASK = 3  # at least: a submit and two polls
+SAMPLE_ROWS = 60
+KEPT_PACE = 1.3  # times the calculated minutes: a play that took longer tells of this machine, not of the service
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the emulator saw."""
+
+    most_at_once: int  # tasks
+    requests: int  # submits and polls
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a night will be like."""
+
+    plan: Plan
+    played: int  # rows
+    archived: int  # of them
+    failures: dict[str, int]  # fail code -> rows
+    speed: float  # times as fast as the service
+    played_seconds: float
+    minutes: float
+    minutes_from: str  # played, calculated
+    most_at_once: int  # tasks
+    requests_per_minute: int | None  # None: the play could not tell
+
+    def to_json(self) -> str:
+        """The rehearsal as one line."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    def sentences(self) -> str:
+        """The rehearsal for a person."""
+        plan = self.plan
+        lines = [
+            f"{plan.manifest}: a run of {plan.batch} would pay for {plan.to_submit} tasks, ${plan.estimate_usd:.2f}"
+        ]
+        if not self.played:
+            return "\n".join([*lines, "there is nothing to rehearse"])
+        sample = "" if self.minutes_from == "played" or self.played >= plan.to_submit else " of them, evenly spread,"
+        lines += [
+            f"{self.played} rows{sample} were played against an emulator, {self.speed:.0f} times as fast: "
+            f"{self.archived} archived{self._failed()}",
+            f"  done about {duration(self.minutes * 60)} after the start ({self._source()})",
+            f"  {self.most_at_once} tasks at once at most{self._requests()}",
+            f"  videos of about {plan.gigabytes:.3g} GB{'' if plan.gigabytes_from == 'archived' else ' (a guess)'}",
+            f"  first files: {', '.join(plan.first_files)}{', ...' if plan.to_submit > len(plan.first_files) else ''}",
+            "which prompts the service's moderation refuses, nobody knows beforehand",
+            "nothing was sent, and nothing of the batch was touched",
+        ]
+        return "\n".join(lines)
+
+    def _failed(self) -> str:
+        return "".join(f", {number} failed ({code})" for code, number in self.failures.items())
+
+    def _source(self) -> str:
+        if self.minutes_from == "played":
+            return "as it was played, by the document's times"
+        if self.plan.minutes_from == "learned":
+            return "calculated by what this batch's tasks took"
+        return "calculated by the document's times: this machine cannot play so much so fast"
+
+    def _requests(self) -> str:
+        return "" if self.requests_per_minute is None else f", {self.requests_per_minute} requests a minute"
+
+
+def rehearse(settings: Settings, service: Service, seen: Callable[[], Seen], progress: Progress) -> Rehearsal:
+    """Play what a run with these settings would submit; ``service`` is an emulator that is ``SPEED`` times as fast.
+
+    Raises :class:`ManifestError` with every problem of the manifest, if one is fatal.
+    """
+    with planned(settings) as (plan, ledger, full), TemporaryDirectory(prefix="batchgen-") as folder:
+        manifest = Path(folder) / "rows.jsonl"
+        is_whole = _can_play(plan)
+        played = _write_rows(ledger, manifest, 1 if is_whole else ceil(plan.to_submit / SAMPLE_ROWS))
+        if not played:
+            return Rehearsal(plan, 0, 0, {}, SPEED, 0.0, 0.0, "calculated", 0, 0)
+        listener = Listener(lambda _: None, progress)
+        summary = run(_play(full, Path(folder) / "rehearsal.batch", manifest), listener, service)
+        if summary.exit not in (0, 1) or summary.stopped:
+            raise UsageError(f"the rehearsal was cut off: {summary.stopped}")
+    found, minutes = seen(), summary.seconds * SPEED / 60
+    is_by_document = plan.minutes_from == "document" and plan.in_flight == 0  # as the emulator's own times are
+    kept_pace = is_whole and is_by_document and minutes <= KEPT_PACE * plan.minutes
+    return Rehearsal(
+        plan=plan,
+        played=played,
+        archived=summary.archived,
+        failures=summary.failures,
+        speed=SPEED,
+        played_seconds=summary.seconds,
+        minutes=round(minutes, 2) if kept_pace else plan.minutes,
+        minutes_from="played" if kept_pace else "calculated",
+        most_at_once=found.most_at_once if kept_pace else min(plan.to_submit, full.concurrency),
+        requests_per_minute=round(found.requests / minutes) if kept_pace else None,
+    )
+
+
+def _can_play(plan: Plan) -> bool:
+    """Whether this machine can play all of it as fast."""
+    seconds = max(plan.minutes * 60, 1.0) / SPEED
+    is_few = plan.to_submit <= SAMPLE_ROWS
+    return is_few or (
+        seconds <= MOST_SECONDS and plan.to_submit * REQUESTS_A_TASK <= MOST_REQUESTS_PER_SECOND * seconds
+    )
+
+
+def _play(settings: Settings, batch: Path, manifest: Path) -> Settings:
+    """The settings of the batch that is played."""
+    return Settings(
+        batch=batch,
+        manifest=manifest,
+        emulator=True,
+        key="rehearsal",
+        model=settings.model,
+        name=settings.name,
+        rate=min(round(settings.rate * SPEED), 60 * MOST_REQUESTS_PER_SECOND),
+        concurrency=settings.concurrency,
+        first_poll=DEFAULT_FIRST_POLL_SECONDS / SPEED,
+        poll_every=DEFAULT_POLL_EVERY_SECONDS / SPEED,
+        rehearsal=True,
+    )
+
+
+def _write_rows(ledger: Ledger, path: Path, every: int) -> int:
+    """Write each ``every``-th row that a run would make as JSON Lines; returns how many."""
+    number = 0
+    with path.open("w", encoding="utf-8") as file:
+        for number, (identity, request) in enumerate(_each(ledger, every), 1):  # noqa: B007 - counts
+            file.write(json.dumps({"id": identity, **_facts(request)}) + "\n")
+    return number
+
+
+def _each(ledger: Ledger, every: int) -> Iterator[tuple[str, Request]]:
+    for place, row in enumerate(pending_rows(ledger)):
+        if place % every == 0:
+            yield row
+
+
+def _facts(request: Request) -> dict[str, object]:
+    """The request as a manifest has it; a picture's place is taken by a link, which nobody follows."""
+    links = [f"https://rehearsal.invalid/{url[7:]}" if PICTURE.fullmatch(url) else url for url in request.image_urls]
+    facts = {name: str(value) for name, value in asdict(replace(request, image_urls=())).items() if value is not None}
+    facts.pop("model")
+    facts.pop("image_urls")
+    return {**facts, "image_urls": links} if links else dict(facts)
