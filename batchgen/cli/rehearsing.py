@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batchgen.rehearsal import Seen
 
 
-@click.command(short_help="Play a manifest against an emulator: what will the night be like?")
+@click.command(short_help="Play a manifest against an emulator: how will the night be?")
 @click.argument("manifest", type=PATH)
 @options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS, *options.LIMITS))
 @options.PRICE
