@@ -61,6 +61,9 @@ class Plan:
         """The plan as one line."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
+    def __str__(self) -> str:
+        return self.sentences()
+
     def sentences(self) -> str:
         """The plan for a person."""
         lines = [f"{self.manifest}: {self.rows} rows, {self.new} of them new", f"batch: {self.batch}"]
@@ -123,6 +126,9 @@ class Status:
     def to_json(self) -> str:
         """The status as one line."""
         return json.dumps(asdict(self), ensure_ascii=False)
+
+    def __str__(self) -> str:
+        return self.sentences()
 
     def sentences(self) -> str:
         """The status for a person."""

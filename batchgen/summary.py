@@ -44,6 +44,9 @@ class Summary:
         """The summary as one line."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
+    def __str__(self) -> str:
+        return self.paragraph()
+
     def counts(self) -> str:
         """The rows by state: ``12 archived, 1 in doubt``."""
         known = [(getattr(self, state), state.replace("_", " ")) for state in STATES]

@@ -117,8 +117,8 @@ class Batch:
     ) -> "Summary":
         """Make the videos, as far as they can be made now; call it again to continue.
 
-        ``progress`` is called with how it stands, twice a second at most. Ctrl-C, a
-        notebook's stop button, and an exception of ``progress`` stop the run gently, and are raised when it has ended.
+        ``progress`` is called with how it stands, twice a second at most. Ctrl-C, a notebook's
+        stop button, and an exception of ``progress`` stop the run gently, and are raised when it has ended.
         """
         with self.start(say=say, **options) as run:
             for standing in run:
@@ -191,6 +191,7 @@ def _work(
 ) -> "Summary":
     from batchgen.cli.service import service_of
     from batchgen.cli.telling import told
+    from batchgen.metrics import Metered
     from batchgen.run import Listener, run
 
     def tell(text: str) -> None:
@@ -198,7 +199,9 @@ def _work(
 
     settings = asked.settings
     with _named(table), told(settings.batch, **asked.telling, warn=tell) as ended:
-        listener = Listener(tell, watch, asked.verbose, ended=ended, stopping=stopping)
+        metrics = asked.telling["metrics"]
+        shows = Metered(watch, metrics, settings.batch) if metrics else watch
+        listener = Listener(tell, shows, asked.verbose, ended=ended, stopping=stopping)
         return run(settings, listener, service_of(settings))
 
 

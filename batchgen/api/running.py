@@ -41,11 +41,12 @@ class Watch:
 
     def news(self) -> Iterator[list[Standing]]:
         """At each look, how it stands, or nothing where that has not changed since the last one."""
-        seen = None
+        seen = ""
         while True:
             standing = self.standing
-            yield [standing] if standing and standing != seen else []
-            seen = standing
+            sentence = f"{standing}, {standing.waiting}" if standing else ""
+            yield [standing] if standing and sentence != seen else []
+            seen = sentence
 
 
 class Brake:
@@ -83,7 +84,7 @@ class Brake:
 class Run:
     """A run that goes on: watch it by iterating over it, wait for its :class:`Summary`, or stop it.
 
-    ``for`` and ``async for`` give a :class:`Standing` twice a second at most, where something has changed, and
+    ``for`` and ``async for`` give a :class:`Standing` twice a second at most, where what it says has changed, and
     raise what ended the run. As the context of ``with`` or ``async with``, a block that is left by an exception
     (Ctrl-C, a cancelled task) stops the run gently; a block that ends waits for it. Without either it goes on in the
     background, and a program that ends waits for it.

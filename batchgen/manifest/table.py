@@ -6,7 +6,7 @@ Typed values become the text that a sheet would hold; what may have lost digits,
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from io import BytesIO
@@ -14,7 +14,7 @@ from numbers import Integral
 from os import PathLike
 from typing import Any, BinaryIO
 
-from batchgen.errors import ManifestError
+from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest.headings import canonical
 from batchgen.manifest.office import Cell, Fault, as_text, text
 from batchgen.manifest.words import escaped, shown
@@ -39,7 +39,9 @@ class Table:
             self._columns = [column.array for _, column in frame.items()]
         else:
             self.name = "rows"
-            rows = [dict(row) for row in source]
+            rows = list(source)
+            if not all(isinstance(row, Mapping) for row in rows):
+                raise UsageError('each row must name its values, like {"prompt": "A fox", "seed": 1}')
             names = list(dict.fromkeys(name for row in rows for name in row))
             self._names = [str(name) for name in names]
             self._columns = [[row.get(name) for row in rows] for name in names]

@@ -216,3 +216,9 @@ def test_a_folder_that_is_no_batch_is_refused(tmp_path: Path, verb: str) -> None
     with pytest.raises(UsageError, match="is no batch"):
         getattr(Batch(batch=tmp_path), verb)()
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_figures_for_prometheus_are_written_as_by_the_command_line(tmp_path: Path) -> None:
+    async with emulated() as emulator:
+        await at(emulator, rows(2), tmp_path / "b", metrics=tmp_path / "b.prom").run_async()
+    assert 'state="archived"' in (tmp_path / "b.prom").read_text()

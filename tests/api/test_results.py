@@ -73,6 +73,17 @@ async def test_results_that_become_a_manifest_again_are_the_same_rows(tmp_path: 
         assert not plan.remarks
 
 
+async def test_results_that_are_run_again_get_no_further_columns(tmp_path: Path) -> None:
+    async with emulated() as emulator:
+        await at(emulator, SOURCE, tmp_path / "b").run_async()
+        frame = Batch(tmp_path / "b").results()
+        again = await at(emulator, frame, tmp_path / "b").run_async()
+        assert (again.submitted, again.rows) == (0, 3)
+    assert Batch(tmp_path / "b").results().columns.drop("manifest_status", errors="ignore").tolist() == [
+        *frame.columns.drop("manifest_status")
+    ]
+
+
 async def test_results_csv_read_by_pandas_is_the_same_rows(tmp_path: Path) -> None:
     await made(tmp_path / "b")
     frame = pd.read_csv(tmp_path / "b" / "results.csv", dtype={"seed": "Int64"})

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.errors import ManifestError
+from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest import open_manifest
 from batchgen.manifest.table import Table
 from batchgen.model import Row
@@ -107,6 +107,11 @@ def test_a_table_is_as_it_was_when_it_was_given() -> None:
     frame.loc[0, "prompt"] = "z"
     rows[0]["prompt"] = "z"
     assert {table.stream().read() for table in tables} == {b'"prompt"\n"a"\n"b"\n'}
+
+
+def test_rows_that_name_nothing_are_refused() -> None:
+    with pytest.raises(UsageError, match="each row must name its values"):
+        Table(["a prompt"])
 
 
 def test_rows_may_have_different_keys(tmp_path: Path) -> None:
