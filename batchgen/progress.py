@@ -98,8 +98,10 @@ class Tally:
         return sum(self.counts[state] for state in SETTLED)
 
     def per_minute(self) -> float:
-        """Rows settled a minute, in the last minute or since the run began. To be asked now and then."""
+        """Rows settled a minute, in the last minute or since the first one was. To be asked now and then."""
         now = self._clock()
+        if self.settled == self._seen[0][1] and len(self._seen) == 1:
+            self._seen.clear()
         self._seen.append((now, self.settled))
         while len(self._seen) > 2 and self._seen[1][0] <= now - RATE_OVER_SECONDS:
             self._seen.popleft()

@@ -189,3 +189,14 @@ def test_where_nothing_can_be_redrawn_or_seen_there_are_lines(
     shown.told(STANDING)
     shown.end()
     assert screen.getvalue() == STANDING.sentence() + "\n"
+
+
+def test_the_rate_does_not_count_the_time_before_the_first_video() -> None:
+    clock = Clock()
+    tally = Tally(dict.fromkeys(State, 0) | {State.PENDING: 100}, clock)
+    for clock.now in range(50):
+        assert tally.per_minute() == 0
+    for clock.now in range(50, 60):
+        tally.changed(_job(State.RENDERED), _job(State.ARCHIVED))
+        rate = tally.per_minute()
+    assert rate == 60

@@ -76,13 +76,21 @@ async def test_a_running_batch_goes_on_with_other_limits(tmp_path: Path) -> None
 async def test_a_drained_batch_fetches_what_is_in_flight_and_leaves_the_rest_to_the_next_run(tmp_path: Path) -> None:
     async with emulated(speed=20.0) as emulator:
         process = await begin(emulator, tmp_path)
-        assert "stopping" in (await ctl(tmp_path, "--drain")).out
-        refused = await ctl(tmp_path, "--go")
-        assert (refused.code, "submits nothing more" in refused.err) == (2, True)
+        await ctl(tmp_path, "--drain")
         drained = await ended(process)
         assert (drained.code, drained.summary["stopped"]) == (4, "batchgen ctl --drain")
         assert drained.summary["archived"] == len(emulator.tasks) == 8 - drained.summary["pending"] < 8
         assert (await run(emulator, tmp_path / "prompts.csv")).summary["archived"] == len(emulator.tasks) == 8
+
+
+async def test_a_drain_is_not_taken_back(tmp_path: Path) -> None:
+    async with emulated(speed=1.0) as emulator:
+        process = await begin(emulator, tmp_path)
+        await ctl(tmp_path, "--drain")
+        refused = await ctl(tmp_path, "--go")
+        process.terminate()
+        await ended(process)
+    assert (refused.code, "submits nothing more" in refused.err) == (2, True)
 
 
 async def test_a_drain_that_leaves_nothing_undone_is_no_stop(tmp_path: Path) -> None:
