@@ -193,8 +193,7 @@ async def _work(
         if settings.may_submit and has_time(ledger, pipeline, batch, listener.say):
             await _compare_with_balance(client, account, ledger, spending, listener)
         with listener.stopping(batch, listener.say), until(settings.deadline, batch):
-            if not batch.is_halted:
-                await steering.beside(batch)
+            await steering.beside(batch)
         with suppress(LedgerError):  # a full disk: the next run learns it anew
             ledger.remember({"account": account.memory(), "polling": polling.memory()})
     return batch

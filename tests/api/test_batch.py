@@ -218,7 +218,11 @@ def test_a_folder_that_is_no_batch_is_refused(tmp_path: Path, verb: str) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_figures_for_prometheus_are_written_as_by_the_command_line(tmp_path: Path) -> None:
+async def test_figures_for_prometheus_are_there_while_it_runs(tmp_path: Path) -> None:
+    figures = tmp_path / "b.prom"
+    seen: list[bool] = []
     async with emulated() as emulator:
-        await at(emulator, rows(2), tmp_path / "b", metrics=tmp_path / "b.prom").run_async()
-    assert 'state="archived"' in (tmp_path / "b.prom").read_text()
+        batch = at(emulator, rows(2), tmp_path / "b", metrics=figures)
+        await batch.run_async(progress=lambda _: seen.append(figures.exists()))
+    assert any(seen)
+    assert 'state="archived"' in figures.read_text()
