@@ -519,6 +519,7 @@ async def test_ten_thousand_rows_are_a_hundred_elements_wherever_one_looks(visit
         )
         assert await page.locator(".card").count() < 150
         assert await page.evaluate("document.querySelectorAll('*').length") < 2000
+        await opened.until("[...document.querySelectorAll('.media')].every((media) => media.firstChild)")
         seen.append(int((await opened.cards())[-1].removeprefix("clip-")))
     assert seen == sorted(seen)
     assert "clip-09999" in await opened.cards()

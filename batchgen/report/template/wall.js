@@ -3,6 +3,7 @@
 const OVERSCAN = 600; // pixels above and below the window
 const HOVER_MS = 140;
 const ON_PAPER = 2000; // cards; more would be a book
+const REST_MS = 80;
 const SEEN = 400; // letters of a prompt that a card or a heading can show
 
 class Wall {
@@ -41,6 +42,7 @@ class Wall {
   /** Make every card, for paper, where nothing can be scrolled to; they stay until `fromPaper`. */
   toPaper() {
     this.isOnPaper = true;
+    this.isLeaping = false;
     const inOrder = ({ group, bySeed, ...item }) => {
       if (group) return [{ group, ...item }, ...group.map((row) => this.places.get(row).item)];
       return bySeed ? [] : [item];
@@ -59,6 +61,7 @@ class Wall {
   draw() {
     if (this.isOnPaper) return;
     const above = -this.root.getBoundingClientRect().top;
+    this.#watchLeaps(above);
     const until = above + innerHeight + OVERSCAN;
     const lines = this.layout.lines;
     const wanted = new Map();
@@ -72,6 +75,14 @@ class Wall {
       this.elements.delete(key);
     }
     for (const [key, item] of wanted) this.#place(key, item);
+  }
+
+  /** While the scrollbar is dragged through thousands of rows, none of their pictures is fetched until it rests. */
+  #watchLeaps(above) {
+    this.isLeaping = Math.abs(above - this.above) > innerHeight;
+    this.above = above;
+    clearTimeout(this.resting);
+    if (this.isLeaping) this.resting = setTimeout(() => this.draw(), REST_MS);
   }
 
   /** The focused card stays, wherever it is scrolled to: else the keyboard would lose its place. */
@@ -95,7 +106,9 @@ class Wall {
       made.firstChild.style.webkitLineClamp = item.rows;
       return;
     }
-    made.querySelector(".media").style.height = `${item.media}px`;
+    const media = made.querySelector(".media");
+    media.style.height = `${item.media}px`;
+    if (!media.firstChild && !this.isLeaping) media.append(...pictureOf(item.row));
     made.setAttribute("aria-setsize", this.rows.length);
     made.setAttribute("aria-posinset", this.places.get(item.row).index + 1);
     made.firstChild.tabIndex = item.row === this.current ? 0 : -1;
@@ -215,7 +228,7 @@ function discard(made) {
 }
 
 function card({ row, bySeed }) {
-  const media = element("span", { class: "media" }, ...pictureOf(row));
+  const media = element("span", { class: "media" }); // its picture follows
   const first = bySeed
     ? element("span", { class: "line" }, row.seed === null ? "no seed" : `seed ${row.seed}`)
     : element("span", { class: "line", dir: "auto" }, shown(row.prompt.slice(0, SEEN)));
