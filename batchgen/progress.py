@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SETTLED = (State.ARCHIVED, State.FAILED, State.EXPIRED, State.IN_DOUBT)
 RATE_OVER_SECONDS = 60.0
+RATE_OVER_AT_LEAST_SECONDS = 10.0  # the first two rows that end together are no rate
 LINE_EVERY_SECONDS = 30.0
 LINE_SHARE = 0.1  # of the time a run has taken: a night's lines are to be read in the morning
 
@@ -106,7 +107,7 @@ class Tally:
         while len(self._seen) > 2 and self._seen[1][0] <= now - RATE_OVER_SECONDS:
             self._seen.popleft()
         since, settled = self._seen[0]
-        return (self.settled - settled) * 60 / (now - since) if now > since else 0.0
+        return (self.settled - settled) * 60 / max(now - since, RATE_OVER_AT_LEAST_SECONDS)
 
 
 def duration(seconds: float) -> str:

@@ -144,9 +144,18 @@ def test_the_last_line_says_how_it_ended() -> None:
     assert said.lines[-1][1] == "1000 of 1000 archived"
 
 
-class Screen(io.StringIO):
+class Screen(io.TextIOWrapper):
+    """A terminal's standard error, with bytes below its text, as a real one has."""
+
+    def __init__(self) -> None:
+        self._bytes = io.BytesIO()
+        super().__init__(self._bytes, encoding="utf-8", write_through=True)
+
     def isatty(self) -> bool:
         return True
+
+    def getvalue(self) -> str:
+        return self._bytes.getvalue().decode()
 
 
 def screen_of(columns: int, monkeypatch: pytest.MonkeyPatch) -> Screen:
@@ -175,8 +184,7 @@ def test_the_bar_writes_over_nothing_that_is_said_meanwhile(monkeypatch: pytest.
     bar.told(STANDING)
     say("a row [was] edited")
     bar.end()
-    said = screen.getvalue().index("a row [was] edited\n")
-    assert "█" in screen.getvalue()[said:], "it is said above the bar, which is drawn anew below"
+    assert "\x1b[2Ka row [was] edited\n" in screen.getvalue(), "it stands on a line that was cleared for it"
 
 
 @pytest.mark.parametrize(("term", "plain"), [("dumb", False), ("", False), ("xterm", True)])
@@ -200,3 +208,13 @@ def test_the_rate_does_not_count_the_time_before_the_first_video() -> None:
         tally.changed(_job(State.RENDERED), _job(State.ARCHIVED))
         rate = tally.per_minute()
     assert rate == 60
+
+
+def test_two_rows_that_end_together_are_no_rate() -> None:
+    clock = Clock()
+    tally = Tally(dict.fromkeys(State, 0) | {State.PENDING: 14}, clock)
+    tally.per_minute()
+    for _ in range(2):
+        tally.changed(_job(State.RENDERED), _job(State.ARCHIVED))
+    clock.now = 0.5
+    assert tally.per_minute() == 12
