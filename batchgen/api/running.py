@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, Thread, main_thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -21,32 +21,6 @@ STOPPED = "stopped by the program"
 STOPPED_EXIT_CODE = 130  # as by Ctrl-C
 
 Work: TypeAlias = "Callable[[Watch, Stopping], Summary]"
-
-
-class Watch:
-    """The progress of a run, told in its thread and read in others."""
-
-    def __init__(self) -> None:
-        self.standing: Standing | None = None
-
-    def changed(self, before: Job, after: Job) -> None:
-        """Nothing: it is told."""
-
-    def told(self, standing: Standing) -> None:
-        """Keep it."""
-        self.standing = standing
-
-    def end(self) -> None:
-        """Nothing: what was told last stays."""
-
-    def news(self) -> Iterator[list[Standing]]:
-        """At each look, how it stands, or nothing where that has not changed since the last one."""
-        seen = ""
-        while True:
-            standing = self.standing
-            sentence = f"{standing}, {standing.waiting}" if standing else ""
-            yield [standing] if standing and sentence != seen else []
-            seen = sentence
 
 
 class Brake:
@@ -81,21 +55,56 @@ class Brake:
                 self._halt = None
 
 
+class Watch:
+    """The progress of a run, told in its thread and read in others."""
+
+    def __init__(self, brake: Brake) -> None:
+        self.standing: Standing | None = None
+        self._brake = brake
+
+    def changed(self, before: Job, after: Job) -> None:
+        """Nothing: it is told."""
+
+    def told(self, standing: Standing) -> None:
+        """Keep it."""
+        self.standing = standing
+        if not main_thread().is_alive():  # the program has ended, and Python starts no more threads to fetch in
+            self._brake.pull()
+
+    def end(self) -> None:
+        """Nothing: what was told last stays."""
+
+    def news(self) -> Iterator[list[Standing]]:
+        """At each look, how it stands, or nothing where that has not changed since the last one."""
+        seen = ""
+        while True:
+            standing = self.standing
+            sentence = f"{standing}, {standing.waiting}" if standing else ""
+            yield [standing] if standing and sentence != seen else []
+            seen = sentence
+
+
 class Run:
     """A run that goes on: watch it by iterating over it, wait for its :class:`Summary`, or stop it.
 
     ``for`` and ``async for`` give a :class:`Standing` twice a second at most, where what it says has changed, and
     raise what ended the run. As the context of ``with`` or ``async with``, a block that is left by an exception
     (Ctrl-C, a cancelled task) stops the run gently; a block that ends waits for it. Without either it goes on in the
-    background, and a program that ends waits for it.
+    background; a program that ends stops it gently.
     """
 
     def __init__(self, work: Work) -> None:
-        self._watch = Watch()
         self._brake = Brake()
-        thread = ThreadPoolExecutor(1, thread_name_prefix="batchgen")
-        self._future = thread.submit(work, self._watch, self._brake)
-        thread.shutdown(wait=False)
+        self._watch = Watch(self._brake)
+        self._future: Future[Summary] = Future()
+        self._future.set_running_or_notify_cancel()
+        Thread(target=self._go, args=(work,), name="batchgen").start()
+
+    def _go(self, work: Work) -> None:
+        try:
+            self._future.set_result(work(self._watch, self._brake))
+        except BaseException as error:
+            self._future.set_exception(error)
 
     @property
     def standing(self) -> Standing | None:

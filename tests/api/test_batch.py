@@ -109,6 +109,23 @@ async def test_ctrl_c_stops_a_program_gently(tmp_path: Path) -> None:
         assert status.pending > 0
 
 
+async def test_a_program_that_ends_stops_its_run_gently(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from batchgen import Batch; "
+        "run = Batch([{'prompt': str(n)} for n in range(4)], batch='b', base_url=sys.argv[1], first_poll=60).start()\n"
+        "while not (run.standing and run.standing.in_flight == 4): time.sleep(0.05)"
+    )
+    async with emulated() as emulator:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code, emulator.url), cwd=tmp_path, env=program.environment()
+        )
+        async with asyncio.timeout(50):
+            assert await process.wait() == 0
+        status = Batch(tmp_path / "b").status()
+        assert (status.in_flight, status.in_doubt, len(emulator.tasks)) == (4, 0, 4)
+        assert "stopped by the program" in (tmp_path / "b" / "run.log").read_text()
+
+
 async def test_a_run_that_is_stopped_before_it_begins_sends_nothing(tmp_path: Path) -> None:
     async with emulated() as emulator:
         run = at(emulator, rows(4), tmp_path / "b").start()
