@@ -240,7 +240,9 @@ def _translated(url: URL) -> Iterator[None]:
     try:
         yield
     except _NETWORK_ERRORS as error:
-        raise DownloadError(f"{_shown(url)}: {_reason(error)}") from None
+        reason = _reason(error)
+        unreachable = isinstance(error, aiohttp.ClientConnectorError | TimeoutError) and reason != _NOT_PUBLIC
+        raise DownloadError(f"{_shown(url)}: {reason}", unreachable=unreachable) from None
 
 
 def _reason(error: Exception) -> str:

@@ -102,7 +102,14 @@ class ArchiveError(BatchgenError):
 
 
 class DownloadError(BatchgenError):
-    """A video could not be fetched whole; another try may do."""
+    """A video could not be fetched whole; another try may do.
+
+    ``unreachable`` says that nobody answered: it may be the network that is gone, not the link.
+    """
+
+    def __init__(self, message: str, *, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.unreachable = unreachable
 
 
 class DeadLinkError(DownloadError):

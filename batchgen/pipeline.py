@@ -236,7 +236,9 @@ class Pipeline:
             return job
         if status.word in (TaskWord.MISSING, TaskWord.FAILED) and _is_past_life(job):
             raise DeadLinkError("the service no longer knows the task")
-        raise DownloadError(f"the service does not give the video's link now: {status.message or status.word.value}")
+        silent = status.word in (TaskWord.TROUBLE, TaskWord.BUSY)
+        why = status.message or status.word.value
+        raise DownloadError(f"the service does not give the video's link now: {why}", unreachable=silent)
 
     async def _fetch_part(self, job: Job, part: int, url: str) -> list[Video]:
         rows = self._ledger.missing_videos(job, part)
@@ -280,8 +282,12 @@ class Pipeline:
         return self._ledger.save(replace(job, state=State.EXPIRED))
 
     def _fetch_later(self, job: Job, error: Exception) -> Job:
-        job = replace(job, tries=job.tries + 1, fail_message=str(error))
-        self._ledger.save(job)
+        unreachable = isinstance(error, DownloadError) and error.unreachable
+        if unreachable and not job.urls:  # not even the service answers: the network is gone, and this was no try
+            job = self._ledger.save(replace(job, fail_message=str(error)))
+            return replace(job, wait=inf if self._account.is_lost else backoff(job.tries + 1))
+        urls = () if unreachable else job.urls  # is it this host, or the network? the next try asks the service first
+        job = self._ledger.save(replace(job, tries=job.tries + 1, urls=urls, fail_message=str(error)))
         return replace(job, wait=backoff(job.tries) if job.tries < FETCH_TRIES else inf)
 
 

@@ -29,7 +29,7 @@ from batchgen.errors import ArchiveError, BatchgenError, LedgerError, LimitReach
 from batchgen.folder import open_batch, with_memory
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger, money
-from batchgen.ledger.ledger import link_death
+from batchgen.ledger.ledger import LINK_LIFE_SECONDS, link_death
 from batchgen.model import Job, State
 from batchgen.pictures import Pictures, try_links
 from batchgen.pipeline import Pipeline
@@ -118,8 +118,7 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
         listener.say(f"{again} rows in doubt are submitted again; each may be paid for twice")
     if settings.retry_failed and (again := ledger.retry_failed()):
         listener.say(f"{again} rows that failed or expired are tried again")
-    if not settings.may_submit:
-        ledger.retry_expired()
+    ledger.retry_expired(since=time.time() - LINK_LIFE_SECONDS if settings.may_submit else 0.0)
     if settings.reuse and (offered := paid.offers(ledger, settings.batch, paid.index_path())):
         paid.take(ledger, offered)
         listener.say(f"{len(offered)} videos are taken from other batches, which paid for them")
@@ -162,7 +161,8 @@ async def _work(
     settings: Settings, ledger: Ledger, archive: Archive, listener: Listener, service: Service, desk: Desk
 ) -> Batch:
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(settings.downloads + 2))
+    threads = ThreadPoolExecutor(settings.downloads + 2)
+    loop.set_default_executor(threads)
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(service())
         assert settings.model
@@ -196,6 +196,9 @@ async def _work(
             await steering.beside(batch)
         with suppress(LedgerError):  # a full disk: the next run learns it anew
             ledger.remember({"account": account.memory(), "polling": polling.memory()})
+    if batch.is_halted:  # an upload that hangs is not waited for
+        threads.shutdown(wait=False, cancel_futures=True)
+        loop.set_default_executor(ThreadPoolExecutor(1))
     return batch
 
 

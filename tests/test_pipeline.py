@@ -16,7 +16,7 @@ from batchgen.errors import DownloadError
 from batchgen.ledger import Ledger, money, take_in
 from batchgen.ledger.intake import Naming
 from batchgen.model import Clip, Job, Request, Row, State
-from batchgen.pipeline import Pipeline
+from batchgen.pipeline import FETCH_TRIES, Pipeline
 from batchgen.service.polling import Polling
 from batchgen.service.wire import TaskStatus, TaskWord
 from batchgen.settings import Limits
@@ -33,10 +33,13 @@ class Host:
 
     def __init__(self) -> None:
         self.refuses: set[str] = set()
+        self.is_gone = False
         self.asked: list[str] = []
 
     async def fetch(self, url: str, file: BinaryIO) -> Clip:
         self.asked.append(url)
+        if self.is_gone:
+            raise DownloadError("no connection to the host", unreachable=True)
         if url in self.refuses:
             raise DownloadError("the host answered HTTP 500")
         file.seek(0)
@@ -46,9 +49,16 @@ class Host:
 
 
 class Service:
-    """The service: says of every task that it has ended."""
+    """The service: says of every task that it has ended, if it says anything."""
+
+    def __init__(self) -> None:
+        self.is_gone = False
+        self.asked = 0
 
     async def status(self, task_id: str) -> TaskStatus:
+        self.asked += 1
+        if self.is_gone:
+            return TaskStatus(TaskWord.TROUBLE, "no connection to the service could be made")
         return TaskStatus(TaskWord.SUCCESS, urls=LINKS, completed_at=1.0)
 
 
@@ -56,11 +66,11 @@ class Stage:
     """A batch of rows that share one task, which has given two videos."""
 
     def __init__(self, folder: Path, ledger: Ledger) -> None:
-        self.ledger, self.host = ledger, Host()
+        self.ledger, self.host, self.service = ledger, Host(), Service()
         self.archive = open_archive(str(folder / "videos"), tag="t", scratch=folder, home=folder)
         self.archive.probe()
         account = Account(10_000, 10)
-        service: Any = Service()
+        service: Any = self.service
         host: Any = self.host
         spending = Spending(ledger, Limits())
         self.pipeline = Pipeline(ledger, account, Polling(), service, host, self.archive, spending)
@@ -118,3 +128,25 @@ async def test_a_second_video_that_is_lost_is_fetched_again(stage: Stage, tmp_pa
     assert (await stage.pipeline.fetch(job)).state is State.ARCHIVED
     assert stage.videos() == [("videos/a.mp4", "videos/a_2.mp4")]
     assert (tmp_path / "videos" / "a_2.mp4").read_text() == LINKS[1]
+
+
+async def test_while_the_network_is_gone_no_try_of_a_download_is_counted(stage: Stage) -> None:
+    stage.take_in("a")
+    stage.host.is_gone = stage.service.is_gone = True
+    job = await stage.pipeline.fetch(stage.rendered())
+    for _ in range(FETCH_TRIES):  # few enough that the account does not pause
+        stage.pipeline._account._troubles = 0
+        job = await stage.pipeline.fetch(job)
+        assert (job.state, job.tries, job.wait < inf) == (State.RENDERED, 1, True)
+    stage.host.is_gone = stage.service.is_gone = False
+    assert (await stage.pipeline.fetch(job)).state is State.ARCHIVED
+
+
+async def test_a_host_that_is_gone_though_the_service_is_there_is_left_to_the_next_run(stage: Stage) -> None:
+    stage.take_in("a")
+    stage.host.is_gone = True
+    job = stage.rendered()
+    for _ in range(FETCH_TRIES):
+        job = await stage.pipeline.fetch(job)
+    assert (job.state, job.wait) == (State.RENDERED, inf)
+    assert stage.service.asked == FETCH_TRIES - 1

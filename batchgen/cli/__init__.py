@@ -11,6 +11,8 @@ from batchgen.cli import looking, nights, rehearsing, running, settling, startin
 from batchgen.cli.terminal import say, shown
 from batchgen.errors import BatchgenError, FaultError, ManifestError
 
+BROKEN_PIPE = 128 + 13
+
 
 def main() -> NoReturn:
     """The program: errors become a sentence on standard error and an exit code, never a traceback."""
@@ -25,10 +27,18 @@ def main() -> NoReturn:
         code = 130
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
+        code = BROKEN_PIPE
     except Exception as error:
         code = _tell(error)
-    sys.exit(code if isinstance(code, int) else 0)
+    _leave(code if isinstance(code, int) else 0)
+
+
+def _leave(code: int) -> NoReturn:
+    if code > 128 and code != BROKEN_PIPE:  # by a signal: an upload that hangs in its thread is not waited for
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _tell(error: Exception) -> int:

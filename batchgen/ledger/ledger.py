@@ -133,11 +133,16 @@ class Ledger:
             ).rowcount
         return failed + expired
 
-    def retry_expired(self) -> int:
-        """Let every expired job be fetched once more, and not paid for. Returns how many."""
+    def retry_expired(self, since: float = 0.0) -> int:
+        """Let every expired job be fetched once more, and not paid for; returns how many.
+
+        ``since``: of those whose task was completed since then (Unix seconds).
+        """
         with self.database.transaction():
             return self.database.execute(
-                "UPDATE job SET state = 'rendered', urls = NULL WHERE state = 'expired'"
+                "UPDATE job SET state = 'rendered', urls = NULL WHERE state = 'expired' "
+                "AND coalesce(completed_at, 0) >= ?",
+                (since,),
             ).rowcount
 
     # -- what is to be done

@@ -1,12 +1,15 @@
 """A batch archived in S3, on a real server."""
 
 import asyncio
-from collections.abc import Iterator
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 
 from tests.e2e.program import QUICK, batchgen, emulated, paid, prompts, results, run, start
 from tests.s3_server import S3Server, s3_server
@@ -84,3 +87,54 @@ async def test_kill_9_during_uploads_leaves_whole_objects_and_pays_for_nothing_t
             if row["status"] == "archived":
                 body = s3.client.get_object(Bucket="killed", Key=key_of(row["video"]))["Body"].read()
                 assert sha256(body).hexdigest() == row["sha256"]
+
+
+@asynccontextmanager
+async def store_that_hangs() -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A store that takes the probe, and of a video never says that it has it; with what tells that one came."""
+    kept: dict[str, bytes] = {}
+    came, over = asyncio.Event(), asyncio.Event()
+
+    async def put(request: web.Request) -> web.Response:
+        if request.path.endswith(".mp4"):
+            came.set()
+            await over.wait()
+            return web.Response(status=500)
+        taken = request.path in kept and "If-None-Match" in request.headers
+        kept.setdefault(request.path, await request.read())
+        return web.Response(status=412 if taken else 200)
+
+    async def get(request: web.Request) -> web.Response:
+        return web.Response(body=kept[request.path])
+
+    async def delete(_: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.add_routes([web.put("/{key:.*}", put), web.get("/{key:.*}", get), web.delete("/{key:.*}", delete)])
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", came
+    finally:
+        over.set()
+        await runner.cleanup()
+
+
+async def test_a_signal_ends_a_run_whose_store_hangs(tmp_path: Path) -> None:
+    async with emulated() as emulator, store_that_hangs() as (store, came):
+        keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+        process = await start(
+            *("run", prompts(tmp_path / "p.csv", 2), "--base-url", emulator.url, "--to", "s3://slow/x", *QUICK),
+            cwd=tmp_path,
+            **keys,
+            AWS_ENDPOINT_URL=store,
+        )
+        await came.wait()
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(45):  # the store would be waited for eight minutes
+            await process.communicate()
+        assert process.returncode == 128 + signal.SIGTERM
+        assert {row["status"] for row in results(tmp_path / "p.batch")} <= {"rendered", "in_flight"}
