@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from batchgen.deadline import Deadline, LastCall, read_deadline
 from batchgen.errors import LimitReachedError, UsageError
 from batchgen.model import Job
+from batchgen.service.polling import Polling
 from batchgen.stopping import until
 from tests.simulation import clock
 from tests.simulation.world import REQUEST
@@ -182,6 +183,21 @@ def test_slow_fetches_bring_the_last_call_forward() -> None:
         last_call.fetched(60.0)
     with pytest.raises(LimitReachedError):
         last_call.check(95.0, 0)
+
+
+def test_a_task_takes_what_the_document_says_until_enough_is_known_and_then_what_the_latest_took() -> None:
+    polling = Polling()
+    table = polling.durations(REQUEST)
+    assert polling.latest(REQUEST) == 90
+    for _ in range(5):
+        table.ended(0.0, 20.0, 20.0)
+    assert polling.latest(REQUEST) == 90
+    for _ in range(20):
+        table.ended(0.0, 20.0, 20.0)
+    assert polling.latest(REQUEST) == pytest.approx(20, rel=0.05)
+    for seconds in range(40, 140):
+        table.ended(0.0, float(seconds), float(seconds))
+    assert polling.latest(REQUEST) > 135
 
 
 def night(seconds: int, rows: int, generation: float, **settings: object) -> Stage:
