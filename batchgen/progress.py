@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -234,9 +235,11 @@ class Bar:
         lines = [_strip(standing, self._live.console.width - 1), Text(standing.sentence())]
         if standing.waiting:
             lines.append(Text(standing.waiting, style="yellow"))
-        self._live.start()
-        self._live.update(Group(*lines), refresh=True)
+        with suppress(OSError):  # the terminal is gone: the run goes on
+            self._live.start()
+            self._live.update(Group(*lines), refresh=True)
 
     def end(self) -> None:
         """Take the bar away."""
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()

@@ -31,8 +31,8 @@ def signals(batch: Batch, say: Callable[[str], None]) -> Iterator[None]:
         if came:
             os._exit(128 + number)
         came = True
-        say(f"{number.name}: stopping; what is in flight goes on at the service, and the next run takes it up")
         batch.halt(Stop(f"stopped by {number.name}", 128 + number))
+        say(f"{number.name}: stopping; what is in flight goes on at the service, and the next run takes it up")
 
     for number in before:
         loop.add_signal_handler(number, caught, number)

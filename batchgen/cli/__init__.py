@@ -2,13 +2,14 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import click
 
 from batchgen import __version__
 from batchgen.cli import looking, nights, rehearsing, running, settling, starting, steering
-from batchgen.cli.terminal import say, shown
+from batchgen.cli.terminal import hush, say, shown
 from batchgen.errors import BatchgenError, FaultError, ManifestError
 
 BROKEN_PIPE = 128 + 13
@@ -34,9 +35,13 @@ def main() -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    if code > 128 and code != BROKEN_PIPE:  # by a signal: an upload that hangs in its thread is not waited for
-        sys.stdout.flush()
+    try:
         sys.stderr.flush()
+    except OSError:
+        hush()
+    if code > 128 and code != BROKEN_PIPE:  # by a signal: an upload that hangs in its thread is not waited for
+        with suppress(OSError):
+            sys.stdout.flush()
         os._exit(code)
     sys.exit(code)
 

@@ -11,8 +11,16 @@ if TYPE_CHECKING:
 
 def say(text: str) -> None:
     """Say something to a person, on standard error: above the bar, where there is one (click would write over it)."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:
+        hush()
+
+
+def hush() -> None:
+    """Whoever read standard error is gone, or the terminal is: what is said from now on is lost, and ends no run."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def shown(text: str) -> str:
