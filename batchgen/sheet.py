@@ -76,10 +76,12 @@ def take_in_as_asked(
     """
     if settings.manifest is None:
         raise UsageError(f"{settings.batch} does not remember a manifest; use batchgen run MANIFEST")
-    if asked.manifest is None and ledger.fact("mended"):
+    if asked.manifest is None and asked.overrides is None and ledger.fact("mended"):
         say(f"the rows are continued as failures.csv has them; batchgen run {settings.manifest} reads the sheet")
         return Files(Path.cwd(), may_upload=False)
     if settings.manifest != STANDARD_INPUT and not settings.manifest.exists() and ledger.fact("manifest"):
+        if asked.overrides:
+            raise UsageError(f"the manifest {settings.manifest} is gone, so that --set cannot change what its rows say")
         warn(f"the manifest {settings.manifest} is gone; its rows are continued as they were")
         return Files(Path.cwd(), may_upload=False)
     if asked.manifest and asked.overrides is None and settings.overrides:

@@ -59,8 +59,8 @@ class Summary:
         folder = quote(str(self._folder))
         dies = f"; the first link dies {self.first_death}" if self.first_death else ""
         known = {
-            "failed": f"failed ({self._causes()}): {folder}/failures.csv has each one's reason; mend the rows in the "
-            "sheet and run it again, or pay for them as they are once more with --retry-failed",
+            "failed": f"failed ({self._causes()}): {folder}/failures.csv has each one's reason; mend the rows there "
+            "and run that file, or in the sheet; or pay for them as they are once more with --retry-failed",
             "expired": "expired: made and paid for, but the link died before the video was here; "
             "--retry-failed pays for it once more",
             "in_doubt": "in doubt: the service's answer was lost, so it may have been paid for, and is held; "

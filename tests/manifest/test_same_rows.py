@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from batchgen.manifest import format_of
+from batchgen.manifest.standard_input import spooled
 from tests.manifest.reading import Read, read_file
 from tests.manifest.same_rows import HEADER, ROWS, WRITERS
 
@@ -40,6 +42,15 @@ def test_the_same_rows_give_the_same_jobs_in_every_format(tmp_path: Path, name: 
     expected = jobs(read_file(tmp_path / "plain.csv"))
     assert len(expected) == len(ROWS) + 2  # of the seeds, two rows become two
     assert jobs(read_file(tmp_path / name)) == expected
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_same_rows_through_a_pipe_give_the_same_jobs(tmp_path: Path, name: str) -> None:
+    WRITERS["rows.csv"](tmp_path / "plain.csv", list(ROWS))
+    WRITERS[name](tmp_path / name, list(ROWS))
+    (tmp_path / "batch").mkdir()
+    with (tmp_path / name).open("rb") as stream, spooled(stream, tmp_path / "batch", format_of(Path(name))) as path:
+        assert jobs(read_file(path)) == jobs(read_file(tmp_path / "plain.csv"))
 
 
 @pytest.mark.parametrize("name", ["same.xlsx", "same.ods"])
