@@ -67,6 +67,16 @@ async def test_what_was_set_is_remembered_said_and_ended(tmp_path: Path) -> None
         assert [task.input["resolution"] for task in emulator.tasks][2:] == ["1080p"] * 2
 
 
+async def test_what_is_set_of_a_manifest_that_is_gone_is_refused(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 2)
+    async with emulated() as emulator:
+        await run(emulator, manifest, "--limit", "1")
+        manifest.unlink()
+        refused = await resume(emulator, tmp_path / "p.batch", "--set", "resolution=720p")
+        assert (refused.code, "--set" in refused.err, len(emulator.tasks)) == (2, True, 1)
+        assert (await resume(emulator, tmp_path / "p.batch")).summary["archived"] == 2
+
+
 async def test_a_sheet_through_a_pipe_is_kept_for_later_runs(tmp_path: Path) -> None:
     batch, lines = tmp_path / "night", b'{"id": "a", "prompt": "a"}\n{"id": "b", "prompt": "b"}\n'
     async with emulated() as emulator:
