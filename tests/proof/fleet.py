@@ -85,6 +85,7 @@ class Berth:
     ) -> Went:
         """Run ``batchgen ARGV`` to its end, to a point, or until ``kill_at`` has come to pass."""
         said = cwd / f".said-{id(self)}"
+        said.write_bytes(b"")  # a kill may come before the child has opened it
         environment = {"PATH": os.environ["PATH"], "HOME": str(cwd / "home"), "APIXO_API_KEY": KEY, "TZ": "UTC"}
         order = {
             "argv": [str(word) for word in argv],
