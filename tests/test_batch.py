@@ -149,3 +149,20 @@ def test_submits_are_not_starved_by_polls_nor_polls_by_submits() -> None:
     assert stage.batch.submitted == 3000
     assert stage.service.seen.status_calls >= 3000
     assert not stage.service.seen.refused
+
+
+@pytest.mark.parametrize("state", ["submitting", "in_flight", "rendered"])
+def test_a_mistake_of_ours_in_one_job_leaves_the_others_alone(state: str) -> None:
+    def err(stage: Stage) -> None:
+        step = stage.pipeline.step
+
+        async def stumble(job: Job) -> Job:
+            if job.key == 7 and job.state.value == state:
+                raise RuntimeError("nobody foresaw this")
+            return await step(job)
+
+        stage.pipeline.step = stumble  # type: ignore[method-assign]
+
+    stage = play(25, (0.0, err), seconds=60.0)
+    assert stage.service.seen.posts == (24 if state == "submitting" else 25)
+    assert stage.batch.stopped is None

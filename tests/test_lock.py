@@ -1,6 +1,8 @@
 """One run a batch, whatever happens to the file that stands for it."""
 
 import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,31 @@ def test_a_folder_that_cannot_be_written_is_bad_usage(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be written: Not a directory"):
         Lock(tmp_path / "file" / ".lock").__enter__()
+
+
+def locker(path: Path) -> tuple[int, int]:
+    """A process that takes the lock and keeps it; what it comes to is read from the pipe, H or B."""
+    ear, mouth = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            Lock(path).__enter__()
+            os.write(mouth, b"H")
+            time.sleep(60)
+        except BatchBusyError:
+            os.write(mouth, b"B")
+        finally:
+            os._exit(0)
+    os.close(mouth)
+    return child, ear
+
+
+def test_of_two_that_start_at_once_one_has_it_and_a_kill_frees_it(tmp_path: Path) -> None:
+    for _ in range(10):
+        both = [locker(tmp_path / ".lock") for _ in range(2)]
+        words = sorted(os.read(ear, 1) for _, ear in both)
+        for child, ear in both:
+            os.close(ear)
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        assert words == [b"B", b"H"]
