@@ -17,7 +17,15 @@ from math import inf
 from typing import Any
 
 from batchgen.account import SILENCE_LIMIT_SECONDS, Account
-from batchgen.errors import AccountError, ArchiveError, BatchgenError, LedgerError, LimitReachedError
+from batchgen.errors import (
+    AccountError,
+    ArchiveError,
+    BatchBusyError,
+    BatchgenError,
+    LedgerError,
+    LimitReachedError,
+    ReplicaError,
+)
 from batchgen.ledger import Ledger
 from batchgen.model import Job, State
 from batchgen.pipeline import Pipeline
@@ -400,8 +408,11 @@ class Batch:
         after = replace(job, wait=inf)
         try:
             after = await self._pipeline.step(job)
-        except AccountError as error:
+        except (AccountError, ReplicaError) as error:
             self.stop(Stop(str(error), error.exit_code))
+            after = self._after_refusal(job)
+        except BatchBusyError as error:  # another run has taken the batch over
+            self.halt(Stop(str(error), error.exit_code))
             after = self._after_refusal(job)
         except ArchiveError as error:
             self._archive_full = True

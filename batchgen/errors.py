@@ -7,6 +7,7 @@ BatchgenError
 ├── LimitReachedError     4   a limit of the user's own is reached; nothing more is submitted
 ├── BatchBusyError       75   another run holds this batch
 ├── LedgerError           2   the ledger cannot be used as it stands
+├── ReplicaError          1   the ledger's copy in S3 cannot be written or read now
 ├── FaultError            1   what nobody foresaw: a mistake of ours, or a machine that gives out
 ├── ArchiveError          1   the destination cannot take or give a file
 └── DownloadError         1   a video could not be fetched; another try may do
@@ -63,6 +64,10 @@ class LedgerError(BatchgenError):
     """The ledger is of another service, of an unknown form, damaged, or gone."""
 
     exit_code = 2
+
+
+class ReplicaError(BatchgenError):
+    """The ledger's copy in S3 cannot be written or read now."""
 
 
 class FaultError(BatchgenError):

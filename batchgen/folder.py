@@ -13,6 +13,7 @@ from batchgen.journal import journal
 from batchgen.ledger import Ledger
 from batchgen.lock import Lock
 from batchgen.manifest.standard_input import STEM
+from batchgen.replica import Replica, address_in, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings
 
 LEDGER = "ledger.sqlite"
@@ -20,24 +21,43 @@ _OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".lock", ".ballast", ".contro
 
 
 @contextmanager
-def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[Ledger]:
-    """The batch's ledger, held by this process alone and logged beside.
+def hold(folder: Path, ledger_to: str | None = None) -> Iterator[tuple[Ledger, Replica]]:
+    """The ledger in a batch's folder, with its copy in ``ledger_to``, or where it has one; held by this process alone.
+
+    Raises :class:`BatchBusyError` while another holds it, :class:`LedgerError` for results without a ledger.
+    """
+    with Lock(folder / ".lock"), _open(folder, ledger_to) as (ledger, replica):
+        yield ledger, replica
+
+
+@contextmanager
+def _open(folder: Path, ledger_to: str | None) -> Iterator[tuple[Ledger, Replica]]:
+    path = folder / LEDGER
+    with open_replica(ledger_to or address_in(path), path) as replica:
+        _refuse_results_without_ledger(folder)
+        with Ledger.open(path) as ledger:
+            yield ledger, replica
+
+
+@contextmanager
+def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[Ledger, Replica]]:
+    """The batch's ledger and its copy, held by this process alone and logged beside.
 
     Raises :class:`BatchBusyError` while another run holds it, :class:`LedgerError` for results without a ledger and
     for a ledger of another service. A folder that was made for a manifest that is refused is taken away again.
     """
     folder = settings.batch
-    if not (folder / LEDGER).exists():
+    if settings.ledger_to is None:
         _refuse_results_without_ledger(folder)
-    made = _make(folder)
+    made = make(folder)
     with Lock(folder / ".lock"):
         discard = False
         try:
-            with Ledger.open(folder / LEDGER) as ledger:
+            with _open(folder, settings.ledger_to) as (ledger, replica):
                 _check_service(ledger, settings)
                 try:
                     with journal(folder / "run.log", settings.key, verbose=verbose):
-                        yield ledger
+                        yield ledger, replica
                 except UsageError:
                     discard = made and ledger.fact("manifest") is None
                     raise
@@ -59,7 +79,8 @@ def require(folder: Path) -> None:
         raise UsageError(f"{folder} is no batch: it has no {LEDGER}; name the folder that batchgen run made")
 
 
-def _make(folder: Path) -> bool:
+def make(folder: Path) -> bool:
+    """Make the batch's folder; False if it is there."""
     try:
         folder.mkdir(mode=0o700)
     except OSError as error:
@@ -73,6 +94,8 @@ def _make(folder: Path) -> bool:
 
 def _refuse_results_without_ledger(folder: Path) -> None:
     videos = folder / "videos"
+    if (folder / LEDGER).exists():
+        return
     if (folder / "results.csv").exists() or (videos.is_dir() and any(videos.iterdir())):
         raise LedgerError(
             f"{folder} holds results but no {LEDGER}: without it every video would be paid for again; "

@@ -4,7 +4,8 @@
     in_flight  -- poll ----> rendered, failed, or in_flight still
     rendered   -- fetch ---> archived, expired, or rendered still
 
-A job goes from pending to submitting by the ledger's ``intend``, which is on the disk before the POST leaves.
+A job goes from pending to submitting by the ledger's ``intend``, which is on the disk before the POST leaves, and in
+the ledger's copy where there is one.
 
 A step tries once. It returns the job as the ledger now has it, with the seconds to ``wait`` before the next; ``inf``
 leaves it to the next run. It raises only what concerns the whole batch.
@@ -44,6 +45,10 @@ REFUSED_POLLS = 3
 log = logging.getLogger("batchgen")
 
 
+async def _nothing_more() -> None:
+    """Where the ledger is on the disk alone, its commit is all that a POST waits for."""
+
+
 class Pipeline:
     """The steps of a job and the rooms they call."""
 
@@ -59,12 +64,14 @@ class Pipeline:
         callback_url: str | None = None,
         last_call: LastCall | None = None,
         whole: Callable[[Request], Request] = lambda request: request,
+        durable: Callable[[], Awaitable[None]] = _nothing_more,
     ) -> None:
         self._ledger = ledger
         self._spending = spending
         self._callback_url = callback_url
         self._last_call = last_call
         self._whole = whole  # with links in the place of pictures
+        self._durable = durable  # waits until what the ledger holds is wherever it is kept
         self._account = account
         self._polling = polling
         self._client = client
@@ -106,7 +113,12 @@ class Pipeline:
     # -- submitting
 
     async def submit(self, job: Job) -> Job:
-        """Ask for the task."""
+        """Ask for the task, once its intent is wherever the ledger is kept."""
+        try:
+            await self._durable()
+        except BaseException:  # the POST never left
+            self._withdraw(job)
+            raise
         address = callback_address(self._callback_url, job.token) if self._callback_url and job.token else None
         outcome = await self._client.submit(job.request, address)
         tell(self._account, outcome.verdict, outcome.retry_after)
@@ -126,11 +138,14 @@ class Pipeline:
                 )
                 self._spending.give_back(job.request)
                 return self._ledger.settle(failed, outcome.verdict.value, outcome.message, paid=False)
-        self._spending.give_back(job.request)
-        job = self._ledger.withdraw(job)
+        job = self._withdraw(job)
         if outcome.verdict in (Verdict.ACCOUNT, Verdict.MISDIRECTED):
             raise AccountError(_refusal(outcome))
         return job
+
+    def _withdraw(self, job: Job) -> Job:
+        self._spending.give_back(job.request)
+        return self._ledger.withdraw(job)
 
     def _accepted(self, job: Job, outcome: Submitted) -> Job:
         job = replace(

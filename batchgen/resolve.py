@@ -2,22 +2,23 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from batchgen.errors import AccountError, UsageError
-from batchgen.folder import LEDGER
+from batchgen.folder import hold, make
 from batchgen.ledger import Ledger, doubt
 from batchgen.ledger.doubt import Doubt
-from batchgen.lock import Lock
 from batchgen.run import Service
 from batchgen.service import Client, TaskStatus, TaskWord
 from batchgen.settings import Settings
 from batchgen.verify import Verified, forget, read_again, set_aside
 
 
-def verify_batch(batch: Path, *, forget_damaged: bool) -> Verified:
+def verify_batch(batch: Path, ledger_to: str | None, *, forget_damaged: bool) -> Verified:
     """Read every archived video again; those that are damaged may be forgotten, so that a run fetches them."""
-    with Lock(batch / ".lock"), Ledger.open(batch / LEDGER) as ledger:
+    with _changing(batch, ledger_to) as ledger:
         found = read_again(batch, ledger)
         if forget_damaged and found.damaged:
             set_aside(batch, found.damaged)
@@ -25,12 +26,12 @@ def verify_batch(batch: Path, *, forget_damaged: bool) -> Verified:
         return found
 
 
-def settle(batch: Path, identity: str | None, action: str | None) -> list[str]:
+def settle(batch: Path, ledger_to: str | None, identity: str | None, action: str | None) -> list[str]:
     """Resubmit or abandon rows in doubt, or (``action`` None) show them. Returns sentences for a person.
 
     To repeat it does no harm: a row that is no longer in doubt is left as it is.
     """
-    with Lock(batch / ".lock"), Ledger.open(batch / LEDGER) as ledger:
+    with _changing(batch, ledger_to) as ledger:
         ledger.recover()
         found = _doubts(ledger, identity)
         if not found:
@@ -49,7 +50,7 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
 
     Raises :class:`UsageError` for a task that the service does not know, or that another row has.
     """
-    with Lock(settings.batch / ".lock"), Ledger.open(settings.batch / LEDGER) as ledger:
+    with _changing(settings.batch, settings.ledger_to) as ledger:
         ledger.recover()
         owner = doubt.owner(ledger, task_id)
         if owner == identity:
@@ -66,6 +67,16 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
             raise UsageError(f"the service does not know the task {task_id} ({status.message}); nothing was changed")
         doubt.attach(ledger, found[0].job, task_id)
         return [f"{identity}: its task is {task_id}; the next run fetches the video"]
+
+
+@contextmanager
+def _changing(batch: Path, ledger_to: str | None) -> Iterator[Ledger]:
+    """The batch's ledger; what is changed in it is in its copy too, where it has one, when this is left."""
+    if ledger_to is not None:
+        make(batch)
+    with hold(batch, ledger_to) as (ledger, replica):
+        yield ledger
+        replica.checkpoint(ledger)
 
 
 async def _ask(settings: Settings, ledger: Ledger, task_id: str, service: Service) -> TaskStatus:

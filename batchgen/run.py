@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from batchgen import paid
+from batchgen import paid, replication
 from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.batch import Batch, Stop
@@ -34,6 +34,7 @@ from batchgen.model import Job, State
 from batchgen.pictures import Pictures, try_links
 from batchgen.pipeline import Pipeline
 from batchgen.progress import Progress, Tally
+from batchgen.replica import Replica
 from batchgen.report import failures, results
 from batchgen.room import Room
 from batchgen.service import Client
@@ -75,12 +76,14 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
     Raises :class:`UsageError`, :class:`LedgerError` or :class:`BatchBusyError` before anything is sent.
     """
     started = time.monotonic()
-    with open_batch(settings, verbose=listener.verbose) as ledger:
+    with open_batch(settings, verbose=listener.verbose) as (ledger, replica):
         asked, settings = settings, with_memory(settings, ledger)
         files = take_in_as_asked(asked, settings, ledger, listener.say, listener.warn or listener.say)
         _begin(settings, ledger, listener)
-        batch = _run_work(settings, ledger, listener, service, files) if ledger.has_work() else None
+        replication.tell(replica, settings, listener.say)
+        batch = _run_work(settings, ledger, replica, listener, service, files) if ledger.has_work() else None
         problem = _write_all(ledger, settings)
+        problem = replication.copy_last(replica, ledger) or problem
         if not settings.rehearsal:
             paid.record(ledger, settings.batch, paid.index_path())
         summary = _summary(settings, ledger, batch, problem, time.monotonic() - started)
@@ -89,15 +92,18 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         return summary
 
 
-def _run_work(settings: Settings, ledger: Ledger, listener: Listener, service: Service, files: Files) -> Batch:
+def _run_work(
+    settings: Settings, ledger: Ledger, replica: Replica, listener: Listener, service: Service, files: Files
+) -> Batch:
     archive = open_settings_archive(settings, ledger)
     _prove(archive)
     if settings.may_submit:
         Pictures(settings.images_to).provide(ledger, files, listener.say)
+    replication.copy_first(replica, ledger)
     _set_space_aside(ledger, settings.batch)
     desk = Desk(settings.batch)
     try:
-        return asyncio.run(_work(settings, ledger, archive, listener, service, desk))
+        return asyncio.run(_work(settings, ledger, replica, archive, listener, service, desk))
     finally:
         listener.progress.end()
         desk.close()
@@ -158,7 +164,13 @@ def _set_space_aside(ledger: Ledger, folder: Path) -> None:
 
 
 async def _work(
-    settings: Settings, ledger: Ledger, archive: Archive, listener: Listener, service: Service, desk: Desk
+    settings: Settings,
+    ledger: Ledger,
+    replica: Replica,
+    archive: Archive,
+    listener: Listener,
+    service: Service,
+    desk: Desk,
 ) -> Batch:
     loop = asyncio.get_running_loop()
     threads = ThreadPoolExecutor(settings.downloads + 2)
@@ -176,6 +188,7 @@ async def _work(
             *(ledger, account, polling, client, downloader, archive, spending, settings.callback_url),
             last_call=last_call(settings),
             whole=Pictures(settings.images_to).whole,
+            durable=replica.durable,
         )
         steering = Steering(desk, account, polling, Tally(ledger.counts(selected=True)), listener.progress)
         batch = Batch(
@@ -188,6 +201,7 @@ async def _work(
             may_submit=settings.may_submit,
             callbacks=settings.callback_url is not None,
         )
+        await stack.enter_async_context(replica.shipping(ledger, replication.halting(batch)))
         if settings.callback_listen:
             await stack.enter_async_context(_callbacks(settings, ledger, account, client, batch))
         if settings.may_submit and has_time(ledger, pipeline, batch, listener.say):

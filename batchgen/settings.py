@@ -61,6 +61,7 @@ class Settings:
     rehearsal: bool = False  # nobody will look at it, and nothing of it is paid
     xlsx: bool = False  # write results.xlsx too
     destination: str | None = None
+    ledger_to: str | None = None  # s3://bucket/prefix of the ledger's copy
     name: str | None = None
     rate: int = 10000  # requests a minute
     concurrency: int = 1000  # tasks in flight

@@ -19,6 +19,7 @@ ROOMS = {
     "download": {"mp4", "addresses"},
     "s3": set(),
     "archive": {"s3"},
+    "replica": {"ledger", "s3"},
     "naming": set(),
     "mp4": set(),
     "addresses": set(),

@@ -66,8 +66,8 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
     """
     from batchgen.resolve import verify_batch
 
-    require(batch)
-    found = verify_batch(batch, forget_damaged=repair)
+    require(batch, flags["ledger_to"])
+    found = verify_batch(batch, flags["ledger_to"], forget_damaged=repair)
     for damage in found.damaged:
         say(shown(f"{damage.place}: {damage.what} (row {damage.id})"))
     if repair and found.damaged:

@@ -74,6 +74,9 @@ PRICE = click.option(
 )
 XLSX = click.option("--xlsx", is_flag=True, help="Write results.xlsx too, with links and posters.")
 PLAIN = click.option("--plain", is_flag=True, help="Show progress in lines, as for a screen reader.")
+LEDGER_TO = click.option(
+    "--ledger-to", metavar="DEST", help="Keep the ledger in s3://bucket/prefix too, for a disk that does not last."
+)
 LIMITS = (
     click.option("--rate", type=COUNT, default=10000, show_default=True, metavar="N", help="Requests a minute."),
     click.option("--concurrency", type=COUNT, default=1000, show_default=True, metavar="N", help="Tasks in flight."),
@@ -104,6 +107,7 @@ FETCH = (
         help=f"Wait between questions after that.  [default: {DEFAULT_POLL_EVERY_SECONDS:.0f}]",
     ),
     *SERVICE,
+    LEDGER_TO,
     click.option("--json", "as_json", is_flag=True, help="Print the summary as one line of JSON."),
     click.option("--quiet", is_flag=True, help="Print only what needs a person."),
     PLAIN,

@@ -43,7 +43,7 @@ def resume(batch: Path, **flags: Any) -> None:
 
     Example: batchgen resume prompts.batch
     """
-    require(batch)
+    require(batch, flags["ledger_to"])
     run_batch(batch, None, **flags)
 
 
@@ -55,7 +55,7 @@ def rescue(batch: Path, **flags: Any) -> None:
 
     Example: batchgen rescue prompts.batch
     """
-    require(batch)
+    require(batch, flags["ledger_to"])
     run_batch(batch, None, may_submit=False, **flags)
 
 

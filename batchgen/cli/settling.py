@@ -18,7 +18,7 @@ from batchgen.errors import UsageError
 @click.option("--attach", metavar="TASKID", help="The row's task is this one: fetch it.")
 @click.option("--resubmit", is_flag=True, help="Ask for it again; it may be paid for twice.")
 @click.option("--abandon", is_flag=True, help="Give the row up.")
-@options.apply(options.SERVICE)
+@options.apply((*options.SERVICE, options.LEDGER_TO))
 def resolve(batch: Path, identity: str | None, attach: str | None, resubmit: bool, abandon: bool, **flags: Any) -> None:
     """Show the rows of BATCH that are in doubt, or settle them: --attach, --resubmit or --abandon.
 
@@ -26,7 +26,8 @@ def resolve(batch: Path, identity: str | None, attach: str | None, resubmit: boo
     """
     from batchgen import resolve as rooms
 
-    require(batch)
+    ledger_to = flags["ledger_to"]
+    require(batch, ledger_to)
     if sum((attach is not None, resubmit, abandon)) > 1:
         raise UsageError("--attach, --resubmit and --abandon exclude each other; choose one")
     if attach is not None:
@@ -35,5 +36,5 @@ def resolve(batch: Path, identity: str | None, attach: str | None, resubmit: boo
         settings = options.to_settings(batch, None, **flags)
         said = rooms.attach(settings, identity, attach, service_of(settings))
     else:
-        said = rooms.settle(batch, identity, "resubmit" if resubmit else "abandon" if abandon else None)
+        said = rooms.settle(batch, ledger_to, identity, "resubmit" if resubmit else "abandon" if abandon else None)
     click.echo(shown("\n".join(said)))

@@ -47,8 +47,9 @@ def progress(*, quiet: bool = False, plain: bool = False) -> "Progress":
     return Bar() if can_redraw and not plain else Lines(lambda text: say(shown(text)))
 
 
-def require(batch: Path) -> None:
-    """Refuse a folder that is no batch."""
+def require(batch: Path, ledger_to: str | None = None) -> None:
+    """Refuse a folder that is no batch, and cannot become one from the ledger's copy."""
     from batchgen.folder import require
 
-    require(batch)
+    if ledger_to is None:
+        require(batch)

@@ -171,6 +171,11 @@ class Database:
         self._connection.backup(other._connection)
         return other
 
+    def snapshot(self) -> "Snapshot":
+        """The file as it is at this moment, whatever is written after."""
+        assert self.path
+        return Snapshot(self.path)
+
     def close(self) -> None:
         """Close the file, its journal folded in."""
         self._connection.close()
@@ -185,6 +190,32 @@ class Database:
 def _connect(path: Path | None, *, read_only: bool = False) -> sqlite3.Connection:
     name = f"{path.absolute().as_uri()}?mode=ro" if path and read_only else str(path or "")
     return sqlite3.connect(name, isolation_level=None, timeout=30, uri=read_only)
+
+
+class Snapshot:
+    """A moment of a ledger's file, held until it is saved or closed; any one thread may do so."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("BEGIN")
+        self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # with a read the moment is held
+
+    def save(self, path: Path) -> None:
+        """Copy it to ``path``. Raises :class:`LedgerError`."""
+        try:
+            copy = sqlite3.connect(path)
+            try:
+                self._connection.backup(copy)
+            finally:
+                copy.close()
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger cannot be copied to {path}: {error}") from None
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._connection.close()
 
 
 def _has_room(folder: Path) -> bool:

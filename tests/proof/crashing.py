@@ -18,8 +18,15 @@ from tests.proof.points import Point, Points, watch
 def main() -> None:
     """Serve until standard input ends."""
     import batchgen.cli
+    import batchgen.replica.log
+    import batchgen.replica.replica
+    import batchgen.report.page
     import batchgen.resolve
-    import batchgen.run  # noqa: F401 - loaded before the forks
+    import batchgen.run
+
+    # A holder of the ledger's copy is taken for dead sooner here; the store's times are whole seconds.
+    batchgen.replica.log.HEARTBEAT_SECONDS = 0.5
+    batchgen.replica.log.TAKEOVER_SECONDS = 3.0
 
     gc.freeze()
     for line in sys.stdin:

@@ -63,6 +63,11 @@ class Berth:
         self._process.stdin.close()
         await self._process.wait()
 
+    def signal(self, number: int) -> None:
+        """Send a signal to what runs here."""
+        assert self._pid is not None
+        os.kill(self._pid, number)
+
     def kill(self) -> None:
         """kill -9 what runs here."""
         if self._pid is not None:
@@ -82,11 +87,13 @@ class Berth:
         deadly: Point | None = None,
         log: Path | None = None,
         kill_at: Coroutine[Any, Any, None] | None = None,
+        env: dict[str, str] | None = None,
     ) -> Went:
         """Run ``batchgen ARGV`` to its end, to a point, or until ``kill_at`` has come to pass."""
         said = cwd / f".said-{id(self)}"
         said.write_bytes(b"")  # a kill may come before the child has opened it
         environment = {"PATH": os.environ["PATH"], "HOME": str(cwd / "home"), "APIXO_API_KEY": KEY, "TZ": "UTC"}
+        environment |= env or {}
         order = {
             "argv": [str(word) for word in argv],
             "cwd": str(cwd),

@@ -1,0 +1,239 @@
+"""The ledger's copy as a run has it: claimed, restored, kept up to date, let go."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from batchgen.errors import BatchgenError, LedgerError, ReplicaError, UsageError
+from batchgen.ledger import Ledger
+from batchgen.ledger.changes import Changed, Changes
+from batchgen.ledger.database import Snapshot
+from batchgen.replica import FACT, copies
+from batchgen.replica.log import Log, Slot
+from batchgen.replica.restore import Local, Start, restore
+from batchgen.replica.store import Store
+from batchgen.replica.writer import Writer
+
+LATEST_SECONDS = 1.0  # by which an answer is in the store, if the store is well
+OUTAGE_SECONDS = 300.0  # for which a submit waits for the store
+LAST_SECONDS = 30.0  # for which the end of a run does
+CHECKPOINT_ENTRIES = 1000
+CHECKPOINT_SECONDS = 900.0
+CHECKPOINT_SHARE = 20.0  # times as long as a copy takes, there is none
+
+log = logging.getLogger("batchgen")
+
+
+class StoreReplica:
+    """The copy in a store, held by this run; see :class:`batchgen.replica.Replica`.
+
+    ``path`` is the ledger's; its folder is locked for this run.
+    """
+
+    def __init__(self, store: Store, path: Path) -> None:
+        self.said: str | None = None  # what a person should know of how the ledger was found
+        self._store = store
+        self._path = path
+        self._local = Local.read(path)
+        self._log = Log(store, is_dead=self._is_our_own)
+        self._writer = Writer(self._log)
+        self._term = 0
+        self._sequence = 0
+        self._changes: Changes | None = None
+        self._unheard: list[Changed] = []  # taken, and not known to be in the store
+        self._entries = 0  # since the last copy
+        self._copied_at = 0.0
+        self._rest_until = 0.0
+        self._wake = asyncio.Event()
+        self._next: asyncio.Future[None]  # done when the next changes are in the store
+        self._uploads: set[asyncio.Task[None]] = set()
+        self._ended: BatchgenError | None = None
+
+    def __str__(self) -> str:
+        return str(self._store)
+
+    # -- the beginning and the end
+
+    def begin(self) -> None:
+        """Claim and restore."""
+        try:
+            slots = self._log.claim()
+            self._term = slots[-1].term + 1
+            self._writer.start()
+            try:
+                found = self._restore(slots)
+            except BaseException:
+                self.end()
+                raise
+        except ReplicaError as error:
+            raise UsageError(f"{error}. Nothing was sent") from None
+        self._sequence, self.said = found.sequence, found.said
+
+    def _restore(self, slots: list[Slot]) -> Start:
+        try:
+            return restore(self._log, self._store, self._path, self._local, slots)
+        except LedgerError:
+            self._writer.put_now(LAST_SECONDS)  # unless another run has the log by now, and clears it
+            raise
+
+    def end(self) -> None:
+        """Let the next run have it at once."""
+        with suppress(BatchgenError):  # it will be taken over, a little later
+            self._writer.put_now(LAST_SECONDS if self._writer.trouble is None else 0, released=True)
+        self._writer.stop()
+
+    def _is_our_own(self, term: int) -> bool:
+        """Whether the holder of a term worked in this folder, which is locked: then it is gone."""
+        return self._local is not None and self._local.to == str(self) and self._local.position.term == term
+
+    # -- keeping it up to date
+
+    def checkpoint(self, ledger: Ledger) -> None:
+        """Write an entry, then a copy of the very moment."""
+        if self._changes is None:
+            facts: dict[str, Any] = {"sequence": self._mark(ledger), "base": True}
+            self._changes = Changes(ledger.database)
+        else:
+            facts = self._take(ledger)
+        snapshot = ledger.database.snapshot()
+        try:
+            slot = self._writer.put_now(LAST_SECONDS, **facts)
+        except BaseException:
+            snapshot.close()
+            raise
+        self._unheard.clear()
+        self._upload(snapshot, slot)
+
+    def paid_here_alone(self) -> list[tuple[int, str]]:
+        """The tasks, each with its job, that the store was not told of."""
+        rows = [
+            dict(zip(facts["columns"], row, strict=True))
+            for changed in self._unheard
+            for name, facts in changed.items()
+            for row in facts["rows"]
+            if name == "attempt"
+        ]
+        return [(row["job"], row["task_id"]) for row in rows if row["task_id"]]
+
+    def _mark(self, ledger: Ledger) -> int:
+        """The ledger remembers that its changes are taken once more."""
+        self._sequence += 1
+        ledger.remember({FACT: json.dumps({"to": str(self), "term": self._term, "sequence": self._sequence})})
+        return self._sequence
+
+    def _take(self, ledger: Ledger) -> dict[str, Any]:
+        """The changes since the last time, as facts of an entry."""
+        assert self._changes
+        sequence = self._mark(ledger)
+        self._unheard.append(self._changes.take())
+        return {"sequence": sequence, "changes": self._unheard[-1]}
+
+    def _upload(self, snapshot: Snapshot, slot: Slot) -> None:
+        began = time.monotonic()
+        copies.upload(self._store, self._path.parent, snapshot, slot)
+        self._entries = 0
+        self._copied_at = time.monotonic()
+        self._rest_until = self._copied_at + CHECKPOINT_SHARE * (self._copied_at - began)
+        try:
+            copies.clear(self._store, self._log)
+        except ReplicaError as error:
+            log.warning("what the ledger's copy no longer needs was not removed", extra={"reason": str(error)})
+
+    # -- while the run's loop runs
+
+    @asynccontextmanager
+    async def shipping(self, ledger: Ledger, ended: Callable[[BatchgenError], None]) -> AsyncIterator[None]:
+        """Write an entry whenever something has changed, one at a time."""
+        self._next = asyncio.get_running_loop().create_future()
+        shipping = asyncio.create_task(self._ship(ledger, ended))
+        try:
+            yield
+            if self._writer.trouble is None:  # else the end of the run has another try
+                with suppress(BatchgenError):
+                    await self.durable()
+        finally:
+            shipping.cancel()
+            await asyncio.gather(shipping, *self._uploads, return_exceptions=True)
+
+    async def durable(self) -> None:
+        """Wait for the next entry, which takes along all that the ledger holds now."""
+        if self._ended:
+            raise self._ended
+        self._wake.set()
+        try:
+            async with asyncio.timeout(OUTAGE_SECONDS):
+                await asyncio.shield(self._next)
+        except TimeoutError:
+            reason = self._writer.trouble or f"{self} does not answer"
+            raise ReplicaError(f"the ledger's copy could not be written for {OUTAGE_SECONDS:.0f} s: {reason}") from None
+
+    async def _ship(self, ledger: Ledger, ended: Callable[[BatchgenError], None]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LATEST_SECONDS):
+                        await self._wake.wait()
+                self._wake.clear()
+                waiting, self._next = self._next, loop.create_future()
+                await self._ship_changes(ledger)
+                waiting.set_result(None)
+        except BatchgenError as error:
+            self._ended = error
+            for each in (waiting, self._next):
+                each.set_exception(error)
+                each.exception()  # there may be nobody who waits
+            ended(error)
+
+    async def _ship_changes(self, ledger: Ledger) -> None:
+        assert self._changes
+        if self._writer.lost:
+            raise self._writer.lost
+        if not self._changes.are_there:
+            return
+        facts = self._take(ledger)
+        snapshot = ledger.database.snapshot() if self._is_copy_due() else None
+        try:
+            slot = await _result(self._writer.put(**facts))
+        except BaseException:
+            if snapshot:
+                snapshot.close()
+            raise
+        self._unheard.clear()
+        self._entries += 1
+        if snapshot:
+            upload = asyncio.create_task(self._upload_beside(snapshot, slot))
+            self._uploads.add(upload)
+            upload.add_done_callback(self._uploads.discard)
+
+    def _is_copy_due(self) -> bool:
+        now = time.monotonic()
+        if self._uploads or now < self._rest_until:
+            return False
+        return self._entries >= CHECKPOINT_ENTRIES or now - self._copied_at >= CHECKPOINT_SECONDS
+
+    async def _upload_beside(self, snapshot: Snapshot, slot: Slot) -> None:
+        try:
+            await asyncio.to_thread(self._upload, snapshot, slot)
+        except BatchgenError as error:  # the log holds all of it
+            self._rest_until = time.monotonic() + CHECKPOINT_SECONDS
+            log.warning("no copy of the ledger was made", extra={"reason": str(error)})
+
+
+async def _result(done: "Future[Slot]") -> Slot:
+    """What comes of it; to stop waiting leaves it alone."""
+    loop, settled = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell(_: "Future[Slot]") -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settled.set)
+
+    done.add_done_callback(tell)
+    await settled.wait()
+    return done.result()

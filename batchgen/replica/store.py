@@ -1,0 +1,142 @@
+"""Objects under a prefix of a bucket, each written once and never changed. Every method blocks; threads may share it.
+
+What another run must not do at the same time is decided by the store: ``create`` writes only what is not there
+(If-None-Match: *), so of many that create one object exactly one does. What is old is decided by its clock.
+"""
+
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, BinaryIO, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batchgen.errors import ReplicaError, UsageError
+from batchgen.s3.client import connect, split
+from batchgen.s3.refusals import code_of, status_of, told
+
+CONNECTIONS = 16
+DELETES_AT_ONCE = 1000
+_TIMEOUTS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "read_timeout": 20,
+    "retries": {"mode": "standard", "max_attempts": 3},
+}
+_CONFLICT_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object, and for how long it has been there."""
+
+    body: bytes
+    age: float  # seconds, by the store's clock
+
+
+class Store(Protocol):
+    """What the copy is kept in. ``str()`` of it is its address. All raise :class:`ReplicaError`."""
+
+    def create(self, key: str, body: bytes | BinaryIO) -> bool:
+        """Write an object. False: there is one of that key, perhaps this very one by an earlier try."""
+
+    def read(self, key: str) -> Found | None:
+        """The object; None if there is none."""
+
+    def keys(self, under: str) -> list[str]:
+        """The keys that begin so, in order."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; those that are not there do no harm."""
+
+
+class BucketStore:
+    """A prefix of a bucket. Credentials, region and endpoint are those of the standard AWS configuration."""
+
+    def __init__(self, address: str) -> None:
+        self._bucket, prefix = split(address)
+        self._prefix = f"{prefix}/" if prefix else ""
+        with self._refusals():
+            self._client, _ = connect(CONNECTIONS, **_TIMEOUTS)
+
+    def __str__(self) -> str:
+        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+
+    def create(self, key: str, body: bytes | BinaryIO) -> bool:
+        """Write an object that is not there yet; see :class:`Store`."""
+        with self._refusals():
+            for tries in range(_CONFLICT_TRIES):
+                try:
+                    self._rewind(body)
+                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=body, IfNoneMatch="*")
+                    return True
+                except ClientError as error:
+                    if status_of(error) == 412:
+                        return False
+                    if code_of(error) != "ConditionalRequestConflict":
+                        raise
+                    time.sleep(0.05 * 2**tries)  # another one is writing it at this moment
+        raise ReplicaError(f"{self}: others are writing to it")
+
+    @staticmethod
+    def _rewind(body: bytes | BinaryIO) -> None:
+        if not isinstance(body, bytes):
+            body.seek(0)
+
+    def read(self, key: str) -> Found | None:
+        """The object, and its age as the store's own clock tells it."""
+        with self._refusals():
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+            except ClientError as error:
+                if status_of(error) == 404 and code_of(error) != "NoSuchBucket":
+                    return None
+                raise
+            with answer["Body"] as body:
+                content = body.read()
+        date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return Found(content, (date - answer["LastModified"]).total_seconds())
+
+    def keys(self, under: str) -> list[str]:
+        """The keys that begin so, in order."""
+        with self._refusals():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix + under
+            )
+            found = [entry["Key"].removeprefix(self._prefix) for page in pages for entry in page.get("Contents", [])]
+        return sorted(found)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects."""
+        names = [{"Key": self._prefix + key} for key in keys]
+        with self._refusals():
+            for first in range(0, len(names), DELETES_AT_ONCE):
+                some = {"Objects": names[first : first + DELETES_AT_ONCE], "Quiet": True}
+                self._client.delete_objects(Bucket=self._bucket, Delete=some)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            text, _ = told(error, str(self), "--ledger-to")
+            raise ReplicaError(text) from None
+
+
+def prove(store: Store) -> None:
+    """Try that the store can do what is asked of it. Raises :class:`UsageError`."""
+    key = f"probe-{secrets.token_hex(8)}"
+    try:
+        fresh, again = store.create(key, b"probe"), store.create(key, b"other")
+        found = store.read(key)
+        listed = store.keys(key)
+        store.delete([key])
+    except ReplicaError as error:
+        raise UsageError(f"{error}. Nothing was sent") from None
+    if not fresh or again or listed != [key] or found is None or found.body != b"probe":
+        raise UsageError(
+            f"{store}: the store overwrites what it is asked not to (it ignores If-None-Match), so it could not keep "
+            "two runs apart; give another with --ledger-to. Nothing was sent"
+        )

@@ -1,0 +1,45 @@
+"""When a run brings its ledger to its copy: before it submits, while it works, at the end."""
+
+import logging
+from collections.abc import Callable
+
+from batchgen.batch import Batch, Stop
+from batchgen.errors import BatchgenError, ReplicaError, UsageError
+from batchgen.ledger import Ledger
+from batchgen.replica import NoReplica, Replica
+from batchgen.settings import Settings
+
+log = logging.getLogger("batchgen")
+
+
+def tell(replica: Replica, settings: Settings, say: Callable[[str], None]) -> None:
+    """Say what a person should know of the copy."""
+    if replica.said:
+        say(replica.said)
+    if not isinstance(replica, NoReplica) and not (settings.destination or "").startswith("s3://"):
+        say("the ledger is kept in S3, but the videos on this machine alone: --to s3://bucket/prefix keeps them there")
+
+
+def copy_first(replica: Replica, ledger: Ledger) -> None:
+    """The copy without which nothing may be submitted. Raises :class:`UsageError` if it cannot be made."""
+    try:
+        replica.checkpoint(ledger)
+    except ReplicaError as error:
+        raise UsageError(f"{error}. Nothing was sent") from None
+
+
+def halting(batch: Batch) -> Callable[[BatchgenError], None]:
+    """End the batch when its copy is another run's."""
+    return lambda error: batch.halt(Stop(str(error), error.exit_code))
+
+
+def copy_last(replica: Replica, ledger: Ledger) -> str | None:
+    """The copy that the next run begins with; if it cannot be made, why not, and what only this machine knows."""
+    try:
+        replica.checkpoint(ledger)
+    except BatchgenError as error:
+        for key, task in replica.paid_here_alone():
+            row = ledger.first_row(ledger.job(key))
+            log.critical("paid, and not in the ledger's copy: batchgen resolve BATCH --row %s --attach %s", row, task)
+        return f"the ledger's copy lacks the end of this run ({error}); keep the batch's folder"
+    return None

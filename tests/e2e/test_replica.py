@@ -1,0 +1,280 @@
+"""A batch whose ledger is kept in S3 too: machines vanish with their disks, and nothing is paid for twice."""
+
+import asyncio
+import random
+import shutil
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from batchgen.emulator.server import Emulator
+from tests.e2e.program import QUICK, emulated, paid, prompts, results
+from tests.proof.fleet import Berth, Fleet, Went, fleet
+from tests.s3_server import S3Server, s3_server
+
+ROWS = 30
+DEAD_SECONDS = 4.5  # after which a run is taken for dead in these tests, and whole seconds on top
+BUSY = 75
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        server.make_bucket("night")
+        yield server
+
+
+class Container:
+    """A folder that a run is started in, with the batch's ledger and videos in S3."""
+
+    def __init__(self, folder: Path, s3: S3Server, emulator: Emulator, prefix: str, rows: int = ROWS) -> None:
+        folder.mkdir(parents=True)
+        self.manifest = prompts(folder / "p.csv", rows)
+        self.batch = folder / "p.batch"
+        self._s3 = s3
+        self._emulator = emulator
+        self._prefix = prefix
+
+    async def run(self, berth: Berth, *more: str | Path, **options: Any) -> Went:
+        return await self.command(
+            berth, "run", self.manifest, "--to", f"s3://night/{self._prefix}/videos", *QUICK, *more, **options
+        )
+
+    async def command(self, berth: Berth, *words: str | Path, url: str | None = None, **options: Any) -> Went:
+        s3 = self._s3.environment | ({"AWS_ENDPOINT_URL": url} if url else {})
+        arguments = (*words, "--base-url", self._emulator.url, "--ledger-to", f"s3://night/{self._prefix}/ledger")
+        went = await berth.run(*arguments, cwd=self.manifest.parent, env=s3, **options)
+        assert "Traceback" not in went.said, went.said
+        return went
+
+    def vanish(self) -> None:
+        shutil.rmtree(self.batch, ignore_errors=True)
+
+    def check(self) -> dict[str, int]:
+        """What was paid is archived or in doubt, once. Returns the rows by status."""
+        tasks = paid(self._emulator)
+        assert {prompt: len(found) for prompt, found in tasks.items() if len(found) > 1} == {}
+        counts: dict[str, int] = {}
+        for row in results(self.batch):
+            counts[row["status"]] = counts.get(row["status"], 0) + 1
+            if row["status"] == "archived":
+                assert row["task_id"] == tasks[row["prompt"]][0].id
+                key = urlsplit(row["video"]).path.lstrip("/")
+                body = self._s3.client.get_object(Bucket="night", Key=key)["Body"].read()
+                assert sha256(body).hexdigest() == row["sha256"]
+        return counts
+
+
+async def test_machines_that_vanish_with_their_disks_pay_for_no_row_twice(s3: S3Server, tmp_path: Path) -> None:
+    draw = random.Random(5)
+
+    async def lane(name: str, emulator: Emulator, berths: Fleet) -> tuple[int, int]:
+        container = Container(tmp_path / name, s3, emulator, name)
+        kills = 0
+        async with berths.berth() as berth:
+            for _ in range(5):
+                went = await container.run(berth, kill_at=asyncio.sleep(draw.uniform(0.1, 2.5)))
+                kills += went.was_killed
+                container.vanish()
+                await asyncio.sleep(DEAD_SECONDS if went.was_killed else 0)
+            went = await container.run(berth)
+        assert went.code in (0, 1), went.said
+        counts = container.check()
+        assert went.code == (1 if counts.get("in_doubt") else 0), went.said
+        assert counts.get("archived", 0) + counts.get("in_doubt", 0) == ROWS, went.said
+        return kills, counts.get("in_doubt", 0)
+
+    async with fleet(4) as berths, emulated(faults={"submit-slow": 0.3}) as a, emulated() as b, emulated() as c:
+        lanes = await asyncio.gather(*(lane(f"lane{n}", each, berths) for n, each in enumerate((a, b, c))))
+    assert sum(kills for kills, _ in lanes) >= 9
+    assert sum(doubtful for _, doubtful in lanes) < 3 * ROWS
+
+
+async def test_of_two_that_start_at_once_one_wins_and_nothing_is_paid_for_twice(s3: S3Server, tmp_path: Path) -> None:
+    refused = 0
+    async with fleet(2) as berths, berths.berth() as one, berths.berth() as two:
+        for number in range(10):
+            async with emulated() as emulator:
+                here = Container(tmp_path / f"{number}a", s3, emulator, f"pair{number}", rows=6)
+                there = Container(tmp_path / f"{number}b", s3, emulator, f"pair{number}", rows=6)
+                went = await asyncio.gather(here.run(one), there.run(two))
+                codes = sorted(each.code for each in went)
+                assert codes in ([0, 0], [0, BUSY]), [each.said for each in went]
+                winner = here if went[0].code == 0 else there
+                assert winner.check() == {"archived": 6}
+                refused += codes == [0, BUSY]
+                if BUSY in codes:
+                    assert "another run holds s3://night" in "".join(each.said for each in went)
+    assert refused >= 5
+
+
+async def test_a_run_that_slept_while_another_took_over_stops_and_pays_for_nothing(
+    s3: S3Server, tmp_path: Path
+) -> None:
+    async with emulated() as emulator, fleet(2) as berths, berths.berth() as one, berths.berth() as two:
+        sleeper = Container(tmp_path / "a", s3, emulator, "sleeper")
+        other = Container(tmp_path / "b", s3, emulator, "sleeper")
+        running = asyncio.create_task(sleeper.run(one, "--concurrency", "3"))
+        await _until(lambda: len(emulator.tasks) >= 4)
+        one.signal(signal.SIGSTOP)
+        await asyncio.sleep(DEAD_SECONDS)
+        taking_over = asyncio.create_task(other.run(two, "--concurrency", "3"))
+        await _until(lambda: len(emulator.tasks) >= 10)
+        one.signal(signal.SIGCONT)
+        slept, went = await asyncio.gather(running, taking_over)
+        assert slept.code == BUSY, slept.said
+        assert "another run holds s3://night/sleeper" in slept.said
+        counts = other.check()
+        assert counts.get("archived", 0) + counts.get("in_doubt", 0) == ROWS, went.said
+
+
+async def test_a_disk_that_lasted_knows_more_than_the_store_and_is_used_at_once(s3: S3Server, tmp_path: Path) -> None:
+    async with emulated() as emulator, fleet(1) as berths, berths.berth() as berth:
+        container = Container(tmp_path / "a", s3, emulator, "lasting")
+
+        async def some_are_paid() -> None:
+            await _until(lambda: len(emulator.tasks) >= 10)
+
+        assert (await container.run(berth, kill_at=some_are_paid())).was_killed
+        went = await container.run(berth)
+        assert went.code in (0, 1), went.said
+        counts = container.check()
+        assert counts.get("archived", 0) + counts.get("in_doubt", 0) == ROWS, went.said
+        assert not list(container.batch.glob("ledger.*-*.sqlite"))
+        aside = tmp_path / "aside"
+        container.batch.rename(aside)
+        again = await container.run(berth)
+        assert container.check() == counts, again.said
+        shutil.rmtree(container.batch)
+        aside.rename(container.batch)
+        third = await container.run(berth)
+        assert "was older than s3://night/lasting/ledger, which is used" in third.said
+        assert container.check() == counts
+
+
+async def test_without_the_store_nothing_is_submitted_and_all_goes_on_when_it_is_back(
+    s3: S3Server, tmp_path: Path
+) -> None:
+    async with emulated() as emulator, fleet(1) as berths, berths.berth() as berth, wire_to(s3.url) as wire:
+        container = Container(tmp_path / "a", s3, emulator, "outage")
+        videos = ("--to", tmp_path / "a" / "videos", "--concurrency", "4")
+        words = ("run", container.manifest, *videos, *QUICK)
+        running = asyncio.create_task(container.command(berth, *words, url=wire.url))
+        await _until(lambda: len(emulator.tasks) >= 6)
+        wire.cut()
+        await asyncio.sleep(0.5)
+        submitted = len(emulator.tasks)
+        await _until(lambda: len(emulator.files) >= submitted)
+        await asyncio.sleep(1)
+        assert len(emulator.tasks) == submitted < ROWS
+        wire.mend()
+        went = await running
+        assert went.code == 0, went.said
+        assert max(len(tasks) for tasks in paid(emulator).values()) == 1
+        assert len(emulator.tasks) == ROWS
+
+
+async def test_the_other_commands_begin_with_the_copy_too(s3: S3Server, tmp_path: Path) -> None:
+    async with emulated(faults={"submit-lost": 0.3}, seed=2) as emulator, fleet(1) as berths:
+        container = Container(tmp_path / "a", s3, emulator, "others", rows=10)
+        async with berths.berth() as berth:
+            assert (await container.run(berth)).code == 1
+            doubtful = container.check()["in_doubt"]
+            container.vanish()
+            shown = await container.command(berth, "resolve", container.batch)
+            assert shown.code == 0
+            assert shown.said.count("asked for at") == doubtful
+            container.vanish()
+            assert "given up" in (await container.command(berth, "resolve", container.batch, "--abandon")).said
+            container.vanish()
+            went = await container.command(berth, "resume", container.batch, *QUICK)
+            assert f"{doubtful} failed" in went.said
+            container.vanish()
+            assert (await container.command(berth, "verify", container.batch)).code == 0
+            assert (await container.command(berth, "rescue", container.batch, *QUICK)).code == 1
+            assert len(emulator.tasks) <= 10
+
+
+async def test_what_does_not_belong_together_is_refused_and_nothing_is_sent(s3: S3Server, tmp_path: Path) -> None:
+    async with emulated() as emulator, fleet(1) as berths, berths.berth() as berth:
+        one = Container(tmp_path / "a", s3, emulator, "apart", rows=2)
+        assert (await one.run(berth)).code == 0
+        other = Container(tmp_path / "b", s3, emulator, "apart", rows=3)
+        plain = ("run", other.manifest, "--base-url", emulator.url, *QUICK)
+        assert (await berth.run(*plain, cwd=tmp_path / "b")).code == 0
+        submitted = len(emulator.tasks)
+        refused = await other.run(berth)
+        assert (refused.code, len(emulator.tasks)) == (2, submitted)
+        assert "holds another ledger" in refused.said
+        one.vanish()
+        for key in s3.keys("night", "apart/ledger/ledger/"):
+            s3.client.delete_object(Bucket="night", Key=key)
+        refused = await one.run(berth)
+        assert (refused.code, len(emulator.tasks)) == (2, submitted)
+        assert "lacks objects" in refused.said
+
+
+# -- a wire that can be cut
+
+
+class Wire:
+    """Goes between, and can be cut."""
+
+    def __init__(self, target: str) -> None:
+        parts = urlsplit(target)
+        self._target = parts.hostname, parts.port
+        self._is_cut = False
+        self._open: set[asyncio.StreamWriter] = set()
+        self.url = ""
+
+    def cut(self) -> None:
+        self._is_cut = True
+        for writer in self._open:
+            writer.transport.abort()
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.transport.abort()
+            return
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        self._open |= {writer, far_writer}
+        await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+        self._open -= {writer, far_writer}
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while piece := await reader.read(1 << 16):
+            writer.write(piece)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def wire_to(target: str) -> AsyncIterator[Wire]:
+    wire = Wire(target)
+    server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
+    wire.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield wire
+    finally:
+        wire.cut()
+        server.close()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.02)

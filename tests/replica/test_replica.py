@@ -1,0 +1,265 @@
+"""The copy as a run has it: what a POST waits for, what is said when it cannot go on, and what is refused."""
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from batchgen.errors import BatchBusyError, BatchgenError, LedgerError, ReplicaError, UsageError
+from batchgen.ledger import Ledger
+from batchgen.replica import replica as replica_module
+from batchgen.replica.log import TAKEOVER_SECONDS, Log, Slot
+from batchgen.replica.replica import StoreReplica
+from batchgen.replica.store import prove
+from tests.replica.container import Container, Service, inline
+from tests.replica.memory_store import MemoryStore
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+def entries(store: MemoryStore) -> list[str]:
+    return [key for key in sorted(store.objects) if key.startswith("log/")]
+
+
+def unexpected(error: BatchgenError) -> None:
+    raise AssertionError(error)
+
+
+# -- the log
+
+
+def test_of_two_claims_one_wins_and_the_other_is_told_who_has_it(store: MemoryStore) -> None:
+    assert Log(store).claim() == [Slot(0, 1)]
+    with pytest.raises(BatchBusyError, match=r"another run holds s3://memory/ledger \(process \d+ on .+, started"):
+        Log(store).claim()
+
+
+def test_a_holder_without_a_word_is_taken_over_and_runs_into_the_claim(store: MemoryStore) -> None:
+    holder, other = Log(store), Log(store)
+    holder.claim()
+    holder.append(sequence=1)
+    store.now += TAKEOVER_SECONDS - 1
+    with pytest.raises(BatchBusyError):
+        other.claim()
+    store.now += 1
+    other.claim()
+    with pytest.raises(BatchBusyError):
+        holder.append(sequence=2)
+    assert other.append(sequence=2) == Slot(2, 1)
+
+
+def test_a_log_that_was_let_go_is_free_at_once(store: MemoryStore) -> None:
+    log = Log(store)
+    log.claim()
+    log.append(released=True)
+    Log(store).claim()
+
+
+def test_an_entry_whose_answer_was_lost_is_known_again_as_ones_own(store: MemoryStore) -> None:
+    log = Log(store)
+    log.claim()
+
+    def lose_the_answer(what: str) -> None:
+        if what.startswith("after create"):
+            store.happens = lambda _: None
+            raise ReplicaError("no answer")
+
+    store.happens = lose_the_answer
+    with pytest.raises(ReplicaError):
+        log.append(sequence=1)
+    assert log.append(sequence=1) == Slot(1, 1)
+
+
+def test_the_last_word_of_a_dead_holder_may_come_late(store: MemoryStore) -> None:
+    """A request that was under way when its machine vanished reaches the store between two of ours."""
+    holder, other = Log(store), Log(store, is_dead=lambda term: term == 1)
+    holder.claim()
+
+    def arrive(what: str) -> None:
+        if what.startswith("before create"):
+            store.happens = lambda _: None
+            holder.append(sequence=1)
+
+    store.happens = arrive
+    assert other.claim()[-1] == Slot(1, 2)
+
+
+# -- what a POST waits for
+
+
+async def test_posts_that_wait_share_one_entry_and_one_write_is_under_way_at_a_time(
+    store: MemoryStore, tmp_path: Path
+) -> None:
+    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
+    replica.begin()
+    gate = threading.Event()
+
+    def held(_: str) -> None:
+        gate.wait(20)
+
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        replica.checkpoint(ledger)
+        before = len(entries(store))
+        async with replica.shipping(ledger, unexpected):
+            store.happens = held
+            first = await _waiting(replica, ledger, "first")
+            await asyncio.sleep(0.05)
+            others = [await _waiting(replica, ledger, f"other{n}") for n in range(16)]
+            await asyncio.sleep(0.05)
+            assert not first.done()
+            assert len(entries(store)) == before
+            gate.set()
+            await asyncio.gather(first, *others)
+            assert len(entries(store)) == before + 2
+    replica.end()
+
+
+async def _waiting(replica: StoreReplica, ledger: Ledger, fact: str) -> "asyncio.Task[None]":
+    ledger.remember({fact: "x"})
+    task = asyncio.create_task(replica.durable())
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_what_was_learned_is_in_the_store_without_anybody_waiting_for_it(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica_module, "LATEST_SECONDS", 0.01)
+    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
+    replica.begin()
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        replica.checkpoint(ledger)
+        async with replica.shipping(ledger, unexpected):
+            ledger.remember({"task": "task-1"})
+            async with asyncio.timeout(20):
+                while not any(b"task-1" in body for body, _ in store.objects.values()):
+                    await asyncio.sleep(0.01)
+    replica.end()
+
+
+async def test_while_the_store_is_down_a_post_waits_and_then_gives_up_and_the_rest_goes_on(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica_module, "OUTAGE_SECONDS", 0.1)
+    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
+    replica.begin()
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        replica.checkpoint(ledger)
+        async with replica.shipping(ledger, unexpected):
+            store.happens = _down
+            ledger.remember({"a": "b"})
+            with pytest.raises(ReplicaError, match="could not be written for"):
+                await replica.durable()
+            store.happens = lambda _: None
+            monkeypatch.setattr(replica_module, "OUTAGE_SECONDS", 20.0)
+            await replica.durable()
+        assert replica.paid_here_alone() == []
+    replica.end()
+
+
+def _down(_: str) -> None:
+    raise ReplicaError("the store is down")
+
+
+async def test_a_run_that_was_taken_over_is_told_and_no_post_leaves(store: MemoryStore, tmp_path: Path) -> None:
+    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
+    replica.begin()
+    told: list[BatchgenError] = []
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        replica.checkpoint(ledger)
+        async with replica.shipping(ledger, told.append):
+            store.now += TAKEOVER_SECONDS
+            Log(store).claim()
+            ledger.remember({"a": "b"})
+            for _ in range(2):
+                with pytest.raises(BatchBusyError):
+                    await replica.durable()
+        assert len(told) == 1
+        with pytest.raises(BatchBusyError):
+            replica.checkpoint(ledger)
+    replica.end()
+
+
+def test_tasks_that_the_store_was_not_told_of_are_named(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline(monkeypatch)
+    container = Container(store, Service(), "ab")
+    container.start()
+    for step in ("intend", "ship", "post", "settle"):
+        getattr(container, step)()
+    store.now += TAKEOVER_SECONDS
+    Log(store).claim()
+    with pytest.raises(BatchBusyError):
+        container.copy()
+    assert container.replica.paid_here_alone() == [(1, "task-a-0")]
+    container.vanish(with_disk=True)
+
+
+# -- what is kept, and what is refused
+
+
+def test_two_copies_are_kept_and_of_each_term_its_last_entry(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline(monkeypatch)
+    container = Container(store, Service(), "abcd")
+    for _ in range(3):
+        container.start()
+        for step in ("intend", "ship", "copy", "intend", "ship", "end"):
+            if step != "intend" or container.states():
+                getattr(container, step)()
+    found = sorted(store.objects)
+    assert len([key for key in found if key.startswith("ledger/")]) == 2
+    assert [key for key in found if key.startswith("log/00000000")] == ["log/00000000-00000001.json"]
+    assert len([key for key in found if key.startswith("log/00000001")]) == 1
+    assert len(entries(store)) < 12
+    container.vanish(with_disk=True)
+
+
+@pytest.mark.parametrize("lost", ["an entry", "the copies", "everything", "half an entry"])
+def test_a_store_that_lost_something_is_refused(store: MemoryStore, lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    inline(monkeypatch)
+    container = Container(store, Service(), "abc")
+    container.start()
+    for _ in range(3):
+        container.intend()
+        container.ship()
+    container.vanish(with_disk=lost != "everything")
+    store.now += TAKEOVER_SECONDS
+    log = entries(store)
+    gone = {"an entry": log[-2:-1], "the copies": store.keys("ledger/"), "everything": list(store.objects)}
+    for key in gone.get(lost, []):
+        del store.objects[key]
+    if lost not in gone:
+        body, at = store.objects[log[-2]]
+        store.objects[log[-2]] = body[: len(body) // 2], at
+    with pytest.raises(LedgerError, match=r"is missing|lacks|no longer holds|is not what batchgen wrote"):
+        container.start()
+    container.vanish(with_disk=True)
+
+
+def test_a_store_that_ignores_conditions_is_refused() -> None:
+    class Careless(MemoryStore):
+        def create(self, key: str, body: object) -> bool:
+            assert isinstance(body, bytes)
+            self.objects[key] = body, self.now
+            return True
+
+    with pytest.raises(UsageError, match="ignores If-None-Match"):
+        prove(Careless())
+    prove(MemoryStore())
+
+
+def test_the_ledger_remembers_where_its_copy_is(store: MemoryStore, tmp_path: Path) -> None:
+    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
+    replica.begin()
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        replica.checkpoint(ledger)
+        assert json.loads(ledger.fact("replica") or "") == {"to": "s3://memory/ledger", "term": 1, "sequence": 1}
+    replica.end()
