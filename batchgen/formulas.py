@@ -14,6 +14,8 @@ _DANGEROUS = re.compile(r"'|[^\S\t\r\n]*[=+\-@\t\r\n＝＋－＠]")
 
 def guard(text: str) -> str:
     """Return the cell as a spreadsheet may show it: with an apostrophe before it where it could be run."""
+    if not text or text[0].isalnum():  # most cells, at a tenth of the cost
+        return text
     return "'" + text if _DANGEROUS.match(text) else text
 
 

@@ -107,8 +107,9 @@ class Request:
     def from_json(cls, text: str) -> "Request":
         """The request that :meth:`to_json` wrote."""
         facts = json.loads(text)
-        facts["image_urls"] = tuple(facts.get("image_urls", ()))
-        return cls(**facts)
+        if "image_urls" in facts:
+            facts["image_urls"] = tuple(facts["image_urls"])
+        return cls.of(facts)
 
 
 _quoted = json.encoder.encode_basestring  # a string as JSON, its letters as they are

@@ -63,12 +63,16 @@ def _index(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def record(ledger: Ledger, batch: Path, path: Path) -> None:
-    """Enter the batch's paid videos that have a seed."""
+    """Enter the batch's paid videos that have a seed, and that came since they were entered last."""
+    began = time.time()
+    since = float(ledger.fact("entered") or 0.0)
     found = ledger.database.execute(
         "SELECT digest, task_id, completed_at, (SELECT json_group_array(json_array(place, bytes, lower(hex(sha256)))) "
         "FROM video WHERE row = (SELECT min(row) FROM row WHERE row.job = job.job)) FROM job "
-        "WHERE state IN ('archived', 'rendered') AND task_id IS NOT NULL AND completed_at IS NOT NULL "
-        "AND json_extract(request, '$.seed') IS NOT NULL"
+        "WHERE (state = 'rendered' OR job IN (SELECT job FROM row WHERE row IN "
+        "(SELECT row FROM video WHERE archived_at >= ?))) AND state IN ('archived', 'rendered') "
+        "AND task_id IS NOT NULL AND completed_at IS NOT NULL AND json_extract(request, '$.seed') IS NOT NULL",
+        (since,),
     )
     service = ledger.fact("service")
     rows = (
@@ -77,6 +81,7 @@ def record(ledger: Ledger, batch: Path, path: Path) -> None:
     try:
         with _index(path) as index:
             index.executemany("INSERT OR REPLACE INTO paid VALUES (?, ?, ?, ?, ?, ?)", rows)
+        ledger.remember({"entered": str(began)})
     except (sqlite3.Error, OSError):
         return
 

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import file_digest, sha256
 from pathlib import Path
 
-from batchgen import naming
+from batchgen import __version__, naming
 from batchgen.errors import ManifestError, UsageError
 from batchgen.folder import remember
 from batchgen.images.files import Files
@@ -88,13 +89,43 @@ def take_in_as_asked(
         words = " ".join(settings.overrides)
         say(f'as in the run before, --set {words} holds for every row; --set "" ends it')
     with manifest_as_file(settings, settings.batch) as settings:
+        mark = _mark(settings)
+        if mark and mark == ledger.fact("taken"):
+            remember(settings, ledger)
+            return Files(Path.cwd(), may_upload=False)
         taken = take_in_manifest(settings, ledger)
     for sentence in describe(taken.intake, str(settings.manifest)):
         say(sentence)
     further = further_columns(ledger) if taken.partial else []
     columns = [*further, *(name for name in taken.columns if name not in further)]
-    remember(settings, ledger, partial=taken.partial, columns=json.dumps(columns), mended="1" if taken.partial else "")
+    is_plain = not (taken.partial or taken.intake.problems or ledger.has_signed())
+    remember(
+        settings,
+        ledger,
+        partial=taken.partial,
+        columns=json.dumps(columns),
+        mended="1" if taken.partial else "",
+        taken=mark if is_plain else "",
+    )
     return taken.pictures
+
+
+def _mark(settings: Settings) -> str:
+    """What the ledger's rows follow from: a sheet that is as it was, and is read as it was, need not be read again.
+
+    Empty where they follow from more, as from pictures on this machine.
+    """
+    assert settings.manifest
+    if settings.images_to is not None or settings.check_images:
+        return ""
+    told = (settings.model, settings.encoding, settings.sheet, settings.overrides, settings.name)
+    mark = sha256(json.dumps([__version__, settings.manifest.suffix, *told]).encode())
+    try:
+        with settings.manifest.open("rb") as file:
+            mark.update(file_digest(file, "sha256").digest())
+    except OSError:
+        return ""  # what is wrong is told by who reads it
+    return mark.hexdigest()
 
 
 def further_columns(ledger: Ledger) -> list[str]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchgen.errors import UsageError
-from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.ledger import OPEN, Ledger
 from batchgen.model import Job, State
 
+IN_DOUBT = f"{OPEN} AND state = 'in_doubt'"
 LEAST_CALLBACKS = 3  # that came, before one that did not is taken as a proof
 
 
@@ -54,8 +55,8 @@ def called(ledger: Ledger, token: bytes, task_id: str | None) -> Job | None:
 def candidates(ledger: Ledger) -> list[Candidate]:
     """The task ids that are to be verified, of jobs that are in doubt."""
     found = ledger.database.execute(
-        "SELECT attempt, candidate, started_at, job FROM attempt JOIN job USING (job) "
-        "WHERE candidate IS NOT NULL AND attempt.task_id IS NULL AND state = 'in_doubt' ORDER BY attempt"
+        f"SELECT attempt, candidate, started_at, job FROM job CROSS JOIN attempt USING (job) WHERE {IN_DOUBT} "
+        "AND candidate IS NOT NULL AND attempt.task_id IS NULL ORDER BY attempt"
     ).fetchall()
     return [Candidate(attempt, task_id, started_at, ledger.job(key)) for attempt, task_id, started_at, key in found]
 
@@ -98,7 +99,7 @@ def listening(ledger: Ledger, since: float, until: float) -> None:
 def awaiting_callback(ledger: Ledger, since: float) -> int:
     """How many jobs in doubt may still be told of by a callback, of attempts since ``since`` (Unix seconds)."""
     found = ledger.database.one(
-        "SELECT count(DISTINCT job) FROM attempt JOIN job USING (job) WHERE state = 'in_doubt' AND token IS NOT NULL "
+        f"SELECT count(DISTINCT job) FROM job CROSS JOIN attempt USING (job) WHERE {IN_DOUBT} AND token IS NOT NULL "
         "AND called_at IS NULL AND started_at > ?",
         (since,),
     )
@@ -117,14 +118,14 @@ def release(ledger: Ledger, window: float) -> list[Job]:
     for since, until in ledger.database.execute(
         "SELECT since, until FROM listening WHERE until > ?", (now - 60,)
     ).fetchall():
-        if not _all_came(ledger, since, until - window):
-            continue
         silent = ledger.database.execute(
-            "SELECT job, started_at FROM attempt JOIN job USING (job) WHERE state = 'in_doubt' AND token IS NOT NULL "
+            f"SELECT job, started_at FROM job CROSS JOIN attempt USING (job) WHERE {IN_DOUBT} AND token IS NOT NULL "
             "AND called_at IS NULL AND started_at BETWEEN ? AND ? "
             "AND attempt = (SELECT max(attempt) FROM attempt AS last WHERE last.job = job.job)",
             (since, until - window),
         ).fetchall()
+        if not silent or not _all_came(ledger, since, until - window):
+            continue
         for key, started_at in silent:
             reason = f"callbacks were received throughout, and none came within {window:.0f} s of {started_at:.0f}"
             _decide(ledger, ledger.job(key), "released", reason, State.PENDING, None)

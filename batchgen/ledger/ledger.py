@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from math import inf
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -18,6 +20,8 @@ from batchgen.model import Clip, Job, Kept, Request, State
 TAKEN = 1e18  # a resting time later than any, for a job that is being fetched
 LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 15 days
 
+# The condition of the index job_open: SQLite uses it only for a query that says it, word for word.
+OPEN = "state IN ('submitting', 'in_doubt', 'in_flight', 'failed', 'expired')"
 _JOB = (
     "job, request, state, wanted, task_id, urls, fail_code, fail_message, attempts, submitted_at, completed_at, "
     "generation_ms, source, remake, signed, digest"
@@ -106,15 +110,15 @@ class Ledger:
         with self.database.transaction():
             return self.database.execute(
                 "UPDATE job SET state = 'in_doubt', fail_message = 'the run ended before the answer was recorded' "
-                "WHERE state = 'submitting'"
+                f"WHERE {OPEN} AND state = 'submitting'"
             ).rowcount
 
     def resubmit_in_doubt(self) -> int:
         """Let every wanted job in doubt be paid for again. Returns how many."""
         with self.database.transaction():
             return self.database.execute(
-                "UPDATE job SET state = 'pending', fail_message = NULL WHERE state = 'in_doubt' AND wanted > 0"
-                + self.and_selected
+                f"UPDATE job SET state = 'pending', fail_message = NULL WHERE {OPEN} AND state = 'in_doubt' "
+                "AND wanted > 0" + self.and_selected
             ).rowcount
 
     def retry_failed(self) -> int:
@@ -125,11 +129,11 @@ class Ledger:
         with self.database.transaction():
             failed = self.database.execute(
                 "UPDATE job SET state = 'pending', task_id = NULL, fail_code = NULL, fail_message = NULL "
-                "WHERE state = 'failed' AND wanted > 0" + self.and_selected
+                f"WHERE {OPEN} AND state = 'failed' AND wanted > 0" + self.and_selected
             ).rowcount
             expired = self.database.execute(
-                "UPDATE job SET state = 'rendered', remake = 1, urls = NULL WHERE state = 'expired' AND wanted > 0"
-                + self.and_selected
+                f"UPDATE job SET state = 'rendered', remake = 1, urls = NULL WHERE {OPEN} AND state = 'expired' "
+                "AND wanted > 0" + self.and_selected
             ).rowcount
         return failed + expired
 
@@ -140,7 +144,7 @@ class Ledger:
         """
         with self.database.transaction():
             return self.database.execute(
-                "UPDATE job SET state = 'rendered', urls = NULL WHERE state = 'expired' "
+                f"UPDATE job SET state = 'rendered', urls = NULL WHERE {OPEN} AND state = 'expired' "
                 "AND coalesce(completed_at, 0) >= ?",
                 (since,),
             ).rowcount
@@ -171,7 +175,7 @@ class Ledger:
 
     def in_flight(self) -> Iterator[Job]:
         """The jobs whose task is paid and not known to have ended."""
-        return self._jobs("state = 'in_flight' ORDER BY submitted_at")
+        return self._jobs(f"{OPEN} AND state = 'in_flight' ORDER BY submitted_at")
 
     def take_rendered(self, now: float) -> Job | None:
         """Of the jobs whose video is to be fetched and that do not rest, the one whose link dies first.
@@ -203,7 +207,8 @@ class Ledger:
     def has_work(self) -> bool:
         """Whether a run would ask or fetch anything, be it for a row that is no longer in the manifest."""
         submits = f"state = 'pending' AND wanted > 0{self.and_selected}"
-        return self._first(f"state IN ('in_flight', 'rendered') OR ({submits}) LIMIT 1") is not None
+        kinds = (f"{OPEN} AND state = 'in_flight'", "state = 'rendered'", submits)
+        return any(self._first(f"{kind} LIMIT 1") for kind in kinds)
 
     def has_remakes(self) -> bool:
         """Whether a job that is being fetched once more may have to be paid for again."""
@@ -279,7 +284,8 @@ class Ledger:
     def missing_videos(self, job: Job, part: int) -> list[tuple[int, str]]:
         """The rows of a job that lack a part of its video: (key, file name)."""
         return self.database.execute(
-            "SELECT row, name FROM row WHERE job = ? AND row NOT IN (SELECT row FROM video WHERE part = ?) "
+            "SELECT row, name FROM row WHERE job = ? "
+            "AND NOT EXISTS (SELECT 1 FROM video WHERE video.row = row.row AND part = ?) "
             "ORDER BY position IS NULL, position",
             (job.key, part),
         ).fetchall()
@@ -333,6 +339,10 @@ class Ledger:
         found = self.database.one("SELECT count(*), min(completed_at) FROM job WHERE state = 'rendered'")
         return (int(found[0]), found[1]) if found else (0, None)
 
+    def has_signed(self) -> bool:
+        """Whether the present manifest has image links that only it has whole."""
+        return self.database.one("SELECT 1 FROM temp.signed LIMIT 1") is not None
+
     def has_row(self, identity: str) -> bool:
         """Whether a row of that id was ever in the manifest."""
         return self.database.one("SELECT 1 FROM row WHERE id = ? LIMIT 1", (identity,)) is not None
@@ -357,7 +367,7 @@ class Ledger:
     def expected_videos(self) -> tuple[int, int | None]:
         """How many videos are paid for and not archived, and the size of an archived one on average (None: unknown)."""
         found = self.database.one(
-            "SELECT (SELECT count(*) FROM job WHERE state IN ('submitting', 'in_flight')) + "
+            f"SELECT (SELECT count(*) FROM job WHERE {OPEN} AND state IN ('submitting', 'in_flight')) + "
             "(SELECT count(*) FROM job WHERE state = 'rendered'), "
             "(SELECT avg(bytes) FROM (SELECT bytes FROM video ORDER BY row DESC LIMIT 100))"
         )
@@ -372,8 +382,8 @@ class Ledger:
     def doubtful_since(self, moment: float) -> list[float]:
         """When the attempts began that may be running at the service without our knowing, since ``moment``."""
         found = self.database.execute(
-            "SELECT max(started_at) FROM job JOIN attempt USING (job) WHERE state = 'in_doubt' AND started_at > ? "
-            "GROUP BY job",
+            f"SELECT max(started_at) FROM job JOIN attempt USING (job) WHERE {OPEN} AND state = 'in_doubt' "
+            "AND started_at > ? GROUP BY job",
             (moment,),
         )
         return [row[0] for row in found]
@@ -381,31 +391,34 @@ class Ledger:
     def failures(self) -> list[tuple[str, int]]:
         """Why rows failed: (fail code, rows), the most frequent first."""
         return self.database.execute(
-            "SELECT coalesce(fail_code, '?'), sum(wanted) FROM job WHERE state = 'failed' AND wanted > 0 "
+            f"SELECT coalesce(fail_code, '?'), sum(wanted) FROM job WHERE {OPEN} AND state = 'failed' AND wanted > 0 "
             "GROUP BY 1 ORDER BY 2 DESC, 1"
         ).fetchall()
 
-    def results(self) -> Iterator[ResultRow]:
-        """The rows of the present manifest, in its order."""
+    def results(self, *states: State) -> Iterator[ResultRow]:
+        """The rows of the present manifest, in its order; of those states alone, if some are given."""
         columns = ", ".join(f"job.{name}" for name in _JOB.split(", "))
-        rows = self.database.execute(
-            f"SELECT row.row, id, number, extras, {columns} FROM row JOIN job USING (job) "
-            "WHERE row.position IS NOT NULL ORDER BY row.position"
+        among = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
+        found = self.database.execute(
+            f"SELECT row.position, id, number, extras, place, bytes, sha256, {columns} "
+            f"FROM row JOIN job USING (job) LEFT JOIN video USING (row) WHERE row.position IS NOT NULL{among} "
+            "ORDER BY row.position, part",
+            states,
         )
-        for row, identity, number, extras, *facts in rows:
-            videos = self.database.execute(
-                "SELECT place, bytes, sha256 FROM video WHERE row = ? ORDER BY part", (row,)
-            ).fetchall()
-            job = self._job(facts)
+        for _, parts in groupby(found, itemgetter(0)):
+            lines = list(parts)  # one for each part of the row's video, or one without
+            _, identity, number, extras = lines[0][:4]
+            videos = [line[4:7] for line in lines if line[4] is not None]
+            job = self._job(lines[0][7:])
             yield ResultRow(
                 id=identity,
                 number=number,
                 status=State.IN_DOUBT if job.state is State.SUBMITTING else job.state,
                 job=job,
                 extras=json.loads(extras) if extras else {},
-                places=tuple(video[0] for video in videos),
-                bytes=sum(video[1] for video in videos) if videos else None,
-                sha256=tuple(video[2].hex() for video in videos),
+                places=tuple([place for place, _, _ in videos]),
+                bytes=sum([size for _, size, _ in videos]) if videos else None,
+                sha256=tuple([sha256.hex() for _, _, sha256 in videos]),
             )
 
     # -- rows of the table job

@@ -38,7 +38,7 @@ def write(ledger: Ledger, further: Sequence[str], path: Path) -> int:
 
     ``further`` are the manifest's own columns.
     """
-    rows = (row for row in ledger.results() if row.status in (State.FAILED, State.EXPIRED))
+    rows = ledger.results(State.FAILED, State.EXPIRED)
     part = path.with_name(f".{path.name}.part")
     with open(part, "w", encoding="utf-8", newline="", opener=_private) as file:
         writer = csv.writer(file)
