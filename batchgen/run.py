@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from batchgen import paid, replication
+from batchgen import learned, paid, replication, written
 from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.batch import Batch, Stop
@@ -80,12 +80,16 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         asked, settings = settings, with_memory(settings, ledger)
         files = take_in_as_asked(asked, settings, ledger, listener.say, listener.warn or listener.say)
         _begin(settings, ledger, listener)
+        is_told = written.is_current(ledger, settings.batch)
+        money.begin_run(ledger)
         replication.tell(replica, settings, listener.say)
         batch = _run_work(settings, ledger, replica, listener, service, files) if ledger.has_work() else None
-        problem = _write_all(ledger, settings)
+        problem = _write_all(ledger, settings, is_told=is_told and batch is None)
         problem = replication.copy_last(replica, ledger) or problem
         if not settings.rehearsal:
             paid.record(ledger, settings.batch, paid.index_path())
+        if not problem:
+            written.note(ledger, settings.batch)
         summary = _summary(settings, ledger, batch, problem, time.monotonic() - started)
         log.info("run ended", extra=asdict(summary))
         listener.ended(summary)
@@ -128,7 +132,6 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     if settings.reuse and (offered := paid.offers(ledger, settings.batch, paid.index_path())):
         paid.take(ledger, offered)
         listener.say(f"{len(offered)} videos are taken from other batches, which paid for them")
-    money.begin_run(ledger)
     log.info("run begins", extra={"service": settings.service, "manifest": str(settings.manifest)})
 
 
@@ -182,7 +185,9 @@ async def _work(
         at_home = is_loopback(urlsplit(origin).hostname or "")
         downloader = await stack.enter_async_context(Downloader(allow_loopback=at_home, at_once=settings.downloads))
         account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
-        polling = Polling(settings.first_poll, settings.poll_every, memory=ledger.fact("polling"))
+        is_real = not settings.rehearsal
+        known = ledger.fact("polling") or (learned.recall(settings.service, learned.path()) if is_real else None)
+        polling = Polling(settings.first_poll, settings.poll_every, spare_share=settings.spare_share, memory=known)
         spending = Spending(ledger, settings.limits, Room(settings.batch, archive.free_bytes, ledger.expected_videos))
         pipeline = Pipeline(
             *(ledger, account, polling, client, downloader, archive, spending, settings.callback_url),
@@ -210,6 +215,8 @@ async def _work(
             await steering.beside(batch)
         with suppress(LedgerError):  # a full disk: the next run learns it anew
             ledger.remember({"account": account.memory(), "polling": polling.memory()})
+        if is_real:
+            learned.record(settings.service, polling.memory(), learned.path())
     if batch.is_halted:  # an upload that hangs is not waited for
         threads.shutdown(wait=False, cancel_futures=True)
         loop.set_default_executor(ThreadPoolExecutor(1))
@@ -268,11 +275,12 @@ async def _compare_with_balance(
     log.info("estimate", extra={"usd": estimate, "balance": balance})
 
 
-def _write_all(ledger: Ledger, settings: Settings) -> str | None:
+def _write_all(ledger: Ledger, settings: Settings, *, is_told: bool) -> str | None:
     """Write what a person looks at, and that the run has ended; returns what kept it from being written."""
     problem, folder = None, settings.batch
     try:
-        write_results(ledger, folder)
+        if not is_told:
+            write_results(ledger, folder)
     except OSError as error:
         problem = f"the results in {folder} cannot be written: {error.strerror}"
     if not settings.rehearsal:

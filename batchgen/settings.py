@@ -68,6 +68,7 @@ class Settings:
     downloads: int = 16  # at once
     first_poll: float = DEFAULT_FIRST_POLL_SECONDS
     poll_every: float = DEFAULT_POLL_EVERY_SECONDS
+    spare_share: float | None = None  # of the requests that submits leave over, to find out sooner
     retry_failed: bool = False
     resubmit_in_doubt: bool = False
     may_submit: bool = True

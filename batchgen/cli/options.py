@@ -106,6 +106,12 @@ FETCH = (
         metavar="SECONDS",
         help=f"Wait between questions after that.  [default: {DEFAULT_POLL_EVERY_SECONDS:.0f}]",
     ),
+    click.option(
+        "--spare-share",
+        type=click.FloatRange(0.01, 1),
+        metavar="SHARE",
+        help="Of the requests left over, so many find out sooner.  [default: 0.98]",
+    ),
     *SERVICE,
     LEDGER_TO,
     click.option("--json", "as_json", is_flag=True, help="Print the summary as one line of JSON."),
@@ -130,7 +136,7 @@ NIGHT = (
     click.option("--metrics", type=PATH, metavar="FILE.prom", help="Write figures for Prometheus' node_exporter."),
 )
 RUN = (
-    *FETCH[:6],
+    *FETCH[:7],
     click.option("--retry-failed", is_flag=True, help="Pay again for rows that failed or expired."),
     click.option(
         "--in-doubt",
@@ -148,7 +154,7 @@ RUN = (
     click.option("--callback-url", metavar="URL", help="Where the service reaches --callback-listen."),
     click.option("--callback-listen", metavar="HOST:PORT", help="Receive callbacks here: fewer polls, no lost task."),
     *NIGHT,
-    *FETCH[6:],
+    *FETCH[7:],
 )
 
 

@@ -9,7 +9,8 @@ SECTIONS = {
     "Which rows": "only limit shard retry-failed in-doubt reuse",
     "Where it goes": "batch to ledger-to",
     "What it may cost": "max-tasks budget budget-per-day price",
-    "How fast, how long": "rate concurrency downloads first-poll poll-every callback-url callback-listen deadline",
+    "How fast, how long": "rate concurrency downloads first-poll poll-every spare-share "
+    "callback-url callback-listen deadline",
     "The service": "emulator base-url api-key-file",
     "What is said": "xlsx json quiet plain verbose ping notify metrics",
 }

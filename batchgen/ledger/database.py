@@ -13,6 +13,7 @@ from batchgen.model import Request
 
 APPLICATION_ID = 0x62617467  # "batg"
 SCHEMA_VERSION = 2
+WRITTEN = "written"  # a fact that holds until something else changes
 CACHE_KIB = 16_384
 BALLAST_BYTES = 262_144  # the pages of some hundred answers
 
@@ -26,6 +27,7 @@ class Database:
         ``read_only``: nothing of the file is changed; one of an older version is copied, and the copy is read.
         """
         self.path = path
+        self._is_changed = path is None  # by this process
         self._name = str(path) if path else "the temporary ledger"
         try:
             self._connection = _connect(path, read_only=read_only)
@@ -132,7 +134,11 @@ class Database:
             if vital and self.path and not _has_room(self.path.parent):
                 self.drop_ballast()
             self._connection.execute("BEGIN IMMEDIATE")
+            before = self._connection.total_changes
             yield
+            if not self._is_changed and self._connection.total_changes > before:
+                self._connection.execute("DELETE FROM fact WHERE name = ?", (WRITTEN,))
+                self._is_changed = True
             self._connection.execute("COMMIT")
         except BaseException as error:
             if self._connection.in_transaction:

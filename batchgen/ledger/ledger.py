@@ -100,8 +100,10 @@ class Ledger:
 
     def remember(self, facts: dict[str, str]) -> None:
         """Remember ``facts``, in the place of what was remembered under their names."""
-        with self.database.transaction():
-            self.database.execute_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", facts.items())
+        news = {name: value for name, value in facts.items() if self.fact(name) != value}
+        if news:
+            with self.database.transaction():
+                self.database.execute_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", news.items())
 
     # -- at the start of a run
 
@@ -462,5 +464,9 @@ class Ledger:
             completed_at=completed_at,
             generation_ms=generation_ms,
             remake=bool(remake),
-            source=tuple(Kept(place, Clip(size, sha256)) for place, size, sha256 in json.loads(source or "[]")),
+            source=_kept(source) if source else (),
         )
+
+
+def _kept(source: str) -> tuple[Kept, ...]:
+    return tuple(Kept(place, Clip(size, sha256)) for place, size, sha256 in json.loads(source))

@@ -23,11 +23,11 @@ class Polling:
     """
 
     def __init__(
-        self, first: float = 50.0, every: float = 5.0, *, spare_share: float = SPARE_SHARE, memory: str | None = None
+        self, first: float = 50.0, every: float = 5.0, *, spare_share: float | None = None, memory: str | None = None
     ) -> None:
         self.first = first
         self.every = every
-        self.spare_share = spare_share
+        self.spare_share = SPARE_SHARE if spare_share is None else spare_share
         self._tables: dict[str, Durations] = {}
         self._recall(memory)
 

@@ -4,11 +4,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from tests.bench import scheduling
+from tests.bench import archiving, processor, rows, scheduling
 
 BENCHES: dict[str, Callable[..., Iterator[str]]] = {
     "races": scheduling.races,
     "simulations": scheduling.simulations,
+    "processor": processor.processor,
+    "archive": archiving.archive,
+    "rows": rows.rows,
 }
 
 
