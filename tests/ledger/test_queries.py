@@ -1,0 +1,49 @@
+"""A million rows stay quick to query: what runs for each job, or each second, reads no table from end to end."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from batchgen.ledger import Ledger, doubt
+from batchgen.model import Job, Request, State
+
+JOB = Job(1, Request("wan-2-5", "text-to-video", "a lake"), State.RENDERED)
+OFTEN: dict[str, Callable[[Ledger], object]] = {
+    "next_pending": Ledger.next_pending,
+    "take_rendered": lambda ledger: ledger.take_rendered(0.0),
+    "has_work": Ledger.has_work,
+    "has_remakes": Ledger.has_remakes,
+    "in_flight": lambda ledger: list(ledger.in_flight()),
+    "doubtful_since": lambda ledger: ledger.doubtful_since(0.0),
+    "recover": Ledger.recover,
+    "unfetched": Ledger.unfetched,
+    "expected_videos": Ledger.expected_videos,
+    "missing_videos": lambda ledger: ledger.missing_videos(JOB, 0),
+    "kept": lambda ledger: ledger.kept(JOB),
+    "candidates": doubt.candidates,
+    "awaiting_callback": lambda ledger: doubt.awaiting_callback(ledger, 0.0),
+    "called": lambda ledger: doubt.called(ledger, b"", None),
+    "release": lambda ledger: doubt.release(ledger, 1.0),
+}
+READS_ALL = re.compile(r"SCAN (main\.)?(job|row|attempt|video)\b(?! USING)")
+HUNDRED_OF = "SELECT bytes FROM video ORDER BY row DESC LIMIT 100"
+
+
+@pytest.mark.parametrize("name", OFTEN)
+def test_no_table_is_read_from_end_to_end(name: str) -> None:
+    with Ledger.open(None) as ledger:
+        connection = ledger.database._connection
+        said: list[str] = []
+        doubt.listening(ledger, 0.0, 1e12)
+        connection.set_trace_callback(said.append)
+        OFTEN[name](ledger)
+        connection.set_trace_callback(None)
+        queries = [sql for sql in said if sql.startswith(("SELECT", "UPDATE", "DELETE"))]
+        assert queries
+        for sql in queries:
+            plan = [
+                line[3]
+                for line in connection.execute(f"EXPLAIN QUERY PLAN {sql.replace(HUNDRED_OF, 'SELECT 1 AS bytes')}")
+            ]
+            assert not [step for step in plan if READS_ALL.search(step)], sql
