@@ -51,9 +51,10 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
         _refuse_results_without_ledger(folder)
     made = make(folder)
     with Lock(folder / ".lock"):
-        discard = False
+        discard = made
         try:
             with _open(folder, settings.ledger_to) as (ledger, replica):
+                discard = False
                 _check_service(ledger, settings)
                 try:
                     with journal(folder / "run.log", settings.key, verbose=verbose):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO, Protocol
 
@@ -56,7 +57,10 @@ class BucketStore:
     """A prefix of a bucket. Credentials, region and endpoint are those of the standard AWS configuration."""
 
     def __init__(self, address: str) -> None:
-        self._bucket, prefix = split(address)
+        try:
+            self._bucket, prefix = split(address)
+        except UsageError as error:
+            raise UsageError(f"--ledger-to {error}") from None
         self._prefix = f"{prefix}/" if prefix else ""
         with self._refusals():
             self._client, _ = connect(CONNECTIONS, **_TIMEOUTS)
@@ -96,8 +100,9 @@ class BucketStore:
                 raise
             with answer["Body"] as body:
                 content = body.read()
-        date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        return Found(content, (date - answer["LastModified"]).total_seconds())
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+        return Found(content, (now - answer["LastModified"]).total_seconds())
 
     def keys(self, under: str) -> list[str]:
         """The keys that begin so, in order."""

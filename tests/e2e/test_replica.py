@@ -220,6 +220,18 @@ async def test_what_does_not_belong_together_is_refused_and_nothing_is_sent(s3: 
         assert "lacks objects" in refused.said
 
 
+async def test_a_copy_that_cannot_be_kept_is_found_before_anything_is_sent(s3: S3Server, tmp_path: Path) -> None:
+    async with emulated() as emulator, fleet(1) as berths, berths.berth() as berth:
+        manifest = prompts(tmp_path / "p.csv", 2)
+        for address, why in (("s3://nowhere/x", "no such bucket"), ("disk", "give s3://bucket/prefix")):
+            words = ("run", manifest, "--base-url", emulator.url, "--ledger-to", address)
+            went = await berth.run(*words, cwd=tmp_path, env=s3.environment)
+            assert (went.code, len(emulator.requests)) == (2, 0)
+            assert why in went.said
+            assert "--ledger-to" in went.said
+            assert not (tmp_path / "p.batch").exists()
+
+
 # -- a wire that can be cut
 
 
