@@ -25,7 +25,7 @@ from batchgen.settings import Settings
 from batchgen.sheet import take_in_as_asked
 
 settings = Settings(batch=Path(sys.argv[2]), manifest=Path(sys.argv[1]), base_url="http://127.0.0.1:9")
-with open_batch(settings) as ledger:
+with open_batch(settings) as (ledger, _):
     take_in_as_asked(settings, with_memory(settings, ledger), ledger, print, print)
     execute, now = ledger.database.execute, time.time()
     with ledger.database.transaction():
