@@ -202,6 +202,8 @@ class Account:
         now = self._clock()
         self._rate.hold(now, TROUBLE_HOLD_SECONDS)
         self._room.hold(now, TROUBLE_HOLD_SECONDS)
+        if now < self._silent_until:  # what was under way when the silence began tells nothing new
+            return 0.0
         self._troubles += 1
         excess = self._troubles - TROUBLE_BEFORE_PAUSE
         return self._pause(backoff(excess, cap=30.0)) if excess > 0 else 0.0

@@ -192,6 +192,17 @@ def test_a_5xx_pauses_growth_and_shrinks_nothing() -> None:
     assert account.has_slot
 
 
+def test_a_hundred_requests_that_one_outage_cuts_off_are_one_trouble() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    for _ in range(100):
+        account.trouble()
+    assert 0 < account.silence <= 1
+    now.now += 2
+    account.trouble()
+    assert account.silence <= 2
+
+
 def test_the_limits_of_the_user_are_never_exceeded() -> None:
     now = Clock()
     account = Account(10_000, 20, now)
