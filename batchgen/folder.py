@@ -13,6 +13,7 @@ from batchgen.journal import journal
 from batchgen.ledger import Ledger
 from batchgen.lock import Lock
 from batchgen.manifest.standard_input import STEM
+from batchgen.mounts import network_file_system
 from batchgen.replica import Replica, address_in, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings
 
@@ -49,6 +50,7 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
     folder = settings.batch
     if settings.ledger_to is None:
         _refuse_results_without_ledger(folder)
+    _refuse_network(folder)
     made = make(folder)
     with Lock(folder / ".lock"):
         discard = made
@@ -91,6 +93,14 @@ def make(folder: Path) -> bool:
             f"the batch's folder {folder} cannot be made: {error.strerror}; choose another with --batch"
         ) from None
     return True
+
+
+def _refuse_network(folder: Path) -> None:
+    if kind := network_file_system(folder):
+        raise UsageError(
+            f"{folder} is on a network file system ({kind}), where a ledger is not safe: "
+            "name a folder on a local disk with --batch; the videos may go there, with --to"
+        )
 
 
 def _refuse_results_without_ledger(folder: Path) -> None:

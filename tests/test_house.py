@@ -24,6 +24,7 @@ ROOMS = {
     "mp4": set(),
     "addresses": set(),
     "lock": set(),
+    "mounts": set(),
     "journal": set(),
     "progress": set(),
     "room": set(),
