@@ -10,6 +10,7 @@ from batchgen.errors import AccountError, UsageError
 from batchgen.folder import hold, make
 from batchgen.ledger import Ledger, doubt
 from batchgen.ledger.doubt import Doubt
+from batchgen.model import State
 from batchgen.run import Service
 from batchgen.service import Client, TaskStatus, TaskWord
 from batchgen.settings import Settings
@@ -29,11 +30,14 @@ def verify_batch(batch: Path, ledger_to: str | None, *, forget_damaged: bool) ->
 def settle(batch: Path, ledger_to: str | None, identity: str | None, action: str | None) -> list[str]:
     """Resubmit or abandon rows in doubt, or (``action`` None) show them. Returns sentences for a person.
 
-    To repeat it does no harm: a row that is no longer in doubt is left as it is.
+    To repeat it does no harm: a row that is no longer in doubt is left as it is. One that was given up is in doubt
+    all the same, for whoever names it.
     """
     with _changing(batch, ledger_to) as ledger:
         ledger.recover()
         found = _doubts(ledger, identity)
+        if action == "abandon":
+            found = [each for each in found if each.job.state is not State.FAILED]
         if not found:
             return ["no row is in doubt" if identity is None else f"{identity} is not in doubt; nothing was changed"]
         if action is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batchgen.errors import UsageError
-from batchgen.ledger.ledger import OPEN, Ledger
+from batchgen.ledger.ledger import ABANDONED, OPEN, Ledger
 from batchgen.model import Job, State
 
 IN_DOUBT = f"{OPEN} AND state = 'in_doubt'"
@@ -146,11 +146,12 @@ def _all_came(ledger: Ledger, since: float, until: float) -> bool:
 
 
 def doubts(ledger: Ledger, identity: str | None = None) -> list[Doubt]:
-    """The rows in doubt, with all that is known; only the row of that id, if one is given."""
+    """The rows in doubt, with all that is known; only the row of that id, if one is given, also if it was given up."""
     found = ledger.database.execute(
-        "SELECT id, job FROM row JOIN job USING (job) WHERE state IN ('in_doubt', 'submitting') "
-        "AND (? IS NULL OR id = ?) ORDER BY row.position IS NULL, row.position",
-        (identity, identity),
+        "SELECT id, job FROM row JOIN job USING (job) WHERE (state IN ('in_doubt', 'submitting') AND :id IS NULL) "
+        "OR (id = :id AND (state IN ('in_doubt', 'submitting') OR (state = 'failed' AND fail_code = :abandoned))) "
+        "ORDER BY row.position IS NULL, row.position",
+        {"id": identity, "abandoned": ABANDONED},
     ).fetchall()
     return [Doubt(name, ledger.job(key), _attempts(ledger, key)) for name, key in found]
 
@@ -192,7 +193,7 @@ def resubmit(ledger: Ledger, job: Job) -> None:
 
 def abandon(ledger: Ledger, job: Job) -> None:
     """The person gives the job up: it failed."""
-    _decide(ledger, job, "abandon", "a person said so", State.FAILED, "ABANDONED")
+    _decide(ledger, job, "abandon", "a person said so", State.FAILED, ABANDONED)
 
 
 def _decide(ledger: Ledger, job: Job, action: str, detail: str, state: State, code: str | None) -> None:

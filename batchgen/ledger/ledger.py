@@ -18,6 +18,7 @@ from batchgen.ledger.database import Database
 from batchgen.model import Clip, Job, Kept, Request, State
 
 TAKEN = 1e18  # a resting time later than any, for a job that is being fetched
+ABANDONED = "ABANDONED"  # the fail code of a row that a person gave up while it was in doubt
 LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 15 days
 
 # The condition of the index job_open: SQLite uses it only for a query that says it, word for word.
@@ -126,12 +127,14 @@ class Ledger:
     def retry_failed(self) -> int:
         """Let every wanted job that failed or expired be tried again; returns how many.
 
-        An expired one is first fetched once more: only if that fails is it paid for again.
+        An expired one is first fetched once more: only if that fails is it paid for again. One that was given up in
+        doubt may have been paid for: it is for a person to name it.
         """
         with self.database.transaction():
             failed = self.database.execute(
                 "UPDATE job SET state = 'pending', task_id = NULL, fail_code = NULL, fail_message = NULL "
-                f"WHERE {OPEN} AND state = 'failed' AND wanted > 0" + self.and_selected
+                f"WHERE {OPEN} AND state = 'failed' AND wanted > 0 AND fail_code IS NOT ?" + self.and_selected,
+                (ABANDONED,),
             ).rowcount
             expired = self.database.execute(
                 f"UPDATE job SET state = 'rendered', remake = 1, urls = NULL WHERE {OPEN} AND state = 'expired' "

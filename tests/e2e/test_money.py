@@ -111,6 +111,11 @@ async def test_a_row_in_doubt_is_settled_by_a_person(tmp_path: Path) -> None:
         assert (ended.code, ended.summary["archived"], ended.summary["failed"]) == (1, 2, 1)
         assert len(emulator.tasks) == 4
         assert results(tmp_path / "p.batch")[2]["fail_code"] == "ABANDONED"
+        await run(emulator, manifest, "--retry-failed")
+        assert len(emulator.tasks) == 4  # it may have been paid for: only who names it may pay again
+        assert (await batchgen("resolve", "p.batch", "--row", "r2", "--resubmit", cwd=tmp_path)).code == 0
+        assert (await run(emulator, manifest)).code == 0
+        assert len(emulator.tasks) == 5
 
 
 async def test_rescue_fetches_what_is_paid_and_submits_nothing(tmp_path: Path) -> None:
