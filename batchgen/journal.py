@@ -67,7 +67,8 @@ class _Alarm(logging.Handler):
     """What must be seen even where no file can be written; above a bar, which has standard error for itself."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(f"{record.getMessage()}\n")
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.getMessage())
+        sys.stderr.write(f"{text}\n")
 
 
 @contextmanager

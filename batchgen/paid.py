@@ -14,6 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
+from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 
@@ -82,7 +83,7 @@ def record(ledger: Ledger, batch: Path, path: Path) -> None:
         with _index(path) as index:
             index.executemany("INSERT OR REPLACE INTO paid VALUES (?, ?, ?, ?, ?, ?)", rows)
         ledger.remember({"entered": str(began)})
-    except (sqlite3.Error, OSError):
+    except (sqlite3.Error, OSError, LedgerError):
         return
 
 

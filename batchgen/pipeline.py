@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
+import shlex
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
@@ -163,10 +164,17 @@ class Pipeline:
         log.info("accepted", extra={"job": job.key, "task_id": job.task_id})
         try:
             return self._ledger.settle(job, outcome.verdict.value, "")
-        except LedgerError:  # the task is paid: its id must not be lost with the ledger
-            row = self._ledger.first_row(job)
-            log.critical("paid and not recorded: batchgen resolve BATCH --row %s --attach %s", row, job.task_id)
+        except Exception:  # the task is paid: its id must not be lost with the ledger
+            told = (self._row(job), shlex.quote(job.task_id or ""))
+            log.critical("paid and not recorded: batchgen resolve BATCH --row %s --attach %s", *told)
             raise
+
+    def _row(self, job: Job) -> str:
+        """A row that wants the job, as a shell's word; from a ledger that may not even be readable."""
+        try:
+            return shlex.quote(self._ledger.first_row(job))
+        except Exception:
+            return "?"
 
     # -- in flight
 

@@ -216,12 +216,16 @@ def _strip(standing: Standing, width: int) -> "Text":
 
 
 class Bar:
-    """A bar on a terminal (rich), with what there is to say below it, in as many lines as that takes."""
+    """A bar on a terminal (rich), with what there is to say below it, in as many lines as that takes.
 
-    def __init__(self) -> None:
+    ``shown`` makes a text fit for a terminal: the service's own words may be in it.
+    """
+
+    def __init__(self, shown: Callable[[str], str]) -> None:
         from rich.console import Console
         from rich.live import Live
 
+        self._shown = shown
         self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
 
     def changed(self, before: Job, after: Job) -> None:
@@ -234,7 +238,7 @@ class Bar:
 
         lines = [_strip(standing, self._live.console.width - 1), Text(standing.sentence())]
         if standing.waiting:
-            lines.append(Text(standing.waiting, style="yellow"))
+            lines.append(Text(self._shown(standing.waiting), style="yellow"))
         with suppress(OSError):  # the terminal is gone: the run goes on
             self._live.start()
             self._live.update(Group(*lines), refresh=True)

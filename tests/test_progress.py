@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.cli.terminal import progress, say
+from batchgen.cli.terminal import progress, say, shown
 from batchgen.model import Job, Request, State
 from batchgen.progress import Bar, Lines, Standing, Tally, duration
 
@@ -169,7 +169,7 @@ def screen_of(columns: int, monkeypatch: pytest.MonkeyPatch) -> Screen:
 @pytest.mark.parametrize("columns", [20, 40, 50, 80, 200])
 def test_the_bar_fits_its_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = screen_of(columns, monkeypatch)
-    bar = Bar()
+    bar = Bar(shown)
     bar.told(standing(failed=30, waiting="paused: batchgen ctl BATCH --go continues"))
     bar.end()
     lines = [line for line in screen.getvalue().replace("\r", "\n").splitlines() if not line.startswith("\x1b")]
@@ -178,9 +178,17 @@ def test_the_bar_fits_its_terminal(columns: int, monkeypatch: pytest.MonkeyPatch
     assert "paused" in screen.getvalue()
 
 
+def test_the_service_commands_no_terminal_through_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = screen_of(80, monkeypatch)
+    bar = Bar(shown)
+    bar.told(standing(waiting="submitting nothing more: \x1b]0;owned\x07 \x9b31m \u202egnp"))
+    bar.end()
+    assert r"\x1b]0;owned\x07 \x9b31m \u202egnp" in screen.getvalue()
+
+
 def test_the_bar_writes_over_nothing_that_is_said_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = screen_of(80, monkeypatch)
-    bar = Bar()
+    bar = Bar(shown)
     bar.told(STANDING)
     say("a row [was] edited")
     bar.end()
@@ -193,9 +201,9 @@ def test_where_nothing_can_be_redrawn_or_seen_there_are_lines(
 ) -> None:
     screen = screen_of(80, monkeypatch)
     monkeypatch.setenv("TERM", term)
-    shown = progress(plain=plain)
-    shown.told(STANDING)
-    shown.end()
+    shows = progress(plain=plain)
+    shows.told(STANDING)
+    shows.end()
     assert screen.getvalue() == STANDING.sentence() + "\n"
 
 

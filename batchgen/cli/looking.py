@@ -8,7 +8,7 @@ import click
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.running import run_batch
-from batchgen.cli.terminal import progress, require, say, shown
+from batchgen.cli.terminal import progress, require, say, shown, shown_json
 from batchgen.errors import UsageError
 from batchgen.settings import Limits, Settings, batch_folder, read_prices
 
@@ -30,7 +30,7 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, .
     made = make_plan(Settings(batch=batch or batch_folder(manifest), manifest=manifest, limits=limits, **flags))
     for sentence in made.remarks:
         say(shown(sentence))
-    click.echo(made.to_json() if as_json else shown(made.sentences()))
+    click.echo(shown_json(made.to_json()) if as_json else shown(made.sentences()))
 
 
 @click.command(short_help="Where a batch stands.")
@@ -52,7 +52,7 @@ def status(batch: Path, watch: bool, plain: bool, as_json: bool) -> None:
     if watch and not look_on(batch, progress(plain=plain), say):
         say(shown(f"no run holds {batch}: so it stands"))
     found = read_status(batch)
-    click.echo(found.to_json() if as_json else shown(found.sentences()))
+    click.echo(shown_json(found.to_json()) if as_json else shown(found.sentences()))
 
 
 @click.command(short_help="Read every archived video again and compare.")
@@ -72,7 +72,7 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
         say(shown(f"{damage.place}: {damage.what} (row {damage.id})"))
     if repair and found.damaged:
         run_batch(batch, None, may_submit=False, as_json=as_json, **flags)
-    click.echo(found.to_json() if as_json else f"{found.checked} videos read, {len(found.damaged)} damaged")
+    click.echo(shown_json(found.to_json()) if as_json else f"{found.checked} videos read, {len(found.damaged)} damaged")
     raise click.exceptions.Exit(found.exit_code)
 
 

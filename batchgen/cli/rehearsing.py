@@ -11,7 +11,7 @@ import click
 from batchgen.catalog import DEFAULT_MODEL
 from batchgen.cli import options
 from batchgen.cli.options import PATH
-from batchgen.cli.terminal import progress, say, shown
+from batchgen.cli.terminal import progress, say, shown, shown_json
 from batchgen.settings import Limits, Settings, batch_folder, read_prices
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def rehearse(
     told = rehearsal.rehearse(settings, stage.service, stage.seen, progress(quiet=as_json, plain=plain))
     for sentence in told.plan.remarks:
         say(shown(sentence))
-    click.echo(told.to_json() if as_json else shown(told.sentences()))
+    click.echo(shown_json(told.to_json()) if as_json else shown(told.sentences()))
 
 
 class _Stage:

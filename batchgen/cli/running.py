@@ -11,7 +11,7 @@ from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.sections import Sectioned
 from batchgen.cli.service import service_of
 from batchgen.cli.telling import told
-from batchgen.cli.terminal import progress, require, say, shown, size
+from batchgen.cli.terminal import progress, require, say, shown, shown_json, size
 from batchgen.settings import batch_folder
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run_batch(
         listener = Listener(_note if quiet else _warn, shows, verbose, warn=_warn, ended=ended)
         summary = run(settings, listener, service_of(settings))
     if as_json:
-        click.echo(summary.to_json())
+        click.echo(shown_json(summary.to_json()))
     elif not quiet:
         _print_summary(summary)
     elif summary.exit != 0:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from batchgen.cli.options import FOLDER
-from batchgen.cli.terminal import require, shown
+from batchgen.cli.terminal import require, shown, shown_json
 from batchgen.errors import UsageError
 
 
@@ -34,6 +34,6 @@ def ctl(
         raise UsageError("--pause, --go and --drain exclude each other; choose one")
     facts = control.send(batch, control.Order(concurrency, rate, actions[0] if actions else None))
     standing = Standing.from_facts(facts)
-    click.echo(json.dumps(standing.facts(), ensure_ascii=False) if as_json else shown(standing.limits()))
+    click.echo(shown_json(json.dumps(standing.facts(), ensure_ascii=False)) if as_json else shown(standing.limits()))
     if go and standing.doing == "stopping":
         raise UsageError(f"{batch} submits nothing more; start it again when the run has ended")

@@ -1,5 +1,6 @@
 """Words on a terminal."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -28,6 +29,11 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
+def shown_json(text: str) -> str:
+    """JSON fit for a terminal: the same values, with what could command it escaped."""
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
 def size(count: float) -> str:
     """A number of bytes, as people write it."""
     for unit in ("bytes", "kB", "MB", "GB"):
@@ -44,7 +50,7 @@ def progress(*, quiet: bool = False, plain: bool = False) -> "Progress":
     if quiet:
         return Silent()
     can_redraw = sys.stderr.isatty() and os.environ.get("TERM", "dumb").lower() not in ("", "dumb", "unknown")
-    return Bar() if can_redraw and not plain else Lines(lambda text: say(shown(text)))
+    return Bar(shown) if can_redraw and not plain else Lines(lambda text: say(shown(text)))
 
 
 def require(batch: Path, ledger_to: str | None = None) -> None:

@@ -16,6 +16,7 @@ SCHEMA_VERSION = 2
 WRITTEN = "written"  # a fact that holds until something else changes
 CACHE_KIB = 16_384
 BALLAST_BYTES = 262_144  # the pages of some hundred answers
+_BROKEN = (sqlite3.OperationalError, sqlite3.DatabaseError)  # the latter itself: the file is damaged
 
 
 class Database:
@@ -143,7 +144,7 @@ class Database:
         except BaseException as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):
+            if type(error) in _BROKEN:
                 raise self._refusal(error) from None
             raise
 
@@ -161,7 +162,7 @@ class Database:
         except sqlite3.OperationalError as error:
             raise self._refusal(error) from None
 
-    def _refusal(self, error: sqlite3.OperationalError) -> LedgerError:
+    def _refusal(self, error: BaseException) -> LedgerError:
         return LedgerError(f"{self._name} cannot be written: {error}")
 
     def one(self, sql: str, parameters: Any = ()) -> tuple[Any, ...] | None:

@@ -41,6 +41,36 @@ def environment(**more: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "APIXO_API_KEY": KEY, **more}
 
 
+def altered(folder: Path, codes: dict[str, str]) -> dict[str, str]:
+    """An environment in which code runs inside modules of the program, as soon as they are loaded."""
+    home = folder / "altered"
+    home.mkdir()
+    (home / "sitecustomize.py").write_text(_ALTER.format(codes=codes))
+    return {"PYTHONPATH": str(home)}
+
+
+_ALTER = """
+import importlib.abc, importlib.util, sys
+
+CODES = {codes!r}
+
+class Alter(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        code = CODES.pop(name, None)
+        if code is None:
+            return None
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+        def exec_module(module):
+            load(module)
+            exec(code, vars(module))
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Alter())
+"""
+
+
 async def start(*arguments: str | Path, cwd: Path, **env: str) -> asyncio.subprocess.Process:
     """Start ``batchgen ARGUMENTS``."""
     return await _start(arguments, cwd, env, asyncio.subprocess.DEVNULL)

@@ -6,36 +6,13 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import FaultError
-from tests.e2e.program import KEY, batchgen, emulated, prompts, run
+from tests.e2e.program import KEY, altered, batchgen, emulated, prompts, run
 
 
 def broken(folder: Path, place: str, error: str) -> dict[str, str]:
     """An environment in which a function of the program raises an error."""
     module, name = place.rsplit(".", 1)
-    code = f"""
-import importlib.abc, importlib.util, sys
-
-class Breaker(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name != {module!r}:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        load = spec.loader.exec_module
-        def exec_module(module):
-            load(module)
-            def fail(*_, **__):
-                raise {error}
-            setattr(module, {name!r}, fail)
-        spec.loader.exec_module = exec_module
-        return spec
-
-sys.meta_path.insert(0, Breaker())
-"""
-    home = folder / "breaker"
-    home.mkdir()
-    (home / "sitecustomize.py").write_text(code)
-    return {"PYTHONPATH": str(home)}
+    return altered(folder, {module: f"def {name}(*_, **__): raise {error}"})
 
 
 async def test_results_that_cannot_be_written_are_told_and_nothing_is_paid_for_again(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +13,8 @@ from aiohttp import web
 
 from tests.e2e.program import QUICK, batchgen, emulated, paid, prompts, results, run, start
 from tests.s3_server import S3Server, s3_server
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @pytest.fixture(scope="module")
@@ -89,52 +91,104 @@ async def test_kill_9_during_uploads_leaves_whole_objects_and_pays_for_nothing_t
                 assert sha256(body).hexdigest() == row["sha256"]
 
 
-@asynccontextmanager
-async def store_that_hangs() -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """A store that takes the probe, and of a video never says that it has it; with what tells that one came."""
-    kept: dict[str, bytes] = {}
-    came, over = asyncio.Event(), asyncio.Event()
+class Store:
+    """A store in this process that can be told to hang or to refuse; it keeps objects as S3 does."""
 
-    async def put(request: web.Request) -> web.Response:
-        if request.path.endswith(".mp4"):
-            came.set()
-            await over.wait()
+    def __init__(self) -> None:
+        self.url = ""
+        self.hangs = False  # with a video, for ever
+        self.expires_after: int | None = None  # so many videos that were looked at, the credentials do
+        self.kept: dict[str, tuple[bytes, dict[str, str]]] = {}
+        self.seen = 0  # videos that were looked at
+        self.came, self.over = asyncio.Event(), asyncio.Event()
+
+    @property
+    def videos(self) -> list[str]:
+        return [key for key in self.kept if key.endswith(".mp4")]
+
+    @web.middleware
+    async def judge(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.expires_after is not None and self.seen >= self.expires_after:
+            return web.Response(status=400, text="<Error><Code>ExpiredToken</Code></Error>")
+        return await handler(request)
+
+    async def put(self, request: web.Request) -> web.Response:
+        if self.hangs and request.path.endswith(".mp4"):
+            self.came.set()
+            await self.over.wait()
             return web.Response(status=500)
-        taken = request.path in kept and "If-None-Match" in request.headers
-        kept.setdefault(request.path, await request.read())
+        taken = request.path in self.kept and "If-None-Match" in request.headers
+        marks = {name: value for name, value in request.headers.items() if name.lower().startswith("x-amz-meta-")}
+        self.kept.setdefault(request.path, (await request.read(), marks))
         return web.Response(status=412 if taken else 200)
 
-    async def get(request: web.Request) -> web.Response:
-        return web.Response(body=kept[request.path])
+    async def get(self, request: web.Request) -> web.Response:
+        if request.path not in self.kept:
+            return web.Response(status=404)
+        self.seen += request.path.endswith(".mp4")
+        body, marks = self.kept[request.path]
+        return web.Response(body=body, headers=marks)
 
-    async def delete(_: web.Request) -> web.Response:
+    async def delete(self, request: web.Request) -> web.Response:
+        self.kept.pop(request.path, None)
         return web.Response(status=204)
 
-    app = web.Application()
-    app.add_routes([web.put("/{key:.*}", put), web.get("/{key:.*}", get), web.delete("/{key:.*}", delete)])
+
+@asynccontextmanager
+async def local_store() -> AsyncIterator[Store]:
+    """A store on a port of this machine."""
+    store = Store()
+    app = web.Application(middlewares=[store.judge])
+    key = "/{key:.*}"
+    app.add_routes([web.put(key, store.put), web.get(key, store.get), web.delete(key, store.delete)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
+    store.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", came
+        yield store
     finally:
-        over.set()
+        store.over.set()
         await runner.cleanup()
 
 
+LOCAL_KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+
+
 async def test_a_signal_ends_a_run_whose_store_hangs(tmp_path: Path) -> None:
-    async with emulated() as emulator, store_that_hangs() as (store, came):
-        keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+    async with emulated() as emulator, local_store() as store:
+        store.hangs = True
         process = await start(
             *("run", prompts(tmp_path / "p.csv", 2), "--base-url", emulator.url, "--to", "s3://slow/x", *QUICK),
             cwd=tmp_path,
-            **keys,
-            AWS_ENDPOINT_URL=store,
+            **LOCAL_KEYS,
+            AWS_ENDPOINT_URL=store.url,
         )
-        await came.wait()
+        await store.came.wait()
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(45):  # the store would be waited for eight minutes
             await process.communicate()
         assert process.returncode == 128 + signal.SIGTERM
         assert {row["status"] for row in results(tmp_path / "p.batch")} <= {"rendered", "in_flight"}
+
+
+async def test_credentials_that_expire_stop_submitting_and_new_ones_archive_what_is_paid(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 16)
+    async with emulated() as emulator, local_store() as store:
+        store.expires_after = 1
+        where: dict[str, str] = {**LOCAL_KEYS, "AWS_ENDPOINT_URL": store.url}
+        ended = await run(emulator, manifest, "--to", "s3://b/x", "--concurrency", "2", **where)
+        paid_for = len(emulator.tasks)
+        assert (ended.code, ended.summary["archived"], ended.summary["in_flight"]) == (1, 1, 0)
+        assert (ended.summary["rendered"], ended.summary["pending"]) == (paid_for - 1, 16 - paid_for)
+        assert ended.summary["pending"] > 0
+        assert "the credentials have expired; renew them" in ended.summary["stopped"]
+        store.expires_after = None
+        ended = await run(emulator, manifest, "--limit", str(paid_for), **where)
+        assert (len(store.videos), ended.summary["submitted"], len(emulator.tasks)) == (paid_for, 0, paid_for)
+        ended = await run(emulator, manifest, **where)
+        assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 16, 16)
+        for task in emulator.tasks:
+            key = f"/b/x/r{task.input['prompt'].removeprefix('prompt ')}.mp4"
+            assert store.kept[key][0] == await emulator.video(task)

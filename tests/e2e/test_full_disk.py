@@ -1,0 +1,53 @@
+"""A task is paid, and the ledger cannot take its id: the id must still reach a person."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import altered, batchgen, emulated, paid, prompts, results, run, wrong_files
+
+RECORDED = 2
+# After so many task ids no commit goes through any more.
+FULL = f"""
+class Full(sqlite3.Connection):
+    ids = 0
+
+    def execute(self, sql, parameters=()):
+        if sql == "COMMIT" and Full.ids > {RECORDED}:
+            raise sqlite3.ERROR
+        Full.ids += sql.startswith("UPDATE attempt SET ended_at")
+        return super().execute(sql, parameters)
+
+plain = sqlite3.connect
+sqlite3.connect = lambda *args, **more: plain(*args, factory=Full, **more)
+"""
+
+
+@pytest.mark.parametrize(
+    "error", ["OperationalError('database or disk is full')", "DatabaseError('database disk image is malformed')"]
+)
+async def test_a_task_id_that_cannot_be_recorded_is_said_with_what_attaches_it(tmp_path: Path, error: str) -> None:
+    manifest = prompts(tmp_path / "p.csv", 24)
+    broken = altered(tmp_path, {"batchgen.ledger.database": FULL.replace("ERROR", error)})
+    async with emulated() as emulator:
+        ended = await run(emulator, manifest, "--concurrency", "6", **broken)
+        assert ended.code == 1
+        assert "cannot be written" in ended.err + ended.out
+        told = re.findall(
+            r"^paid and not recorded: batchgen resolve BATCH --row (\S+) --attach (\S+)$", ended.err, re.MULTILINE
+        )
+        tasks = {task.id: task.input["prompt"].replace("prompt ", "r") for task in emulator.tasks}
+        assert told
+        assert dict(told).items() <= {row: task for task, row in tasks.items()}.items()
+        assert len(told) == len(tasks) - RECORDED <= 6
+
+        service = ("--base-url", emulator.url)
+        for row, task in told:
+            settled = await batchgen("resolve", "p.batch", "--row", row, "--attach", task, *service, cwd=tmp_path)
+            assert settled.code == 0, settled.err
+        ended = await run(emulator, manifest)
+        assert (ended.code, ended.summary["archived"]) == (0, 24)
+        assert {len(tasks) for tasks in paid(emulator).values()} == {1}
+        assert len(results(tmp_path / "p.batch")) == 24
+        assert await wrong_files(emulator, tmp_path / "p.batch") == []
