@@ -106,18 +106,24 @@ class Request:
     @classmethod
     def from_json(cls, text: str) -> "Request":
         """The request that :meth:`to_json` wrote."""
-        facts = json.loads(text)
+        facts = from_json(text)
         if "image_urls" in facts:
             facts["image_urls"] = tuple(facts["image_urls"])
         return cls.of(facts)
 
 
+_decode = json.JSONDecoder().raw_decode
 _quoted = json.encoder.encode_basestring  # a string as JSON, its letters as they are
 
 
 def to_json(facts: dict[str, str]) -> str:
     """Words by name, as the ledger keeps them."""
     return f"{{{','.join([f'{_quoted(name)}:{_quoted(word)}' for name, word in facts.items()])}}}"
+
+
+def from_json(text: str) -> Any:
+    """What the ledger keeps as JSON; it is ours, with nothing before or behind it that would have to be looked for."""
+    return _decode(text)[0]
 
 
 def digest_of(request: str) -> bytes:
@@ -202,3 +208,10 @@ class Job:
     source: tuple[Kept, ...] = ()  # files of another batch that hold the video
     tries: int = 0  # failed tries of the present step, in this run
     wait: float = 0.0  # seconds before the next step
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Job":
+        """The job with these fields, as :meth:`Request.of` makes a request."""
+        job = object.__new__(cls)
+        job.__dict__.update(facts)  # what is left out is the class's own default
+        return job
