@@ -1,8 +1,9 @@
 """Many jobs: which goes next, how many at once, and how to stop gently.
 
 Two lanes. The asking lane owns every request to the service: it takes a turn of the account's limiter, and then
-whatever is most useful at that moment, a submit or a poll that is due. The fetching lanes bring home what is
-rendered, the link that dies first before others. What waits, waits in the ledger: only what is in flight is held here.
+whatever is most useful at that moment, a submit or a poll that is due. The fetching lane brings home what is
+rendered, a few at a time, the link that dies first before others. What waits, waits in the ledger: only what is in
+flight is held here.
 
 All scheduling goes by the loop's clock, which never jumps; the time of day serves only to tell how old the tasks of an
 earlier run are.
@@ -86,7 +87,7 @@ class Batch:
         self._told: set[int] = set()  # jobs in flight whose end a callback told: they hold no slot
         self._posts: set[asyncio.Task[None]] = set()
         self._asks: set[asyncio.Task[None]] = set()
-        self._fetching = 0
+        self._fetches: set[asyncio.Task[None]] = set()
         self._fresh: dict[int, Job] = {}
         self._all_submitted = False
         self._asking_over = False
@@ -101,8 +102,7 @@ class Batch:
         await self._account.start()
         self._take_up_in_flight()
         self._backlog = self._ledger.unfetched()[0] > 0
-        lanes = [asyncio.create_task(self._ask())]
-        lanes += [asyncio.create_task(self._fetch()) for _ in range(self._downloads)]
+        lanes = [asyncio.create_task(self._ask()), asyncio.create_task(self._fetch())]
         halt = asyncio.create_task(self._halted.wait())
         try:
             await _until_all_or_one(lanes, halt)
@@ -128,13 +128,13 @@ class Batch:
 
     async def _end(self, lanes: list[asyncio.Task[Any]]) -> None:
         """Polls and downloads may be cut off; a POST may not, since its answer is a paid task's id."""
-        for task in (*lanes, *self._asks):
+        for task in (*lanes, *self._asks, *self._fetches):
             task.cancel()
         if self._posts:
             await asyncio.wait(self._posts, timeout=DRAIN_SECONDS)
         for task in self._posts:
             task.cancel()
-        await asyncio.gather(*lanes, *self._asks, *self._posts, return_exceptions=True)
+        await asyncio.gather(*lanes, *self._asks, *self._posts, *self._fetches, return_exceptions=True)
 
     # -- while it runs
 
@@ -361,27 +361,37 @@ class Batch:
     # -- fetching
 
     async def _fetch(self) -> None:
+        """Bring home what is rendered until nothing more can come; with a full archive, what was begun."""
         loop = asyncio.get_running_loop()
         while not self._archive_full:
-            job = self._ledger.take_rendered(loop.time())
-            if job is not None:
-                await self._fetch_once(job)
-            elif self._asking_over and self._fetching == 0 and self._ledger.next_waking() == inf:
-                return
-            else:
-                if self._backlog and self._fetching == 0:  # each was tried
+            has_room = len(self._fetches) < self._downloads
+            if has_room and (job := self._ledger.take_rendered(loop.time())):
+                self._start_fetch(job)
+                continue
+            waking = self._ledger.next_waking() if has_room else inf
+            if not self._fetches:
+                if self._asking_over and waking == inf:
+                    return
+                if self._backlog:  # each was tried
                     self._backlog = False
                     self._wake.set()
-                self._wake_fetch.clear()
-                waking = self._ledger.next_waking()
-                await _wait(self._wake_fetch, waking - loop.time() if waking < inf else None)
+            self._wake_fetch.clear()
+            await _wait(self._wake_fetch, waking - loop.time() if waking < inf else None)
+        if self._fetches:
+            await asyncio.wait(self._fetches)
+
+    def _start_fetch(self, job: Job) -> None:
+        task = asyncio.create_task(self._fetch_once(job))
+        self._fetches.add(task)
+        task.add_done_callback(self._fetched)
+
+    def _fetched(self, task: asyncio.Task[None]) -> None:
+        self._fetches.discard(task)
+        self._asked(task)
+        self._wake_fetch.set()
 
     async def _fetch_once(self, job: Job) -> None:
-        self._fetching += 1
-        try:
-            after = await self._step(self._with_fresh_links(job))
-        finally:
-            self._fetching -= 1
+        after = await self._step(self._with_fresh_links(job))
         if after.state is State.RENDERED:
             self._remember_links(after)
             self._ledger.rest(job.key, asyncio.get_running_loop().time() + after.wait)
@@ -390,8 +400,6 @@ class Batch:
             self._fresh.pop(job.key, None)
         if after.state is State.PENDING:
             self._all_submitted = False
-        self._wake.set()
-        self._wake_fetch.set()
 
     def _remember_links(self, job: Job) -> None:
         if len(self._fresh) < FRESH_LINKS or job.key in self._fresh:

@@ -52,7 +52,8 @@ Service: TypeAlias = Callable[[], AbstractAsyncContextManager[str]]
 # What stops a batch from outside; it may say why.
 Stopping: TypeAlias = Callable[[Batch, Callable[[str], None]], AbstractContextManager[None]]
 
-POSTER_SHARE = 0.1  # of a run's time, for a picture of each new video
+POSTER_SHARE = 0.1  # of a run's time, for pictures of its videos
+RUN_POSTERS = 100  # more videos show themselves, until `batchgen report` makes theirs: a poster is work for 2 to 30 ms
 REPORT_ROWS = 20_000  # more are not looked at as a wall; `batchgen report` still makes the page
 
 log = logging.getLogger("batchgen")
@@ -335,7 +336,8 @@ def write_report(ledger: Ledger, folder: Path) -> None:
     try:
         page.sweep(folder)
         share = POSTER_SHARE * money.run_seconds(ledger)
-        page.write(ledger, folder, poster_seconds=min(max(share, 1.0), page.POSTER_SECONDS))
+        seconds = min(max(share, 1.0), page.POSTER_SECONDS)
+        page.write(ledger, folder, poster_seconds=seconds, most_posters=RUN_POSTERS)
     except Exception:
         log.exception("the report could not be written")
 

@@ -1,7 +1,7 @@
 """The user's own limits: every task is reserved before it is asked for, so that no burst and no crash passes them."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from batchgen.catalog import MICRO
 from batchgen.errors import LimitReachedError
@@ -19,7 +19,7 @@ class Spending:
         self._room = room
         self._ledger = ledger
         self._tasks, self._spent = money.reserved_by_run(ledger)
-        self._day = 0.0
+        self._day = (0.0, 0.0)  # from midnight to midnight, Unix seconds
         self._spent_today = 0
 
     def price(self, request: Request) -> int:
@@ -56,10 +56,16 @@ class Spending:
         """A reserved task was surely not paid."""
         self._tasks -= 1
         self._spent -= self.price(request)
-        self._day = 0.0  # it may have been reserved yesterday: the ledger knows what is of today
+        self._day = (0.0, 0.0)  # it may have been reserved yesterday: the ledger knows what is of today
 
     def _turn_day(self) -> None:
-        midnight = datetime.fromtimestamp(time.time()).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-        if midnight.timestamp() != self._day:
-            self._day = midnight.timestamp()
-            self._spent_today = money.reserved_since(self._ledger, self._day)
+        now = time.time()
+        if not self._day[0] <= now < self._day[1]:
+            self._day = _midnight(now, 0), _midnight(now, 1)
+            self._spent_today = money.reserved_since(self._ledger, self._day[0])
+
+
+def _midnight(now: float, days: int) -> float:
+    """When the local day of ``now``, or one that many days later, begins; Unix seconds."""
+    day = datetime.fromtimestamp(now).astimezone().replace(tzinfo=None) + timedelta(days=days)
+    return day.replace(hour=0, minute=0, second=0, microsecond=0).astimezone().timestamp()

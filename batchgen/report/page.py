@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 
 from batchgen.ledger import Ledger
@@ -153,13 +154,14 @@ def write(
     price: Price | None = None,
     running: bool = False,
     poster_seconds: float = POSTER_SECONDS,
+    most_posters: int | None = None,
 ) -> Path:
     """Write the batch's report.html whole, or leave the one that is there; returns its path.
 
-    Posters of new videos on this machine are made first, for at most ``poster_seconds``.
+    Posters of new videos on this machine are made first, for at most ``poster_seconds``, at most ``most_posters``.
     """
     posters = Posters(batch / "posters")
-    posters.make_all(_without_poster(ledger, batch, posters), poster_seconds)
+    posters.make_all(islice(_without_poster(ledger, batch, posters), most_posters), poster_seconds)
     page = gather(ledger, batch, beside(batch, posters), price=price, running=running)
     path = batch / NAME
     _replace(path, render(page).encode(errors="replace"))

@@ -177,7 +177,7 @@ def test_a_run_spends_a_tenth_of_its_time_on_posters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_seconds: float, poster_seconds: float
 ) -> None:
     given: list[float] = []
-    monkeypatch.setattr(page, "write", lambda *_, poster_seconds: given.append(poster_seconds))
+    monkeypatch.setattr(page, "write", lambda *_, poster_seconds, most_posters: given.append(poster_seconds))
     with Ledger.open(make_batch(tmp_path, []) / "ledger.sqlite") as ledger:
         money.begin_run(ledger)
         began = time.time()
