@@ -17,9 +17,7 @@ class Kind(NamedTuple):
 
 def pending_kinds(ledger: Ledger) -> Iterator[Kind]:
     """What the run may submit, by kind."""
-    parameters = ", ".join(
-        f"json_extract(request, '$.{name}')" for name in ("model", "mode", "resolution", "duration", "provider")
-    )
+    parameters = "json_extract(request, '$.model', '$.mode', '$.resolution', '$.duration', '$.provider')"
     found = ledger.database.execute(
         f"SELECT min(request), count(*), sum(wanted) FROM job WHERE state = 'pending' AND wanted > 0"
         f"{ledger.and_selected} GROUP BY {parameters}"
