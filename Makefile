@@ -1,5 +1,5 @@
 # `make` alone explains itself; every target installs what it needs into .venv.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 READY_TEST := .venv/.ready-test
@@ -11,7 +11,7 @@ demo: $(READY)  ## run manifests/demo.csv on the emulator, without a key and wit
 	$(BIN)/batchgen run manifests/demo.csv --emulator --batch demo.batch
 
 test: $(READY_TEST)  ## run the tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY_TEST)  ## check style and types
 	$(BIN)/ruff check .

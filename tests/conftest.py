@@ -1,0 +1,15 @@
+"""For all tests."""
+
+import pytest
+
+SLOWEST_FIRST = ("proof", "replica", "e2e", "ledger")  # folders, by what a file of theirs takes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no worker is left with it at the end."""
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return SLOWEST_FIRST.index(folder) if folder in SLOWEST_FIRST else len(SLOWEST_FIRST)
+
+    items.sort(key=rank)
