@@ -1,8 +1,14 @@
 """For all tests."""
 
+import signal
+
 import pytest
 
 SLOWEST_FIRST = ("proof", "replica", "e2e", "ledger")  # folders, by what a file of theirs takes
+
+for number in (signal.SIGINT, signal.SIGHUP):  # ignored where tests run in the background, and programs inherit that
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -99,7 +99,7 @@ async def test_machines_that_vanish_with_their_disks_pay_for_no_row_twice(s3: S3
 async def test_of_two_that_start_at_once_one_wins_and_nothing_is_paid_for_twice(s3: S3Server, tmp_path: Path) -> None:
     refused = 0
     async with fleet(2) as berths, berths.berth() as one, berths.berth() as two:
-        for number in range(10):
+        for number in range(5):
             async with emulated() as emulator:
                 here = Container(tmp_path / f"{number}a", s3, emulator, f"pair{number}", rows=6)
                 there = Container(tmp_path / f"{number}b", s3, emulator, f"pair{number}", rows=6)
@@ -111,7 +111,7 @@ async def test_of_two_that_start_at_once_one_wins_and_nothing_is_paid_for_twice(
                 refused += codes == [0, BUSY]
                 if BUSY in codes:
                     assert "another run holds s3://night" in "".join(each.said for each in went)
-    assert refused >= 5
+    assert refused >= 2
 
 
 async def test_a_run_that_slept_while_another_took_over_stops_and_pays_for_nothing(
