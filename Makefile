@@ -30,6 +30,9 @@ soak: $(READY_TEST)  ## kill it for twenty minutes, with every fault mixed in, a
 pictures: $(READY_TEST)  ## take the README's pictures anew, of the demo (needs Chromium)
 	$(BIN)/python -m tests.pictures
 
+readme: $(READY_TEST)  ## write anew what the README says of commands and options
+	$(BIN)/python -m tests.readme
+
 clean:  ## remove what was made here, the demo's videos too
 	rm -rf .venv build *.egg-info demo.batch .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -43,4 +46,4 @@ $(READY_TEST): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
 	@touch $@
 
-.PHONY: help demo test lint bench bench-full soak pictures clean
+.PHONY: help demo test lint bench bench-full soak pictures readme clean

@@ -41,7 +41,7 @@ def _of(command: click.Command) -> list[click.Option]:
 
 
 def _is_same(option: click.Option, other: click.Option | None) -> bool:
-    return other is not None and option.help == other.help
+    return other is not None and (option.help == other.help or option.name == "as_json")
 
 
 def _table(name: str, options: list[click.Option]) -> str:
