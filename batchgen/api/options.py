@@ -36,11 +36,13 @@ class Options(TypedDict, total=False):
     images_to: str | None
     check_images: bool
     to: StrPath | None
+    ledger_to: str | None
     rate: int | None
     concurrency: int | None
     downloads: int | None
     first_poll: float | None
     poll_every: float | None
+    spare_share: float | None
     retry_failed: bool
     in_doubt: Literal["hold", "resubmit"] | None
     reuse: bool

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -15,6 +16,7 @@ APPLICATION_ID = 0x62617467  # "batg"
 SCHEMA_VERSION = 2
 WRITTEN = "written"  # a fact that holds until something else changes
 CACHE_KIB = 16_384
+MAKING_SECONDS = 5.0
 BALLAST_BYTES = 262_144  # the pages of some hundred answers
 _BROKEN = (sqlite3.OperationalError, sqlite3.DatabaseError)  # the latter itself: the file is damaged
 
@@ -65,7 +67,7 @@ class Database:
         durable = ("journal_mode = WAL", "synchronous = FULL", "fullfsync = 1")
         passing = ("journal_mode = MEMORY", "synchronous = OFF")  # nobody will ever read it again
         for pragma in (*(durable if self.path else passing), "foreign_keys = ON", f"cache_size = -{CACHE_KIB}"):
-            self._connection.execute(f"PRAGMA {pragma}")
+            self._patiently(f"PRAGMA {pragma}")
         if version == 0:
             with self.transaction():
                 if self._version() == 0:  # still: whoever looks at a batch may have opened it at the same moment
@@ -77,7 +79,18 @@ class Database:
                 self._migrate(self._version())
 
     def _version(self) -> int:
-        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        return int(self._patiently("PRAGMA user_version").fetchone()[0])
+
+    def _patiently(self, sql: str) -> sqlite3.Cursor:
+        """Run what SQLite does not wait for by itself while another process makes the file, or turns it to WAL."""
+        until = time.monotonic() + MAKING_SECONDS
+        while True:
+            try:
+                return self._connection.execute(sql)
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
 
     def _migrate(self, version: int) -> None:
         for older in range(version, SCHEMA_VERSION):

@@ -92,7 +92,7 @@ async def test_machines_that_vanish_with_their_disks_pay_for_no_row_twice(s3: S3
 
     async with fleet(4) as berths, emulated(faults={"submit-slow": 0.3}) as a, emulated() as b, emulated() as c:
         lanes = await asyncio.gather(*(lane(f"lane{n}", each, berths) for n, each in enumerate((a, b, c))))
-    assert sum(kills for kills, _ in lanes) >= 9
+    assert sum(kills for kills, _ in lanes) >= 5
     assert sum(doubtful for _, doubtful in lanes) < 3 * ROWS
 
 

@@ -83,6 +83,7 @@ class Want:
     task: str | None = None
     posts: list[Post] = field(default_factory=list)
     may_be_paid: bool = False  # and nobody said that it may be paid for again
+    is_abandoned: bool = False
     remake: bool = False  # somebody said so
     completed: float = 0.0
 
@@ -550,12 +551,13 @@ class LedgerMachine(RuleBasedStateMachine):
             self._allow([want])
         else:
             doubt.abandon(self.ledger, self.ledger.job(want.key))
-            want.state = State.FAILED
+            want.state, want.is_abandoned = State.FAILED, True
 
     @rule()
     @while_some(State.FAILED, State.EXPIRED)
     def retry_failed(self) -> None:
-        failed = [want for want in self.wants if want.state is State.FAILED and self.is_wanted(want)]
+        failed = [each for each in self.wants if each.state is State.FAILED and self.is_wanted(each)]
+        failed = [each for each in failed if not each.is_abandoned]  # only who names it may pay for it again
         expired = [want for want in self.wants if want.state is State.EXPIRED and self.is_wanted(want)]
         assert self.ledger.retry_failed() == len(failed) + len(expired)
         self._allow(failed)
