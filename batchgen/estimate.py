@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from batchgen.account import Account
 from batchgen.forecast import Pace, seconds_left
 from batchgen.ledger import Ledger
-from batchgen.ledger.expected import Kind, pending_kinds, video_bytes
+from batchgen.ledger.expected import Kind, video_bytes
 from batchgen.model import Request
 from batchgen.schedule import LEAST_POLL_SHARE
 from batchgen.service.polling import Polling
@@ -28,9 +28,8 @@ class Estimate:
     gigabytes_from: str  # archived, guess
 
 
-def estimate(ledger: Ledger, settings: Settings) -> Estimate:
-    """What the run will take, with the limits of the settings and all that the batch remembers."""
-    kinds = list(pending_kinds(ledger))
+def estimate(ledger: Ledger, settings: Settings, kinds: Sequence[Kind]) -> Estimate:
+    """What a run takes for the pending tasks, with the limits of the settings and all that the batch remembers."""
     seconds, is_learned = _seconds(ledger, settings, kinds)
     size, is_seen = _bytes(ledger, kinds)
     return Estimate(

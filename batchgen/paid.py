@@ -94,28 +94,31 @@ def _local(files: str, batch: Path) -> str:
     return json.dumps([[str((batch / place).absolute()), size, sha256] for place, size, sha256 in kept])
 
 
-def offers(ledger: Ledger, batch: Path, path: Path) -> list[Offer]:
+def offers(ledger: Ledger, service: str, batch: Path, path: Path) -> list[Offer]:
     """The pending jobs whose video another batch of this user has paid for, and that are still to be had."""
     if not path.is_file():
         return []
     pending = ledger.database.execute(
-        f"SELECT job, digest FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected} "
-        "AND json_extract(request, '$.seed') IS NOT NULL"
+        f"SELECT job, digest FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected}"
     )
     try:
         with _index(path) as index:
-            return list(_matches(index, ledger.fact("service"), str(batch.absolute()), pending))
+            return list(_matches(index, service, str(batch.absolute()), pending))
     except (sqlite3.Error, OSError):
         return []
 
 
 def _matches(
-    index: sqlite3.Connection, service: str | None, batch: str, pending: Iterator[tuple[int, bytes]]
+    index: sqlite3.Connection, service: str, batch: str, pending: Iterator[tuple[int, bytes]]
 ) -> Iterator[Offer]:
+    others = "service = ? AND batch <> ?"
+    index.execute("BEGIN")  # once, and not for each question anew
+    if not index.execute(f"SELECT 1 FROM paid WHERE {others} LIMIT 1", (service, batch)).fetchone():
+        return
     for job, digest in pending:
         found = index.execute(
-            "SELECT batch, task_id, completed_at, files FROM paid WHERE service = ? AND digest = ? AND batch <> ?",
-            (service, digest, batch),
+            f"SELECT batch, task_id, completed_at, files FROM paid WHERE {others} AND digest = ?",
+            (service, batch, digest),
         ).fetchone()
         if found and (offer := Offer(job, *found)).is_to_be_had:
             yield offer

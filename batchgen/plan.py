@@ -165,6 +165,8 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         remarks = (*describe(intake, name), *choose(settings.selection, ledger))
         try_links(settings, ledger, name)
         counts = ledger.counts()
+        service = ledger.fact("service") or settings.service
+        kinds = tuple(expected.pending_kinds(ledger))
         prices = settings.limits.prices
         plan = Plan(
             manifest=name,
@@ -186,12 +188,12 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             repeats=expected.repeats(ledger),
             selected=sum(ledger.counts(selected=True).values()),
             to_submit=ledger.pending_jobs(),
-            estimate_usd=money.estimate(ledger, prices.of) / MICRO,
-            **asdict(estimate(ledger, settings)),
+            estimate_usd=money.estimate(kinds, prices.of) / MICRO,
+            **asdict(estimate(ledger, settings, kinds)),
             first_files=expected.first_names(ledger, FIRST_FILES),
             paid_usd=money.paid_price(ledger) / MICRO,
             prices_of=prices.date,
-            offered=len(paid.offers(ledger, settings.batch, paid.index_path())),
+            offered=len(paid.offers(ledger, service, settings.batch, paid.index_path())),
             remarks=remarks,
         )
         yield plan, ledger, settings

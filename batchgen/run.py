@@ -29,6 +29,7 @@ from batchgen.errors import ArchiveError, BatchgenError, LedgerError, LimitReach
 from batchgen.folder import open_batch, with_memory
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger, money
+from batchgen.ledger.expected import pending_kinds
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS, link_death
 from batchgen.model import Job, State
 from batchgen.pictures import Pictures, try_links
@@ -130,7 +131,7 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     if settings.retry_failed and (again := ledger.retry_failed()):
         listener.say(f"{again} rows that failed or expired are tried again")
     ledger.retry_expired(since=time.time() - LINK_LIFE_SECONDS if settings.may_submit else 0.0)
-    if settings.reuse and (offered := paid.offers(ledger, settings.batch, paid.index_path())):
+    if settings.reuse and (offered := paid.offers(ledger, settings.service, settings.batch, paid.index_path())):
         paid.take(ledger, offered)
         listener.say(f"{len(offered)} videos are taken from other batches, which paid for them")
     log.info("run begins", extra={"service": settings.service, "manifest": str(settings.manifest)})
@@ -265,7 +266,7 @@ async def _compare_with_balance(
     client: Client, account: Account, ledger: Ledger, spending: Spending, listener: Listener
 ) -> None:
     """Say what the run will cost, and whether the account has it, where the service tells."""
-    estimate = money.estimate(ledger, spending.price) / MICRO
+    estimate = money.estimate(pending_kinds(ledger), spending.price) / MICRO
     if not estimate:
         return
     await account.turn()

@@ -10,7 +10,7 @@ from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.running import run_batch
 from batchgen.cli.terminal import progress, require, say, shown, shown_json
 from batchgen.errors import UsageError
-from batchgen.settings import Limits, Settings, batch_folder, read_prices
+from batchgen.settings import Limits, Settings, batch_folder, read_base_url, read_prices
 
 
 @click.command(short_help="Check a manifest and say what a run would do; sends nothing.")
@@ -25,9 +25,9 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, .
     """
     from batchgen.plan import make_plan
 
-    limits = Limits(prices=read_prices(prices))
     flags |= options.rows(flags)
-    made = make_plan(Settings(batch=batch or batch_folder(manifest), manifest=manifest, limits=limits, **flags))
+    flags |= {"limits": Limits(prices=read_prices(prices)), "base_url": read_base_url(None)}
+    made = make_plan(Settings(batch=batch or batch_folder(manifest), manifest=manifest, **flags))
     for sentence in made.remarks:
         say(shown(sentence))
     click.echo(shown_json(made.to_json()) if as_json else shown(made.sentences()))

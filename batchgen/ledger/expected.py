@@ -61,5 +61,9 @@ def tasks(ledger: Ledger) -> int:
 
 def repeats(ledger: Ledger) -> int:
     """How many rows of the present manifest ask for the same as another one, each with a task of its own."""
-    found = ledger.database.one("SELECT count(*) - count(DISTINCT digest) FROM job WHERE wanted > 0")
+    # The digests that are there twice are found by their index alone, without a look at a million jobs.
+    found = ledger.database.one(
+        "SELECT coalesce(sum(jobs - 1), 0) FROM (SELECT count(*) AS jobs FROM job WHERE wanted > 0 "
+        "AND digest IN (SELECT digest FROM job GROUP BY digest HAVING count(*) > 1) GROUP BY digest)"
+    )
     return int(found[0]) if found else 0

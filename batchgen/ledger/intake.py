@@ -185,7 +185,7 @@ def _merge(database: Database, naming: Naming, *, partial: bool) -> dict[str, in
     _find_shared(database, taken)
     with _indexed_later(database) if counts["new"] > counts["rows"] / 2 else nullcontext():
         _add_new(database, taken)
-    _refresh_jobs(database)
+    _refresh_jobs(database, taken)
     return counts
 
 
@@ -358,16 +358,21 @@ def _find_shared(database: Database, taken: int) -> None:
     database.execute("DROP TABLE temp.shared")
 
 
-def _refresh_jobs(database: Database) -> None:
-    """How many rows want each job, and where the first stands; a row that joined an archived job lacks its video."""
+def _refresh_jobs(database: Database, taken: int) -> None:
+    """How many rows want each job, and where the first stands; a row that joined an archived job lacks its video.
+
+    A new job of one row has this already.
+    """
     database.execute(
         "UPDATE job SET wanted = 0, position = NULL WHERE wanted > 0 AND job NOT IN "
         "(SELECT job FROM row WHERE position IS NOT NULL)"
     )
     database.execute(
         "UPDATE job SET wanted = live.wanted, position = live.position FROM "
-        "(SELECT job, count(*) AS wanted, min(position) AS position FROM row WHERE position IS NOT NULL GROUP BY job) "
-        "AS live WHERE live.job = job.job AND (job.wanted != live.wanted OR job.position IS NOT live.position)"
+        "(SELECT job, count(*) AS wanted, min(position) AS position FROM row WHERE position IS NOT NULL "
+        "AND (job <= ? OR job IN (SELECT job FROM temp.sheet WHERE job IS NOT NULL)) GROUP BY job) "
+        "AS live WHERE live.job = job.job AND (job.wanted != live.wanted OR job.position IS NOT live.position)",
+        (taken,),
     )
     database.execute(
         "UPDATE job SET state = 'rendered' WHERE state = 'archived' AND job IN "

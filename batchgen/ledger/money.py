@@ -1,8 +1,9 @@
 """What was reserved and spent: by run, by day, and what is still to be paid. Money is in millionths of a dollar."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from batchgen.ledger.expected import Kind
 from batchgen.ledger.ledger import Ledger
 from batchgen.model import Request
 
@@ -47,13 +48,9 @@ def reserved_since(ledger: Ledger, moment: float) -> int:
     return int(found[0]) if found else 0
 
 
-def estimate(ledger: Ledger, price: Callable[[Request], int]) -> int:
-    """What the pending jobs cost at most."""
-    kinds = ledger.database.execute(
-        f"SELECT request, count(*) FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected} "
-        "GROUP BY json_extract(request, '$.model', '$.resolution', '$.duration')"
-    )
-    return sum(price(Request.from_json(request)) * number for request, number in kinds)
+def estimate(kinds: Iterable[Kind], price: Callable[[Request], int]) -> int:
+    """What the pending jobs of these kinds cost at most."""
+    return sum(price(kind.request) * kind.tasks for kind in kinds)
 
 
 def paid_price(ledger: Ledger) -> int:

@@ -72,8 +72,10 @@ async def test_a_video_that_another_batch_paid_for_is_offered_and_taken(tmp_path
     async with emulated() as emulator:
         await run(emulator, sheet(tmp_path / "a.csv", rows[:1]), **home)
         manifest = sheet(tmp_path / "b.csv", rows)
-        unasked = await batchgen("plan", manifest, "--json", cwd=tmp_path, **home)
-        assert unasked.summary["offered"] == 0  # of which service, a plan does not know
+        elsewhere = await batchgen("plan", manifest, "--json", cwd=tmp_path, **home)
+        assert elsewhere.summary["offered"] == 0  # another service has none of its videos
+        planned = await batchgen("plan", manifest, "--json", cwd=tmp_path, APIXO_BASE_URL=emulator.url, **home)
+        assert planned.summary["offered"] == 1
         ended = await run(emulator, manifest, "--reuse", **home)
         assert (ended.code, ended.summary["archived"], ended.summary["submitted"]) == (0, 2, 1)
         assert ended.summary["reused"] == 1
