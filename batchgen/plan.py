@@ -1,6 +1,5 @@
 """What a run would do, and where a batch stands: looked at, with nothing sent and nothing changed."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,32 +13,24 @@ from batchgen.estimate import estimate
 from batchgen.folder import with_memory
 from batchgen.ledger import Ledger, expected, money
 from batchgen.ledger.ledger import link_death
-from batchgen.model import State
 from batchgen.pictures import try_links
 from batchgen.progress import duration
 from batchgen.settings import STANDARD_INPUT, Settings
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest
+from batchgen.summary import Counts
 
 FIRST_FILES = 5
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, kw_only=True)
+class Plan(Counts):
     """What a run of a manifest would do. Counts are rows, but for ``tasks`` and ``to_submit``."""
 
     manifest: str
     batch: str
-    rows: int
     new: int
     edited: int
     gone: int
-    archived: int
-    failed: int
-    expired: int
-    in_doubt: int
-    in_flight: int
-    rendered: int
-    pending: int
     reused: int
     tasks: int  # that all rows come to, made or not
     duplicates: int  # rows that share the task of another
@@ -56,10 +47,6 @@ class Plan:
     prices_of: str  # the day of the prices
     offered: int  # of those to submit, tasks that another batch has paid for: --reuse takes them
     remarks: tuple[str, ...]
-
-    def to_json(self) -> str:
-        """The plan as one line."""
-        return json.dumps(asdict(self), ensure_ascii=False)
 
     def __str__(self) -> str:
         return self.sentences()
@@ -101,31 +88,19 @@ class Plan:
             yield f"  its first files: {', '.join(self.first_files)}{more}"
 
 
-@dataclass(frozen=True)
-class Status:
+@dataclass(frozen=True, kw_only=True)
+class Status(Counts):
     """Where a batch stands. Counts are rows of its manifest, but for ``paid_tasks``."""
 
     batch: str
     service: str
     manifest: str
-    rows: int
-    archived: int
-    failed: int
-    expired: int
-    in_doubt: int
-    pending: int
-    in_flight: int
-    rendered: int
     paid_tasks: int
     reused: int
     bytes: int
     failures: dict[str, int]  # fail code -> rows
     unfetched: int  # videos that are paid and made, and not archived
     first_death: str | None  # when the first of their links dies (ISO 8601, UTC)
-
-    def to_json(self) -> str:
-        """The status as one line."""
-        return json.dumps(asdict(self), ensure_ascii=False)
 
     def __str__(self) -> str:
         return self.sentences()
@@ -171,17 +146,10 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         plan = Plan(
             manifest=name,
             batch=str(settings.batch),
-            rows=intake.rows,
+            **Plan.fields(counts),
             new=intake.new,
             edited=intake.edited,
             gone=intake.gone,
-            archived=counts[State.ARCHIVED],
-            failed=counts[State.FAILED],
-            expired=counts[State.EXPIRED],
-            in_doubt=counts[State.IN_DOUBT],
-            in_flight=counts[State.IN_FLIGHT],
-            rendered=counts[State.RENDERED],
-            pending=counts[State.PENDING],
             reused=ledger.reused_rows(),
             tasks=expected.tasks(ledger),
             duplicates=sum(counts.values()) - expected.tasks(ledger),
@@ -217,14 +185,7 @@ def read_status(batch: Path) -> Status:
             batch=str(batch),
             service=ledger.fact("service") or "?",
             manifest=ledger.fact("manifest") or "?",
-            rows=sum(counts.values()),
-            archived=counts[State.ARCHIVED],
-            failed=counts[State.FAILED],
-            expired=counts[State.EXPIRED],
-            in_doubt=counts[State.IN_DOUBT],
-            pending=counts[State.PENDING],
-            in_flight=counts[State.IN_FLIGHT] + counts[State.SUBMITTING],
-            rendered=counts[State.RENDERED],
+            **Status.fields(counts),
             paid_tasks=ledger.paid_tasks(),
             reused=ledger.reused_rows(),
             bytes=ledger.archived_bytes(),

@@ -356,14 +356,7 @@ def _summary(settings: Settings, ledger: Ledger, work: Batch | None, problem: st
     _, oldest = ledger.unfetched()
     return Summary(
         batch=str(settings.batch),
-        rows=sum(counts.values()),
-        archived=counts[State.ARCHIVED],
-        failed=counts[State.FAILED],
-        expired=counts[State.EXPIRED],
-        in_doubt=counts[State.IN_DOUBT],
-        pending=counts[State.PENDING],
-        in_flight=counts[State.IN_FLIGHT],
-        rendered=counts[State.RENDERED],
+        **Summary.fields(counts),
         selected=sum(selected.values()),
         submitted=work.submitted if work else 0,
         reused=ledger.reused_rows(),

@@ -1,9 +1,13 @@
 """How a run ended: for a program as JSON, for a person as what happened and what to do next."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from shlex import quote
+from typing import Any
+
+from batchgen.model import State
 
 STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
 _AGAIN = "run the same command again: what is paid is fetched, and nothing is paid for twice"
@@ -16,11 +20,10 @@ _AFTER_STOP = {
 _FILES = {"results": "results.csv", "log": "run.log"}
 
 
-@dataclass(frozen=True)
-class Summary:
-    """How a run ended. Counts are rows of the manifest, but for ``submitted``."""
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How many rows of the manifest stand where; what further is told of them follows in each kind of record."""
 
-    batch: str
     rows: int
     archived: int
     failed: int
@@ -29,6 +32,24 @@ class Summary:
     pending: int
     in_flight: int
     rendered: int
+
+    @staticmethod
+    def fields(counts: Mapping[State, int]) -> dict[str, Any]:
+        """The counts of the ledger under these names; what is being asked for is as good as in flight."""
+        known = {state: counts[State(state)] for state in STATES}
+        known["in_flight"] += counts[State.SUBMITTING]
+        return {"rows": sum(counts.values()), **known}
+
+    def to_json(self) -> str:
+        """All of it as one line."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary(Counts):
+    """How a run ended. Counts are rows of the manifest, but for ``submitted``."""
+
+    batch: str
     selected: int  # rows that this run was asked for; all, unless a person chose
     submitted: int  # paid tasks that this run started
     reused: int  # rows that share the paid task of another
@@ -39,10 +60,6 @@ class Summary:
     spent_usd: float = 0.0  # what this run's tasks cost at most
     failures: dict[str, int] = field(default_factory=dict)  # fail code -> rows
     first_death: str | None = None  # when the first link of a video that is not archived dies (ISO 8601, UTC)
-
-    def to_json(self) -> str:
-        """The summary as one line."""
-        return json.dumps(asdict(self), ensure_ascii=False)
 
     def __str__(self) -> str:
         return self.paragraph()
