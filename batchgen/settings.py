@@ -65,7 +65,7 @@ class Settings:
     name: str | None = None
     rate: int = 10000  # requests a minute
     concurrency: int = 1000  # tasks in flight
-    downloads: int = 16  # at once
+    downloads: int = 32  # at once
     first_poll: float = DEFAULT_FIRST_POLL_SECONDS
     poll_every: float = DEFAULT_POLL_EVERY_SECONDS
     spare_share: float | None = None  # of the requests that submits leave over, to find out sooner

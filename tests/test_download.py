@@ -19,6 +19,7 @@ from batchgen.addresses import may_connect
 from batchgen.download import Downloader, Limits
 from batchgen.errors import DeadLinkError, DownloadError
 from batchgen.model import Clip
+from tests.slow_disk import Slow
 from tests.test_mp4 import FTYP, MDAT, MOOV, box, open_box
 
 VIDEO = FTYP + MOOV + box(b"mdat", bytes(range(256)) * 4000)
@@ -310,6 +311,15 @@ class FullDisk(io.BytesIO):
 async def test_a_full_disk_is_not_the_links_fault(host: Host) -> None:
     with pytest.raises(OSError, match="No space"):
         await fetch(host.url, FullDisk())
+
+
+async def test_a_slow_disk_does_not_keep_the_loop_from_its_work(host: Host) -> None:
+    file = Slow()
+    fetching = asyncio.create_task(fetch(host.url, file))
+    while not file.began.is_set():
+        await asyncio.sleep(0.001)
+    file.may_write.set()
+    assert (await fetching).bytes == len(VIDEO)
 
 
 async def test_a_download_that_failed_does_not_spoil_the_next(host: Host) -> None:

@@ -89,7 +89,7 @@ FETCH = (
     click.option(
         "--downloads",
         type=click.IntRange(1, 256),
-        default=16,
+        default=32,
         show_default=True,
         metavar="N",
         help="Downloads at once.",

@@ -44,7 +44,7 @@ def test_options_are_typed_as_their_flags() -> None:
 def test_what_is_left_out_or_none_or_false_is_as_on_the_command_line() -> None:
     plain = settings()
     assert settings(rate=None, reuse=False, budget=None) == plain
-    assert (plain.rate, plain.concurrency, plain.downloads, plain.limits.budget) == (10000, 1000, 16, None)
+    assert (plain.rate, plain.concurrency, plain.downloads, plain.limits.budget) == (10000, 1000, 32, None)
 
 
 def test_values_mean_what_they_mean_as_flags() -> None:
