@@ -15,6 +15,7 @@ from batchgen.ledger import Ledger, expected, money
 from batchgen.ledger.ledger import link_death
 from batchgen.pictures import try_links
 from batchgen.progress import duration
+from batchgen.replica import look_at
 from batchgen.settings import STANDARD_INPUT, Settings
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest
 from batchgen.summary import Counts
@@ -129,7 +130,8 @@ def make_plan(settings: Settings) -> Plan:
 @contextmanager
 def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
     """What a run would do, the copy of the ledger that shows it, and the settings with what the batch remembers."""
-    with _copy(settings.batch) as ledger, TemporaryDirectory(prefix="batchgen-") as folder:
+    ledger, said = _copy(settings)
+    with ledger, TemporaryDirectory(prefix="batchgen-") as folder:
         settings = with_memory(settings, ledger)
         if settings.manifest is None:
             raise UsageError(f"{settings.batch} does not remember a manifest: name it")
@@ -137,7 +139,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         with manifest_as_file(settings, Path(folder)) as settings:
             intake = take_in_manifest(settings, ledger).intake
         ledger.recover()
-        remarks = (*describe(intake, name), *choose(settings.selection, ledger))
+        remarks = (*said, *describe(intake, name), *choose(settings.selection, ledger))
         try_links(settings, ledger, name)
         counts = ledger.counts()
         service = ledger.fact("service") or settings.service
@@ -167,18 +169,27 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         yield plan, ledger, settings
 
 
-def _copy(batch: Path) -> Ledger:
-    """The batch's ledger, or an empty one: a copy, so that a running batch is neither held up nor touched."""
-    path = batch / "ledger.sqlite"
-    if not path.is_file():
+def _copy(settings: Settings) -> tuple[Ledger, tuple[str, ...]]:
+    """The batch's ledger, or an empty one: a copy, so that a running batch is neither held up nor touched.
+
+    With what a person should know of the one in ``ledger_to``, which is read if it is given.
+    """
+    if settings.ledger_to is None:
+        return _copy_of(settings.batch / "ledger.sqlite"), ()
+    with look_at(settings.ledger_to) as look:
+        return _copy_of(look.path), look.said
+
+
+def _copy_of(path: Path | None) -> Ledger:
+    if path is None or not path.is_file():
         return Ledger.open(None)
     with Ledger.open(path, read_only=True) as ledger:
         return ledger.copy()
 
 
-def read_status(batch: Path) -> Status:
-    """Where the batch in a folder stands, also while it runs."""
-    with Ledger.open(batch / "ledger.sqlite", read_only=True) as ledger:
+def read_status(batch: Path, path: Path | None = None) -> Status:
+    """Where the batch in a folder stands, also while it runs; ``path``: as the ledger there tells."""
+    with Ledger.open(path or batch / "ledger.sqlite", read_only=True) as ledger:
         counts = ledger.counts()
         unfetched, oldest = ledger.unfetched()
         return Status(

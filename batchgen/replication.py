@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from batchgen.batch import Batch, Stop
-from batchgen.errors import BatchgenError, ReplicaError, UsageError
+from batchgen.errors import BatchBusyError, BatchgenError, ReplicaError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.replica import NoReplica, Replica
 from batchgen.settings import Settings
@@ -29,8 +29,8 @@ def copy_first(replica: Replica, ledger: Ledger) -> None:
 
 
 def halting(batch: Batch) -> Callable[[BatchgenError], None]:
-    """End the batch when its copy is another run's."""
-    return lambda error: batch.halt(Stop(str(error), error.exit_code))
+    """End the batch when its copy is another run's, or cannot be continued."""
+    return lambda error: batch.halt(Stop(str(error), error.exit_code if isinstance(error, BatchBusyError) else 1))
 
 
 def copy_last(replica: Replica, ledger: Ledger) -> str | None:

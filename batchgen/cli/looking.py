@@ -1,7 +1,10 @@
 """The commands that look at a batch, and change nothing that is paid: plan, status, verify, report."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,10 +15,14 @@ from batchgen.cli.terminal import progress, require, say, shown, shown_json
 from batchgen.errors import UsageError
 from batchgen.settings import Limits, Settings, batch_folder, read_base_url, read_prices
 
+if TYPE_CHECKING:
+    from batchgen.ledger import Ledger
+
 
 @click.command(short_help="Check a manifest and say what a run would do; sends nothing.")
 @click.argument("manifest", type=PATH)
 @options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS, *options.LIMITS))
+@options.LOOK_AT
 @options.PRICE
 @click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
 def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, ...], **flags: Any) -> None:
@@ -37,8 +44,9 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, .
 @click.argument("batch", type=FOLDER)
 @click.option("--watch", is_flag=True, help="Show it live while a run lasts; Ctrl-C ends the watching alone.")
 @options.PLAIN
+@options.LOOK_AT
 @click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
-def status(batch: Path, watch: bool, plain: bool, as_json: bool) -> None:
+def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json: bool) -> None:
     """Say where the batch in the folder BATCH stands, or watch it run.
 
     Example: batchgen status prompts.batch --watch
@@ -46,12 +54,12 @@ def status(batch: Path, watch: bool, plain: bool, as_json: bool) -> None:
     from batchgen.plan import read_status
     from batchgen.watch import watch as look_on
 
-    require(batch)
-    if watch and as_json:
-        raise UsageError("--watch and --json exclude each other; choose one")
-    if watch and not look_on(batch, progress(plain=plain), say):
-        say(shown(f"no run holds {batch}: so it stands"))
-    found = read_status(batch)
+    if watch and (as_json or ledger_to):
+        raise UsageError(f"--watch and {'--json' if as_json else '--ledger-to'} exclude each other; choose one")
+    with _ledger(batch, ledger_to) as (path, _):
+        if watch and not look_on(batch, progress(plain=plain), say):
+            say(shown(f"no run holds {batch}: so it stands"))
+        found = read_status(batch, path)
     click.echo(shown_json(found.to_json()) if as_json else shown(found.sentences()))
 
 
@@ -80,24 +88,60 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
 @click.argument("batch", type=FOLDER)
 @click.option("--serve", is_flag=True, help="Serve the page on this machine, live; S3 links are made when looked at.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to serve it on.  [default: any]")
+@options.LOOK_AT
 @options.XLSX
-def report(batch: Path, serve: bool, port: int, xlsx: bool) -> None:
+def report(batch: Path, serve: bool, port: int, ledger_to: str | None, xlsx: bool) -> None:
     """Write BATCH/report.html, a page with all videos of the batch; or serve it while the batch runs.
 
     Example: batchgen report prompts.batch --serve
     """
-    require(batch)
     if serve:
-        from batchgen.report import serve as server
-
-        server.serve(batch, click.echo, port=port)
+        _serve(batch, port, ledger_to)
         return
+    from batchgen.folder import make
     from batchgen.ledger import Ledger
     from batchgen.report import page
-    from batchgen.report.running import is_running
     from batchgen.run import write_workbook
 
-    with Ledger.open(batch / "ledger.sqlite") as ledger:
-        click.echo(shown(str(page.write(ledger, batch, running=is_running(batch)))))
+    with _ledger(batch, ledger_to) as (path, running), Ledger.open(path) as ledger:
+        make(batch)
+        click.echo(shown(str(page.write(ledger, batch, running=running))))
         if xlsx:
             click.echo(shown(str(write_workbook(ledger, batch))))
+
+
+def _serve(batch: Path, port: int, ledger_to: str | None) -> None:
+    from batchgen.folder import make
+    from batchgen.report import serve as server
+
+    with _ledger(batch, ledger_to):
+        make(batch)
+    source = partial(_looked_at, batch, ledger_to) if ledger_to else None
+    server.serve(batch, click.echo, port=port, source=source)
+
+
+def _looked_at(batch: Path, ledger_to: str) -> "tuple[Ledger, bool]":
+    """A copy of what the store has now, and whether a run is at work."""
+    from batchgen.ledger import Ledger
+
+    with _ledger(batch, ledger_to, lambda _: None) as (path, running), Ledger.open(path) as ledger:
+        return ledger.copy(), running
+
+
+@contextmanager
+def _ledger(batch: Path, ledger_to: str | None, tell: Callable[[str], None] = say) -> Iterator[tuple[Path, bool]]:
+    """The ledger to look at, the folder's or what ``ledger_to`` has, and whether a run is at work on it."""
+    if ledger_to is None:
+        from batchgen.report.running import is_running
+
+        require(batch)
+        yield batch / "ledger.sqlite", is_running(batch)
+        return
+    from batchgen.replica import look_at
+
+    with look_at(ledger_to) as look:
+        for sentence in look.said:
+            tell(shown(sentence))
+        if look.path is None:
+            raise UsageError(f"there is nothing to look at in {ledger_to} yet; correct --ledger-to, or begin a run")
+        yield look.path, look.running

@@ -77,6 +77,9 @@ PLAIN = click.option("--plain", is_flag=True, help="Show progress in lines, as f
 LEDGER_TO = click.option(
     "--ledger-to", metavar="DEST", help="Keep the ledger in s3://bucket/prefix too, for a disk that does not last."
 )
+LOOK_AT = click.option(
+    "--ledger-to", metavar="DEST", help="Look at what s3://bucket/prefix holds, also while a run elsewhere has it."
+)
 LIMITS = (
     click.option("--rate", type=COUNT, default=10000, show_default=True, metavar="N", help="Requests a minute."),
     click.option("--concurrency", type=COUNT, default=1000, show_default=True, metavar="N", help="Tasks in flight."),

@@ -21,7 +21,9 @@ from batchgen.errors import UsageError
 def ctl(
     batch: Path, concurrency: int | None, rate: int | None, pause: bool, go: bool, drain: bool, as_json: bool
 ) -> None:
-    """Change how the batch in the folder BATCH goes on while it runs; without a flag, say what holds now.
+    """Change how the batch in the folder BATCH goes on while it runs here; without a flag, say what holds now.
+
+    It speaks to a run on this machine alone, also where the ledger is kept in S3 too.
 
     Example: batchgen ctl prompts.batch --concurrency 500
     """

@@ -13,21 +13,28 @@ The way of the data, down to the store and back:
 5. So what another run finds there has each intent whose POST may have left. Those without an answer are in doubt.
 6. A copy is made before the first POST, now and then, and at the end: of the moment of an entry. Two are kept, and the
    log since the older; of each term of the log its last entry is kept for good, for a sleeper to run into.
-7. A run begins with the newest copy and the log since; a gap, or what cannot be read, is refused.
+7. A run begins with the newest copy and the log since; a gap, or what cannot be read, is refused. A copy that is
+   damaged is passed over, if the one before it and the log tell all that was paid.
 8. A ledger that is still on the disk is used if it is of the same term and no older, for then it only knows more.
 9. While the store is down nothing is submitted; polls and downloads go on. A holder without a word for 90 s by the
    store's clock is taken for dead; if it is not, it loses the log, never the money.
 10. A store that ignores conditions is found out by trying, and refused.
+11. An upload that broke off may leave an object without a byte, which nobody was told is there: the log goes on behind.
+12. Whoever only looks reads the same, without a claim and without writing anything.
 """
 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Protocol
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Protocol
 
-from batchgen.errors import BatchgenError
+from batchgen.errors import BatchgenError, ReplicaError, UsageError
 from batchgen.ledger import Ledger
+
+if TYPE_CHECKING:
+    from batchgen.replica.looking import Look
 
 FACT = "replica"  # what the ledger remembers of its copy: where it is, and how far it has come
 
@@ -106,3 +113,20 @@ def open_replica(address: str | None, path: Path) -> Iterator[Replica]:
         yield replica
     finally:
         replica.end()
+
+
+@contextmanager
+def look_at(address: str) -> Iterator["Look"]:
+    """What is kept at ``address`` now, as a temporary ledger; a run may go on with it meanwhile.
+
+    Raises :class:`UsageError` for a store that cannot be read, :class:`LedgerError` for one that lacks something.
+    """
+    from batchgen.replica.looking import look
+    from batchgen.replica.store import BucketStore
+
+    with TemporaryDirectory(prefix="batchgen-") as folder:
+        try:
+            found = look(BucketStore(address), Path(folder) / "ledger.sqlite")
+        except ReplicaError as error:
+            raise UsageError(str(error)) from None
+        yield found

@@ -4,6 +4,8 @@ import gzip
 import os
 import shutil
 import sqlite3
+import zlib
+from collections.abc import Iterable
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
@@ -32,12 +34,22 @@ def upload(store: Store, folder: Path, snapshot: Snapshot, slot: Slot) -> None:
         snapshot.save(plain)
         with plain.open("rb") as file, gzip.open(packed, "wb", compresslevel=1) as pack:
             shutil.copyfileobj(file, pack, 1 << 20)
-        with packed.open("rb") as body:
-            store.create(key_of(slot), body)  # False: an earlier try of ours; nobody else has this term
+        _create(store, key_of(slot), packed)
     except OSError as error:
         raise LedgerError(f"the ledger cannot be copied within {folder}: {error.strerror}") from None
     finally:
         sweep(folder)
+
+
+def _create(store: Store, key: str, packed: Path) -> None:
+    """Write a copy, whole. One that is there is an earlier try of ours, whose answer was lost, or which broke off."""
+    with packed.open("rb") as body:
+        if store.create(key, body):
+            return
+        found = store.read(key)
+        if found is None or found.body != packed.read_bytes():
+            store.delete([key])  # nobody else has this term
+            store.create(key, body)
 
 
 def clear(store: Store, log: Log) -> None:
@@ -45,33 +57,52 @@ def clear(store: Store, log: Log) -> None:
     checkpoints = log.checkpoints()
     old, kept = checkpoints[:-KEPT], checkpoints[-KEPT:]
     if old:
-        store.delete(key_of(slot) for slot in old)
+        store.delete(key for key in store.sizes("ledger/") if key < key_of(kept[0]))
         log.clear(log.slots(), kept[0])
 
 
-def download(store: Store, slot: Slot, later: dict[Slot, Entry], path: Path) -> None:
-    """Make the ledger at ``path`` from a copy and the entries after it. Raises :class:`LedgerError`."""
+def download(store: Store, slot: Slot, later: Iterable[Entry], folder: Path) -> Path | None:
+    """Make a ledger in ``folder`` from a copy and the entries after it; None if the copy is damaged.
+
+    Raises :class:`LedgerError` if it is missing, or if what comes after does not fit.
+    """
     found = store.read(key_of(slot))
     if found is None:
         raise LedgerError(f"{store}/{key_of(slot)} is missing: restore it, and run again")
-    restored = path.with_name(_RESTORED)
-    sweep(path.parent)
+    restored = folder / _RESTORED
+    sweep(folder)
     try:
-        with gzip.open(BytesIO(found.body)) as pack, open(restored, "xb", opener=_private) as file:
-            shutil.copyfileobj(pack, file, 1 << 20)
-            file.flush()
-            os.fsync(file.fileno())
+        if not _unpack(found.body, restored):
+            return None
         with closing(sqlite3.connect(restored, isolation_level=None)) as copy:
             copy.execute("PRAGMA journal_mode = DELETE")
             copy.execute("PRAGMA synchronous = FULL")
             copy.execute("BEGIN")
-            for entry in later.values():
+            for entry in later:
                 make_again(copy, entry.changes)
             copy.execute("COMMIT")
-    except (EOFError, gzip.BadGzipFile, sqlite3.Error, KeyError, TypeError) as error:
+    except (sqlite3.Error, KeyError, TypeError) as error:
         raise LedgerError(f"{store}/{key_of(slot)} and the log after it do not make a ledger: {error}") from None
     except OSError as error:
-        raise LedgerError(f"the ledger cannot be restored to {path}: {error.strerror}") from None
+        raise LedgerError(f"the ledger cannot be restored in {folder}: {error.strerror}") from None
+    return restored
+
+
+def _unpack(body: bytes, path: Path) -> bool:
+    """Write the copy out; False if it is not what was packed, which gzip's checksum tells."""
+    with open(path, "xb", opener=_private) as file:
+        try:
+            with gzip.open(BytesIO(body)) as pack:
+                shutil.copyfileobj(pack, file, 1 << 20)
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            return False
+        file.flush()
+        os.fsync(file.fileno())
+    return True
+
+
+def install(restored: Path, path: Path) -> None:
+    """Put what was downloaded in its place, which no ledger is in."""
     for end in ("-wal", "-shm"):  # of a ledger that is no longer there: SQLite would take them for this one's
         path.with_name(path.name + end).unlink(missing_ok=True)
     restored.rename(path)

@@ -4,6 +4,9 @@ An object's place is (term, number). A term is the time in which one run holds t
 claim, and writes that into the very place where the holder before it would write next: so it wins only if that holder
 has written nothing meanwhile, and the holder, should it live after all, runs into the claim and knows. The claim is
 the last object of the term before; such a last one is never removed, for a holder that slept may still run into it.
+
+An object without a byte is what some stores (SeaweedFS) keep of an upload that broke off: nobody was told that it is
+there. Whoever finds one in his way writes into the place behind it, and that it is void.
 """
 
 import itertools
@@ -15,9 +18,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, NamedTuple
 
-from batchgen.errors import BatchBusyError, LedgerError
+from batchgen.errors import BatchBusyError, LedgerError, ReplicaError
 from batchgen.ledger.changes import from_json, to_json
 from batchgen.replica.store import CONNECTIONS, Found, Store
 
@@ -58,6 +62,7 @@ class Entry:
     sequence: int | None = None  # of the ledger's changes; None: the entry holds none
     base: bool = False  # what changed before this is in the checkpoint of this slot alone
     changes: dict[str, Any] = field(default_factory=dict)
+    void: int = 0  # so many places right before this one hold nothing
 
     def to_bytes(self) -> bytes:
         """As it is written."""
@@ -72,6 +77,23 @@ class Entry:
             raise LedgerError(f"{name} is not what batchgen wrote there: {_MEND}") from None
 
 
+@dataclass(frozen=True)
+class LastWord:
+    """The last entry of a log."""
+
+    slot: Slot
+    entry: Entry
+    age: float  # seconds, of it or of what is void behind it
+    void: int  # places behind it
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a run has the log: it has not ended, and is not silent for too long."""
+        return not self.entry.released and self.age < TAKEOVER_SECONDS
+
+
+_VOID = Entry({})
+_ELSEWHERE = "another run holds {}: wait for it to end"
 _MEND = "restore the objects under that prefix as they were (a versioned bucket still has them), and run again"
 
 
@@ -88,6 +110,7 @@ class Log:
         self._is_dead = is_dead
         self._holder = _this_process()
         self._next = Slot(0, 0)
+        self._void = 0  # places right before it
 
     # -- whose it is
 
@@ -97,38 +120,44 @@ class Log:
         Raises :class:`BatchBusyError` while another run has it.
         """
         for _ in range(CLAIM_TRIES):
-            slots = self.slots()
-            place = self._next_place(slots)
-            if place is None:  # cleared away between two questions
+            word = self.last_word(self.slots())
+            if word is None:  # cleared away between two questions
                 continue
+            place = self._next_place(word)
             checkpoints = self.checkpoints()
-            entry = Entry(self._holder, claim=True, checkpoint=str(checkpoints[-1]) if checkpoints else None)
-            if not self._write(place, entry):  # by another run, or by the last word of a dead one
-                continue
+            newest = str(checkpoints[-1]) if checkpoints else None
+            if not self._write(place, Entry(self._holder, claim=True, checkpoint=newest, void=word.void)):
+                continue  # by another run, or by the last word of a dead one
             slots = self.slots()
             if slots[-1] != place:  # the place was free because it had been cleared away: the claim is void
-                raise self._busy(slots[-1])
+                raise self._busy(slots[-1], self._store.read(slots[-1].key))
             self._next = Slot(place.term + 1, 1)
             return slots
-        raise BatchBusyError(f"another run holds {self._store}: wait for it to end")
+        raise BatchBusyError(_ELSEWHERE.format(self._store))
 
-    def _next_place(self, slots: Sequence[Slot]) -> Slot | None:
-        if not slots:
-            return Slot(0, 1)
-        last = slots[-1]
-        found = self._store.read(last.key)
-        if found is None:
-            return None
-        entry = Entry.of(found, self.name(last))
-        term = last.term + entry.claim
-        if not entry.released and found.age < TAKEOVER_SECONDS and not self._is_dead(term):
-            raise BatchBusyError(_held(str(self._store), entry, found.age))
-        return Slot(term, 1) if entry.claim else Slot(term, last.number + 1)
+    def last_word(self, slots: Sequence[Slot]) -> "LastWord | None":
+        """The last entry that holds something; None if it was cleared away meanwhile."""
+        void, age = 0, inf
+        for slot in reversed(slots):
+            found = self._store.read(slot.key)
+            if found is None:
+                return None
+            age = min(age, found.age)
+            if found.body:
+                return LastWord(slot, Entry.of(found, self.name(slot)), age, void)
+            void += 1
+        return LastWord(Slot(0, 0), Entry({}, released=True), age, void)
 
-    def _busy(self, slot: Slot) -> BatchBusyError:
-        found = self._store.read(slot.key)
-        if found is None:
-            return BatchBusyError(f"another run holds {self._store}: wait for it to end")
+    def _next_place(self, word: "LastWord") -> Slot:
+        """Where the log goes on. Raises :class:`BatchBusyError` while it has a holder."""
+        place = _after(word.slot, word.entry)
+        if word.is_held and not self._is_dead(place.term):
+            raise BatchBusyError(_held(str(self._store), word.entry, word.age))
+        return Slot(place.term, place.number + word.void)
+
+    def _busy(self, slot: Slot, found: Found | None) -> BatchBusyError:
+        if found is None or not found.body:
+            return BatchBusyError(_ELSEWHERE.format(self._store))
         return BatchBusyError(_held(str(self._store), Entry.of(found, self.name(slot)), found.age))
 
     # -- writing
@@ -136,13 +165,24 @@ class Log:
     def append(self, **facts: Any) -> Slot:
         """Write the next entry, which may be tried again until it succeeds, with the same facts.
 
-        Raises :class:`ReplicaError`, and :class:`BatchBusyError` when another run has claimed the log.
+        Raises :class:`ReplicaError`, :class:`BatchBusyError` when another run has claimed the log, and
+        :class:`LedgerError` when something else is in its way.
         """
+        while not self._write(self._next, Entry(self._holder, void=self._void, **facts)):
+            self._pass_void()
         slot = self._next
-        if not self._write(slot, Entry(self._holder, **facts)):
-            raise self._busy(slot)
-        self._next = Slot(slot.term, slot.number + 1)
+        self._next, self._void = Slot(slot.term, slot.number + 1), 0
         return slot
+
+    def _pass_void(self) -> None:
+        """Go behind the place, if it is void: an upload that broke off was ours, or a claim that did not succeed."""
+        slot = self._next
+        found = self._store.read(slot.key)
+        if found is None:
+            raise ReplicaError(f"{self.name(slot)}: the store refuses to write it, and has none")
+        if found.body:
+            raise self._busy(slot, found)
+        self._next, self._void = Slot(slot.term, slot.number + 1), self._void + 1
 
     def _write(self, slot: Slot, entry: Entry) -> bool:
         body = entry.to_bytes()
@@ -159,11 +199,11 @@ class Log:
 
     def slots(self) -> list[Slot]:
         """All that there are, in order."""
-        return [slot for key in self._store.keys("log/") if (slot := Slot.of(key))]
+        return [slot for key in self._store.sizes("log/") if (slot := Slot.of(key))]
 
     def checkpoints(self) -> list[Slot]:
-        """The places in the log up to which there are copies of the ledger, in order."""
-        return [slot for key in self._store.keys("ledger/") if (slot := Slot.of(key))]
+        """The places in the log up to which there are copies of the ledger, in order; none is void."""
+        return [slot for key, size in self._store.sizes("ledger/").items() if size and (slot := Slot.of(key))]
 
     def read(self, slots: Sequence[Slot]) -> dict[Slot, Entry]:
         """The entries of a chain. Raises :class:`LedgerError` if it is broken."""
@@ -173,31 +213,54 @@ class Log:
         for slot, each in zip(slots, found, strict=True):
             if each is None:
                 raise LedgerError(f"{self.name(slot)} is missing: {_MEND}")
-            entries[slot] = Entry.of(each, self.name(slot))
+            entries[slot] = Entry.of(each, self.name(slot)) if each.body else _VOID
         self._check_chain(entries)
         return entries
 
     def _check_chain(self, entries: dict[Slot, Entry]) -> None:
-        slots = list(entries)
-        for slot, after in itertools.pairwise(slots):
-            due = Slot(slot.term + 1, 1) if entries[slot].claim else Slot(slot.term, slot.number + 1)
+        void: list[Slot] = []
+        for slot, after in itertools.pairwise(entries):
+            due = _after(slot, entries[slot])
             if after != due:
                 raise LedgerError(f"{self.name(due)} is missing: {_MEND}")
+            void = [*void, slot] if entries[slot] is _VOID else []
+            if entries[after] is not _VOID and entries[after].void < len(void):
+                raise LedgerError(f"{self.name(void[0])} is empty: {_MEND}")
 
     # -- clearing away
 
     def clear(self, slots: Sequence[Slot], before: Slot) -> None:
-        """Remove entries that a checkpoint holds, but of each term the last."""
+        """Remove entries that a checkpoint holds, but of each term the last, and what is void right before it.
+
+        For a holder that slept may still write there.
+        """
         later = (*slots[1:], None)
+        last = {slot.term: slot for slot in slots}
         old = [slot for slot, after in zip(slots, later, strict=True) if after and after.term == slot.term]
-        self._store.delete(slot.key for slot in old if slot < before)
+        old = [slot for slot in old if slot < before]
+        void = {term: self._void_before(last[term]) for term in {slot.term for slot in old}}
+        self._store.delete(slot.key for slot in old if slot.number < last[slot.term].number - void[slot.term])
+
+    def _void_before(self, slot: Slot) -> int:
+        found = self._store.read(slot.key)
+        return Entry.of(found, self.name(slot)).void if found and found.body else 0
+
+
+def _after(slot: Slot, entry: Entry) -> Slot:
+    """The place that follows."""
+    return Slot(slot.term + 1, 1) if entry.claim else Slot(slot.term, slot.number + 1)
+
+
+def holder_words(entry: Entry) -> str:
+    """Who wrote an entry, for a person."""
+    holder = entry.holder
+    started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(holder.get("started", 0))))
+    return f"process {holder.get('pid')} on {holder.get('host')}, started {started}"
 
 
 def _held(address: str, entry: Entry, age: float) -> str:
-    holder = entry.holder
-    started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(holder.get("started", 0))))
     return (
-        f"another run holds {address} (process {holder.get('pid')} on {holder.get('host')}, started {started}, "
-        f"last heard of {max(age, 0):.0f} s ago): wait for it to end; one that was killed is taken over "
+        f"another run holds {address} ({holder_words(entry)}, last heard of {max(age, 0):.0f} s ago): "
+        "wait for it to end; one that was killed is taken over "
         f"{TAKEOVER_SECONDS:.0f} s after its last word"
     )

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from batchgen.errors import BatchgenError, LedgerError, ReplicaError, UsageError
+from batchgen.errors import BatchgenError, FaultError, LedgerError, ReplicaError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.changes import Changed, Changes
 from batchgen.ledger.database import Snapshot
@@ -185,11 +185,19 @@ class StoreReplica:
                 await self._ship_changes(ledger)
                 waiting.set_result(None)
         except BatchgenError as error:
-            self._ended = error
-            for each in (waiting, self._next):
-                each.set_exception(error)
-                each.exception()  # there may be nobody who waits
-            ended(error)
+            self._end_shipping(error, waiting, ended)
+        except Exception as error:  # a mistake of ours: better an end than a wait for ever
+            log.error("unexpected error", exc_info=error)
+            self._end_shipping(FaultError(error), waiting, ended)
+
+    def _end_shipping(
+        self, error: BatchgenError, waiting: "asyncio.Future[None]", ended: Callable[[BatchgenError], None]
+    ) -> None:
+        self._ended = error
+        for each in (waiting, self._next):
+            each.set_exception(error)
+            each.exception()  # there may be nobody who waits
+        ended(error)
 
     async def _ship_changes(self, ledger: Ledger) -> None:
         assert self._changes

@@ -1,6 +1,7 @@
 """With which ledger a run begins: the store's, or one that is still on the disk and knows more."""
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,11 @@ from batchgen.ledger import Ledger
 from batchgen.replica import FACT, copies
 from batchgen.replica.log import Entry, Log, Slot
 from batchgen.replica.store import Store
+
+LACKS = (
+    "{} lacks objects that others there build on: restore those under that prefix as they were "
+    "(a versioned bucket still has them), and run again"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -45,20 +51,60 @@ class Start:
     said: str | None = None
 
 
+@dataclass(frozen=True)
+class Chain:
+    """A copy of the ledger and the log from its entry on; without a copy, all of the log."""
+
+    copy: Slot | None
+    entries: dict[Slot, Entry]
+
+    @property
+    def known(self) -> Position | None:
+        """How far the ledger in the store has come; None if there is none."""
+        if self.copy is None:
+            return None
+        told = [
+            (slot, each.sequence)
+            for slot, each in self.entries.items()
+            if each.sequence and (slot == self.copy or not each.base)
+        ]
+        slot, sequence = told[-1]
+        return Position(slot.term, sequence)
+
+    @property
+    def later(self) -> list[Entry]:
+        """The entries after the copy."""
+        return [each for slot, each in self.entries.items() if self.copy is None or slot > self.copy]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing at its beginning, and there are no changes to something that is not there."""
+        if next(iter(self.entries)) != (self.copy or Slot(0, 1)):
+            return False
+        is_moored = self.copy is not None
+        for slot, each in self.entries.items():
+            if each.base and slot != self.copy:
+                is_moored = False  # its copy was never made; so its run did nothing more
+            elif each.claim:
+                is_moored = self.copy is not None
+            elif each.changes and not is_moored:
+                return False
+        return True
+
+
 def restore(log: Log, store: Store, path: Path, local: Local | None, slots: list[Slot]) -> Start:
     """Make the ledger at ``path`` what it should be. ``slots`` are those of the log, our claim's last.
 
     Raises :class:`LedgerError` for what does not fit, and :class:`ReplicaError`.
     """
-    copy, entries = _find(log, store, slots)
-    known = _known(copy, entries)
-    sequence = max(each.sequence or 0 for each in entries.values())
-    said = None
+    chain = _find(log, store, slots)
+    known = chain.known
+    sequence = max(each.sequence or 0 for each in chain.entries.values())
     if local is not None:
         _refuse_others(local, known, store, path)
         if local.to != str(store):
-            said = f"the ledger is kept in {store} from now on, no longer in {local.to}: delete what is there"
-            return Start(max(sequence, local.position.sequence), said if local.to else None)
+            moved = f"the ledger is kept in {store} from now on, no longer in {local.to}: delete what is there"
+            return Start(max(sequence, local.position.sequence), moved if local.to else None)
         if slots[-1].term < local.position.term:
             raise LedgerError(
                 f"{store} no longer holds what this batch kept there: restore it, and run again; if you are sure that "
@@ -66,28 +112,60 @@ def restore(log: Log, store: Store, path: Path, local: Local | None, slots: list
             )
         if known is None or local.position >= known:
             return Start(max(sequence, local.position.sequence))
-        said = _set_aside(local, store, path)
-    if copy is not None:
-        copies.download(store, copy, {slot: each for slot, each in entries.items() if slot > copy}, path)
-        restored = Local.read(path)
-        if restored is None or restored.position != known:
-            raise LedgerError(f"{store}: the copy of the ledger and the log after it do not fit each other")
-    return Start(sequence, said)
+    if known is None:
+        return Start(sequence)
+    restored, said = bring(log, store, path.parent, slots, chain)
+    if local is not None:
+        said = [*said, _set_aside(local, store, path)]
+    copies.install(restored, path)
+    return Start(sequence, "\n".join(said) or None)
 
 
-def _find(log: Log, store: Store, slots: list[Slot]) -> tuple[Slot | None, dict[Slot, Entry]]:
+def _find(log: Log, store: Store, slots: list[Slot]) -> Chain:
     """The newest copy, and the log from its entry on. Raises :class:`LedgerError` if one lacks the other."""
-    checkpoints = [slot for slot in log.checkpoints() if slot < slots[-1]]
+    chain = newest(log, slots)
+    was_there = chain.entries[slots[-1]].checkpoint
+    if not chain.is_whole or (was_there and (chain.copy is None or str(chain.copy) < was_there)):
+        raise LedgerError(LACKS.format(store))
+    return chain
+
+
+def newest(log: Log, slots: Sequence[Slot], before: Slot | None = None) -> Chain:
+    """The newest copy, or the newest ``before`` one, and the log from its entry on."""
+    checkpoints = [slot for slot in log.checkpoints() if slot <= slots[-1] and (before is None or slot < before)]
     copy = checkpoints[-1] if checkpoints else None
-    entries = log.read([slot for slot in slots if copy is None or slot >= copy])
-    is_whole = next(iter(entries)) == (copy or Slot(0, 1))
-    was_there = entries[slots[-1]].checkpoint
-    if not is_whole or (was_there and (copy is None or str(copy) < was_there)) or _has_loose(copy, entries):
-        raise LedgerError(
-            f"{store} lacks objects that others there build on: restore those under that prefix as they were "
-            "(a versioned bucket still has them), and run again"
-        )
-    return copy, entries
+    return Chain(copy, log.read([slot for slot in slots if copy is None or slot >= copy]))
+
+
+def bring(log: Log, store: Store, folder: Path, slots: Sequence[Slot], chain: Chain) -> tuple[Path, list[str]]:
+    """The ledger that a chain makes, as a file in ``folder``, and what a person should know of it.
+
+    A copy that is damaged is passed over, where the one before it and the log tell all that was paid: a run that has
+    paid for something has written that behind its first copy. Raises :class:`LedgerError` where they do not.
+    """
+    damaged: list[Slot] = []
+    while chain.copy:
+        if restored := copies.download(store, chain.copy, chain.later, folder):
+            found = Local.read(restored)
+            if found is None or found.position != chain.known:
+                raise LedgerError(f"{store}: the copy of the ledger and the log after it do not fit each other")
+            return restored, [_passed_over(store, slot) for slot in damaged]
+        damaged.append(chain.copy)
+        chain = newest(log, slots, before=chain.copy)
+        if not chain.is_whole:
+            break
+    raise LedgerError(
+        f"{store}/{copies.key_of(damaged[0])}, the newest copy of the ledger, is damaged, and the others do not tell "
+        "all that was paid: restore this object (a versioned bucket still has it), or run on the machine that still "
+        "has the batch's folder, if there is one; nothing was sent"
+    )
+
+
+def _passed_over(store: Store, slot: Slot) -> str:
+    return (
+        f"{store}/{copies.key_of(slot)} is damaged: the ledger was made from the copy before it and the log, which "
+        "tell all that was paid; look with batchgen status whether a row that you have settled is in doubt again"
+    )
 
 
 def _refuse_others(local: Local, known: Position | None, store: Store, path: Path) -> None:
@@ -105,27 +183,3 @@ def _set_aside(local: Local, store: Store, path: Path) -> str:
         with suppress(FileNotFoundError):
             path.with_name(path.name + end).rename(f"{aside}{end}")
     return f"the ledger in {path.parent} was older than {store}, which is used; it is now {aside.name}"
-
-
-def _known(copy: Slot | None, entries: dict[Slot, Entry]) -> Position | None:
-    """How far the ledger in the store has come; None if there is none."""
-    if copy is None:
-        return None
-    told = [
-        (slot, each.sequence) for slot, each in entries.items() if each.sequence and (slot == copy or not each.base)
-    ]
-    slot, sequence = told[-1]
-    return Position(slot.term, sequence)
-
-
-def _has_loose(copy: Slot | None, entries: dict[Slot, Entry]) -> bool:
-    """Whether there are changes to something that is not there."""
-    is_moored = copy is not None
-    for slot, each in entries.items():
-        if each.base and slot != copy:
-            is_moored = False  # its copy was never made; so its run did nothing more
-        elif each.claim:
-            is_moored = copy is not None
-        elif each.changes and not is_moored:
-            return True
-    return False

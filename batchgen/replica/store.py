@@ -46,8 +46,8 @@ class Store(Protocol):
     def read(self, key: str) -> Found | None:
         """The object; None if there is none."""
 
-    def keys(self, under: str) -> list[str]:
-        """The keys that begin so, in order."""
+    def sizes(self, under: str) -> dict[str, int]:
+        """The objects whose keys begin so, in order, each with its bytes."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects; those that are not there do no harm."""
@@ -104,14 +104,14 @@ class BucketStore:
         now = parsedate_to_datetime(date) if date else datetime.now(UTC)
         return Found(content, (now - answer["LastModified"]).total_seconds())
 
-    def keys(self, under: str) -> list[str]:
-        """The keys that begin so, in order."""
+    def sizes(self, under: str) -> dict[str, int]:
+        """The objects whose keys begin so, in order, each with its bytes."""
         with self._refusals():
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix + under
             )
-            found = [entry["Key"].removeprefix(self._prefix) for page in pages for entry in page.get("Contents", [])]
-        return sorted(found)
+            found = [entry for page in pages for entry in page.get("Contents", [])]
+        return {key.removeprefix(self._prefix): size for key, size in sorted((e["Key"], e["Size"]) for e in found)}
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects."""
@@ -134,14 +134,20 @@ def prove(store: Store) -> None:
     """Try that the store can do what is asked of it. Raises :class:`UsageError`."""
     key = f"probe-{secrets.token_hex(8)}"
     try:
-        fresh, again = store.create(key, b"probe"), store.create(key, b"other")
+        store.create(key, b"probe")  # False: an earlier try, whose answer was lost
+        is_careless = store.create(key, b"other")
         found = store.read(key)
-        listed = store.keys(key)
+        listed = list(store.sizes(key))
         store.delete([key])
     except ReplicaError as error:
         raise UsageError(f"{error}. Nothing was sent") from None
-    if not fresh or again or listed != [key] or found is None or found.body != b"probe":
+    if is_careless:
         raise UsageError(
             f"{store}: the store overwrites what it is asked not to (it ignores If-None-Match), so it could not keep "
             "two runs apart; give another with --ledger-to. Nothing was sent"
+        )
+    if listed != [key] or found is None or found.body != b"probe":
+        raise UsageError(
+            f"{store}: what is written there does not come back as it was; run again, or give another store with "
+            "--ledger-to. Nothing was sent"
         )

@@ -1,12 +1,13 @@
 """The one thread that writes the log: entry after entry, each tried until it is there, and a heartbeat in silence."""
 
+import logging
 import queue
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLateError
 from typing import Any
 
-from batchgen.errors import BatchBusyError, ReplicaError
+from batchgen.errors import BatchgenError, FaultError, ReplicaError
 from batchgen.replica import log as log_module
 from batchgen.replica.log import Log, Slot
 from batchgen.retry import backoff
@@ -14,12 +15,14 @@ from batchgen.retry import backoff
 LONGEST_PAUSE_SECONDS = 5.0
 STOP_SECONDS = 30.0  # longer than a request to the store takes
 
+log = logging.getLogger("batchgen")
+
 
 class Writer:
     """Writes what :meth:`put` is given, in that order; begun by :meth:`start`."""
 
     def __init__(self, log: Log) -> None:
-        self.lost: BatchBusyError | None = None  # another run has claimed the log
+        self.lost: BatchgenError | None = None  # why nothing more is written: another run has claimed the log, mostly
         self.trouble: ReplicaError | None = None  # why the entry at hand could not be written so far
         self._log = log
         self._queue: queue.SimpleQueue[tuple[dict[str, Any], Future[Slot]] | None] = queue.SimpleQueue()
@@ -31,13 +34,13 @@ class Writer:
         self._thread.start()
 
     def put(self, **facts: Any) -> "Future[Slot]":
-        """Write an entry. The result is its slot, or :class:`BatchBusyError`; while the store is down there is none."""
+        """Write an entry. The result is its slot, or what :attr:`lost` says; while the store is down there is none."""
         done: Future[Slot] = Future()
         self._queue.put((facts, done))
         return done
 
     def put_now(self, seconds: float, **facts: Any) -> Slot:
-        """The same, awaited. Raises :class:`ReplicaError` if it takes longer, and :class:`BatchBusyError`."""
+        """The same, awaited. Raises :class:`ReplicaError` if it takes longer."""
         try:
             return self.put(**facts).result(seconds)
         except TooLateError:
@@ -67,8 +70,11 @@ class Writer:
                 self.trouble = error
                 tries += 1
                 self._stopped.wait(backoff(tries, base=0.2, cap=LONGEST_PAUSE_SECONDS))
-            except BatchBusyError as error:
+            except BatchgenError as error:
                 self.lost = error
+            except Exception as error:  # a mistake of ours: better an end than a wait for ever
+                log.error("unexpected error", exc_info=error)
+                self.lost = FaultError(error)
             else:
                 self.trouble = None
                 done.set_result(slot)

@@ -33,6 +33,9 @@ from batchgen.report.running import is_running
 _T = TypeVar("_T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+# Gives the ledger as it is now, the same one or another, and whether a run is at work on it.
+Source = Callable[[], tuple[Ledger, bool]]
+
 HOSTS = frozenset({"127.0.0.1", "localhost"})
 REST_SECONDS = 1.0  # between two readings of the ledger; longer where reading takes long
 REST_SHARE = 4
@@ -60,7 +63,8 @@ class Reading:
 class Reader:
     """Reads the ledger, when it has changed. All of it in one thread, which SQLite asks for."""
 
-    def __init__(self, batch: Path, price: Price | None) -> None:
+    def __init__(self, source: Source, batch: Path, price: Price | None) -> None:
+        self._source = source
         self._batch = batch
         self._price = price
         self._ledger: Ledger | None = None
@@ -75,14 +79,16 @@ class Reader:
         return self._reading
 
     def _renewed(self) -> Reading:
-        self._ledger = self._ledger or Ledger.open(self._batch / "ledger.sqlite")
-        running = is_running(self._batch)
-        state = (self._ledger.database.one("PRAGMA data_version"), running)
+        began = time.monotonic()
+        ledger, running = self._source()
+        if self._ledger and self._ledger is not ledger:
+            self._ledger.close()
+        self._ledger = ledger
+        state = (ledger, ledger.database.one("PRAGMA data_version"), running)
         if self._reading and state == self._state:
             return self._reading
-        began = time.monotonic()
-        page = gather(self._ledger, self._batch, _links(), price=self._price, running=running)
-        reading = _reading(page, self._ledger.fact("destination") or "")
+        page = gather(ledger, self._batch, _links(), price=self._price, running=running)
+        reading = _reading(page, ledger.fact("destination") or "")
         self._state = state
         self._next = time.monotonic() + max(REST_SECONDS, REST_SHARE * (time.monotonic() - began))
         return reading
@@ -91,6 +97,18 @@ class Reader:
         """Let go of the ledger."""
         if self._ledger:
             self._ledger.close()
+
+
+def _beside(batch: Path) -> Source:
+    """The ledger in the batch's folder."""
+    opened: list[Ledger] = []
+
+    def source() -> tuple[Ledger, bool]:
+        if not opened:
+            opened.append(Ledger.open(batch / "ledger.sqlite"))
+        return opened[0], is_running(batch)
+
+    return source
 
 
 def _links() -> Links:
@@ -109,10 +127,10 @@ def _reading(page: Page, destination: str) -> Reading:
 class ReportServer:
     """The server, on 127.0.0.1 and a port that is free unless one is given."""
 
-    def __init__(self, batch: Path, *, port: int = 0, price: Price | None = None) -> None:
+    def __init__(self, batch: Path, *, port: int = 0, price: Price | None = None, source: Source | None = None) -> None:
         self._token = secrets.token_urlsafe(24)
         self._port = port
-        self._reader = Reader(batch, price)
+        self._reader = Reader(source or _beside(batch), batch, price)
         self._read_thread = ThreadPoolExecutor(1)
         self._threads = ThreadPoolExecutor(4)  # for posters and signing
         self._posters = Posters(batch / "posters")
@@ -234,12 +252,20 @@ def _hostname(host: str) -> str:
     return host.rpartition(":")[0] or host
 
 
-def serve(batch: Path, say: Callable[[str], None], *, port: int = 0, price: Price | None = None) -> None:
+def serve(
+    batch: Path,
+    say: Callable[[str], None],
+    *,
+    port: int = 0,
+    price: Price | None = None,
+    source: Source | None = None,
+) -> None:
     """Serve the batch's page until SIGINT or SIGTERM; ``say`` is told its address when it listens.
 
+    ``source`` gives the ledger, if it is not the one in the batch's folder, in the thread that reads it.
     Raises :class:`UsageError` when the port is taken, :class:`LedgerError` when the ledger cannot be read.
     """
-    asyncio.run(_serve(ReportServer(batch, port=port, price=price), say))
+    asyncio.run(_serve(ReportServer(batch, port=port, price=price, source=source), say))
 
 
 async def _serve(server: ReportServer, say: Callable[[str], None]) -> None:

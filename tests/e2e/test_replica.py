@@ -4,21 +4,19 @@ import asyncio
 import random
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from batchgen.emulator.server import Emulator
-from tests.e2e.program import QUICK, emulated, paid, prompts, results
-from tests.proof.fleet import Berth, Fleet, Went, fleet
+from tests.e2e.container import ROWS, Container, until
+from tests.e2e.program import QUICK, emulated, paid, prompts
+from tests.proof.fleet import Fleet, fleet
 from tests.s3_server import S3Server, s3_server
 
-ROWS = 30
 DEAD_SECONDS = 4.5  # after which a run is taken for dead in these tests, and whole seconds on top
 BUSY = 75
 
@@ -28,47 +26,6 @@ def s3() -> Iterator[S3Server]:
     with s3_server() as server:
         server.make_bucket("night")
         yield server
-
-
-class Container:
-    """A folder that a run is started in, with the batch's ledger and videos in S3."""
-
-    def __init__(self, folder: Path, s3: S3Server, emulator: Emulator, prefix: str, rows: int = ROWS) -> None:
-        folder.mkdir(parents=True)
-        self.manifest = prompts(folder / "p.csv", rows)
-        self.batch = folder / "p.batch"
-        self._s3 = s3
-        self._emulator = emulator
-        self._prefix = prefix
-
-    async def run(self, berth: Berth, *more: str | Path, **options: Any) -> Went:
-        return await self.command(
-            berth, "run", self.manifest, "--to", f"s3://night/{self._prefix}/videos", *QUICK, *more, **options
-        )
-
-    async def command(self, berth: Berth, *words: str | Path, url: str | None = None, **options: Any) -> Went:
-        s3 = self._s3.environment | ({"AWS_ENDPOINT_URL": url} if url else {})
-        arguments = (*words, "--base-url", self._emulator.url, "--ledger-to", f"s3://night/{self._prefix}/ledger")
-        went = await berth.run(*arguments, cwd=self.manifest.parent, env=s3, **options)
-        assert "Traceback" not in went.said, went.said
-        return went
-
-    def vanish(self) -> None:
-        shutil.rmtree(self.batch, ignore_errors=True)
-
-    def check(self) -> dict[str, int]:
-        """What was paid is archived or in doubt, once. Returns the rows by status."""
-        tasks = paid(self._emulator)
-        assert {prompt: len(found) for prompt, found in tasks.items() if len(found) > 1} == {}
-        counts: dict[str, int] = {}
-        for row in results(self.batch):
-            counts[row["status"]] = counts.get(row["status"], 0) + 1
-            if row["status"] == "archived":
-                assert row["task_id"] == tasks[row["prompt"]][0].id
-                key = urlsplit(row["video"]).path.lstrip("/")
-                body = self._s3.client.get_object(Bucket="night", Key=key)["Body"].read()
-                assert sha256(body).hexdigest() == row["sha256"]
-        return counts
 
 
 async def test_machines_that_vanish_with_their_disks_pay_for_no_row_twice(s3: S3Server, tmp_path: Path) -> None:
@@ -121,11 +78,11 @@ async def test_a_run_that_slept_while_another_took_over_stops_and_pays_for_nothi
         sleeper = Container(tmp_path / "a", s3, emulator, "sleeper")
         other = Container(tmp_path / "b", s3, emulator, "sleeper")
         running = asyncio.create_task(sleeper.run(one, "--concurrency", "3"))
-        await _until(lambda: len(emulator.tasks) >= 4)
+        await until(lambda: len(emulator.tasks) >= 4)
         one.signal(signal.SIGSTOP)
         await asyncio.sleep(DEAD_SECONDS)
         taking_over = asyncio.create_task(other.run(two, "--concurrency", "3"))
-        await _until(lambda: len(emulator.tasks) >= 10)
+        await until(lambda: len(emulator.tasks) >= 10)
         one.signal(signal.SIGCONT)
         slept, went = await asyncio.gather(running, taking_over)
         assert slept.code == BUSY, slept.said
@@ -139,7 +96,7 @@ async def test_a_disk_that_lasted_knows_more_than_the_store_and_is_used_at_once(
         container = Container(tmp_path / "a", s3, emulator, "lasting")
 
         async def some_are_paid() -> None:
-            await _until(lambda: len(emulator.tasks) >= 10)
+            await until(lambda: len(emulator.tasks) >= 10)
 
         assert (await container.run(berth, kill_at=some_are_paid())).was_killed
         went = await container.run(berth)
@@ -158,7 +115,6 @@ async def test_a_disk_that_lasted_knows_more_than_the_store_and_is_used_at_once(
         assert container.check() == counts
 
 
-@pytest.mark.skip(reason="passes, but waited for ever once in five runs: not understood yet")
 async def test_without_the_store_nothing_is_submitted_and_all_goes_on_when_it_is_back(
     s3: S3Server, tmp_path: Path
 ) -> None:
@@ -167,11 +123,11 @@ async def test_without_the_store_nothing_is_submitted_and_all_goes_on_when_it_is
         videos = ("--to", tmp_path / "a" / "videos", "--concurrency", "4")
         words = ("run", container.manifest, *videos, *QUICK)
         running = asyncio.create_task(container.command(berth, *words, url=wire.url))
-        await _until(lambda: len(emulator.tasks) >= 6)
+        await until(lambda: len(emulator.tasks) >= 6)
         wire.cut()
         await asyncio.sleep(0.5)
         submitted = len(emulator.tasks)
-        await _until(lambda: len(emulator.files) >= submitted)
+        await until(lambda: len(emulator.files) >= submitted)
         await asyncio.sleep(1)
         assert len(emulator.tasks) == submitted < ROWS
         wire.mend()
@@ -258,8 +214,12 @@ class Wire:
         if self._is_cut:
             writer.transport.abort()
             return
+        self._open.add(writer)
         far_reader, far_writer = await asyncio.open_connection(*self._target)
-        self._open |= {writer, far_writer}
+        if self._is_cut:
+            far_writer.transport.abort()
+            return
+        self._open.add(far_writer)
         await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
         self._open -= {writer, far_writer}
 
@@ -285,9 +245,3 @@ async def wire_to(target: str) -> AsyncIterator[Wire]:
     finally:
         wire.cut()
         server.close()
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.02)

@@ -30,9 +30,9 @@ class MemoryStore:
         found = self.objects.get(key)
         return Found(found[0], self.now - found[1]) if found else None
 
-    def keys(self, under: str) -> list[str]:
+    def sizes(self, under: str) -> dict[str, int]:
         self.happens(f"before list {under}")
-        found = sorted(key for key in self.objects if key.startswith(under))
+        found = {key: len(self.objects[key][0]) for key in sorted(self.objects) if key.startswith(under)}
         self.happens(f"after list {under}")
         return found
 

@@ -74,7 +74,7 @@ class History:
         if not container.runs and self.draw.random() < 0.7:
             self.store.now += TAKEOVER_SECONDS
         step = self.draw.choice(("ship", "ship", "copy", "end")) if container.runs else "start"
-        event = self.draw.choice((self._vanish, self._fail, self._sleep))
+        event = self.draw.choice((self._vanish, self._fail, self._sleep, self._tear))
         self.do(container, "intend")
         try:
             with self._at_request(self.draw.randint(1, 14 if step == "start" else 6), event, container):
@@ -83,7 +83,7 @@ class History:
             self.vanish(container)
 
     @contextmanager
-    def _at_request(self, nth: int, event: Callable[[Container], None], container: Container) -> Iterator[None]:
+    def _at_request(self, nth: int, event: Callable[[Container, str], None], container: Container) -> Iterator[None]:
         left = nth
 
         def happens(what: str) -> None:
@@ -92,7 +92,7 @@ class History:
             if left == 0:
                 self.store.happens = lambda _: None
                 self.told.append(f"{self.containers.index(container)} {event.__name__} {what}")
-                event(container)
+                event(container, what)
 
         self.store.happens = happens
         try:
@@ -100,13 +100,13 @@ class History:
         finally:
             self.store.happens = lambda _: None
 
-    def _vanish(self, _: Container) -> None:
+    def _vanish(self, _: Container, what: str) -> None:
         raise GoneError
 
-    def _fail(self, _: Container) -> None:
+    def _fail(self, _: Container, what: str) -> None:
         raise ReplicaError("no answer")
 
-    def _sleep(self, container: Container) -> None:
+    def _sleep(self, container: Container, what: str) -> None:
         other = next(each for each in self.containers if each is not container)
         self.store.now += self.draw.choice((10.0, TAKEOVER_SECONDS, TAKEOVER_SECONDS))
         for _ in range(self.draw.randint(1, 3)):
@@ -114,6 +114,14 @@ class History:
             self.do(other, "copy")
         if self.draw.random() < 0.3:
             self.do(other, "end")
+
+    def _tear(self, container: Container, what: str) -> None:
+        """An upload breaks off, and the store keeps an object without a byte; the machine may vanish with it."""
+        moment, _, key = what.rpartition(" ")
+        if moment == "before create":
+            self.store.objects.setdefault(key, (b"", self.store.now))
+        event = self.draw.choice((self._vanish, self._fail, self._sleep))
+        event(container, what)
 
     # -- what must be so
 

@@ -1,0 +1,111 @@
+"""Who only looks at a ledger that is kept in S3 sees how it stands there, and touches nothing."""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.e2e.container import ROWS, Container, until
+from tests.e2e.program import emulated, paid, prompts, start
+from tests.proof.fleet import fleet
+from tests.s3_server import S3Server, s3_server
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        server.make_bucket("night")
+        yield server
+
+
+async def test_a_batch_is_looked_at_from_elsewhere_while_a_run_holds_it_and_when_it_has_ended(
+    s3: S3Server, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    async with emulated() as emulator, fleet(2) as berths, berths.berth() as one, berths.berth() as two:
+
+        async def look(*words: str | Path) -> str:
+            address = ("--ledger-to", "s3://night/seen/ledger")
+            looked = await two.run(*words, *address, cwd=elsewhere, env=s3.environment)
+            assert looked.code == 0, looked.said
+            return looked.said
+
+        container = Container(tmp_path / "a", s3, emulator, "seen")
+        running = asyncio.create_task(container.run(one, "--concurrency", "3"))
+        await until(lambda: len(emulator.tasks) >= 6)
+        await two.run("ctl", container.batch, "--pause", cwd=elsewhere)  # for as long as the looks take
+        said = await look("status", "p.batch", "--json")
+        status = json.loads(said.splitlines()[-1])
+        assert (status["rows"], status["service"]) == (ROWS, emulator.url)
+        assert 3 <= status["paid_tasks"] <= len(emulator.tasks) < ROWS
+        assert re.search(r"a run holds s3://night/seen/ledger \(process \d+ on .+, last heard of \d+ s ago\)", said)
+        said = await look("plan", container.manifest)
+        assert f"{ROWS} rows, 0 of them new" in said
+        assert "a run holds s3://night/seen/ledger" in said
+        await look("report", "p.batch")
+        page = (elsewhere / "p.batch" / "report.html").read_text("utf-8")
+        assert all(f"prompt {number}" in page for number in range(ROWS))
+        await two.run("ctl", container.batch, "--go", cwd=elsewhere)
+        went = await running
+        assert went.code == 0, went.said
+        assert max(len(tasks) for tasks in paid(emulator).values()) == 1
+
+        before = s3.keys("night", "seen/ledger/")
+        assert re.search(rf"no run holds s3://night/seen/ledger[^$]*\b{ROWS} archived", await look("status", "p.batch"))
+        assert "a run would pay for 0 tasks" in await look("plan", container.manifest)
+        await look("report", "p.batch")
+        assert s3.keys("night", "seen/ledger/") == before
+        assert [path.name for path in (elsewhere / "p.batch").iterdir()] == ["report.html"]
+
+
+async def test_the_page_of_a_batch_elsewhere_is_served_live_with_its_videos(s3: S3Server, tmp_path: Path) -> None:
+    async with emulated() as emulator, fleet(1) as berths, berths.berth() as berth, aiohttp.ClientSession() as web:
+        container = Container(tmp_path / "a", s3, emulator, "served", rows=2)
+        assert (await container.run(berth)).code == 0
+        words = ("report", "far.batch", "--serve", "--ledger-to", "s3://night/served/ledger")
+        server = await start(*words, cwd=tmp_path, **s3.environment)
+        try:
+            assert server.stdout
+            url = (await server.stdout.readline()).decode().strip()
+
+            async def news() -> list[str]:
+                async with web.get(f"{url}data.json") as answer:
+                    data = await answer.json()
+                return [row[data["fields"].index("status")] for row in data["rows"]]
+
+            assert await news() == ["archived"] * 2
+            async with web.get(url) as answer:
+                sha256 = re.search(r"video/([0-9a-f]{64})\.mp4", await answer.text())
+            assert sha256
+            async with web.get(f"{url}video/{sha256[1]}.mp4") as video:
+                assert (await video.read())[4:8] == b"ftyp"
+            prompts(container.manifest, 3)
+            assert (await container.run(berth)).code == 0
+            async with asyncio.timeout(60):
+                while await news() != ["archived"] * 3:
+                    await asyncio.sleep(0.2)
+        finally:
+            server.terminate()
+            await server.wait()
+
+
+async def test_where_there_is_nothing_to_look_at_is_said(s3: S3Server, tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 2)
+    async with fleet(1) as berths, berths.berth() as berth:
+        for address, why in (("s3://night/nothing", "holds no ledger yet"), ("s3://nowhere/x", "no such bucket")):
+            for command in ("status", "report"):
+                went = await berth.run(command, "p.batch", "--ledger-to", address, cwd=tmp_path, env=s3.environment)
+                assert went.code == 2, went.said
+                assert why in went.said
+                assert "--ledger-to" in went.said
+        words = ("plan", manifest, "--ledger-to", "s3://night/nothing")
+        went = await berth.run(*words, cwd=tmp_path, env=s3.environment)
+        assert went.code == 0
+        assert re.search(r"holds no ledger yet[^$]*pay for 2 tasks", went.said)
+        assert s3.keys("night", "nothing") == []
+        assert not (tmp_path / "p.batch").exists()
