@@ -21,11 +21,16 @@ class Ceiling:
     def __init__(self, cap: int, proof: float = 0.0) -> None:
         self.cap = cap
         self._proof = proof
-        self.limit = cap
+        self._learned: int | None = None  # whatever the cap
         self._strikes = 0
         self._struck_at = 0  # the level of the last refusal
         self._held_until = -inf
         self._step = 1
+
+    @property
+    def limit(self) -> int:
+        """How many are borne, as far as is known."""
+        return self.cap if self._learned is None else min(self.cap, self._learned)
 
     @property
     def is_learned(self) -> bool:
@@ -44,7 +49,7 @@ class Ceiling:
         """With ``level`` of them there already, one more was refused."""
         self._strikes = min(self._strikes + 1, MOST_STRIKES) if self.is_known_limit(level) else 1
         self._struck_at = level
-        self.limit = max(1, min(level, self.limit))
+        self._learned = max(1, min(level, self.limit))
         self._step = 1
         self.hold(now, self._hold_seconds)
 
@@ -56,7 +61,8 @@ class Ceiling:
         """With it, there are ``level`` of them. Returns whether the limit has grown."""
         if not self.is_learned or level < self.limit or (now < self._held_until and level == self.limit):
             return False
-        self.limit = min(self.cap, max(level, self.limit) + self._step)
+        grown = max(level, self.limit) + self._step
+        self._learned = grown if grown < self.cap else None
         self._step *= 2
         self.hold(now, self._proof if self._strikes < 2 else self._hold_seconds)
         return True
@@ -67,17 +73,16 @@ class Ceiling:
 
     def recap(self, cap: int) -> None:
         """Another cap; what was learned below it stays."""
-        self.limit = min(cap, self.limit) if self.is_learned else cap
         self.cap = cap
 
     def to_memory(self) -> list[int] | None:
         """What the next run should begin with."""
-        return [self.limit, self._strikes] if self.is_learned else None
+        return None if self._learned is None else [self._learned, self._strikes]
 
     def take_memory(self, memory: object, now: float) -> None:
         """Begin with what an earlier run learned."""
         match memory:
-            case [int(limit), int(strikes)] if 0 < limit < self.cap:
-                self.limit = self._struck_at = limit
+            case [int(limit), int(strikes)] if limit > 0:
+                self._learned = self._struck_at = limit
                 self._strikes = min(max(strikes, 1), KEPT_STRIKES)
                 self.hold(now, self._hold_seconds)

@@ -86,7 +86,7 @@ def send(folder: Path, order: Order, patience: float = PATIENCE_SECONDS) -> dict
         raise UsageError(f"no run holds {folder}, there is nothing to steer; start one with batchgen resume {folder}")
     order = Order(order.concurrency, order.rate, order.action, secrets.token_hex(8), who)
     until = time.monotonic() + patience
-    while (folder / ORDER).exists() and time.monotonic() < until / 2:  # another's, about to be taken
+    while (folder / ORDER).exists() and time.monotonic() < until - patience / 2:  # another's, about to be taken
         time.sleep(LOOK_EVERY_SECONDS)
     _write(folder / ORDER, asdict(order))
     while time.monotonic() < until:

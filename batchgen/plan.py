@@ -202,5 +202,5 @@ def read_status(batch: Path, path: Path | None = None) -> Status:
             bytes=ledger.archived_bytes(),
             failures=dict(ledger.failures()),
             unfetched=unfetched,
-            first_death=link_death(oldest) if oldest is not None else None,
+            first_death=link_death(oldest),
         )

@@ -26,7 +26,7 @@ def retry_after(text: str | None, now: float) -> float | None:
     else:
         try:
             date = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter: of a zone
             return None
         seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
     least, most = RETRY_AFTER_RANGE_SECONDS

@@ -366,5 +366,5 @@ def _summary(settings: Settings, ledger: Ledger, work: Batch | None, problem: st
         exit=stopped.exit_code if stopped else (1 if unfinished else 0),
         spent_usd=money.reserved_by_run(ledger)[1] / MICRO,
         failures=dict(ledger.failures()),
-        first_death=link_death(oldest) if oldest is not None else None,
+        first_death=link_death(oldest),
     )

@@ -122,8 +122,13 @@ def read_callback(url: str | None, listen: str | None) -> tuple[str | None, tupl
         )
     if url is None or listen is None:
         return None, None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        is_address = False
+    if not is_address or parts.query or parts.fragment:
         raise UsageError(f"--callback-url {url} is no address; write it like https://me.example/batchgen")
     host, _, port = listen.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
@@ -195,7 +200,7 @@ def _key_of_file(file: Path) -> str:
             f"the key file {file} cannot be read: {_why(error)}; name another with --api-key-file"
         ) from None
     if stat.S_IMODE(mode) & 0o022:
-        raise UsageError(f"anyone may write the key file {file}; run chmod 600 on it")
+        raise UsageError(f"others than you may write the key file {file}; run chmod 600 on it")
     return key
 
 

@@ -37,7 +37,7 @@ ROOMS = {
     "summary": set(),
     "metrics": {"summary", "progress"},
     "images": {"s3", "download"},
-    "report": {"ledger", "manifest"},  # failures.csv is a manifest again
+    "report": {"ledger", "lock", "manifest"},  # failures.csv is a manifest again
 }
 
 

@@ -1,7 +1,7 @@
 """When to try again."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchgen.retry import backoff, retry_after
@@ -35,7 +35,19 @@ def test_retry_after_is_read_in_each_of_its_forms_and_kept_within_reason(
     assert retry_after(text, NOW) == seconds
 
 
-@given(st.text())
+_DATES = st.builds(
+    "{}, {:02} {} {} {:02}:00:00 {}".format,
+    st.sampled_from(["Mon", "Thu", ""]),
+    st.integers(0, 40),
+    st.sampled_from(["Jan", "Dec", "Foo"]),
+    st.integers(0, 99_999),
+    st.integers(0, 30),
+    st.sampled_from(["GMT", "-0000", ""]) | st.integers(-(10**20), 10**20).map("{:+05}".format),
+)
+
+
+@given(st.text() | _DATES)
+@example("Mon, 01 Jan 2020 00:00:00 +99999999999999999")
 def test_no_retry_after_header_whatsoever_raises(text: str) -> None:
     seconds = retry_after(text, NOW)
     assert seconds is None or 1.0 <= seconds <= 300.0

@@ -22,7 +22,8 @@ _OF_A_TERMINAL = frozenset({"as_json", "quiet", "plain", "form"})
 class Options(TypedDict, total=False):
     """The flags of ``batchgen run``, with ``_`` for ``-``; ``batchgen run --help`` says what each means.
 
-    What is left out, or None, is as on the command line. ``price`` and ``set`` are like ``{"720p": 0.08}``.
+    What is left out, or None, is as on the command line. ``price`` and ``set`` are like ``{"720p": 0.08}``; in ``set``
+    None leaves a parameter to the service.
     """
 
     encoding: str | None
@@ -115,7 +116,7 @@ def _words(options: Mapping[str, object]) -> Iterator[str]:
 def _values(value: object) -> Iterable[str]:
     """What a flag is given: a mapping and a list repeat it."""
     if isinstance(value, Mapping):
-        return [f"{name}={item}" for name, item in value.items()]
+        return [f"{name}={'' if item is None else item}" for name, item in value.items()]
     if isinstance(value, PathLike):
         return [fspath(value)]
     if isinstance(value, Iterable) and not isinstance(value, str):

@@ -66,7 +66,7 @@ _STATES = [state.value for state in State if state is not State.SUBMITTING]
 def read_results(folder: Path) -> Iterator[Result]:
     """The rows of the present manifest, in its order. Raises :class:`UsageError` for a folder that is no batch."""
     require(folder)
-    with Ledger.open(folder / LEDGER) as ledger:
+    with Ledger.open(folder / LEDGER, read_only=True) as ledger:
         for row in ledger.results():
             yield _result(row, folder)
 
@@ -88,7 +88,7 @@ def read_frame(folder: Path) -> "pd.DataFrame":
 
 
 def _further(folder: Path) -> list[str]:
-    with Ledger.open(folder / LEDGER) as ledger:
+    with Ledger.open(folder / LEDGER, read_only=True) as ledger:
         names: list[str] = json.loads(ledger.fact("columns") or "[]")
         return names
 

@@ -103,7 +103,7 @@ def report(batch: Path, serve: bool, port: int, ledger_to: str | None, xlsx: boo
     from batchgen.report import page
     from batchgen.run import write_workbook
 
-    with _ledger(batch, ledger_to) as (path, running), Ledger.open(path) as ledger:
+    with _ledger(batch, ledger_to) as (path, running), Ledger.open(path, read_only=True) as ledger:
         make(batch)
         click.echo(shown(str(page.write(ledger, batch, running=running))))
         if xlsx:
@@ -124,7 +124,7 @@ def _looked_at(batch: Path, ledger_to: str) -> "tuple[Ledger, bool]":
     """A copy of what the store has now, and whether a run is at work."""
     from batchgen.ledger import Ledger
 
-    with _ledger(batch, ledger_to, lambda _: None) as (path, running), Ledger.open(path) as ledger:
+    with _ledger(batch, ledger_to, lambda _: None) as (path, running), Ledger.open(path, read_only=True) as ledger:
         return ledger.copy(), running
 
 
@@ -132,10 +132,10 @@ def _looked_at(batch: Path, ledger_to: str) -> "tuple[Ledger, bool]":
 def _ledger(batch: Path, ledger_to: str | None, tell: Callable[[str], None] = say) -> Iterator[tuple[Path, bool]]:
     """The ledger to look at, the folder's or what ``ledger_to`` has, and whether a run is at work on it."""
     if ledger_to is None:
-        from batchgen.report.running import is_running
+        from batchgen.lock import holder
 
         require(batch)
-        yield batch / "ledger.sqlite", is_running(batch)
+        yield batch / "ledger.sqlite", holder(batch / ".lock") is not None
         return
     from batchgen.replica import look_at
 

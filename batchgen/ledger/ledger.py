@@ -65,9 +65,14 @@ class Video(NamedTuple):
     clip: Clip
 
 
-def link_death(made: float) -> str:
-    """When the link of a video that was made then (Unix seconds) dies: ISO 8601, UTC."""
-    return datetime.fromtimestamp(made + LINK_LIFE_SECONDS, UTC).isoformat(timespec="minutes")
+def link_death(made: float | None) -> str | None:
+    """When the link of a video that was made then (Unix seconds) dies: ISO 8601, UTC; None where nobody can tell."""
+    if made is None:
+        return None
+    try:
+        return datetime.fromtimestamp(made + LINK_LIFE_SECONDS, UTC).isoformat(timespec="minutes")
+    except (ValueError, OverflowError, OSError):  # the service's word, from before it was doubted
+        return None
 
 
 def token_hash(token: str) -> bytes:

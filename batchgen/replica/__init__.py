@@ -87,7 +87,7 @@ def address_in(path: Path) -> str | None:
     """Where the ledger at ``path`` has its copy; None if it has none, or is not there."""
     if not path.exists():
         return None
-    with Ledger.open(path) as ledger:
+    with Ledger.open(path, read_only=True) as ledger:
         fact = ledger.fact(FACT)
     return str(json.loads(fact)["to"]) if fact else None
 

@@ -6,15 +6,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 from urllib.parse import quote
 
 from batchgen.catalog import MICRO
 from batchgen.ledger import Ledger, ResultRow
-from batchgen.model import Request, State, public_url
+from batchgen.model import State, public_url
 from batchgen.report.poster import Posters
-
-Price: TypeAlias = Callable[[Request], float | None]  # US dollars for one task; None: not known
 
 INLINE_BYTES = 4_000_000  # of posters that are put inside the page: some 400; more stay files beside it
 
@@ -68,20 +65,10 @@ def columns(ledger: Ledger) -> tuple[str, ...]:
     return tuple(json.loads(ledger.fact("columns") or "[]"))
 
 
-def costs(ledger: Ledger, price: Price | None) -> dict[int, float | None]:
-    """What the accepted tasks of each job cost, in US dollars: as was reserved for them, or else by ``price``."""
-    found = ledger.database.execute(
-        "SELECT job, request, count(*), sum(price) FROM attempt JOIN job USING (job) "
-        "WHERE attempt.task_id IS NOT NULL GROUP BY job"
-    )
-    return {job: _cost(request, tasks, reserved, price) for job, request, tasks, reserved in found}
-
-
-def _cost(request: str, tasks: int, reserved: int, price: Price | None) -> float | None:
-    if reserved:
-        return reserved / MICRO
-    each = price(Request.from_json(request)) if price else None
-    return None if each is None else each * tasks
+def costs(ledger: Ledger) -> dict[int, float | None]:
+    """What the accepted tasks of each job cost, in US dollars, as was reserved for them; None: not known."""
+    found = ledger.database.execute("SELECT job, sum(price) FROM attempt WHERE task_id IS NOT NULL GROUP BY job")
+    return {job: reserved / MICRO if reserved else None for job, reserved in found}
 
 
 def cards(ledger: Ledger, links: Links, spent: Mapping[int, float | None], *, running: bool) -> Iterator[Card]:

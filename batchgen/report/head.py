@@ -15,6 +15,7 @@ from batchgen.report.sittings import Sittings, Span, most_at_once
 from batchgen.report.words import amount, money_words, seconds_words, share, size_words
 
 QUOTE = '"'  # which no search can hold
+CLOCKS_SECONDS = 86400.0  # by which the service's clock may be ahead
 UNSEEN_SECONDS = 300.0  # that a task is taken to run while none has ended yet
 WAITING = (State.PENDING, State.SUBMITTING, State.IN_FLIGHT, State.RENDERED)
 
@@ -51,7 +52,7 @@ def work(ledger: Ledger, now: float) -> Work:
     ended: list[Span] = []
     open_since: list[float] = []
     for start, end, generation_ms, state in tasks:
-        if span := _span(start, end, generation_ms):
+        if span := _span(start, end, generation_ms, now):
             ended.append(span)
         elif state == State.IN_FLIGHT:
             open_since.append(start)
@@ -61,9 +62,9 @@ def work(ledger: Ledger, now: float) -> Work:
     return Work((*ended, *running), tuple(row[0] for row in archived))
 
 
-def _span(start: float, end: float | None, generation_ms: int | None) -> Span | None:
-    """A task's time at the service. Its clock is not ours: an end before the beginning is not believed."""
-    if end is not None and end >= start:
+def _span(start: float, end: float | None, generation_ms: int | None, now: float) -> Span | None:
+    """A task's time at the service. Its clock is not ours: an end that cannot be is not believed."""
+    if end is not None and start <= end < now + CLOCKS_SECONDS:
         return start, end
     return None if generation_ms is None else (start, start + generation_ms / 1000)
 

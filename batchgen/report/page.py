@@ -14,7 +14,7 @@ from pathlib import Path
 
 from batchgen.ledger import Ledger
 from batchgen.report import head
-from batchgen.report.cards import Card, Links, Price, beside, cards, columns, costs, locate
+from batchgen.report.cards import Card, Links, beside, cards, columns, costs, locate
 from batchgen.report.head import Figure
 from batchgen.report.markup import Node, Tree, embed, fill, policy, to_html, to_tree
 from batchgen.report.poster import Posters
@@ -66,14 +66,13 @@ def gather(
     batch: Path,
     links: Links,
     *,
-    price: Price | None = None,
     running: bool = False,
     now: float | None = None,
 ) -> Page:
     """Read everything from the ledger, as it was at one moment even while a run writes it."""
     now = time.time() if now is None else now
     with _snapshot(ledger):
-        spent = costs(ledger, price)
+        spent = costs(ledger)
         shown = tuple(cards(ledger, links, spent, running=running))
         done = head.work(ledger, now)
         return Page(
@@ -151,7 +150,6 @@ def write(
     ledger: Ledger,
     batch: Path,
     *,
-    price: Price | None = None,
     running: bool = False,
     poster_seconds: float = POSTER_SECONDS,
     most_posters: int | None = None,
@@ -162,7 +160,7 @@ def write(
     """
     posters = Posters(batch / "posters")
     posters.make_all(islice(_without_poster(ledger, batch, posters), most_posters), poster_seconds)
-    page = gather(ledger, batch, beside(batch, posters), price=price, running=running)
+    page = gather(ledger, batch, beside(batch, posters), running=running)
     path = batch / NAME
     _replace(path, render(page).encode(errors="replace"))
     return path

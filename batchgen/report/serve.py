@@ -24,11 +24,11 @@ from aiohttp import web
 
 from batchgen.errors import ArchiveError, BatchgenError, UsageError
 from batchgen.ledger import Ledger
+from batchgen.lock import holder
 from batchgen.report.bucket import Buckets
-from batchgen.report.cards import Links, Price, locate
+from batchgen.report.cards import Links, locate
 from batchgen.report.page import Page, gather, render
 from batchgen.report.poster import Poster, Posters
-from batchgen.report.running import is_running
 
 _T = TypeVar("_T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -63,10 +63,9 @@ class Reading:
 class Reader:
     """Reads the ledger, when it has changed. All of it in one thread, which SQLite asks for."""
 
-    def __init__(self, source: Source, batch: Path, price: Price | None) -> None:
+    def __init__(self, source: Source, batch: Path) -> None:
         self._source = source
         self._batch = batch
-        self._price = price
         self._ledger: Ledger | None = None
         self._state: object = None
         self._reading: Reading | None = None
@@ -87,7 +86,7 @@ class Reader:
         state = (ledger, ledger.database.one("PRAGMA data_version"), running)
         if self._reading and state == self._state:
             return self._reading
-        page = gather(ledger, self._batch, _links(), price=self._price, running=running)
+        page = gather(ledger, self._batch, _links(), running=running)
         reading = _reading(page, ledger.fact("destination") or "")
         self._state = state
         self._next = time.monotonic() + max(REST_SECONDS, REST_SHARE * (time.monotonic() - began))
@@ -105,8 +104,8 @@ def _beside(batch: Path) -> Source:
 
     def source() -> tuple[Ledger, bool]:
         if not opened:
-            opened.append(Ledger.open(batch / "ledger.sqlite"))
-        return opened[0], is_running(batch)
+            opened.append(Ledger.open(batch / "ledger.sqlite", read_only=True))
+        return opened[0], holder(batch / ".lock") is not None
 
     return source
 
@@ -127,10 +126,10 @@ def _reading(page: Page, destination: str) -> Reading:
 class ReportServer:
     """The server, on 127.0.0.1 and a port that is free unless one is given."""
 
-    def __init__(self, batch: Path, *, port: int = 0, price: Price | None = None, source: Source | None = None) -> None:
+    def __init__(self, batch: Path, *, port: int = 0, source: Source | None = None) -> None:
         self._token = secrets.token_urlsafe(24)
         self._port = port
-        self._reader = Reader(source or _beside(batch), batch, price)
+        self._reader = Reader(source or _beside(batch), batch)
         self._read_thread = ThreadPoolExecutor(1)
         self._threads = ThreadPoolExecutor(4)  # for posters and signing
         self._posters = Posters(batch / "posters")
@@ -257,7 +256,6 @@ def serve(
     say: Callable[[str], None],
     *,
     port: int = 0,
-    price: Price | None = None,
     source: Source | None = None,
 ) -> None:
     """Serve the batch's page until SIGINT or SIGTERM; ``say`` is told its address when it listens.
@@ -265,7 +263,7 @@ def serve(
     ``source`` gives the ledger, if it is not the one in the batch's folder, in the thread that reads it.
     Raises :class:`UsageError` when the port is taken, :class:`LedgerError` when the ledger cannot be read.
     """
-    asyncio.run(_serve(ReportServer(batch, port=port, price=price, source=source), say))
+    asyncio.run(_serve(ReportServer(batch, port=port, source=source), say))
 
 
 async def _serve(server: ReportServer, say: Callable[[str], None]) -> None:

@@ -52,9 +52,17 @@ VERDICTS = {
     **dict.fromkeys((301, 302, 303, 307, 308), Verdict.MISDIRECTED),
 }
 _QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
-_CREDITS = re.compile(r"(insufficient|not enough|no|out of|exhausted).{0,20}(credit|balance|fund)", re.IGNORECASE)
-_CONTENT = re.compile(r"content|safety|sensitive|prohibited|violat|nsfw|moderat", re.IGNORECASE)
+# Whole words: a prompt or a parameter that the service repeats ("notable fund", "color_balance") says nothing of money.
+_CREDITS = re.compile(
+    r"\b(insufficient|not enough|no|out of|exhausted)\b.{0,20}\b(credits?|balance|funds?)\b"
+    r"|\binsufficient_(credits?|balance|funds?)\b",
+    re.IGNORECASE,
+)
+_CONTENT = re.compile(
+    r"\b(content(?!-type)|safety|(?<!case-)sensitive|prohibited|violat\w*|nsfw|moderat\w*)\b", re.IGNORECASE
+)
 _CALLBACK_TASK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_EARLIEST, _LATEST = 1_577_836_800, 4_102_444_800  # 2020 and 2100: Unix seconds
 CREDITS_FAIL_CODE = "INSUFFICIENT_CREDITS"  # seen in the vendor's other pages
 
 
@@ -230,8 +238,9 @@ def _envelope(body: bytes) -> dict[str, Any]:
 
 
 def _moment(value: Any) -> float | None:
-    milliseconds = _number(value)
-    return milliseconds / 1000 if milliseconds else None
+    """Unix seconds of a moment in milliseconds; None for one that cannot be, as where the unit is another."""
+    seconds = (_number(value) or 0) / 1000
+    return seconds if _EARLIEST < seconds < _LATEST else None
 
 
 def _task_id(envelope: dict[str, Any]) -> str | None:

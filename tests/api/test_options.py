@@ -80,6 +80,16 @@ def test_a_wrong_option_is_refused_in_the_words_of_the_command_line(options: dic
         settings(**options)
 
 
+def test_what_is_set_to_none_is_left_to_the_service() -> None:
+    assert settings(set={"negative_prompt": None, "seed": 0}).overrides == ("negative_prompt=", "seed=0")
+
+
+@pytest.mark.parametrize("url", ["https://[x", "https://me.example:x/y", "https://me.example/?a", "me.example", "//x"])
+def test_a_callback_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="is no address; write it like"):
+        settings(callback_url=url, callback_listen="127.0.0.1:8080")
+
+
 def test_an_option_of_a_run_holds_for_that_run_alone(tmp_path: Path) -> None:
     batch = Batch([{"prompt": "a"}], batch=tmp_path / "b", emulator=True, max_tasks=5)
     assert batch._asked({"max_tasks": 0}).settings.limits.max_tasks == 0

@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +16,9 @@ from click.testing import CliRunner
 
 from batchgen.cli import group
 from batchgen.ledger import Ledger, money
+from batchgen.lock import Lock
 from batchgen.model import State
+from batchgen.plan import read_status
 from batchgen.report import cards, page, plots
 from batchgen.report.cards import Card, beside
 from batchgen.report.head import causes_of
@@ -126,8 +129,17 @@ def test_the_figures_answer_what_a_person_asks(tmp_path: Path) -> None:
 def test_money_is_told_only_where_every_price_is_known(tmp_path: Path) -> None:
     folder = make_batch(tmp_path, [Wanted("old", price=0), Wanted("new", "new")])
     assert figures(gathered(folder))["Paid tasks"] == ("2", "price not known")
-    assert figures(gathered(folder, price=lambda _: 0.5))["Spent"] == ("$0.90", "2 tasks at list price")
     assert card(gathered(folder), "old").cost is None
+
+
+@pytest.mark.parametrize("moment", [1.77e12, 1e30, 0.0, -1e30])
+def test_a_moment_that_cannot_be_in_an_older_ledger_spoils_nothing(tmp_path: Path, moment: float) -> None:
+    folder = make_batch(tmp_path / "x.batch", [Wanted("fox"), Wanted("owl", "owl", state=State.RENDERED)])
+    with Ledger.open(folder / "ledger.sqlite") as ledger, ledger.database.transaction():
+        ledger.database.execute("UPDATE job SET completed_at = ?", (moment,))
+    told = figures(gathered(folder, now=BEGUN + 61))
+    assert told["Time"] == ("1 min 1 s", "in one go")
+    assert read_status(folder).rendered == 1
 
 
 def test_a_batch_without_rows_makes_a_page(tmp_path: Path) -> None:
@@ -164,10 +176,9 @@ def test_reading_holds_up_no_writer(tmp_path: Path) -> None:
 
 def test_a_page_made_while_a_run_is_at_work_awaits_what_that_run_awaits(tmp_path: Path) -> None:
     folder = make_batch(tmp_path / "x.batch", [Wanted("fox", state=State.SUBMITTING)])
-    for running, status in ((False, "in_doubt"), (True, "in_flight")):
-        if running:
-            (folder / ".lock").write_text(json.dumps({"pid": os.getpid()}))
-        CliRunner().invoke(group, ["report", str(folder)], catch_exceptions=False)
+    for held, status in ((Lock(folder / ".lock"), "in_flight"), (nullcontext(), "in_doubt")):  # its file stays
+        with held:
+            CliRunner().invoke(group, ["report", str(folder)], catch_exceptions=False)
         data = data_of((folder / "report.html").read_text())
         assert data["rows"][0][data["fields"].index("status")] == status
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import hashlib
-import json
-import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -16,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from batchgen.ledger import Ledger
+from batchgen.lock import Lock
 from batchgen.model import State
 from batchgen.report.page import write
 from batchgen.report.serve import ReportServer
@@ -246,6 +245,8 @@ SEARCHES = {
     "flagged": ["hut"],
     "task_2": ["harbour"],
     "no:such": [],
+    "constructor:x": [],
+    "__proto__:x": [],
     "javascript:alert(1)": [],
     "(": [],
 }
@@ -708,12 +709,12 @@ async def test_a_served_page_plays_and_follows_the_batch(visit: Open, tmp_path: 
         await page.click(".card >> nth=0")
         await opened.until("document.querySelector('.viewer video').currentTime > 0.1")
         await page.keyboard.press("Escape")
-        (folder / ".lock").write_text(json.dumps({"pid": os.getpid()}))
-        with Ledger.open(folder / "ledger.sqlite") as run, run.database.transaction():
-            run.database.execute("UPDATE job SET state = 'archived' WHERE job = 4")
-            archive(run, folder, 4, Wanted("train", content=film(shade=60)))
-        await expect(page.locator(".card", has_text="train")).to_have_class("card is-archived", timeout=20_000)
-        await expect(page.locator("#live")).to_have_text("Live: a run is at work")
+        with Lock(folder / ".lock"):
+            with Ledger.open(folder / "ledger.sqlite") as run, run.database.transaction():
+                run.database.execute("UPDATE job SET state = 'archived' WHERE job = 4")
+                archive(run, folder, 4, Wanted("train", content=film(shade=60)))
+            await expect(page.locator(".card", has_text="train")).to_have_class("card is-archived", timeout=20_000)
+            await expect(page.locator("#live")).to_have_text("Live: a run is at work")
         await expect(page.locator(".figures b").first).to_have_text("3")
         await opened.is_at("fox")
         assert all(url.startswith((server.url, "data:")) for url in opened.requests)

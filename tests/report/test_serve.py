@@ -2,11 +2,10 @@
 
 import asyncio
 import hashlib
-import json
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,10 +16,10 @@ from yarl import URL
 
 from batchgen.errors import LedgerError, UsageError
 from batchgen.ledger import Ledger
+from batchgen.lock import Lock
 from batchgen.model import State
 from batchgen.report import serve as serve_module
-from batchgen.report.running import is_running
-from batchgen.report.serve import ReportServer
+from batchgen.report.serve import Reader, ReportServer, _beside
 from tests.report.batches import Wanted, archive, film, make_batch
 from tests.s3_server import S3Server, s3_server
 
@@ -176,25 +175,14 @@ async def _read_news(server: ReportServer, web: aiohttp.ClientSession, batch: Pa
         assert await answer.read() == b"new"
 
 
-@pytest.mark.parametrize(
-    ("lock", "running"),
-    [
-        (json.dumps({"pid": os.getpid()}), True),
-        (json.dumps({"pid": 2**22 + 1}), False),
-        (json.dumps({"pid": 10**30}), False),
-        ('{"pid": "x"}', False),
-        ("[]", False),
-        ("", False),
-    ],
-    ids=["ours", "nobody", "too large", "a word", "a list", "empty"],
-)
-def test_a_run_is_at_work_while_the_process_of_the_lock_lives(tmp_path: Path, lock: str, running: bool) -> None:
-    (tmp_path / ".lock").write_text(lock)
-    assert is_running(tmp_path) is running
-
-
-def test_a_batch_that_was_never_locked_is_at_rest(tmp_path: Path) -> None:
-    assert not is_running(tmp_path)
+@pytest.mark.usefixtures("restless")
+def test_a_run_is_at_work_while_it_holds_the_lock(batch: Path) -> None:
+    reader, told = Reader(_beside(batch), batch), []
+    for held in (nullcontext(), Lock(batch / ".lock"), nullcontext()):  # its file stays, with our process's number
+        with held:
+            told.append(reader.read().page.running)
+    reader.close()
+    assert told == [False, True, False]
 
 
 # -- its beginning and end

@@ -72,8 +72,20 @@ def test_every_parameter_of_the_document_is_sent() -> None:
         (413, b"", Verdict.REFUSED),
         (200, {"code": 400, "message": "Insufficient credits", "data": None}, Verdict.ACCOUNT),
         (400, {"code": 400, "message": "Insufficient credits", "data": None}, Verdict.ACCOUNT),
+        (400, {"code": 400, "message": "INSUFFICIENT_CREDITS"}, Verdict.ACCOUNT),
+        (400, {"code": 400, "message": "You are out of credits"}, Verdict.ACCOUNT),
+        (400, {"code": 400, "message": "exhausted your monthly balance"}, Verdict.ACCOUNT),
+        (400, {"code": 400, "message": "Invalid prompt: notable fundraiser"}, Verdict.REFUSED),
+        (400, {"code": 400, "message": "unknown field color_balance"}, Verdict.REFUSED),
+        (400, {"code": 400, "message": "no such field: color_balance"}, Verdict.REFUSED),
+        (400, {"code": 400, "message": "No fundamental shapes in the prompt"}, Verdict.REFUSED),
         (402, {"code": 402, "message": "top up"}, Verdict.ACCOUNT),
         (401, {"code": 401, "message": "Invalid API Key"}, Verdict.ACCOUNT),
+        (401, {"code": 401, "message": "Invalid API Key (keys are case-sensitive)"}, Verdict.ACCOUNT),
+        (403, {"code": 403, "message": "Invalid Content-Type or key"}, Verdict.ACCOUNT),
+        (403, {"code": 403, "message": "key blocked: keys are case-sensitive"}, Verdict.ACCOUNT),
+        (403, {"code": 403, "message": "Sensitive content detected"}, Verdict.REFUSED),
+        (200, {"code": 403, "message": "the prompt was moderated"}, Verdict.REFUSED),
         (200, {"code": 401, "message": "Invalid API Key"}, Verdict.ACCOUNT),
         (403, {"code": 403, "message": "key blocked"}, Verdict.ACCOUNT),
         (403, {"code": 403, "message": "Content violates safety guidelines"}, Verdict.REFUSED),
@@ -132,6 +144,12 @@ def test_a_finished_task_has_links_and_times() -> None:
     assert status.urls == ("https://r2.apixo.ai/video.mp4",)
     assert status.completed_at == 1767965652.317
     assert status.generation_ms == 41388
+
+
+@pytest.mark.parametrize("told", [1767965652, 1767965652317000, -5, 0, 10**17])
+def test_a_moment_that_cannot_be_is_none(told: int) -> None:
+    status = read_status(status_of(state="success", resultJson="{}", createTime=told, completeTime=told))
+    assert (status.created_at, status.completed_at) == (None, None)
 
 
 def test_a_failed_task_keeps_the_services_code_and_words_even_unknown_ones() -> None:

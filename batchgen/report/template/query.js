@@ -30,7 +30,7 @@ function causeOf(row) {
 
 /** What can be asked of a row by name: `name:value`. */
 function askable(columns) {
-  const by = {
+  const by = Object.assign(Object.create(null), {
     id: (row) => row.id,
     row: (row) => String(row.number),
     seed: (row) => row.seed ?? "",
@@ -45,7 +45,7 @@ function askable(columns) {
     cause: (row) => causeOf(row).replaceAll('"', ""),
     task: (row) => row.task_id ?? "",
     file: (row) => row.places.join(" "),
-  };
+  });
   columns.forEach((name, index) => (by[name.toLowerCase()] ??= (row) => row.extras[index]));
   return by;
 }
