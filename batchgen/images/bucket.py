@@ -57,12 +57,12 @@ class ImageBucket:
     def _has(self, picture: str) -> bool:
         with self._refusals():
             try:
-                self._client.head_object(Bucket=self._bucket, Key=self._key(picture))
+                held = self._client.head_object(Bucket=self._bucket, Key=self._key(picture))
             except ClientError as error:
                 if status_of(error) in (403, 404):  # 403: none there, for those who may not list the bucket
                     return False
                 raise
-        return True
+        return bool(held["ContentLength"])  # some stores keep an object without a byte of an upload that broke off
 
     def whole(self, request: Request) -> Request:
         """The request with links in the place of its pictures: to be sent now, and never to be written down."""

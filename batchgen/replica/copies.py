@@ -73,6 +73,7 @@ def download(store: Store, slot: Slot, later: Iterable[Entry], folder: Path) -> 
     sweep(folder)
     try:
         if not _unpack(found.body, restored):
+            sweep(folder)
             return None
         with closing(sqlite3.connect(restored, isolation_level=None)) as copy:
             copy.execute("PRAGMA journal_mode = DELETE")

@@ -130,10 +130,13 @@ def _find(log: Log, store: Store, slots: list[Slot]) -> Chain:
     return chain
 
 
-def newest(log: Log, slots: Sequence[Slot], before: Slot | None = None) -> Chain:
-    """The newest copy, or the newest ``before`` one, and the log from its entry on."""
-    checkpoints = [slot for slot in log.checkpoints() if slot <= slots[-1] and (before is None or slot < before)]
-    copy = checkpoints[-1] if checkpoints else None
+def newest(log: Log, slots: Sequence[Slot]) -> Chain:
+    """The newest copy, and the log from its entry on."""
+    checkpoints = [slot for slot in log.checkpoints() if slot <= slots[-1]]
+    return _chain(log, slots, checkpoints[-1] if checkpoints else None)
+
+
+def _chain(log: Log, slots: Sequence[Slot], copy: Slot | None) -> Chain:
     return Chain(copy, log.read([slot for slot in slots if copy is None or slot >= copy]))
 
 
@@ -143,21 +146,23 @@ def bring(log: Log, store: Store, folder: Path, slots: Sequence[Slot], chain: Ch
     A copy that is damaged is passed over, where the one before it and the log tell all that was paid: a run that has
     paid for something has written that behind its first copy. Raises :class:`LedgerError` where they do not.
     """
+    assert chain.copy
+    older = [slot for slot in log.checkpoints() if slot < chain.copy]
     damaged: list[Slot] = []
-    while chain.copy:
+    while chain.copy and chain.is_whole:
         if restored := copies.download(store, chain.copy, chain.later, folder):
             found = Local.read(restored)
             if found is None or found.position != chain.known:
                 raise LedgerError(f"{store}: the copy of the ledger and the log after it do not fit each other")
             return restored, [_passed_over(store, slot) for slot in damaged]
         damaged.append(chain.copy)
-        chain = newest(log, slots, before=chain.copy)
-        if not chain.is_whole:
+        if not older:
             break
+        chain = _chain(log, slots, older.pop())
     raise LedgerError(
         f"{store}/{copies.key_of(damaged[0])}, the newest copy of the ledger, is damaged, and the others do not tell "
         "all that was paid: restore this object (a versioned bucket still has it), or run on the machine that still "
-        "has the batch's folder, if there is one; nothing was sent"
+        "has the batch's folder; without either, a new prefix for --ledger-to begins anew, and pays for all again"
     )
 
 

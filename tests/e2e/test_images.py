@@ -4,6 +4,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -55,7 +56,10 @@ async def test_a_picture_is_uploaded_once_signed_and_known_wherever_it_is_moved(
         assert (again.code, again.summary["submitted"], again.summary["archived"]) == (0, 0, 2), again.err
         rows[0]["image_urls"] = "other.png"
         (tmp_path / "other.png").write_bytes(png(9))
+        broken_off = {"Bucket": "pictures", "Key": f"in/{sha256(png(9)).hexdigest()}.png"}
+        s3.client.put_object(**broken_off, Body=b"")
         assert (await run(emulator, sheet(manifest, rows), **s3.environment)).summary["submitted"] == 1
+        assert s3.client.get_object(**broken_off)["Body"].read() == png(9)
 
 
 async def test_a_bucket_that_does_not_take_pictures_is_found_before_anything_is_paid(

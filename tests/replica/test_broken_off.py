@@ -181,11 +181,20 @@ def test_a_damaged_copy_is_passed_over_where_the_log_tells_the_same(store: Memor
     container.vanish(with_disk=True)
 
 
-def test_a_copy_without_which_nobody_knows_what_was_paid_is_asked_for(store: MemoryStore, container: Container) -> None:
+@pytest.mark.parametrize("passed_over", [False, True])
+def test_a_copy_without_which_nobody_knows_what_was_paid_is_asked_for(
+    store: MemoryStore, container: Container, passed_over: bool
+) -> None:
+    if passed_over:
+        damage(store, copies(store)[-1])
+        for step in ("start", "end"):
+            getattr(container, step)()
+        container.vanish(with_disk=True)
     for key in copies(store):
         damage(store, key)
-    with pytest.raises(LedgerError, match=r"-00000003\.sqlite\.gz, the newest .* damaged, .* restore this object"):
+    with pytest.raises(LedgerError, match=r"-0000000\d\.sqlite\.gz, the newest .* damaged, .* restore this object"):
         container.start()
+    assert [path.name for path in container.folder.iterdir()] == []
     container.vanish(with_disk=True)
 
 
