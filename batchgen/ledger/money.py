@@ -1,5 +1,6 @@
 """What was reserved and spent: by run, by day, and what is still to be paid. Money is in millionths of a dollar."""
 
+import json
 import time
 from collections.abc import Callable, Iterable
 
@@ -9,6 +10,7 @@ from batchgen.model import Request
 
 # A refused attempt was not paid; each other one was, or may have been.
 _MAY_BE_PAID = "(outcome IS NULL OR outcome != 'refused')"
+CONTINUED = "continued"  # the fact that holds when a run went on with one that crashed
 
 
 def begin_run(ledger: Ledger) -> None:
@@ -18,6 +20,8 @@ def begin_run(ledger: Ledger) -> None:
         crashed = database.one("SELECT run FROM run WHERE ended_at IS NULL ORDER BY run DESC LIMIT 1")
         if crashed:
             ledger.run = int(crashed[0])
+            known = json.dumps([*_continued(ledger), time.time()])
+            database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (CONTINUED, known))
         else:
             ledger.run = database.execute("INSERT INTO run (started_at) VALUES (?)", (time.time(),)).lastrowid
 
@@ -26,6 +30,17 @@ def end_run(ledger: Ledger) -> None:
     """End the present run: the next one's limits begin anew."""
     with ledger.database.transaction():
         ledger.database.execute("UPDATE run SET ended_at = ? WHERE ended_at IS NULL", (time.time(),))
+
+
+def runs(ledger: Ledger) -> list[float]:
+    """When runs began (Unix seconds), in order; those that went on with one that crashed among them."""
+    begun = ledger.database.execute("SELECT started_at FROM run").fetchall()
+    return sorted([*(moment for (moment,) in begun), *_continued(ledger)])
+
+
+def _continued(ledger: Ledger) -> list[float]:
+    known: list[float] = json.loads(ledger.fact(CONTINUED) or "[]")
+    return known
 
 
 def run_seconds(ledger: Ledger) -> float:

@@ -1,5 +1,6 @@
 """What stands above the wall: the figures that a person asks for, and the plots."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,11 +37,12 @@ class Work:
 
     tasks: tuple[Span, ...]  # each from its acceptance to its end
     archived: tuple[float, ...]
+    runs: tuple[float, ...]  # when each that did any of it began; empty: an old ledger does not know
 
     @property
     def sittings(self) -> Sittings | None:
         """The spans in which anything was done."""
-        return Sittings.of([*self.tasks, *((moment, moment) for moment in self.archived)])
+        return Sittings.of([*self.tasks, *((moment, moment) for moment in self.archived)], self.runs)
 
 
 def work(ledger: Ledger, now: float) -> Work:
@@ -48,7 +50,8 @@ def work(ledger: Ledger, now: float) -> Work:
     tasks = ledger.database.execute(
         "SELECT submitted_at, completed_at, generation_ms, state FROM job WHERE submitted_at IS NOT NULL"
     )
-    archived = ledger.database.execute("SELECT archived_at FROM video WHERE part = 0 ORDER BY archived_at")
+    videos = ledger.database.execute("SELECT archived_at FROM video WHERE part = 0 ORDER BY archived_at")
+    archived = tuple(row[0] for row in videos)
     ended: list[Span] = []
     open_since: list[float] = []
     for start, end, generation_ms, state in tasks:
@@ -59,7 +62,14 @@ def work(ledger: Ledger, now: float) -> Work:
     # Of a task whose end nobody saw, it is not known how long it ran: not for days, after a run that was cut off.
     usual = max((end - start for start, end in ended), default=UNSEEN_SECONDS)
     running = [(start, max(start, min(now, start + usual))) for start in open_since]
-    return Work((*ended, *running), tuple(row[0] for row in archived))
+    began = [start for start, _ in ended] + open_since
+    return Work((*ended, *running), archived, _runs(money.runs(ledger), (*began, *archived)))
+
+
+def _runs(begun: Sequence[float], done: Iterable[float]) -> tuple[float, ...]:
+    """Of the runs that began at these moments, those in which any of what was done was done."""
+    busy = {bisect_right(begun, moment) - 1 for moment in done}
+    return tuple(moment for place, moment in enumerate(begun) if place in busy)
 
 
 def _span(start: float, end: float | None, generation_ms: int | None, now: float) -> Span | None:
@@ -115,8 +125,9 @@ def _speed(done: Work) -> Iterable[Figure]:
     sittings = done.sittings
     if sittings is None:
         return
-    number = len(sittings.spans)
-    yield Figure("Time", seconds_words(sittings.seconds), "in one go" if number == 1 else f"in {number} sittings")
+    number = len(done.runs)
+    note = "in one run" if number == 1 else f"in {number} runs" if number else ""
+    yield Figure("Time", seconds_words(sittings.seconds), note)
     most = max(most_at_once(done.tasks, sittings.bins(1)), default=0)
     rate = len(done.archived) * 60 / sittings.seconds
     yield Figure("Throughput", f"{amount(rate)} / min", f"at most {amount(most)} at once")

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from typing import Self, TypeAlias
 
 Span: TypeAlias = tuple[float, float]  # from, until: Unix seconds
@@ -20,13 +21,13 @@ class Sittings:
     spans: tuple[Span, ...]
 
     @classmethod
-    def of(cls, work: Iterable[Span]) -> Self | None:
-        """The sittings of what was done when; None if nothing was."""
+    def of(cls, work: Iterable[Span], runs: Sequence[float] = ()) -> Self | None:
+        """The sittings of what was done when; None if nothing was. ``runs``: when a run began, in order."""
         merged = _merge(work, 0.0)
         if not merged:
             return None
         pause = max(PAUSE_SECONDS, PAUSE_SHARE * sum(end - start for start, end in merged))
-        return cls(tuple((start, max(end, start + 1.0)) for start, end in _merge(merged, pause)))
+        return cls(tuple((start, max(end, start + 1.0)) for start, end in _merge(merged, pause, runs)))
 
     @property
     def seconds(self) -> float:
@@ -58,11 +59,13 @@ class Sittings:
         return pieces
 
 
-def _merge(work: Iterable[Span], pause: float) -> list[Span]:
+def _merge(work: Iterable[Span], pause: float, runs: Sequence[float] = ()) -> list[Span]:
+    """However short it is, what lies between two runs is a pause."""
     merged: list[Span] = []
     for start, end in sorted(work):
-        if merged and start <= merged[-1][1] + pause:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        last = merged[-1][1] if merged else -inf
+        if start <= last or (start <= last + pause and bisect_right(runs, last) == bisect_right(runs, start)):
+            merged[-1] = (merged[-1][0], max(last, end))
         else:
             merged.append((start, end))
     return merged

@@ -44,6 +44,7 @@ async def test_what_the_page_says_of_a_run_is_what_the_service_knows_of_it(tmp_p
     assert figures["Spent"] == (money_words(charged), f"{paid} tasks at list price")
     assert (videos, paid) == (12, 15)
     assert figures["Size"][1] == f"{size / videos / 1000:.1f} kB a video"
+    assert figures["Time"][1] == "in one run"
     minutes = float(figures["Throughput"][0].removesuffix(" / min").replace(",", ""))
     assert videos * 60 / minutes >= 0.95 * (last - begun)  # the time from the first to the last thing done
 

@@ -121,7 +121,7 @@ def test_the_figures_answer_what_a_person_asks(tmp_path: Path) -> None:
     assert told["Failed"] == ("2", "2 × SensitiveContentDetected")
     assert told["To do"] == ("2", "1 generating")
     assert told["Spent"] == ("$3.60", "9 tasks at list price")
-    assert told["Time"] == ("1 min 1 s", "in one go")
+    assert told["Time"] == ("1 min 1 s", "")
     assert told["Throughput"] == ("5.9 / min", "at most 9 at once")
     assert told["Size"] == ("6.0 kB", "1.0 kB a video")
 
@@ -138,7 +138,7 @@ def test_a_moment_that_cannot_be_in_an_older_ledger_spoils_nothing(tmp_path: Pat
     with Ledger.open(folder / "ledger.sqlite") as ledger, ledger.database.transaction():
         ledger.database.execute("UPDATE job SET completed_at = ?", (moment,))
     told = figures(gathered(folder, now=BEGUN + 61))
-    assert told["Time"] == ("1 min 1 s", "in one go")
+    assert told["Time"] == ("1 min 1 s", "")
     assert read_status(folder).rendered == 1
 
 
@@ -216,6 +216,25 @@ def test_a_short_wait_is_no_pause() -> None:
     assert sittings.spans == ((0, 50),)
 
 
+def test_what_lies_between_two_runs_is_a_pause_however_short() -> None:
+    work = [(0, 10), (40, 50), (60, 70)]
+    sittings = Sittings.of(work, runs=[0, 55])
+    assert sittings
+    assert sittings.spans == ((0, 50), (60, 70))
+
+
+def test_runs_are_counted_by_the_ledger_also_those_that_crashed(tmp_path: Path, monkeypatch: Any) -> None:
+    rows = [Wanted("fox"), Wanted("owl", "owl", start=100), Wanted("cat", "cat", start=200)]
+    folder = make_batch(tmp_path, rows)
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        for after, ends in ((-1, True), (99, False), (199, True), (300, True)):  # the last has nothing to do
+            monkeypatch.setattr(time, "time", lambda after=after: BEGUN + after)
+            money.begin_run(ledger)
+            if ends:
+                money.end_run(ledger)
+    assert figures(gathered(folder))["Time"] == ("3 min 3 s", "in 3 runs")
+
+
 def test_no_work_has_no_sitting() -> None:
     assert Sittings.of([]) is None
 
@@ -236,7 +255,7 @@ def test_slots_and_pace_are_counted_within_bins() -> None:
 
 def test_a_task_whose_end_nobody_saw_did_not_run_for_days(tmp_path: Path) -> None:
     folder = make_batch(tmp_path, [Wanted("fox"), Wanted("lost", "lost", state=State.IN_FLIGHT)])
-    assert figures(gathered(folder, now=BEGUN + 5 * 86400))["Time"] == ("1 min 1 s", "in one go")
+    assert figures(gathered(folder, now=BEGUN + 5 * 86400))["Time"] == ("1 min 1 s", "")
 
 
 @pytest.mark.parametrize(("value", "top"), [(0, 1), (1, 1), (7, 8), (14, 15), (101, 120), (412, 500), (999, 1000)])

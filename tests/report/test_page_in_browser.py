@@ -242,6 +242,12 @@ SEARCHES = {
     '-"shot name":"A 8" -scene:journey': ["fox", "hut"],
     "resolution:1080p": ["harbour"],
     "aspect:16:9 length:5 mode:text -status:failed": ["fox", "harbour", "train"],
+    "aspect_ratio:16:9 duration:5 attempts:1 -status:failed": ["fox", "harbour", "train"],
+    "duration:1": [],
+    "task_id:task_2 video:videos/2.mp4": ["harbour"],
+    "fail_code:sensitive": ["hut"],
+    "fail_message:flagged": ["hut"],
+    "generation_seconds:60 submitted_at:2026-11-18t submitted_at:z status:archived": ["fox", "harbour"],
     "flagged": ["hut"],
     "task_2": ["harbour"],
     "no:such": [],
@@ -259,6 +265,30 @@ async def test_a_search_finds_words_and_columns(visit: Open, some: str) -> None:
         assert sorted(await opened.cards()) == sorted(found), query
         assert await opened.page.is_visible("#empty") is (not found)
         assert await opened.count() == f"{len(found)} of 4"
+
+
+async def test_a_name_that_is_no_column_is_said(visit: Open, some: str) -> None:
+    page = (await visit(some)).page
+    await page.fill("#search", 'foo:x -"sheet name":y 9:16 https://x constructor:x')
+    assert await page.inner_text("#unknown") == (
+        "There is no column “foo”, “sheet name”, “constructor” here: looked for as words."
+    )
+    await page.fill("#search", "seed:42")
+    assert not await page.is_visible("#unknown")
+
+
+async def test_a_column_of_the_sheet_is_asked_by_its_name_in_the_results(visit: Open, tmp_path: Path) -> None:
+    extras = [{"length": "long", "status": "ready"}, {"length": "short", "status": "archived"}]
+    rows = [Wanted(f"r{n}", seed=n, extras=more) for n, more in enumerate(extras)]
+    opened = await visit(report(tmp_path / "own.batch", rows, ("length", "status")))
+    for query, found in {
+        "length:long": 1,
+        "status:archived": 2,
+        "manifest_status:archived": 1,
+        "duration:5": 2,
+    }.items():
+        await opened.page.fill("#search", query)
+        assert len(await opened.cards()) == found, query
 
 
 async def test_filters_narrow_and_are_cleared_and_kept_in_the_address(visit: Open, some: str) -> None:

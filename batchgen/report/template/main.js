@@ -32,7 +32,7 @@ function prepare(rows, at = 0) {
 
 function refresh() {
   const { choice, facets, by } = toolbar;
-  const found = select(state.rows, choice, facets, by);
+  const { found, unknown } = select(state.rows, choice, facets, by);
   const isGrid = choice.view === "grid" && !$("views").hidden;
   const arrange = isGrid ? grid : justified;
   wall.show(found, (rows, width) => arrange(rows, width, toolbar.height));
@@ -40,6 +40,9 @@ function refresh() {
   viewer.renew(state.shown);
   const all = state.rows.length;
   $("count").textContent = found.length === all ? `${number.format(all)} ${all === 1 ? "row" : "rows"}` : `${number.format(found.length)} of ${number.format(all)}`;
+  const names = unknown.map((name) => `“${name}”`).join(", ");
+  $("unknown").hidden = unknown.length === 0;
+  $("unknown").textContent = names && shown(`There is no column ${names} here: looked for as words.`);
   $("empty").hidden = found.length > 0 || all === 0;
   $("none").hidden = all > 0;
 }

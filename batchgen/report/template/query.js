@@ -10,6 +10,17 @@ const FACETS = [
 ];
 const MOST_VALUES = 40; // of a column that is offered as a filter; others can be searched
 
+// Shorter names, which are the page's own labels. A column of the sheet that is called so goes first.
+const LABELS = {
+  length: "duration",
+  aspect: "aspect_ratio",
+  negative: "negative_prompt",
+  task: "task_id",
+  file: "video",
+};
+const WHOLE = new Set(["seed", "row", "cause", "duration", "length", "attempts", "bytes"]); // 1 is not a part of 10
+const LIKE_A_NAME = /^[\p{L}_]/u; // 9:16 is none
+
 const SORTS = {
   sheet: ["In the sheet's order", null],
   newest: ["Newest first", (a, b) => (b.archived_at ?? 0) - (a.archived_at ?? 0)],
@@ -28,45 +39,70 @@ function causeOf(row) {
   return { expired: "link expired", in_doubt: "in doubt" }[row.status] ?? "";
 }
 
-/** What can be asked of a row by name: `name:value`. */
+/** What can be asked of a row by name, `name:value`: the columns of results.csv, the sheet's own, and the page's words. */
 function askable(columns) {
   const by = Object.assign(Object.create(null), {
     id: (row) => row.id,
-    row: (row) => String(row.number),
-    seed: (row) => row.seed ?? "",
-    prompt: (row) => row.prompt,
+    row: (row) => row.number,
     status: (row) => `${row.status} ${WORDS[row.status]}`,
-    resolution: (row) => row.resolution ?? "",
-    length: (row) => String(row.duration ?? ""),
-    aspect: (row) => row.aspect_ratio ?? "",
+    video: (row) => row.places.join(" "),
+    prompt: (row) => row.prompt,
+    seed: (row) => row.seed,
+    model: (row) => row.model,
     mode: (row) => row.mode,
-    provider: (row) => row.provider ?? "",
-    negative: (row) => row.negative_prompt ?? "",
+    resolution: (row) => row.resolution,
+    duration: (row) => row.duration,
+    aspect_ratio: (row) => row.aspect_ratio,
+    provider: (row) => row.provider,
+    negative_prompt: (row) => row.negative_prompt,
+    image_urls: (row) => row.images.join(" "),
+    enable_prompt_expansion: (row) => row.expansion,
+    task_id: (row) => row.task_id,
+    fail_code: (row) => row.fail_code,
+    fail_message: (row) => row.fail_message,
+    attempts: (row) => row.attempts,
+    submitted_at: (row) => zulu(row.submitted_at),
+    completed_at: (row) => zulu(row.completed_at),
+    generation_seconds: (row) => row.generation,
+    bytes: (row) => row.bytes,
     cause: (row) => causeOf(row).replaceAll('"', ""),
-    task: (row) => row.task_id ?? "",
-    file: (row) => row.places.join(" "),
   });
-  columns.forEach((name, index) => (by[name.toLowerCase()] ??= (row) => row.extras[index]));
+  for (const [index, name] of headings(columns, by).entries()) by[name] = (row) => row.extras[index];
+  for (const [name, column] of Object.entries(LABELS)) by[name] ??= by[column];
   return by;
 }
 
-/** A search as tests that a row must pass, all of them. */
+/** The sheet's own columns as results.csv calls them: one that is called as one of ours is told apart from it. */
+function headings(columns, ours) {
+  const taken = new Set(Object.keys(ours));
+  return columns.map((column) => {
+    let name = column.toLowerCase();
+    while (taken.has(name)) name = `manifest_${name}`;
+    taken.add(name);
+    return name;
+  });
+}
+
+/** A search as tests that a row must pass, all of them, and the names in it that are no column. */
 function parse(query, by) {
   const tests = [];
+  const unknown = new Set();
   const word = /(-)?(?:(?:([^\s:"]+)|"([^"]+)"):)?(?:"([^"]*)"?|(\S+))/g;
   for (const [whole, minus, oneWord, words, quoted, bare] of query.toLowerCase().matchAll(word)) {
     const name = oneWord ?? words;
     const field = name && by[name];
     const value = quoted ?? bare;
+    if (name && !field && LIKE_A_NAME.test(name) && !value.startsWith("//")) unknown.add(name);
     const text = field || !name ? value : minus ? whole.slice(1) : whole;
-    const has = field ? (row) => holds(field(row).toLowerCase(), text, name) : (row) => textOf(row).includes(text);
+    const has = field ? (row) => holds(field(row), text, name) : (row) => textOf(row).includes(text);
     tests.push(minus ? (row) => !has(row) : has);
   }
-  return tests;
+  return { tests, unknown: [...unknown] };
 }
 
-function holds(text, value, name) {
-  return name === "seed" || name === "row" || name === "cause" ? text === value : text.includes(value);
+function holds(cell, value, name) {
+  const text = String(cell ?? "").toLowerCase();
+  return WHOLE.has(name) ? text === value : text.includes(value);
 }
 
 /** All that a plain word is looked for in; made when it is first needed. */
@@ -109,9 +145,9 @@ function valuesOf(rows, of) {
 const collator = new Intl.Collator("en", { numeric: true });
 const inOrder = (a, b) => collator.compare(a, b);
 
-/** The rows that a person asked for. */
+/** The rows that a person asked for, and the names in the search that are no column. */
 function select(rows, choice, facets, by) {
-  const tests = parse(choice.query, by);
+  const { tests, unknown } = parse(choice.query, by);
   if (choice.statuses.size) tests.push((row) => choice.statuses.has(row.status));
   for (const facet of facets) {
     const value = choice.facets.get(facet.name);
@@ -119,5 +155,5 @@ function select(rows, choice, facets, by) {
   }
   const found = rows.filter((row) => tests.every((test) => test(row)));
   const order = SORTS[choice.sort]?.[1];
-  return order ? found.sort(order) : found;
+  return { found: order ? found.sort(order) : found, unknown };
 }

@@ -53,6 +53,12 @@ function moment(seconds) {
   return Number.isNaN(date.getTime()) ? "" : clock.format(date); // a service's clock may say anything
 }
 
+/** The same as results.csv has it, as far as the page knows it. */
+function zulu(seconds) {
+  const date = new Date((seconds ?? NaN) * 1000);
+  return Number.isNaN(date.getTime()) ? "" : date.toISOString();
+}
+
 function size(bytes) {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
   let unit = 0;
