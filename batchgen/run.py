@@ -33,7 +33,7 @@ from batchgen.ledger.expected import pending_kinds
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS, link_death
 from batchgen.model import Job, State
 from batchgen.pictures import Pictures, try_links
-from batchgen.pipeline import Pipeline
+from batchgen.pipeline import Pipeline, tell
 from batchgen.progress import Progress, Tally
 from batchgen.replica import Replica
 from batchgen.report import failures, results
@@ -271,10 +271,10 @@ async def _compare_with_balance(
         return
     await account.turn()
     balance = await client.balance()
-    account.answered()
-    if balance is not None and balance < estimate:
-        listener.say(f"the account has ${balance:.2f}; what is pending may cost up to ${estimate:.2f}")
-    log.info("estimate", extra={"usd": estimate, "balance": balance})
+    tell(account, balance.word, balance.retry_after)
+    if balance.usd is not None and balance.usd < estimate:
+        listener.say(f"the account has ${balance.usd:.2f}; what is pending may cost up to ${estimate:.2f}")
+    log.info("estimate", extra={"usd": estimate, "balance": balance.usd})
 
 
 def _write_all(ledger: Ledger, settings: Settings, *, is_told: bool) -> str | None:

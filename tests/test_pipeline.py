@@ -17,14 +17,16 @@ from batchgen.ledger import Ledger, money, take_in
 from batchgen.ledger.intake import Naming
 from batchgen.model import Clip, Job, Request, Row, State
 from batchgen.pipeline import FETCH_TRIES, Pipeline
+from batchgen.progress import Silent
+from batchgen.run import Listener, _compare_with_balance
 from batchgen.service.polling import Polling
-from batchgen.service.wire import TaskStatus, TaskWord
+from batchgen.service.wire import Balance, TaskStatus, TaskWord
 from batchgen.settings import Limits
 from batchgen.spending import Spending
 from batchgen.verify import Damage, forget
 
 RULES = Naming(naming.content_id, naming.Template().name, naming.fold, naming.apart)
-REQUEST = Request("wan-2-5", "text-to-video", "a lake", seed=7)
+REQUEST = Request("wan-2-5", "text-to-video", "a lake", "720p", 5, seed=7)
 LINKS = ("https://host.example/1", "https://host.example/2")
 
 
@@ -55,6 +57,9 @@ class Service:
         self.is_gone = False
         self.asked = 0
 
+    async def balance(self) -> Balance:
+        return Balance(TaskWord.TROUBLE if self.is_gone else TaskWord.SUCCESS)
+
     async def status(self, task_id: str) -> TaskStatus:
         self.asked += 1
         if self.is_gone:
@@ -69,11 +74,11 @@ class Stage:
         self.ledger, self.host, self.service = ledger, Host(), Service()
         self.archive = open_archive(str(folder / "videos"), tag="t", scratch=folder, home=folder)
         self.archive.probe()
-        account = Account(10_000, 10)
+        self.account = Account(10_000, 10)
         service: Any = self.service
         host: Any = self.host
-        spending = Spending(ledger, Limits())
-        self.pipeline = Pipeline(ledger, account, Polling(), service, host, self.archive, spending)
+        self.spending = Spending(ledger, Limits())
+        self.pipeline = Pipeline(ledger, self.account, Polling(), service, host, self.archive, self.spending)
 
     def take_in(self, *ids: str) -> None:
         assert take_in(self.ledger, [Row(n, n, REQUEST, name, {}) for n, name in enumerate(ids, 1)], RULES).is_usable
@@ -150,3 +155,12 @@ async def test_a_host_that_is_gone_though_the_service_is_there_is_left_to_the_ne
         job = await stage.pipeline.fetch(job)
     assert (job.state, job.wait) == (State.RENDERED, inf)
     assert stage.service.asked == FETCH_TRIES - 1
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_a_balance_that_is_not_told_for_lack_of_an_answer_counts_as_none(stage: Stage, is_gone: bool) -> None:
+    stage.take_in("a")
+    stage.service.is_gone = is_gone
+    service: Any = stage.service
+    await _compare_with_balance(service, stage.account, stage.ledger, stage.spending, Listener(pytest.fail, Silent()))
+    assert stage.account.is_answering is not is_gone

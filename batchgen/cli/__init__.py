@@ -9,14 +9,23 @@ import click
 
 from batchgen import __version__
 from batchgen.cli import looking, nights, rehearsing, running, settling, starting, steering
-from batchgen.cli.terminal import hush, say, shown
+from batchgen.cli.terminal import say, shown
 from batchgen.errors import BatchgenError, FaultError, ManifestError
 
 BROKEN_PIPE = 128 + 13
 
 
 def main() -> NoReturn:
-    """The program: errors become a sentence on standard error and an exit code, never a traceback."""
+    """The program, which ends at once: an upload that hangs in its thread is not waited for."""
+    code = program()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # whoever read it has gone
+            stream.flush()
+    os._exit(code)
+
+
+def program() -> int:
+    """All of it but the leaving: errors become a sentence on standard error and an exit code, never a traceback."""
     os.umask(0o077)  # what is written here is for its owner alone
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # cron has no LANG, and prompts have emoji
@@ -31,19 +40,7 @@ def main() -> NoReturn:
         code = BROKEN_PIPE
     except Exception as error:
         code = _tell(error)
-    _leave(code if isinstance(code, int) else 0)
-
-
-def _leave(code: int) -> NoReturn:
-    try:
-        sys.stderr.flush()
-    except OSError:
-        hush()
-    if code > 128 and code != BROKEN_PIPE:  # by a signal: an upload that hangs in its thread is not waited for
-        with suppress(OSError):
-            sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)
+    return code if isinstance(code, int) else 0
 
 
 def _tell(error: Exception) -> int:

@@ -1,6 +1,7 @@
 """The accepted tasks: in memory, and in a file when they are to outlive the process."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,7 +26,7 @@ class Store:
         if self._path is None:
             return 0
         count = 0 if self.tasks else self._load(self._path)
-        self._file = self._path.open("a", encoding="utf-8")
+        self._file = open(self._path, "a", encoding="utf-8", opener=_private)  # noqa: SIM115 - closed by close
         return count
 
     def _load(self, path: Path) -> int:
@@ -72,3 +73,7 @@ class Store:
         if self._file is not None:
             self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
             self._file.flush()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)

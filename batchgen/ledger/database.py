@@ -4,7 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
@@ -210,8 +210,19 @@ class Database:
 
 
 def _connect(path: Path | None, *, read_only: bool = False) -> sqlite3.Connection:
+    if path and not read_only:
+        _make_private(path)
     name = f"{path.absolute().as_uri()}?mode=ro" if path and read_only else str(path or "")
     return sqlite3.connect(name, isolation_level=None, timeout=30, uri=read_only)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file for its owner alone, where it is missing; what SQLite lays beside it has the same mode.
+
+    One that is there is not opened: to close it again would let go of the locks that this process has on it.
+    """
+    with suppress(OSError):  # SQLite tells what is wrong
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 class Snapshot:

@@ -5,7 +5,7 @@ of the sheet, and the rows that were left out are pending, not gone.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -36,6 +36,7 @@ class _Term(NamedTuple):
 
     text: str
     takes: Callable[[Candidate], bool]
+    is_bare: bool = False  # a number, or a range, of which it is not said whether it is an id
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,14 @@ class Picker:
     selection: Selection
     taken: int = 0
     _met: set[str] = field(default_factory=set)
+    _named: dict[str, int] = field(default_factory=dict)  # bare term -> the row whose id it is
+    _counted: dict[str, tuple[int, int]] = field(default_factory=dict)  # -> the first and the last row that it counts
 
     def takes(self, row: Candidate) -> bool:
-        """Whether the row is selected. Rows must come in the manifest's order, each once."""
+        """Whether the row is selected. Rows must come in the manifest's order, each once.
+
+        Raises UsageError for a number that is the id of one row and counts another.
+        """
         selection = self.selection
         if selection.only and not self._is_asked_for(row):
             return False
@@ -75,9 +81,24 @@ class Picker:
         return True
 
     def _is_asked_for(self, row: Candidate) -> bool:
-        found = [term.text for term in self.selection.only if term.takes(row)]
-        self._met.update(found)
+        found = [term for term in self.selection.only if term.takes(row)]
+        self._met.update(term.text for term in found)
+        for term in found:
+            if term.is_bare:
+                self._tell_apart(term.text, row)
         return bool(found)
+
+    def _tell_apart(self, text: str, row: Candidate) -> None:
+        if row.id == text:
+            self._named[text] = row.number
+        else:
+            first, _ = self._counted.get(text, (row.number, 0))
+            self._counted[text] = (first, row.number)
+        named = self._named.get(text)
+        if named is not None and self._counted.get(text, (named, named)) != (named, named):
+            raise UsageError(
+                f"--only {text} is the id of row {named}, and counts others; write id:{text} or row:{text}"
+            )
 
     @property
     def is_full(self) -> bool:
@@ -117,7 +138,8 @@ def _term(text: str) -> _Term:
     if sign and kind == "status":
         return _Term(text, _by_status(rest))
     if numbers := _NUMBERS.fullmatch(text):
-        return _Term(text, _by_number(text, int(numbers[1]), int(numbers[2] or numbers[1])))
+        counts = _by_number(text, int(numbers[1]), int(numbers[2] or numbers[1]))
+        return _Term(text, counts) if sign else _Term(text, lambda row: counts(row) or row.id == text, is_bare=True)
     if sign and kind == "row":
         raise UsageError(f"--only {shown(text)} is no row; write row:10 or row:10-20")
     return _Term(text, _by_id(rest if sign and kind == "id" else text))
@@ -159,8 +181,3 @@ def shard_of(row: Candidate, shards: int) -> int:
     identity = row.digest if row.seeded else f"{row.digest}\0{row.id}"
     hashed = sha256(identity.encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(hashed[:8], "big") % shards + 1
-
-
-def picked(rows: Iterable[Candidate], selection: Selection) -> Iterator[Candidate]:
-    """Return the rows that are selected."""
-    return filter(selection.pick().takes, rows)

@@ -13,6 +13,7 @@ from batchgen.model import Request
 from batchgen.retry import retry_after
 from batchgen.service.wire import (
     Answer,
+    Balance,
     Submitted,
     TaskStatus,
     TaskWord,
@@ -69,12 +70,12 @@ class Client:
             return TaskStatus(TaskWord.TROUBLE, _sentence(error))
         return read_status(answer, task_id)
 
-    async def balance(self) -> float | None:
-        """The account's balance in USD, or None where the service does not tell."""
+    async def balance(self) -> Balance:
+        """Ask for the account's balance; never raises for what the network or the service does."""
         try:
             return read_balance(await self._get("/api/v1/apikeys/current-balance", {}))
         except (aiohttp.ClientError, OSError, ValueError):
-            return None
+            return Balance(TaskWord.TROUBLE)
 
     async def _post(self, body: bytes, sent: SimpleNamespace) -> Answer:
         url = f"{self._origin}/api/v1/generateTask/{self._model}"

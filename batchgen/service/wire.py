@@ -113,6 +113,15 @@ class TaskStatus:
     retry_after: float | None = None  # seconds
 
 
+@dataclass(frozen=True)
+class Balance:
+    """The outcome of asking for the balance: ``SUCCESS`` for any answer but those that are trouble."""
+
+    word: TaskWord
+    usd: float | None = None  # where the service tells
+    retry_after: float | None = None  # seconds
+
+
 def submit_body(request: Request, callback_url: str | None = None) -> bytes:
     """The body of generateTask; what the request leaves open is left out."""
     values = {name: getattr(request, name) for name in INPUT_FIELDS}
@@ -168,12 +177,16 @@ def read_status(answer: Answer, task_id: str | None = None) -> TaskStatus:
     return TaskStatus(word, message or f"the service answered {answer.status}", retry_after=answer.retry_after)
 
 
-def read_balance(answer: Answer) -> float | None:
-    """The account's balance in USD (from the vendor's other pages), or None where it cannot be read."""
+def read_balance(answer: Answer) -> Balance:
+    """What an answer says of the account's balance (from the vendor's other pages)."""
     envelope = _envelope(answer.body)
     balance = envelope.get("data")
+    if 429 in (answer.status, _number(envelope.get("code"))):
+        return Balance(TaskWord.BUSY, retry_after=answer.retry_after)
+    if answer.status >= 500 or (200 <= answer.status < 300 and not envelope):
+        return Balance(TaskWord.TROUBLE)
     readable = answer.status == 200 and isinstance(balance, int | float) and not isinstance(balance, bool)
-    return float(balance) if readable and balance is not None else None
+    return Balance(TaskWord.SUCCESS, float(balance) if readable and balance is not None else None)
 
 
 def _task(data: dict[str, Any]) -> TaskStatus:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from batchgen import Batch, BatchBusyError, ManifestError, Standing, UsageError
+from batchgen.ledger import Ledger
 from tests.api.support import accepted, at, quick_emulator, rows
 from tests.e2e import program
 from tests.e2e.program import KEY, batchgen, emulated, paid, prompts, wrong_files
@@ -38,6 +40,23 @@ async def test_plain_run_works_where_a_loop_is_running(tmp_path: Path, monkeypat
     batch = Batch(rows(3), batch=tmp_path / "b", emulator=True)
     assert batch.run().archived == 3
     assert batch.run().submitted == 0
+
+
+def test_what_is_made_in_a_folder_that_all_may_read_is_for_its_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_emulator(monkeypatch)
+    folder = tmp_path / "b"
+    folder.mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        assert Batch(rows(1), batch=folder, emulator=True).run(xlsx=True).archived == 1
+        with Ledger.open(folder / "ledger.sqlite") as ledger:  # what lies beside it is there while it is open
+            ledger.remember({"any": "thing"})
+            open_to_others = [path.name for path in folder.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+    finally:
+        os.umask(before)
+    assert open_to_others == []
 
 
 async def test_what_python_began_the_command_line_continues_and_pays_for_nothing_again(tmp_path: Path) -> None:

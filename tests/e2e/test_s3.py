@@ -173,6 +173,18 @@ async def test_a_signal_ends_a_run_whose_store_hangs(tmp_path: Path) -> None:
         assert {row["status"] for row in results(tmp_path / "p.batch")} <= {"rendered", "in_flight"}
 
 
+async def test_a_deadline_ends_a_run_whose_store_hangs(tmp_path: Path) -> None:
+    async with emulated() as emulator, local_store() as store:
+        store.hangs = True
+        where = {**LOCAL_KEYS, "AWS_ENDPOINT_URL": store.url}
+        async with asyncio.timeout(30):  # the store would be waited for eight minutes
+            ended = await run(
+                emulator, prompts(tmp_path / "p.csv", 2), "--to", "s3://slow/x", "--deadline", "6s", **where
+            )
+        assert (ended.code, store.came.is_set()) == (4, True)
+        assert ended.summary["stopped"] == "--deadline 6s is reached"
+
+
 async def test_credentials_that_expire_stop_submitting_and_new_ones_archive_what_is_paid(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 16)
     async with emulated() as emulator, local_store() as store:

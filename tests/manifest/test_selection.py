@@ -1,6 +1,7 @@
 """--only, --shard, --limit: which rows a run is to make."""
 
 import random
+from collections.abc import Iterator
 from itertools import chain
 
 import pytest
@@ -8,15 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.errors import UsageError
-from batchgen.manifest.selection import Candidate, parse, picked, shard_of
+from batchgen.manifest.selection import Candidate, Selection, parse, shard_of
 
 ROWS = [
     Candidate("fox-s1", 1, "d1", True, "archived"),
     Candidate("fox-s2", 1, "d2", True, "failed"),
     Candidate("tea", 2, "d3", False, "expired"),
     Candidate("10", 3, "d4", False, "pending"),
+    Candidate("2024", 4, "d6", False, "pending"),
+    Candidate("5", 5, "d7", False, "pending"),
+    Candidate("6-7", 8, "d8", False, "pending"),
+    Candidate("9-12", 9, "d9", False, "pending"),
     Candidate("a,b", 10, "d5", False, "pending"),
 ]
+
+
+def picked(rows: list[Candidate], selection: Selection) -> Iterator[Candidate]:
+    return filter(selection.pick().takes, rows)
 
 
 def ids(only: str | None = None, shard: str | None = None, limit: int | None = None) -> list[str]:
@@ -34,8 +43,14 @@ def ids(only: str | None = None, shard: str | None = None, limit: int | None = N
         ("1", ["fox-s1", "fox-s2"]),
         ("2-3", ["tea", "10"]),
         ("row:3", ["10"]),
-        ("10", ["a,b"]),
+        ("row:10", ["a,b"]),
         ("id:10", ["10"]),
+        ("2024", ["2024"]),
+        ("4-5", ["2024", "5"]),
+        ("5", ["5"]),
+        ("6-7", ["6-7"]),
+        ("id:9-12", ["9-12"]),
+        ("row:9-12", ["9-12", "a,b"]),
         ("id:a?b", ["a,b"]),
         ("status:failed", ["fox-s2"]),
         ("status:failed,status:expired,10-", ["fox-s2", "tea"]),
@@ -46,10 +61,23 @@ def test_only_takes_ids_globs_numbers_and_states(only: str, expected: list[str])
     assert ids(only) == expected
 
 
+@pytest.mark.parametrize(
+    ("only", "told"),
+    [
+        ("10", "--only 10 is the id of row 3, and counts others; write id:10 or row:10"),
+        ("tea,9-12", "--only 9-12 is the id of row 9, and counts others; write id:9-12 or row:9-12"),
+    ],
+)
+def test_a_number_that_is_one_rows_id_and_counts_another_is_refused(only: str, told: str) -> None:
+    for rows in (ROWS, ROWS[::-1]):
+        with pytest.raises(UsageError, match=told):
+            list(picked(rows, parse(only)))
+
+
 def test_limit_takes_the_first_of_those_that_are_asked_for() -> None:
     assert ids(limit=2) == ["fox-s1", "fox-s2"]
-    assert ids("tea,10", limit=1) == ["tea"]
-    assert ids("2-10", limit=9) == ["tea", "10", "a,b"]
+    assert ids("tea,row:10", limit=1) == ["tea"]
+    assert ids("2-3", limit=9) == ["tea", "10"]
 
 
 def test_nothing_said_selects_everything() -> None:
@@ -113,4 +141,4 @@ def test_rows_that_share_a_task_are_in_one_shard() -> None:
 
 def test_shards_stay_what_they_are_in_later_versions() -> None:
     assert [shard_of(row, 4) for row in ROWS] == [shard_of(row._replace(number=99, status="failed"), 4) for row in ROWS]
-    assert [shard_of(row, 4) for row in ROWS] == [3, 1, 1, 2, 2]
+    assert [shard_of(row, 4) for row in ROWS] == [3, 1, 1, 2, 1, 4, 2, 1, 2]

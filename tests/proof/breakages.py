@@ -132,8 +132,8 @@ BREAKAGES = (
     Breakage(
         "after a crash nothing is recovered",
         LEDGER_PY,
-        "\"WHERE state = 'submitting'\"\n            ).rowcount",
-        "\"WHERE state = 'never'\"\n            ).rowcount",
+        "WHERE {OPEN} AND state = 'submitting'\"\n            ).rowcount",
+        "WHERE {OPEN} AND state = 'never'\"\n            ).rowcount",
         ("tests/ledger/test_ledger.py",),
     ),
     Breakage(

@@ -55,10 +55,7 @@ def _become(order: dict[str, Any]) -> NoReturn:
         if order["deadly"] or order["log"]:
             points = Points(Point(*order["deadly"]) if order["deadly"] else None)
             watch(points)
-        try:
-            batchgen.cli.main()
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 1
+        code = batchgen.cli.program()
         if points and order["log"]:
             with open(order["log"], "w") as file:
                 json.dump(points.log, file)

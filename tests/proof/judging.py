@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -19,13 +19,14 @@ Key = tuple[str, str]  # prompt, seed: what makes two rows want one video
 class Judged:
     """The figures of a batch, and what breaks a promise."""
 
-    wanted: int = 0  # distinct videos that were asked for, but those in doubt
+    wanted: int = 0  # distinct videos of the sheet, and those paid for while it was another; but those in doubt
     paid: int = 0  # tasks that the emulator accepted for them
     in_doubt: int = 0  # rows listed as in doubt
     doubtful_paid: int = 0  # tasks that the emulator accepted for those
     archived: int = 0
     unfinished: int = 0  # rows that a further run would go on with
     twice: list[str] = field(default_factory=list)
+    unpaid: list[str] = field(default_factory=list)  # of the sheet, and neither paid nor in doubt nor refused
     lost: list[str] = field(default_factory=list)  # accepted tasks that neither a row nor a doubt knows of
     wrong_files: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
@@ -35,6 +36,7 @@ class Judged:
         """Each promise that was not kept, said with what shows it."""
         found = {
             "paid twice": self.twice,
+            "never paid": self.unpaid,
             "lost": self.lost,
             "wrong files": self.wrong_files,
             "leftovers": self.leftovers,
@@ -67,8 +69,8 @@ class Judge:
         whole = {await self._hash(task) for task in self._emulator.tasks} if files else set()
         return [path.name for path in files if sha256(path.read_bytes()).hexdigest() not in whole]
 
-    async def judge(self, batch: Path, is_of: Callable[[str], bool] = lambda _: True) -> Judged:
-        """Judge a batch that no run is at work on, over the prompts that are its own."""
+    async def judge(self, batch: Path, sheet: Sequence[Mapping[str, str]], is_of: Callable[[str], bool]) -> Judged:
+        """Judge a batch of this sheet that no run is at work on, over the prompts that are its own."""
         judged = Judged()
         tasks = self.tasks(is_of)
         rows = [row for row in results(batch) if is_of(row["prompt"])]
@@ -76,19 +78,13 @@ class Judge:
         judged.in_doubt = sum(row["status"] == "in_doubt" for row in rows)
         judged.archived = sum(row["status"] == "archived" for row in rows)
         judged.unfinished = sum(row["status"] in ("pending", "in_flight", "rendered") for row in rows)
-        self._count(judged, tasks, doubtful, rows)
+        refused = {_of(row) for row in rows if row["status"] == "failed" and not row["task_id"]}
+        asked = {_of(row) for row in sheet if is_of(row["prompt"])} - refused - doubtful
+        _count(judged, tasks, asked, doubtful)
         judged.lost = _lost(batch, tasks, doubtful)
         judged.wrong_files = await self._wrong(batch, rows) + await self.incomplete(batch)
         judged.leftovers = [path.name for path in batch.rglob("*.part")]
         return judged
-
-    def _count(self, judged: Judged, tasks: list[Task], doubtful: set[Key], rows: list[dict[str, str]]) -> None:
-        paid = Counter(_key(task) for task in tasks)
-        judged.twice = [f"{prompt} ×{number}" for (prompt, _), number in paid.items() if number > 1]
-        judged.doubtful_paid = sum(number for key, number in paid.items() if key in doubtful)
-        judged.paid = len(tasks) - judged.doubtful_paid
-        archived = {(row["prompt"], row["seed"]) for row in rows if row["status"] == "archived"}
-        judged.wanted = len((paid.keys() | archived) - doubtful)
 
     async def _wrong(self, batch: Path, rows: list[dict[str, str]]) -> list[str]:
         """The archived rows whose file is not the video of their task, or is not what the ledger says."""
@@ -102,6 +98,16 @@ class Judge:
                 if not found == row["sha256"] == recorded[row["video"]] == await self._hash(tasks[row["task_id"]]):
                     wrong.append(f"{row['id']} ({row['video']})")
         return wrong
+
+
+def _count(judged: Judged, tasks: list[Task], asked: set[Key], doubtful: set[Key]) -> None:
+    """What the sheet ``asked`` for against what was paid: too much and too little."""
+    paid = Counter(_key(task) for task in tasks)
+    judged.twice = [f"{prompt} ×{number}" for (prompt, _), number in paid.items() if number > 1]
+    judged.unpaid = [prompt for prompt, _ in sorted(asked - paid.keys())]
+    judged.doubtful_paid = sum(number for key, number in paid.items() if key in doubtful)
+    judged.paid = len(tasks) - judged.doubtful_paid
+    judged.wanted = len(asked | (paid.keys() - doubtful))
 
 
 def _read(batch: Path, sql: str) -> list[tuple[str, str]]:
@@ -128,6 +134,10 @@ def _lost(batch: Path, tasks: list[Task], doubtful: set[Key]) -> list[str]:
         for task in tasks
         if bound.get(task.id) != task.input["prompt"] and _key(task) not in doubtful
     ]
+
+
+def _of(row: Mapping[str, str]) -> Key:
+    return row["prompt"], row["seed"]
 
 
 def _key(task: Task) -> Key:

@@ -111,7 +111,7 @@ class Scene:
                 ended = await self._run(berth, manifest)
                 if ended.code in (0, 1):
                     break
-        judged = await self._judge.judge(batch, lambda prompt: prompt.endswith(mark))
+        judged = await self._judge.judge(batch, rows(mark), lambda prompt: prompt.endswith(mark))
         judged.wrong_files += [f"{name} (right after the kill)" for name in broken]
         shutil.rmtree(manifest.parent)
         return Outcome(point, went.was_killed, judged)

@@ -138,7 +138,7 @@ class _Batch:
         for _ in range(MOST_RUNS):
             went = await self._run()
             assert (self._batch / "results.csv").exists(), went.said
-            judged = await self._storm._judge.judge(self._batch, self._is_ours)
+            judged = await self._storm._judge.judge(self._batch, self._rows, self._is_ours)
             if not judged.unfinished:
                 break
         tally = self._storm.tally

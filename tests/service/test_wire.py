@@ -8,6 +8,7 @@ import pytest
 from batchgen.model import Request
 from batchgen.service.wire import (
     Answer,
+    Balance,
     TaskWord,
     Verdict,
     read_balance,
@@ -214,14 +215,19 @@ def test_an_error_of_the_status_call_is_no_failure_of_the_task(status: int, body
 @pytest.mark.parametrize(
     ("status", "body", "balance"),
     [
-        (200, {"code": 200, "data": 74.87}, 74.87),
-        (200, {"code": 200, "data": "74.87"}, None),
-        (200, {"code": 200, "data": True}, None),
-        (404, {"code": 404, "data": None}, None),
-        (200, b"", None),
+        (200, {"code": 200, "data": 74.87}, Balance(TaskWord.SUCCESS, 74.87)),
+        (200, {"code": 200, "data": "74.87"}, Balance(TaskWord.SUCCESS)),
+        (200, {"code": 200, "data": True}, Balance(TaskWord.SUCCESS)),
+        (404, {"code": 404, "data": None}, Balance(TaskWord.SUCCESS)),
+        (401, {"code": 401, "data": None}, Balance(TaskWord.SUCCESS)),
+        (429, b"", Balance(TaskWord.BUSY)),
+        (200, {"code": 429, "data": None}, Balance(TaskWord.BUSY)),
+        (503, {"code": 503, "data": 74.87}, Balance(TaskWord.TROUBLE)),
+        (200, b"", Balance(TaskWord.TROUBLE)),
+        (200, b"<html>", Balance(TaskWord.TROUBLE)),
     ],
 )
-def test_the_balance_is_read_where_it_is_told(status: int, body: Any, balance: float | None) -> None:
+def test_the_balance_is_read_where_it_is_told(status: int, body: Any, balance: Balance) -> None:
     assert read_balance(answer(status, body)) == balance
 
 
