@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batchgen.plan import Plan, Status
     from batchgen.progress import Standing
     from batchgen.summary import Summary
+    from batchgen.verify import Verified
 
 __version__ = "0.1.0"
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Status",
     "Summary",
     "UsageError",
+    "Verified",
 ]
 _HOMES = {
     "batchgen.api": ("Batch", "Options", "Run"),
@@ -56,6 +58,7 @@ _HOMES = {
     "batchgen.plan": ("Plan", "Status"),
     "batchgen.progress": ("Standing",),
     "batchgen.summary": ("Summary",),
+    "batchgen.verify": ("Verified",),
 }
 
 

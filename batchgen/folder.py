@@ -11,10 +11,10 @@ from batchgen.catalog import DEFAULT_MODEL
 from batchgen.errors import LedgerError, UsageError
 from batchgen.journal import journal
 from batchgen.ledger import Ledger
-from batchgen.lock import Lock
+from batchgen.lock import Lock, holder
 from batchgen.manifest.standard_input import STEM
 from batchgen.mounts import network_file_system
-from batchgen.replica import Replica, address_in, open_replica
+from batchgen.replica import Look, Replica, address_in, look_at, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings
 
 LEDGER = "ledger.sqlite"
@@ -80,6 +80,22 @@ def require(folder: Path) -> None:
     """Raise :class:`UsageError` for a folder that is no batch."""
     if not (folder / LEDGER).is_file():
         raise UsageError(f"{folder} is no batch: it has no {LEDGER}; name the folder that batchgen run made")
+
+
+@contextmanager
+def look(folder: Path, ledger_to: str | None) -> Iterator[Look]:
+    """The batch's ledger to look at: the one in its folder, or what ``ledger_to`` has at this moment.
+
+    Raises :class:`UsageError` where there is none.
+    """
+    if ledger_to is None:
+        require(folder)
+        yield Look(folder / LEDGER, running=holder(folder / ".lock") is not None)
+        return
+    with look_at(ledger_to) as found:
+        if not found.path.is_file():
+            raise UsageError(f"{'; '.join(found.said)}: correct --ledger-to, or begin a run")
+        yield found
 
 
 def make(folder: Path) -> bool:

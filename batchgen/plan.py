@@ -180,8 +180,8 @@ def _copy(settings: Settings) -> tuple[Ledger, tuple[str, ...]]:
         return _copy_of(look.path), look.said
 
 
-def _copy_of(path: Path | None) -> Ledger:
-    if path is None or not path.is_file():
+def _copy_of(path: Path) -> Ledger:
+    if not path.is_file():
         return Ledger.open(None)
     with Ledger.open(path, read_only=True) as ledger:
         return ledger.copy()

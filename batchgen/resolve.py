@@ -27,6 +27,17 @@ def verify_batch(batch: Path, ledger_to: str | None, *, forget_damaged: bool) ->
         return found
 
 
+def action_of(identity: str | None, attach: str | None, resubmit: bool, abandon: bool) -> str | None:
+    """What is to be done with rows in doubt: attach, resubmit, abandon, or (None) show them. Raises UsageError."""
+    wanted = {"attach": attach is not None, "resubmit": resubmit, "abandon": abandon}
+    actions = [name for name, is_wanted in wanted.items() if is_wanted]
+    if len(actions) > 1:
+        raise UsageError("--attach, --resubmit and --abandon exclude each other; choose one")
+    if attach is not None and identity is None:
+        raise UsageError("--attach needs --row ID; say whose task it is")
+    return actions[0] if actions else None
+
+
 def settle(batch: Path, ledger_to: str | None, identity: str | None, action: str | None) -> list[str]:
     """Resubmit or abandon rows in doubt, or (``action`` None) show them. Returns sentences for a person.
 

@@ -1,12 +1,13 @@
 """A batch in Python: what to make, and the verbs of the command line."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Unpack
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
 from batchgen.api.options import Asked, Options, StrPath, read_options
 from batchgen.api.running import Run, Watch
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from batchgen.plan import Plan, Status
     from batchgen.run import Stopping
     from batchgen.summary import Summary
+    from batchgen.verify import Verified
 
+_T = TypeVar("_T")
 Source: TypeAlias = "StrPath | pd.DataFrame | Iterable[Mapping[str, object]]"
 
 
@@ -93,7 +96,7 @@ class Batch:
 
         settings = self._asked(options, key="none-is-needed").settings
         with _named(self._table):
-            made = make_plan(settings)
+            made = _aside(partial(make_plan, settings))
         if self._table is None:
             return made
         remarks = tuple(remark.replace(made.manifest, self._table.name, 1) for remark in made.remarks)
@@ -150,18 +153,21 @@ class Batch:
     # -- what there is
 
     def status(self) -> "Status":
-        """Where the batch stands, also while it runs."""
-        from batchgen.folder import require
+        """Where the batch stands, also while it runs.
+
+        As all that looks, by the ledger in the folder; where there is none, by what ``ledger_to`` has now.
+        """
+        from batchgen.folder import look
         from batchgen.plan import read_status
 
-        require(self.folder)
-        return read_status(self.folder)
+        with look(self.folder, self._elsewhere) as looked:
+            return read_status(self.folder, looked.path)
 
     def rows(self) -> "Iterator[Result]":
         """The rows and what became of them, in the manifest's order; also while it runs."""
         from batchgen.api.results import read_results
 
-        return read_results(self.folder)
+        return read_results(self.folder, self._elsewhere)
 
     def results(self) -> "pd.DataFrame":
         """The same as a DataFrame, with the manifest's own columns behind: one that a Batch may be made of again.
@@ -171,15 +177,84 @@ class Batch:
         """
         from batchgen.api.results import read_frame
 
-        return read_frame(self.folder)
+        return read_frame(self.folder, self._elsewhere)
+
+    def report(self, *, xlsx: bool = False) -> Path:
+        """Write report.html, the page to look at the videos (with ``xlsx`` results.xlsx too); returns its path."""
+        from batchgen.folder import look, make
+        from batchgen.ledger import Ledger
+        from batchgen.report import page
+        from batchgen.run import write_workbook
+
+        with look(self.folder, self._elsewhere) as looked, Ledger.open(looked.path, read_only=True) as ledger:
+            make(self.folder)
+            if xlsx:
+                write_workbook(ledger, self.folder)
+            return page.write(ledger, self.folder, running=looked.running)
+
+    # -- setting it right
+
+    def verify(self, *, repair: bool = False, **options: "Unpack[Options]") -> "Verified":
+        """Read every archived video again, and compare; ``repair`` fetches what is missing or changed.
+
+        What is told is how it was before the repair.
+        """
+        from batchgen.resolve import verify_batch
+
+        found = verify_batch(self.folder, self._kept_in(options), forget_damaged=repair)
+        if repair and found.damaged:
+            self.rescue(**options)
+        return found
+
+    def resolve(
+        self,
+        row: str | None = None,
+        *,
+        attach: str | None = None,
+        resubmit: bool = False,
+        abandon: bool = False,
+        **options: "Unpack[Options]",
+    ) -> list[str]:
+        """Settle the row in doubt, or all that are: its task is ``attach``, ``resubmit`` it, or ``abandon`` it.
+
+        Without any of these nothing is changed. Returns sentences for a person: what is known, or what was done.
+        """
+        from batchgen import resolve as rooms
+        from batchgen.cli.service import service_of
+
+        action = rooms.action_of(row, attach, resubmit, abandon)
+        if attach is not None and row is not None:
+            settings = self._asked(options).settings
+            return _aside(partial(rooms.attach, settings, row, attach, service_of(settings)))
+        return rooms.settle(self.folder, self._kept_in(options), row, action)
 
     # -- within
+
+    @property
+    def _elsewhere(self) -> str | None:
+        """Where the ledger is looked at, if it is not in the folder."""
+        return None if (self.folder / "ledger.sqlite").is_file() else self._options.get("ledger_to")
+
+    def _kept_in(self, options: Options) -> str | None:
+        """Where the ledger is kept too. Raises :class:`UsageError` where there is no batch, and none can come."""
+        from batchgen.folder import require
+
+        ledger_to = options.get("ledger_to", self._options.get("ledger_to"))
+        if ledger_to is None:
+            require(self.folder)
+        return ledger_to
 
     def _asked(self, options: Options, key: str | None = None) -> Asked:
         asked = read_options(self.folder, self._manifest, self._key or key, {**self._options, **options})
         if self._table is None:
             return asked
         return replace(asked, settings=replace(asked.settings, stream=self._table.stream))
+
+
+def _aside(work: Callable[[], _T]) -> _T:
+    """In a thread, which has no event loop: a notebook's is taken already."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(work).result()
 
 
 def _silent(_: str) -> None:

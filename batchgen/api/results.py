@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchgen.folder import LEDGER, require
+from batchgen.folder import look
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.model import State
 from batchgen.report.results import headings
@@ -63,34 +63,28 @@ _COLUMNS = tuple(field.name for field in fields(Result) if field.name not in ("v
 _STATES = [state.value for state in State if state is not State.SUBMITTING]
 
 
-def read_results(folder: Path) -> Iterator[Result]:
+def read_results(folder: Path, ledger_to: str | None = None) -> Iterator[Result]:
     """The rows of the present manifest, in its order. Raises :class:`UsageError` for a folder that is no batch."""
-    require(folder)
-    with Ledger.open(folder / LEDGER, read_only=True) as ledger:
+    with look(folder, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
         for row in ledger.results():
             yield _result(row, folder)
 
 
-def read_frame(folder: Path) -> "pd.DataFrame":
+def read_frame(folder: Path, ledger_to: str | None = None) -> "pd.DataFrame":
     """The same as a DataFrame, with the manifest's own columns behind."""
     import pandas as pd
 
-    found = list(read_results(folder))
+    with look(folder, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
+        found = [_result(row, folder) for row in ledger.results()]
+        further: list[str] = json.loads(ledger.fact("columns") or "[]")
     columns = {name: pd.Series([getattr(each, name) for each in found], dtype="object") for name in _COLUMNS}
     for name, sign in (("image_urls", "\n"), ("sha256", ";")):
         columns[name] = columns[name].map(lambda values, sign=sign: sign.join(values) or None)
     frame = pd.DataFrame(columns).astype({name: _TYPES.get(name, "str") for name in _COLUMNS})
     frame["status"] = pd.Categorical(frame["status"], categories=_STATES)
-    further = _further(folder)
     for name, heading in zip(further, headings(further, _COLUMNS), strict=True):
         frame[heading] = pd.Series([each.extras.get(name) for each in found], dtype="str")
     return frame
-
-
-def _further(folder: Path) -> list[str]:
-    with Ledger.open(folder / LEDGER, read_only=True) as ledger:
-        names: list[str] = json.loads(ledger.fact("columns") or "[]")
-        return names
 
 
 def _result(row: ResultRow, folder: Path) -> Result:

@@ -1,6 +1,6 @@
 """The commands that look at a batch, and change nothing that is paid: plan, status, verify, report."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from batchgen.settings import Limits, Settings, batch_folder, read_base_url, rea
 
 if TYPE_CHECKING:
     from batchgen.ledger import Ledger
+    from batchgen.replica import Look
 
 
 @click.command(short_help="Check a manifest and say what a run would do; sends nothing.")
@@ -56,10 +57,10 @@ def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json
 
     if watch and (as_json or ledger_to):
         raise UsageError(f"--watch and {'--json' if as_json else '--ledger-to'} exclude each other; choose one")
-    with _ledger(batch, ledger_to) as (path, _):
+    with _look(batch, ledger_to) as looked:
         if watch and not look_on(batch, progress(plain=plain), say):
             say(shown(f"no run holds {batch}: so it stands"))
-        found = read_status(batch, path)
+        found = read_status(batch, looked.path)
     click.echo(shown_json(found.to_json()) if as_json else shown(found.sentences()))
 
 
@@ -103,9 +104,9 @@ def report(batch: Path, serve: bool, port: int, ledger_to: str | None, xlsx: boo
     from batchgen.report import page
     from batchgen.run import write_workbook
 
-    with _ledger(batch, ledger_to) as (path, running), Ledger.open(path, read_only=True) as ledger:
+    with _look(batch, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
         make(batch)
-        click.echo(shown(str(page.write(ledger, batch, running=running))))
+        click.echo(shown(str(page.write(ledger, batch, running=looked.running))))
         if xlsx:
             click.echo(shown(str(write_workbook(ledger, batch))))
 
@@ -114,7 +115,7 @@ def _serve(batch: Path, port: int, ledger_to: str | None) -> None:
     from batchgen.folder import make
     from batchgen.report import serve as server
 
-    with _ledger(batch, ledger_to):
+    with _look(batch, ledger_to):
         make(batch)
     source = partial(_looked_at, batch, ledger_to) if ledger_to else None
     server.serve(batch, click.echo, port=port, source=source)
@@ -122,26 +123,19 @@ def _serve(batch: Path, port: int, ledger_to: str | None) -> None:
 
 def _looked_at(batch: Path, ledger_to: str) -> "tuple[Ledger, bool]":
     """A copy of what the store has now, and whether a run is at work."""
+    from batchgen.folder import look
     from batchgen.ledger import Ledger
 
-    with _ledger(batch, ledger_to, lambda _: None) as (path, running), Ledger.open(path, read_only=True) as ledger:
-        return ledger.copy(), running
+    with look(batch, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
+        return ledger.copy(), looked.running
 
 
 @contextmanager
-def _ledger(batch: Path, ledger_to: str | None, tell: Callable[[str], None] = say) -> Iterator[tuple[Path, bool]]:
-    """The ledger to look at, the folder's or what ``ledger_to`` has, and whether a run is at work on it."""
-    if ledger_to is None:
-        from batchgen.lock import holder
+def _look(batch: Path, ledger_to: str | None) -> "Iterator[Look]":
+    """The ledger to look at; what a person should know of it is said."""
+    from batchgen.folder import look
 
-        require(batch)
-        yield batch / "ledger.sqlite", holder(batch / ".lock") is not None
-        return
-    from batchgen.replica import look_at
-
-    with look_at(ledger_to) as look:
-        for sentence in look.said:
-            tell(shown(sentence))
-        if look.path is None:
-            raise UsageError(f"there is nothing to look at in {ledger_to} yet; correct --ledger-to, or begin a run")
-        yield look.path, look.running
+    with look(batch, ledger_to) as looked:
+        for sentence in looked.said:
+            say(shown(sentence))
+        yield looked

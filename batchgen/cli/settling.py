@@ -9,7 +9,6 @@ from batchgen.cli import options
 from batchgen.cli.options import FOLDER
 from batchgen.cli.service import service_of
 from batchgen.cli.terminal import require, shown
-from batchgen.errors import UsageError
 
 
 @click.command(short_help="Settle rows of which it is not known whether they were paid for.")
@@ -28,13 +27,10 @@ def resolve(batch: Path, identity: str | None, attach: str | None, resubmit: boo
 
     ledger_to = flags["ledger_to"]
     require(batch, ledger_to)
-    if sum((attach is not None, resubmit, abandon)) > 1:
-        raise UsageError("--attach, --resubmit and --abandon exclude each other; choose one")
-    if attach is not None:
-        if identity is None:
-            raise UsageError("--attach needs --row ID; say whose task it is")
+    action = rooms.action_of(identity, attach, resubmit, abandon)
+    if attach is not None and identity is not None:
         settings = options.to_settings(batch, None, **flags)
         said = rooms.attach(settings, identity, attach, service_of(settings))
     else:
-        said = rooms.settle(batch, ledger_to, identity, "resubmit" if resubmit else "abandon" if abandon else None)
+        said = rooms.settle(batch, ledger_to, identity, action)
     click.echo(shown("\n".join(said)))

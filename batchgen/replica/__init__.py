@@ -26,15 +26,13 @@ The way of the data, down to the store and back:
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from batchgen.errors import BatchgenError, ReplicaError, UsageError
 from batchgen.ledger import Ledger
-
-if TYPE_CHECKING:
-    from batchgen.replica.looking import Look
 
 FACT = "replica"  # what the ledger remembers of its copy: where it is, and how far it has come
 
@@ -115,8 +113,17 @@ def open_replica(address: str | None, path: Path) -> Iterator[Replica]:
         replica.end()
 
 
+@dataclass(frozen=True)
+class Look:
+    """A ledger to look at."""
+
+    path: Path  # where it is, if there is one
+    running: bool  # a run holds it
+    said: tuple[str, ...] = ()  # whose it is, and what a person should know of it
+
+
 @contextmanager
-def look_at(address: str) -> Iterator["Look"]:
+def look_at(address: str) -> Iterator[Look]:
     """What is kept at ``address`` now, as a temporary ledger; a run may go on with it meanwhile.
 
     Raises :class:`UsageError` for a store that cannot be read, :class:`LedgerError` for one that lacks something.

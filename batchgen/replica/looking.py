@@ -1,25 +1,15 @@
 """The ledger as the store has it at this moment, to look at: nothing is claimed, and nothing is written there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.errors import LedgerError
-from batchgen.replica import copies
+from batchgen.replica import Look, copies
 from batchgen.replica.log import Log, Slot, holder_words
 from batchgen.replica.restore import LACKS, bring, newest
 from batchgen.replica.store import Store
 
 LOOKS = 5  # a run that goes on may clear away what was just listed
-
-
-@dataclass(frozen=True)
-class Look:
-    """What there was."""
-
-    path: Path | None  # of the ledger, as a file of one's own; None: there is none yet
-    running: bool  # a run holds it
-    said: tuple[str, ...]  # whose it is, and what a person should know of it
 
 
 def look(store: Store, path: Path) -> Look:
@@ -37,7 +27,7 @@ def look(store: Store, path: Path) -> Look:
 
 def _look(log: Log, store: Store, path: Path, slots: Sequence[Slot]) -> Look:
     if not slots:
-        return Look(None, running=False, said=(f"{store} holds no ledger yet",))
+        return Look(path, running=False, said=(f"{store} holds no ledger yet",))
     word, chain = log.last_word(slots), newest(log, slots)
     if word is None or not chain.is_whole:
         raise LedgerError(LACKS.format(store))
@@ -45,7 +35,7 @@ def _look(log: Log, store: Store, path: Path, slots: Sequence[Slot]) -> Look:
     if word.is_held:
         whose = f"a run holds {store} ({holder_words(word.entry)}, last heard of {max(word.age, 0):.0f} s ago)"
     if chain.copy is None:
-        return Look(None, word.is_held, (whose, f"{store} holds no ledger yet"))
+        return Look(path, word.is_held, (whose, f"{store} holds no ledger yet"))
     restored, said = bring(log, store, path.parent, slots, chain)
     copies.install(restored, path)
     return Look(path, word.is_held, (whose, *said))

@@ -38,6 +38,7 @@ async def test_plain_run_works_where_a_loop_is_running(tmp_path: Path, monkeypat
     quick_emulator(monkeypatch)
     assert asyncio.get_running_loop().is_running()
     batch = Batch(rows(3), batch=tmp_path / "b", emulator=True)
+    assert batch.plan(check_images=True).to_submit == 3
     assert batch.run().archived == 3
     assert batch.run().submitted == 0
 

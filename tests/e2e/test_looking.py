@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from batchgen import Batch
 from tests.e2e.container import ROWS, Container, until
 from tests.e2e.program import emulated, paid, prompts, start
 from tests.proof.fleet import fleet
@@ -23,7 +24,7 @@ def s3() -> Iterator[S3Server]:
 
 
 async def test_a_batch_is_looked_at_from_elsewhere_while_a_run_holds_it_and_when_it_has_ended(
-    s3: S3Server, tmp_path: Path
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -59,6 +60,11 @@ async def test_a_batch_is_looked_at_from_elsewhere_while_a_run_holds_it_and_when
         assert re.search(rf"no run holds s3://night/seen/ledger[^$]*\b{ROWS} archived", await look("status", "p.batch"))
         assert "a run would pay for 0 tasks" in await look("plan", container.manifest)
         await look("report", "p.batch")
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        batch = Batch(batch=elsewhere / "p.batch", ledger_to="s3://night/seen/ledger")
+        assert (batch.status().archived, len(batch.results()), len(list(batch.rows()))) == (ROWS, ROWS, ROWS)
+        assert batch.report() == elsewhere / "p.batch" / "report.html"
         assert s3.keys("night", "seen/ledger/") == before
         assert [path.name for path in (elsewhere / "p.batch").iterdir()] == ["report.html"]
 

@@ -1,0 +1,74 @@
+"""What a person sets right from Python, by the command line's own ways."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from batchgen import Batch, UsageError
+from batchgen.emulator.server import Emulator
+from tests.api.support import at, rows
+from tests.e2e.program import emulated, paid
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """One that accepts tasks and loses half of the answers."""
+    async with emulated(faults={"submit-lost": 0.5}, seed=3) as emulator:
+        yield emulator
+
+
+async def test_rows_in_doubt_are_shown_and_given_their_task_or_up(emulator: Emulator, tmp_path: Path) -> None:
+    batch = at(emulator, rows(6), tmp_path / "b")
+    doubtful = (await batch.run_async()).in_doubt
+    frame = batch.results()
+    known, lost, *_ = frame[frame["status"] == "in_doubt"]["id"]
+    assert sum("asked for at" in line for line in batch.resolve()) == doubtful
+    task = paid(emulator)[f"prompt {known.removeprefix('r')}"][0].id
+    attached = await asyncio.to_thread(batch.resolve, known, attach=task)  # the service is in this loop
+    assert attached == [f"{known}: its task is {task}; the next run fetches the video"]
+    assert batch.resolve(lost, abandon=True) == [f"{lost}: given up"]
+    assert (await asyncio.to_thread(batch.rescue)).archived == 6 - doubtful + 1
+    status = batch.status()
+    assert (status.in_doubt, status.failed) == (doubtful - 2, 1)
+    assert len(emulator.tasks) == 6
+    with pytest.raises(UsageError, match="exclude each other"):
+        batch.resolve(known, resubmit=True, abandon=True)
+    with pytest.raises(UsageError, match="needs --row"):
+        batch.resolve(attach=task)
+
+
+async def test_what_is_missing_or_changed_is_named_and_fetched_again(tmp_path: Path) -> None:
+    async with emulated() as emulator:
+        batch = at(emulator, rows(3), tmp_path / "b")
+        await batch.run_async()
+        assert batch.verify().exit_code == 0
+        missing, changed, _ = (Path(video) for video in batch.results()["video"])
+        missing.unlink()
+        changed.write_bytes(b"changed")
+        assert [each.what for each in batch.verify().damaged] == ["missing", "changed"]
+        assert not missing.exists()
+        repaired = await asyncio.to_thread(batch.verify, repair=True)
+        assert [each.what for each in repaired.damaged] == ["missing", "changed"]
+        assert batch.verify().damaged == ()
+        assert missing.exists()
+        assert len(emulator.tasks) == 3
+
+
+async def test_the_page_is_written_also_before_the_run_has_ended(tmp_path: Path) -> None:
+    async with emulated() as emulator:
+        batch = at(emulator, rows(3), tmp_path / "b", max_tasks=1)
+        await batch.run_async()
+        (tmp_path / "b" / "report.html").unlink()
+        assert batch.report(xlsx=True) == tmp_path / "b" / "report.html"
+        assert "prompt 2" in (tmp_path / "b" / "report.html").read_text("utf-8")
+        assert (tmp_path / "b" / "results.xlsx").exists()
+
+
+def test_a_folder_that_is_no_batch_is_refused_and_left_alone(tmp_path: Path) -> None:
+    batch = Batch(batch=tmp_path / "b")
+    for verb in (batch.status, batch.results, batch.report, batch.verify, batch.resolve):
+        with pytest.raises(UsageError, match="is no batch"):
+            verb()
+    assert not (tmp_path / "b").exists()
