@@ -21,6 +21,7 @@ from batchgen.service import Client, TaskWord
 HEARTBEAT_SECONDS = 1.0
 JUMP_SECONDS = 10.0  # between the clocks, in a heartbeat: the time of day was set, or the machine slept
 REPEATS_SECONDS = 30 + 120 + 600  # after which the service gives a callback up (from the vendor's other pages)
+SILENCE_SECONDS = 3600.0 + REPEATS_SECONDS  # an hour is more than any task was seen to take: only then is silence a proof
 EARLY_SECONDS = 120.0  # by which the clocks may differ
 LATE_SECONDS = 600.0  # within which the service creates a task that it was asked for
 IDENTIFY_TRIES = 5
@@ -32,8 +33,8 @@ class Callbacks:
     """Goes between the receiver, the ledger and the running batch.
 
     ``hasten`` is told the key of a job whose task has probably ended; ``adopt`` is given a job that was in doubt and
-    is in flight; ``release`` is given jobs in doubt that have become pending. ``window`` is within how many seconds
-    of its submit a task's last callback must have come.
+    is in flight; ``release`` is given jobs in doubt that have become pending. ``patience`` is for how many seconds
+    after its submit a job in doubt is waited for.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Callbacks:
         account: Account,
         client: Client,
         *,
-        window: float,
+        patience: float,
         hasten: Callable[[int], None],
         adopt: Callable[[Job], None],
         release: Callable[[list[Job]], None],
@@ -50,7 +51,7 @@ class Callbacks:
         self._ledger = ledger
         self._account = account
         self._client = client
-        self._window = window
+        self._patience = patience
         self._hasten = hasten
         self._adopt = adopt
         self._release = release
@@ -72,8 +73,8 @@ class Callbacks:
 
     @property
     def may_bring_more(self) -> bool:
-        """Whether a job in doubt may still be told of, or be released."""
-        return doubt.awaiting_callback(self._ledger, time.time() - self._window - 2 * HEARTBEAT_SECONDS) > 0 or any(
+        """Whether a job in doubt is still waited for."""
+        return doubt.awaiting_callback(self._ledger, time.time() - self._patience - 2 * HEARTBEAT_SECONDS) > 0 or any(
             self._tries.get(candidate.attempt, 0) < IDENTIFY_TRIES for candidate in doubt.candidates(self._ledger)
         )
 
@@ -85,7 +86,7 @@ class Callbacks:
                 await self._identify(candidate)
             self._begin_anew_after_a_jump()
             doubt.listening(self._ledger, self._since, time.time())
-            if released := doubt.release(self._ledger, self._window):
+            if released := doubt.release(self._ledger, SILENCE_SECONDS):
                 log.warning("released: their callbacks never came", extra={"jobs": len(released)})
                 self._release(released)
             with suppress(TimeoutError):

@@ -21,7 +21,7 @@ from batchgen import learned, paid, replication, written
 from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.batch import Batch, Stop
-from batchgen.callbacks import REPEATS_SECONDS, Callbacks
+from batchgen.callbacks import REPEATS_SECONDS, SILENCE_SECONDS, Callbacks
 from batchgen.catalog import MICRO
 from batchgen.control import Desk
 from batchgen.download import Downloader
@@ -210,7 +210,9 @@ async def _work(
         )
         await stack.enter_async_context(replica.shipping(ledger, replication.halting(batch)))
         if settings.callback_listen:
-            await stack.enter_async_context(_callbacks(settings, ledger, account, client, batch))
+            await stack.enter_async_context(
+                _callbacks(settings, ledger, account, client, batch, listener.warn or listener.say)
+            )
         if settings.may_submit and has_time(ledger, pipeline, batch, listener.say):
             await _compare_with_balance(client, account, ledger, spending, listener)
         with listener.stopping(batch, listener.say), until(settings.deadline, batch):
@@ -227,20 +229,26 @@ async def _work(
 
 @asynccontextmanager
 async def _callbacks(
-    settings: Settings, ledger: Ledger, account: Account, client: Client, batch: Batch
+    settings: Settings, ledger: Ledger, account: Account, client: Client, batch: Batch, warn: Callable[[str], None]
 ) -> AsyncIterator[None]:
     """Receive callbacks for as long as the run lasts."""
     assert settings.callback_listen
-    # A test's service that is faster than the real one repeats its callbacks faster too.
+
+    def release(jobs: list[Job]) -> None:
+        batch.release(jobs)
+        rows = "1 row whose answer was lost is" if len(jobs) == 1 else f"{len(jobs)} rows whose answers were lost are"
+        warn(f"{rows} asked for again: for {SILENCE_SECONDS / 60:.0f} minutes every other callback came")
+
+    # A service that is faster than the real one repeats its callbacks faster too.
     scale = settings.first_poll / DEFAULT_FIRST_POLL_SECONDS
     callbacks = Callbacks(
         ledger,
         account,
         client,
-        window=(REPEATS_SECONDS + 6 * DEFAULT_FIRST_POLL_SECONDS) * scale,
+        patience=(REPEATS_SECONDS + 6 * DEFAULT_FIRST_POLL_SECONDS) * scale,
         hasten=batch.hasten,
         adopt=batch.adopt,
-        release=batch.release,
+        release=release,
     )
     batch.may_bring_more = lambda: callbacks.may_bring_more
     async with Webhook(*settings.callback_listen, callbacks.received):

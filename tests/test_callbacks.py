@@ -39,6 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     both = SimpleNamespace(time=lambda: clock.now, monotonic=lambda: clock.steady)  # asyncio has need of the true one
     monkeypatch.setattr(module, "time", both)
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.001)
+    monkeypatch.setattr(module, "SILENCE_SECONDS", WINDOW)
     return clock
 
 
@@ -61,7 +62,7 @@ async def listen(ledger: Ledger, *meanwhile: Callable[[], None]) -> list[Job]:
     account = Account(100, 100)
     heard = Callbacks(
         *(ledger, account, nothing),
-        window=WINDOW,
+        patience=WINDOW,
         hasten=lambda _: None,
         adopt=lambda _: None,
         release=released.extend,

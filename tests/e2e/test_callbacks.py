@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -10,7 +11,7 @@ import pytest
 
 from batchgen.emulator.faults import Moment
 from batchgen.emulator.server import Emulator
-from tests.e2e.program import Ended, emulated, paid, prompts, run, start, wrong_files
+from tests.e2e.program import Ended, altered, emulated, paid, prompts, run, start, wrong_files
 
 
 def free_port() -> int:
@@ -23,8 +24,8 @@ def callback_flags(port: int) -> tuple[str, ...]:
     return ("--callback-url", f"http://127.0.0.1:{port}/hook", "--callback-listen", f"127.0.0.1:{port}")
 
 
-async def run_with_callbacks(emulator: Emulator, manifest: Path, *arguments: str) -> Ended:
-    return await run(emulator, manifest, *callback_flags(free_port()), *arguments)
+async def run_with_callbacks(emulator: Emulator, manifest: Path, *arguments: str, **env: str) -> Ended:
+    return await run(emulator, manifest, *callback_flags(free_port()), *arguments, **env)
 
 
 async def test_each_task_has_a_secret_of_its_own_and_is_asked_about_once(tmp_path: Path) -> None:
@@ -71,14 +72,24 @@ async def test_a_lost_answer_with_lost_callbacks_stays_in_doubt_and_is_not_paid_
         assert ended.summary["archived"] + ended.summary["in_doubt"] == 12
 
 
-async def test_a_row_whose_callback_never_came_is_released_and_paid_for_once(tmp_path: Path) -> None:
-    def plan(moment: Moment) -> str | None:
-        return "submit-500" if moment.endpoint == "submit" and moment.index == 2 else None
+def third_submit(fault: str) -> Callable[[Moment], str | None]:
+    return lambda moment: fault if moment.endpoint == "submit" and moment.index == 2 else None
 
+
+async def test_a_row_whose_callback_never_came_is_released_and_paid_for_once(tmp_path: Path) -> None:
+    env = altered(tmp_path, {"batchgen.callbacks": "SILENCE_SECONDS = 2.0"})
     async with emulated() as emulator:
-        emulator.faults.plan = plan
-        ended = await run_with_callbacks(emulator, prompts(tmp_path / "p.csv", 6), "--first-poll", "0.1")
+        emulator.faults.plan = third_submit("submit-500")
+        ended = await run_with_callbacks(emulator, prompts(tmp_path / "p.csv", 6), "--first-poll", "0.1", **env)
         assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 6, 6)
+        assert "1 row whose answer was lost" in ended.err
+
+
+async def test_quick_polling_lets_no_row_be_released_sooner(tmp_path: Path) -> None:
+    async with emulated() as emulator:
+        emulator.faults.plan = third_submit("submit-500")
+        ended = await run_with_callbacks(emulator, prompts(tmp_path / "p.csv", 6), "--first-poll", "0.1")
+        assert (ended.code, ended.summary["archived"], ended.summary["in_doubt"]) == (1, 5, 1)
 
 
 async def test_a_flood_of_forged_callbacks_asks_the_service_nothing(tmp_path: Path) -> None:

@@ -14,9 +14,12 @@ from typing import Any, NoReturn
 
 from tests.proof.points import Point, Points, watch
 
+CALLBACK_SPEED = 100.0  # of the emulator, where its repeats of callbacks are to outlast a killed run's restart
+
 
 def main() -> None:
     """Serve until standard input ends."""
+    import batchgen.callbacks
     import batchgen.cli
     import batchgen.replica.log
     import batchgen.replica.replica
@@ -27,6 +30,9 @@ def main() -> None:
     # A holder of the ledger's copy is taken for dead sooner here; the store's times are whole seconds.
     batchgen.replica.log.HEARTBEAT_SECONDS = 0.5
     batchgen.replica.log.TAKEOVER_SECONDS = 3.0
+
+    # Callbacks are repeated, and then believed not to come, sooner too, as the emulator is faster.
+    batchgen.callbacks.SILENCE_SECONDS = (300 + batchgen.callbacks.REPEATS_SECONDS) / CALLBACK_SPEED
 
     gc.freeze()
     for line in sys.stdin:

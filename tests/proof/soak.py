@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.program import emulated
+from tests.proof.crashing import CALLBACK_SPEED
 from tests.proof.fleet import fleet
 from tests.proof.scene import SPEED, Scene, occurrences
-from tests.proof.storm import CALLBACK_SPEED, Storm, Tally, Weather
+from tests.proof.storm import Storm, Tally, Weather
 
 LANES = 2 * (os.cpu_count() or 2)  # batches at a time; runs mostly wait
 SLOW = {"submit-slow": 0.5}

@@ -20,7 +20,6 @@ MOST_REQUESTS = 30  # after which it is killed, by what the emulator has seen
 JITTER = 0.03  # seconds after that
 MOST_RUNS = 12  # that end a batch after its last kill
 BUSY = 75
-CALLBACK_SPEED = 100.0  # of the emulator, where its repeats of callbacks are to outlast a killed run's restart
 CONCURRENCY = 8  # tasks, and so POSTs, at once: they are spread over a run's life
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.program import emulated, paid, prompts
+from tests.proof.crashing import CALLBACK_SPEED
 from tests.proof.fleet import fleet
 from tests.proof.scene import SPEED
-from tests.proof.storm import BUSY, CALLBACK_SPEED, Storm, Tally, Weather, pace
+from tests.proof.storm import BUSY, Storm, Tally, Weather, pace
 
 SLOW = {"submit-slow": 0.7}  # an answer takes 20 ms: so that kills fall between a POST and its answer
 LANES = 4  # batches at a time; two berths more for runs that overlap
