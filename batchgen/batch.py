@@ -394,7 +394,7 @@ class Batch:
         after = await self._step(self._with_fresh_links(job))
         if after.state is State.RENDERED:
             self._remember_links(after)
-            self._ledger.rest(job.key, asyncio.get_running_loop().time() + after.wait)
+            self._ledger.rest(job.key, asyncio.get_running_loop().time() + after.wait, after.tries)
         else:
             self._ledger.rouse(job.key)
             self._fresh.pop(job.key, None)
@@ -407,7 +407,7 @@ class Batch:
 
     def _with_fresh_links(self, job: Job) -> Job:
         fresh = self._fresh.get(job.key)
-        return replace(job, urls=fresh.urls, tries=fresh.tries) if fresh else job
+        return replace(job, urls=fresh.urls) if fresh else job
 
     # -- both
 

@@ -21,7 +21,7 @@ from batchgen.service import Client, TaskWord
 HEARTBEAT_SECONDS = 1.0
 JUMP_SECONDS = 10.0  # between the clocks, in a heartbeat: the time of day was set, or the machine slept
 REPEATS_SECONDS = 30 + 120 + 600  # after which the service gives a callback up (from the vendor's other pages)
-SILENCE_SECONDS = 3600.0 + REPEATS_SECONDS  # an hour is more than any task was seen to take: only then is silence a proof
+SILENCE_SECONDS = 3600.0 + REPEATS_SECONDS  # no task was seen to take an hour: only then is silence a proof
 EARLY_SECONDS = 120.0  # by which the clocks may differ
 LATE_SECONDS = 600.0  # within which the service creates a task that it was asked for
 IDENTIFY_TRIES = 5

@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 from batchgen.account import Account
 from batchgen.archive import Archive
+from batchgen.archive.places import Places
 from batchgen.deadline import LastCall
 from batchgen.download import Downloader
 from batchgen.errors import AccountError, ArchiveError, DeadLinkError, DownloadError, LedgerError
@@ -61,6 +62,7 @@ class Pipeline:
         client: Client,
         downloader: Downloader,
         archive: Archive,
+        places: Places,
         spending: Spending,
         callback_url: str | None = None,
         last_call: LastCall | None = None,
@@ -78,6 +80,7 @@ class Pipeline:
         self._client = client
         self._downloader = downloader
         self._archive = archive
+        self._places = places
         self._steps: dict[State, Callable[[Job], Awaitable[Job]]] = {
             State.SUBMITTING: self.submit,
             State.IN_FLIGHT: self.poll,
@@ -257,7 +260,8 @@ class Pipeline:
             return self._ledger.save(_rendered(job, status))
         if job.urls:
             return job
-        if status.word in (TaskWord.MISSING, TaskWord.FAILED) and _is_past_life(job):
+        is_foreign = status.word is TaskWord.MISSING and job.attempts == 0  # another batch's, of another account
+        if is_foreign or (status.word in (TaskWord.MISSING, TaskWord.FAILED) and _is_past_life(job)):
             raise DeadLinkError("the service no longer knows the task")
         silent = status.word in (TaskWord.TROUBLE, TaskWord.BUSY)
         why = status.message or status.word.value
@@ -281,7 +285,7 @@ class Pipeline:
                 continue
             with self._archive.scratch() as file:
                 try:
-                    whole = await asyncio.to_thread(_copy, self._archive.read(item.place), file, item)
+                    whole = await asyncio.to_thread(_copy, self._places.read(item.place), file, item)
                 except ArchiveError:
                     return None
                 if not whole:

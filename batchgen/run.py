@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from batchgen import learned, paid, replication, written
 from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
+from batchgen.archive.places import Places
 from batchgen.batch import Batch, Stop
 from batchgen.callbacks import REPEATS_SECONDS, SILENCE_SECONDS, Callbacks
 from batchgen.catalog import MICRO
@@ -191,8 +192,9 @@ async def _work(
         known = ledger.fact("polling") or (learned.recall(settings.service, learned.path()) if is_real else None)
         polling = Polling(settings.first_poll, settings.poll_every, spare_share=settings.spare_share, memory=known)
         spending = Spending(ledger, settings.limits, Room(settings.batch, archive.free_bytes, ledger.expected_videos))
+        places = Places(settings.batch, connections=settings.downloads)
         pipeline = Pipeline(
-            *(ledger, account, polling, client, downloader, archive, spending, settings.callback_url),
+            *(ledger, account, polling, client, downloader, archive, places, spending, settings.callback_url),
             last_call=last_call(settings),
             whole=Pictures(settings.images_to).whole,
             durable=replica.durable,

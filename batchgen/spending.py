@@ -38,11 +38,11 @@ class Spending:
         limits = self._limits
         if limits.max_tasks is not None and self._tasks >= limits.max_tasks:
             raise LimitReachedError(f"--max-tasks {limits.max_tasks} is reached")
-        if limits.budget is not None and self._spent + price > limits.budget * MICRO:
+        if limits.budget is not None and self._spent + price > round(limits.budget * MICRO):
             raise LimitReachedError(
                 f"--budget {limits.budget:g} is reached: ${self._spent / MICRO:.2f} are spent or reserved"
             )
-        if limits.budget_per_day is not None and self._spent_today + price > limits.budget_per_day * MICRO:
+        if limits.budget_per_day is not None and self._spent_today + price > round(limits.budget_per_day * MICRO):
             raise LimitReachedError(
                 f"--budget-per-day {limits.budget_per_day:g} is reached: "
                 f"${self._spent_today / MICRO:.2f} are spent or reserved today"

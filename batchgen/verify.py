@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from batchgen.archive import Archive, MissingError, open_archive
+from batchgen.archive import MissingError
+from batchgen.archive.places import Places
 from batchgen.errors import ArchiveError
 from batchgen.ledger import Ledger
 
@@ -46,11 +47,11 @@ def read_again(batch: Path, ledger: Ledger) -> Verified:
     videos = ledger.database.execute(
         "SELECT id, place, bytes, sha256 FROM video JOIN row USING (row) ORDER BY row.position, part"
     ).fetchall()
-    archives = _Archives(batch, ledger)
+    places = Places(batch, connections=READERS)
 
     def check(video: tuple[str, str, int, bytes]) -> Damage | None:
         identity, place, size, sha256 = video
-        what = _damage(archives.of(place), place, size, sha256)
+        what = _damage(places, place, size, sha256)
         return Damage(identity, place, what) if what else None
 
     with ThreadPoolExecutor(READERS) as pool:
@@ -58,31 +59,10 @@ def read_again(batch: Path, ledger: Ledger) -> Verified:
     return Verified(str(batch), len(videos), damaged)
 
 
-class _Archives:
-    """The stores that a batch's videos are in: usually one, more if its destination was changed."""
-
-    def __init__(self, batch: Path, ledger: Ledger) -> None:
-        self._batch = batch
-        self._tag = ledger.fact("tag") or "verify"
-        self._disk = self._open(str(batch / "videos"))
-        self._buckets: dict[str, Archive] = {}
-        for (place,) in ledger.database.execute("SELECT DISTINCT place FROM video WHERE place LIKE 's3://%'"):
-            bucket = "/".join(place.split("/")[:3])
-            if bucket not in self._buckets:
-                self._buckets[bucket] = self._open(bucket)
-
-    def of(self, place: str) -> Archive:
-        """The store that a place is in."""
-        return self._buckets["/".join(place.split("/")[:3])] if place.startswith("s3://") else self._disk
-
-    def _open(self, destination: str) -> Archive:
-        return open_archive(destination, tag=self._tag, scratch=self._batch, home=self._batch, connections=READERS)
-
-
-def _damage(archive: Archive, place: str, size: int, sha256: bytes) -> str | None:
+def _damage(places: Places, place: str, size: int, sha256: bytes) -> str | None:
     digest, read = hashlib.sha256(), 0
     try:
-        for piece in archive.read(place):
+        for piece in places.read(place):
             digest.update(piece)
             read += len(piece)
     except MissingError:

@@ -1,5 +1,6 @@
 """One job, step by step, between a real ledger and archive and a service that says what it is told to."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -12,11 +13,13 @@ import pytest
 from batchgen import naming
 from batchgen.account import Account
 from batchgen.archive import open_archive
+from batchgen.archive.places import Places
 from batchgen.errors import DownloadError
 from batchgen.ledger import Ledger, money, take_in
 from batchgen.ledger.intake import Naming
 from batchgen.model import Clip, Job, Request, Row, State
-from batchgen.pipeline import FETCH_TRIES, Pipeline
+from batchgen.paid import Offer, take
+from batchgen.pipeline import DEAD_LINK_TRIES, FETCH_TRIES, Pipeline
 from batchgen.progress import Silent
 from batchgen.run import Listener, _compare_with_balance
 from batchgen.service.polling import Polling
@@ -55,6 +58,7 @@ class Service:
 
     def __init__(self) -> None:
         self.is_gone = False
+        self.knows = True
         self.asked = 0
 
     async def balance(self) -> Balance:
@@ -64,6 +68,8 @@ class Service:
         self.asked += 1
         if self.is_gone:
             return TaskStatus(TaskWord.TROUBLE, "no connection to the service could be made")
+        if not self.knows:
+            return TaskStatus(TaskWord.MISSING, "no such task")
         return TaskStatus(TaskWord.SUCCESS, urls=LINKS, completed_at=1.0)
 
 
@@ -78,7 +84,8 @@ class Stage:
         service: Any = self.service
         host: Any = self.host
         self.spending = Spending(ledger, Limits())
-        self.pipeline = Pipeline(ledger, self.account, Polling(), service, host, self.archive, self.spending)
+        places = Places(folder, connections=1)
+        self.pipeline = Pipeline(ledger, self.account, Polling(), service, host, self.archive, places, self.spending)
 
     def take_in(self, *ids: str) -> None:
         assert take_in(self.ledger, [Row(n, n, REQUEST, name, {}) for n, name in enumerate(ids, 1)], RULES).is_usable
@@ -164,3 +171,17 @@ async def test_a_balance_that_is_not_told_for_lack_of_an_answer_counts_as_none(s
     service: Any = stage.service
     await _compare_with_balance(service, stage.account, stage.ledger, stage.spending, Listener(pytest.fail, Silent()))
     assert stage.account.is_answering is not is_gone
+
+
+async def test_a_task_of_another_batch_that_this_account_does_not_know_is_paid_for_like_any_other(stage: Stage) -> None:
+    stage.take_in("a")
+    job = stage.ledger.next_pending()
+    assert job
+    take(stage.ledger, [Offer(job.key, "elsewhere", "task_9", time.time(), "[]")])
+    stage.service.knows = False
+    for _ in range(DEAD_LINK_TRIES):
+        taken = stage.ledger.take_rendered(inf)
+        assert taken
+        job = await stage.pipeline.fetch(taken)
+        stage.ledger.rest(job.key, 0.0, job.tries)
+    assert job.state is State.PENDING

@@ -81,6 +81,15 @@ def test_a_run_that_ended_does_not_count_against_the_next_but_against_the_day(le
         Spending(ledger, Limits(budget_per_day=0.79)).reserve(CHEAP)
 
 
+def test_a_budget_is_spent_to_its_last_cent(ledger: Ledger) -> None:
+    tenth = Prices(usd_per_second={"720p": 0.41 / 5})
+    spending = Spending(ledger, Limits(budget=4.10, prices=tenth))  # which as a float is a hair below ten times 0.41
+    for _ in range(10):
+        spending.reserve(CHEAP)
+    with pytest.raises(LimitReachedError):
+        spending.reserve(CHEAP)
+
+
 def test_a_refused_task_does_not_count(ledger: Ledger) -> None:
     job = ledger.intend(first(ledger), price=Prices().of(CHEAP))
     ledger.settle(replace(job, state=State.FAILED), "refused", "", paid=False)

@@ -1,6 +1,7 @@
 """The flags that commands share, and what they mean: one :class:`Settings`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from batchgen.deadline import read_deadline
+from batchgen.errors import UsageError
 from batchgen.settings import (
     DEFAULT_FIRST_POLL_SECONDS,
     DEFAULT_POLL_EVERY_SECONDS,
@@ -203,6 +205,7 @@ def to_settings(
     url, listen = read_callback(callback_url, callback_listen)
     more |= rows(more)
     limits = {name: more.pop(name, None) for name in ("max_tasks", "budget", "budget_per_day")}
+    _check_finite(limits | {"first_poll": first_poll, "poll_every": poll_every, "spare_share": more.get("spare_share")})
     return Settings(
         batch=batch,
         manifest=manifest,
@@ -219,3 +222,10 @@ def to_settings(
         deadline=read_deadline(deadline) if deadline else None,
         **more,
     )
+
+
+def _check_finite(numbers: Mapping[str, float | None]) -> None:
+    """No limit is one that no number passes: nan is neither above nor below."""
+    for name, number in numbers.items():
+        if number is not None and not isfinite(number):
+            raise UsageError(f"--{name.replace('_', '-')} {number} is no number; write one, or leave it out")

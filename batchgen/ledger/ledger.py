@@ -89,7 +89,9 @@ class Ledger:
         self.is_selecting = False  # see :mod:`batchgen.ledger.selected`
         # Requests whose image links are signed, whole: for this process alone, never in the file.
         database.execute("CREATE TEMP TABLE signed (digest BLOB PRIMARY KEY, request TEXT NOT NULL)")
-        database.execute("CREATE TEMP TABLE resting (job INTEGER PRIMARY KEY, until REAL NOT NULL)")
+        database.execute(
+            "CREATE TEMP TABLE resting (job INTEGER PRIMARY KEY, until REAL NOT NULL, tries INTEGER NOT NULL)"
+        )
 
     @classmethod
     def open(cls, path: Path | None, *, read_only: bool = False) -> "Ledger":
@@ -210,13 +212,18 @@ class Ledger:
             "ORDER BY completed_at LIMIT 1",
             (now,),
         )
-        if job:
-            self.rest(job.key, TAKEN)
-        return job
+        if job is None:
+            return None
+        known = self.database.one("SELECT tries FROM temp.resting WHERE job = ?", (job.key,))
+        self.rest(job.key, TAKEN)
+        return replace(job, tries=known[0]) if known else job
 
-    def rest(self, key: int, until: float) -> None:
-        """Do not give out a job before ``until``; in this process alone. ``inf``: leave it to the next run."""
-        self.database.execute("INSERT OR REPLACE INTO temp.resting VALUES (?, ?)", (key, until))
+    def rest(self, key: int, until: float, tries: int = 0) -> None:
+        """Do not give out a job before ``until``, and then after so many tries; in this process alone.
+
+        ``inf``: leave it to the next run.
+        """
+        self.database.execute("INSERT OR REPLACE INTO temp.resting VALUES (?, ?, ?)", (key, until, tries))
 
     def rouse(self, key: int) -> None:
         """The job does not rest."""

@@ -65,6 +65,9 @@ def test_values_mean_what_they_mean_as_flags() -> None:
     ("options", "told"),
     [
         ({"buget": 5}, "--budget"),
+        ({"budget": float("nan")}, "--budget nan is no number"),
+        ({"budget_per_day": float("inf")}, "--budget-per-day inf is no number"),
+        ({"spare_share": float("nan")}, "--spare-share nan is no number"),
         ({"rate": 0}, "--rate"),
         ({"downloads": 5.5}, "--downloads"),
         ({"in_doubt": "ask"}, "--in-doubt"),

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from tests.e2e.program import QUICK, batchgen, emulated, paid, prompts, results, run, start
+from tests.e2e.program import QUICK, batchgen, emulated, paid, prompts, results, run, sheet, start
 from tests.s3_server import S3Server, s3_server
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -204,3 +204,29 @@ async def test_credentials_that_expire_stop_submitting_and_new_ones_archive_what
         for task in emulator.tasks:
             key = f"/b/x/r{task.input['prompt'].removeprefix('prompt ')}.mp4"
             assert store.kept[key][0] == await emulator.video(task)
+
+
+async def test_a_video_that_is_kept_is_copied_to_another_kind_of_destination_without_its_link(
+    s3: S3Server, tmp_path: Path
+) -> None:
+    s3.make_bucket("moved")
+    same = {"prompt": "the same", "seed": "1"}
+    rows = [{"id": name, **same} for name in ("disk", "bucket", "disk-again")]
+    async with emulated() as emulator:
+        for number, to in enumerate(("videos", "s3://moved/x", "videos"), 1):
+            manifest = sheet(tmp_path / "p.csv", rows[:number])
+            ended = await run(emulator, manifest, "--to", to, **s3.environment)
+            assert (ended.code, ended.summary["archived"]) == (0, number), ended.err
+        assert (len(emulator.tasks), len(emulator.files)) == (1, 1)
+        places = [row["video"] for row in results(tmp_path / "p.batch")]
+        assert [place.startswith("s3://") for place in places] == [False, True, False]
+
+
+async def test_a_video_on_disk_that_another_batch_paid_for_is_taken_into_a_bucket(s3: S3Server, tmp_path: Path) -> None:
+    s3.make_bucket("taken")
+    env = {"XDG_DATA_HOME": str(tmp_path / "home"), **s3.environment}
+    rows = [{"prompt": "shared", "seed": "1"}]
+    async with emulated() as emulator:
+        await run(emulator, sheet(tmp_path / "a.csv", rows), **env)
+        ended = await run(emulator, sheet(tmp_path / "b.csv", rows), "--reuse", "--to", "s3://taken/x", **env)
+        assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 1, 1), ended.err

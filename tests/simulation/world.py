@@ -1,6 +1,7 @@
 """A batch in virtual time: the program's own Batch, Account and Polling, between a ledger and a service in memory."""
 
 import asyncio
+import random
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -63,7 +64,7 @@ class MemoryLedger:
     def has_remakes(self) -> bool:
         return False
 
-    def rest(self, key: int, until: float) -> None: ...
+    def rest(self, key: int, until: float, tries: int = 0) -> None: ...
 
     def rouse(self, key: int) -> None: ...
 
@@ -162,7 +163,8 @@ class Set:
 
 
 def simulate(times: Sequence[float], terms: Terms | None = None, settings: Set | None = None, seed: int = 0) -> Told:
-    """Run a batch of one row for each time."""
+    """Run a batch of one row for each time; the same each time."""
+    random.seed(seed)  # the jitter of pauses is drawn from it
     return clock.run(_simulate(times, terms or Terms(), settings or Set(), seed))
 
 
