@@ -55,9 +55,11 @@ def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json
     from batchgen.plan import read_status
     from batchgen.watch import watch as look_on
 
-    if watch and (as_json or ledger_to):
-        raise UsageError(f"--watch and {'--json' if as_json else '--ledger-to'} exclude each other; choose one")
+    if watch and ledger_to:
+        raise UsageError("--watch looks at a run on this machine: leave out --watch, or --ledger-to")
     with _look(batch, ledger_to) as looked:
+        if watch and as_json:
+            raise UsageError("--watch and --json exclude each other; choose one")
         if watch and not look_on(batch, progress(plain=plain), say):
             say(shown(f"no run holds {batch}: so it stands"))
         found = read_status(batch, looked.path)
