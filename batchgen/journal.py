@@ -9,12 +9,12 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from batchgen.errors import BatchgenError, FaultError
+from batchgen.model import zulu
 
 SIZE_LIMIT_BYTES = 20_000_000
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -37,7 +37,7 @@ class _Lines(logging.Formatter):
         if record.exc_info:
             facts["traceback"] = "".join(traceback.format_exception(*record.exc_info))
         line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": zulu(record.created, "milliseconds"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             **facts,

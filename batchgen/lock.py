@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from batchgen.errors import BatchBusyError, UsageError
+from batchgen.model import zulu
 
 TRIES = 4  # whoever only looks whether it is held has it for a moment
 BETWEEN_TRIES_SECONDS = 0.05
@@ -23,8 +24,7 @@ class Holder:
     started: float  # Unix seconds
 
     def __str__(self) -> str:
-        started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started))
-        return f"process {self.pid}, started {started}"
+        return f"process {self.pid}, started {zulu(self.started)}"
 
 
 class Lock:

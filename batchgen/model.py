@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -40,6 +41,15 @@ def public_url(url: str) -> str:
     if len(kept) == len(query):
         return url
     return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def zulu(seconds: float, timespec: str = "seconds") -> str:
+    """A moment (Unix seconds) as it is written everywhere: ISO 8601, UTC, like ``2026-11-25T06:00:00Z``.
+
+    Raises :class:`ValueError`, :class:`OverflowError` or :class:`OSError` for one that no calendar has.
+    """
+    # Without a zone its sign is not written, and the text is had in half the time.
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,14 @@ from tempfile import TemporaryDirectory
 
 from batchgen import paid
 from batchgen.catalog import MICRO
+from batchgen.control import LOCK
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate
 from batchgen.folder import with_memory
-from batchgen.ledger import Ledger, expected, money
+from batchgen.ledger import Ledger, doubt, expected, money
 from batchgen.ledger.ledger import link_death
+from batchgen.lock import holder
+from batchgen.model import State
 from batchgen.pictures import try_links
 from batchgen.progress import duration
 from batchgen.replica import look_at
@@ -21,6 +24,7 @@ from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest
 from batchgen.summary import Counts
 
 FIRST_FILES = 5
+GONE_IN_DOUBT = "more in doubt (held), whose rows were edited or are gone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +37,7 @@ class Plan(Counts):
     edited: int
     gone: int
     reused: int
+    in_doubt_gone: int  # rows that are not among these, and in doubt
     tasks: int  # that all rows come to, made or not
     duplicates: int  # rows that share the task of another
     repeats: int  # rows that ask for the same as another one, and without a seed: each has a task of its own
@@ -62,6 +67,7 @@ class Plan(Counts):
             "failed (tried again by --retry-failed)": self.failed,
             "expired (made again by --retry-failed)": self.expired,
             "in doubt (held)": self.in_doubt,
+            GONE_IN_DOUBT: self.in_doubt_gone,
             "duplicates: the same request and seed as another row's, paid for once": self.duplicates,
             "repeats: the same request as another row's, without a seed, each paid for": self.repeats,
         }
@@ -91,9 +97,16 @@ class Plan(Counts):
 
 @dataclass(frozen=True, kw_only=True)
 class Status(Counts):
-    """Where a batch stands. Counts are rows of its manifest, but for ``paid_tasks``."""
+    """Where a batch stands. Counts are rows of its manifest, but for ``paid_tasks``.
+
+    While a run is at work, the rows that it is asking for are ``submitting``; else nobody will hear the answer, and
+    they are in doubt.
+    """
 
     batch: str
+    running: bool  # a run is at work
+    submitting: int
+    in_doubt_gone: int  # rows that are no longer in the manifest, and in doubt
     service: str
     manifest: str
     paid_tasks: int
@@ -108,17 +121,23 @@ class Status(Counts):
 
     def sentences(self) -> str:
         """The status for a person."""
-        states = ("archived", "rendered", "in_flight", "pending", "failed", "expired", "in_doubt")
+        states = ("archived", "rendered", "in_flight", "submitting", "pending", "failed", "expired", "in_doubt")
         lines = [f"{self.batch}: {self.rows} rows of {self.manifest}, made with {self.service}"]
         lines += [f"  {getattr(self, state)} {state.replace('_', ' ')}" for state in states if getattr(self, state)]
+        lines += [f"  {self.in_doubt_gone} {GONE_IN_DOUBT}"] if self.in_doubt_gone else []
         lines += [f"    {number} failed with {code}" for code, number in self.failures.items()]
         lines.append(f"  {self.paid_tasks} tasks paid for")
+        return "\n".join(lines if self.running else [*lines, *self._advice()])
+
+    def _advice(self) -> Iterator[str]:
+        """What a person may do: nothing, while a run does it."""
+        if self.in_doubt or self.in_doubt_gone:
+            yield f"  what is in doubt was asked for, and the answer is not known: batchgen resolve {self.batch}"
         if self.first_death:
-            lines.append(
+            yield (
                 f"  {self.unfetched} paid videos are not archived; the first of their links dies {self.first_death}: "
                 f"batchgen rescue {self.batch}"
             )
-        return "\n".join(lines)
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -130,7 +149,7 @@ def make_plan(settings: Settings) -> Plan:
 @contextmanager
 def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
     """What a run would do, the copy of the ledger that shows it, and the settings with what the batch remembers."""
-    ledger, said = _copy(settings)
+    ledger, said, running = _copy(settings)
     with ledger, TemporaryDirectory(prefix="batchgen-") as folder:
         settings = with_memory(settings, ledger)
         if settings.manifest is None:
@@ -138,7 +157,8 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         name = "standard input" if settings.manifest == STANDARD_INPUT else str(settings.manifest)
         with manifest_as_file(settings, Path(folder)) as settings:
             intake = take_in_manifest(settings, ledger).intake
-        ledger.recover()
+        if not running:  # else it still hears the answers
+            ledger.recover()
         remarks = (*said, *describe(intake, name), *choose(settings.selection, ledger))
         try_links(settings, ledger, name)
         counts = ledger.counts()
@@ -152,6 +172,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             new=intake.new,
             edited=intake.edited,
             gone=intake.gone,
+            in_doubt_gone=doubt.gone(ledger),
             reused=ledger.reused_rows(),
             tasks=expected.tasks(ledger),
             duplicates=sum(counts.values()) - expected.tasks(ledger),
@@ -169,15 +190,16 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         yield plan, ledger, settings
 
 
-def _copy(settings: Settings) -> tuple[Ledger, tuple[str, ...]]:
+def _copy(settings: Settings) -> tuple[Ledger, tuple[str, ...], bool]:
     """The batch's ledger, or an empty one: a copy, so that a running batch is neither held up nor touched.
 
-    With what a person should know of the one in ``ledger_to``, which is read if it is given.
+    With what a person should know of the one in ``ledger_to``, which is read if it is given, and whether a run is at
+    work.
     """
     if settings.ledger_to is None:
-        return _copy_of(settings.batch / "ledger.sqlite"), ()
+        return _copy_of(settings.batch / "ledger.sqlite"), (), holder(settings.batch / LOCK) is not None
     with look_at(settings.ledger_to) as look:
-        return _copy_of(look.path), look.said
+        return _copy_of(look.path), look.said, look.running
 
 
 def _copy_of(path: Path) -> Ledger:
@@ -187,16 +209,21 @@ def _copy_of(path: Path) -> Ledger:
         return ledger.copy()
 
 
-def read_status(batch: Path, path: Path | None = None) -> Status:
-    """Where the batch in a folder stands, also while it runs; ``path``: as the ledger there tells."""
+def read_status(batch: Path, path: Path | None = None, *, running: bool | None = None) -> Status:
+    """Where the batch in a folder stands, also while it runs; ``path``: as the ledger there tells.
+
+    ``running``: whether a run is at work (None: as the folder's lock tells).
+    """
+    running = holder(batch / LOCK) is not None if running is None else running
     with Ledger.open(path or batch / "ledger.sqlite", read_only=True) as ledger:
-        counts = ledger.counts()
         unfetched, oldest = ledger.unfetched()
         return Status(
             batch=str(batch),
             service=ledger.fact("service") or "?",
             manifest=ledger.fact("manifest") or "?",
-            **Status.fields(counts),
+            running=running,
+            **_standing(ledger.counts(), running),
+            in_doubt_gone=doubt.gone(ledger),
             paid_tasks=ledger.paid_tasks(),
             reused=ledger.reused_rows(),
             bytes=ledger.archived_bytes(),
@@ -204,3 +231,12 @@ def read_status(batch: Path, path: Path | None = None) -> Status:
             unfetched=unfetched,
             first_death=link_death(oldest),
         )
+
+
+def _standing(counts: dict[State, int], running: bool) -> dict[str, int]:
+    """The counts by name; what is being asked for apart from what is in flight."""
+    submitting = counts[State.SUBMITTING] if running else 0
+    counts[State.IN_DOUBT] += counts[State.SUBMITTING] - submitting
+    counts[State.SUBMITTING] = submitting
+    known = Status.fields(counts)
+    return known | {"submitting": submitting, "in_flight": known["in_flight"] - submitting}

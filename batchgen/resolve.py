@@ -1,7 +1,6 @@
 """What a person does about a batch that does not run: settle rows in doubt, and look whether all is still there."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from batchgen.errors import AccountError, UsageError
 from batchgen.folder import hold, make
 from batchgen.ledger import Ledger, doubt
 from batchgen.ledger.doubt import Doubt
-from batchgen.model import State
+from batchgen.model import State, zulu
 from batchgen.run import Service
 from batchgen.service import Client, TaskStatus, TaskWord
 from batchgen.settings import Settings
@@ -109,6 +108,5 @@ def _doubts(ledger: Ledger, identity: str | None) -> list[Doubt]:
 def _tell(each: Doubt) -> list[str]:
     lines = [f"{each.id}: {each.job.request.prompt[:80]}"]
     for started_at, detail in each.attempts:
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started_at))
-        lines.append(f"  asked for at {when}: {detail}")
+        lines.append(f"  asked for at {zulu(started_at)}: {detail}")
     return lines

@@ -61,8 +61,8 @@ def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json
         if watch and as_json:
             raise UsageError("--watch and --json exclude each other; choose one")
         if watch and not look_on(batch, progress(plain=plain), say):
-            say(shown(f"no run holds {batch}: so it stands"))
-        found = read_status(batch, looked.path)
+            say(shown(f"no run is at work in {batch} now; this is how it stands:"))
+        found = read_status(batch, looked.path, running=looked.running if ledger_to else None)
     click.echo(shown_json(found.to_json()) if as_json else shown(found.sentences()))
 
 

@@ -156,6 +156,15 @@ def doubts(ledger: Ledger, identity: str | None = None) -> list[Doubt]:
     return [Doubt(name, ledger.job(key), _attempts(ledger, key)) for name, key in found]
 
 
+def gone(ledger: Ledger) -> int:
+    """How many rows are in doubt that are no longer in the manifest."""
+    found = ledger.database.one(
+        f"SELECT count(*) FROM job JOIN row USING (job) WHERE {OPEN} AND state IN ('in_doubt', 'submitting') "
+        "AND row.position IS NULL"
+    )
+    return int(found[0]) if found else 0
+
+
 def _attempts(ledger: Ledger, key: int) -> tuple[tuple[float, str], ...]:
     found = ledger.database.execute(
         "SELECT started_at, coalesce(detail, 'the run ended before the answer was recorded') FROM attempt "

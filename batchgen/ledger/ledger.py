@@ -6,7 +6,6 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import groupby
 from math import inf
 from operator import itemgetter
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from batchgen.errors import LedgerError
 from batchgen.ledger.database import Database
-from batchgen.model import Clip, Job, Kept, Request, State, from_json
+from batchgen.model import Clip, Job, Kept, Request, State, from_json, zulu
 
 TAKEN = 1e18  # a resting time later than any, for a job that is being fetched
 ABANDONED = "ABANDONED"  # the fail code of a row that a person gave up while it was in doubt
@@ -70,7 +69,7 @@ def link_death(made: float | None) -> str | None:
     if made is None:
         return None
     try:
-        return datetime.fromtimestamp(made + LINK_LIFE_SECONDS, UTC).isoformat(timespec="minutes")
+        return zulu(made + LINK_LIFE_SECONDS, "minutes")
     except (ValueError, OverflowError, OSError):  # the service's word, from before it was doubted
         return None
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from batchgen.errors import BatchBusyError, LedgerError, ReplicaError
 from batchgen.ledger.changes import from_json, to_json
+from batchgen.model import zulu
 from batchgen.replica.store import CONNECTIONS, Found, Store
 
 HEARTBEAT_SECONDS = 20.0  # a holder writes at least that often
@@ -254,7 +255,7 @@ def _after(slot: Slot, entry: Entry) -> Slot:
 def holder_words(entry: Entry) -> str:
     """Who wrote an entry, for a person."""
     holder = entry.holder
-    started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(holder.get("started", 0))))
+    started = zulu(float(holder.get("started", 0)))
     return f"process {holder.get('pid')} on {holder.get('host')}, started {started}"
 
 

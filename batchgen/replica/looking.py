@@ -31,7 +31,7 @@ def _look(log: Log, store: Store, path: Path, slots: Sequence[Slot]) -> Look:
     word, chain = log.last_word(slots), newest(log, slots)
     if word is None or not chain.is_whole:
         raise LedgerError(LACKS.format(store))
-    whose = f"no run holds {store}: so it stands"
+    whose = f"no run holds {store} now"
     if word.is_held:
         whose = f"a run holds {store} ({holder_words(word.entry)}, last heard of {max(word.age, 0):.0f} s ago)"
     if chain.copy is None:

@@ -3,11 +3,11 @@
 import csv
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from batchgen.formulas import guard
 from batchgen.ledger import Ledger, ResultRow
+from batchgen.model import zulu
 
 COLUMNS = (
     "id",
@@ -104,7 +104,6 @@ def _cells(row: ResultRow) -> tuple[str, ...]:
 
 def _time(seconds: float) -> str:
     try:
-        # Without a zone its sign is not written, and the text is had in half the time.
-        return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+        return zulu(seconds, "milliseconds")
     except (ValueError, OverflowError, OSError):
         return ""

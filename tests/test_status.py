@@ -1,0 +1,104 @@
+"""Where a batch stands: what a run is still asking for, what nobody will hear the answer of, and what to do when."""
+
+import json
+import re
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+
+from batchgen.cli import group
+from batchgen.ledger import Ledger
+from batchgen.lock import Lock
+from batchgen.model import State
+from batchgen.plan import read_status
+from tests.e2e.program import emulated, prompts, run
+from tests.report.batches import BEGUN, Wanted, make_batch
+
+
+def told(*words: str | Path) -> str:
+    done = CliRunner().invoke(group, [*map(str, words)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def facts(*words: str | Path) -> dict[str, Any]:
+    known: dict[str, Any] = json.loads(told(*words, "--json"))
+    return known
+
+
+async def asked_and_unheard(sheet: Path) -> Path:
+    """A batch whose run was killed while it waited for the answers of three rows of five."""
+    async with emulated() as emulator:
+        await run(emulator, sheet)
+    batch = sheet.with_suffix(".batch")
+    with sqlite3.connect(batch / "ledger.sqlite") as ledger:
+        ledger.execute("UPDATE job SET state = 'submitting', task_id = NULL WHERE position <= 3")
+        ledger.execute("UPDATE attempt SET task_id = NULL, outcome = NULL WHERE job IN (SELECT job FROM job "
+                       "WHERE state = 'submitting')")  # fmt: skip
+    return batch
+
+
+async def test_status_plan_and_resolve_name_as_many_rows_in_doubt(tmp_path: Path) -> None:
+    sheet = prompts(tmp_path / "p.csv", 5)
+    batch = await asked_and_unheard(sheet)
+    status = told("status", batch)
+    assert "  3 in doubt\n" in status
+    assert f"batchgen resolve {batch}" in status
+    assert "flight" not in status
+    assert "3 in doubt (held)" in told("plan", sheet)
+    assert len(re.findall(r"^r\d: ", told("resolve", batch), re.M)) == 3
+    assert (facts("status", batch)["in_doubt"], facts("status", batch)["rows"]) == (3, 5)
+
+
+async def test_rows_in_doubt_that_the_sheet_has_no_longer_are_counted_too(tmp_path: Path) -> None:
+    sheet = prompts(tmp_path / "p.csv", 5)
+    batch = await asked_and_unheard(sheet)
+    sheet.write_text(sheet.read_text().replace("prompt 0", "another"), encoding="utf-8")
+    plan = told("plan", sheet)
+    assert "2 in doubt (held)" in plan
+    assert "1 more in doubt (held), whose rows were edited or are gone" in plan
+    with sqlite3.connect(batch / "ledger.sqlite") as ledger:
+        ledger.execute("UPDATE row SET position = NULL WHERE id = 'r1'")
+        ledger.execute("UPDATE job SET wanted = 0 WHERE job = (SELECT job FROM row WHERE id = 'r1')")
+    status = told("status", batch)
+    assert "  2 in doubt\n  1 more in doubt" in status
+
+
+async def test_what_a_run_is_asking_for_is_no_doubt_yet(tmp_path: Path) -> None:
+    sheet = prompts(tmp_path / "p.csv", 5)
+    batch = await asked_and_unheard(sheet)
+    with Lock(batch / ".lock"):
+        assert "  3 submitting\n" in told("status", batch)
+        assert "doubt" not in told("status", batch) + told("plan", sheet)
+        assert (facts("status", batch)["in_doubt"], facts("status", batch)["rows"]) == (0, 5)
+
+
+def test_advice_is_given_only_while_no_run_is_at_work(tmp_path: Path) -> None:
+    batch = make_batch(tmp_path, [Wanted("fox", state=State.RENDERED), Wanted("owl", "owl", state=State.IN_DOUBT)])
+    with Lock(batch / ".lock"):
+        busy = read_status(batch)
+    assert "batchgen " not in busy.sentences()
+    assert "1 rendered" in busy.sentences()
+    assert "batchgen rescue" in read_status(batch).sentences()
+    assert "batchgen resolve" in read_status(batch).sentences()
+
+
+def test_a_moment_is_told_in_one_form_everywhere(tmp_path: Path) -> None:
+    """ISO 8601, in UTC, with a Z."""
+    batch = make_batch(tmp_path, [Wanted("fox", state=State.RENDERED), Wanted("owl", "owl", state=State.IN_DOUBT)])
+    with Ledger.open(batch / "ledger.sqlite") as ledger, ledger.database.transaction():
+        ledger.database.execute("INSERT INTO attempt (job, started_at) VALUES (2, ?)", (BEGUN,))
+    said = told("status", batch) + told("resolve", batch)
+    moments = re.findall(r"\d{4}-\d\d-\d\d\S* ?\d\d:\d\d\S*|\d{4}-\d\d-\d\dT[^\s:]*:\d\d\S*", said)
+    assert len(moments) == 2
+    for moment in moments:
+        assert datetime.fromisoformat(moment.rstrip(":").removesuffix("Z") + "+00:00")
+        assert moment.rstrip(":").endswith("Z")
+
+
+def test_to_watch_a_batch_without_a_run_says_plainly_that_there_is_none(tmp_path: Path) -> None:
+    batch = make_batch(tmp_path, [Wanted("fox")])
+    assert f"no run is at work in {batch} now; this is how it stands:" in told("status", batch, "--watch")
