@@ -1,7 +1,6 @@
 """Who only looks at a ledger that is kept in S3 sees how it stands there, and touches nothing."""
 
 import asyncio
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +9,13 @@ import aiohttp
 import pytest
 
 from batchgen import Batch
-from tests.e2e.container import ROWS, Container, until
-from tests.e2e.program import emulated, paid, prompts, start
+from tests.e2e.container import Container, until
+from tests.e2e.program import batchgen, emulated, paid, prompts, start
 from tests.proof.fleet import fleet
 from tests.s3_server import S3Server, s3_server
+
+
+ROWS = 12
 
 
 @pytest.fixture(scope="module")
@@ -36,18 +38,18 @@ async def test_a_batch_is_looked_at_from_elsewhere_while_a_run_holds_it_and_when
             assert looked.code == 0, looked.said
             return looked.said
 
-        container = Container(tmp_path / "a", s3, emulator, "seen")
+        container = Container(tmp_path / "a", s3, emulator, "seen", ROWS)
         running = asyncio.create_task(container.run(one, "--concurrency", "3"))
-        await until(lambda: len(emulator.tasks) >= 6)
+        await until(lambda: len(emulator.tasks) >= 4)
         await two.run("ctl", container.batch, "--pause", cwd=elsewhere)  # for as long as the looks take
-        said = await look("status", "p.batch", "--json")
-        status = json.loads(said.splitlines()[-1])
+        words = ("status", "p.batch", "--json", "--ledger-to", "s3://night/seen/ledger")
+        looked = await batchgen(*words, cwd=elsewhere, **s3.environment)  # by which no run is dead after 3 seconds
+        status = looked.summary
         assert (status["rows"], status["service"]) == (ROWS, emulator.url)
-        assert 3 <= status["paid_tasks"] <= len(emulator.tasks) < ROWS
-        assert re.search(r"a run holds s3://night/seen/ledger \(process \d+ on .+, last heard of \d+ s ago\)", said)
-        said = await look("plan", container.manifest)
-        assert f"{ROWS} rows, 0 of them new" in said
-        assert "a run holds s3://night/seen/ledger" in said
+        assert 1 <= status["paid_tasks"] <= len(emulator.tasks) < ROWS
+        whose = r"a run holds s3://night/seen/ledger \(process \d+ on .+, last heard of \d+ s ago\)"
+        assert re.search(whose, looked.err)
+        assert f"{ROWS} rows, 0 of them new" in await look("plan", container.manifest)
         await look("report", "p.batch")
         page = (elsewhere / "p.batch" / "report.html").read_text("utf-8")
         assert all(f"prompt {number}" in page for number in range(ROWS))
