@@ -14,7 +14,6 @@ from tests.e2e.program import batchgen, emulated, paid, prompts, start
 from tests.proof.fleet import fleet
 from tests.s3_server import S3Server, s3_server
 
-
 ROWS = 12
 
 
