@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from batchgen.model import Problem
+from batchgen.problems import total
 
 
 class BatchgenError(Exception):
@@ -34,10 +35,13 @@ class UsageError(BatchgenError):
 
 
 class ManifestError(UsageError):
-    """A manifest that cannot be used; every problem that was found is inside."""
+    """A manifest that cannot be used; every problem that was found is inside. ``path`` is empty for rows in memory."""
 
     def __init__(self, path: str, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(f"{path}: {problem}" for problem in problems))
+        lines = [f"{path}: {problem}" if path else str(problem) for problem in problems]
+        if sum(problem.rows for problem in problems) > 1:
+            lines.append(total(problems))
+        super().__init__("\n".join(lines))
         self.path = path
         self.problems = tuple(problems)
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,6 +18,7 @@ _SAS_NAMES = frozenset(
     ["sv", "se", "sp", "st", "sr", "sig", "spr", "ss", "srt", "sip", "skoid", "sktid", "skt", "ske", "sks", "skv"]
 )
 
+MOST_STRETCHES = 5  # of lines, that a problem names
 
 # What stands in a request for a picture that was a file: its content's SHA-256, and its format.
 PICTURE = re.compile(r"sha256:[0-9a-f]{64}\.(jpg|png|webp)")
@@ -160,11 +161,26 @@ class Problem:
     column: str | None  # a sheet's column by its name; of a YAML file, the number of the character in the line
     message: str
     fatal: bool = True  # False: only questioned, the batch may run
+    rows: int = 1  # that have it
+    lines: tuple[tuple[int, int], ...] = ()  # where these stand, if they are several: each stretch's first and last
+    place: str = ""  # what is said in the place of the line, of rows that stand in no file
+    ids: tuple[str, ...] = field(default=(), compare=False, repr=False)  # of rows that are left out for it
 
     def __str__(self) -> str:
-        place = [f"line {self.line}"] if self.line else []
+        place = [self.place or self._lines()] if self.place or self.line else []
         place += [f"column {self.column}"] if self.column else []
-        return ", ".join(place) + (": " if place else "") + self.message
+        return ("" if self.fatal else "warning: ") + ", ".join(place) + (": " if place else "") + self.message
+
+    def _lines(self) -> str:
+        return f"lines {stretches(self.lines)} ({self.rows} rows)" if self.lines else f"line {self.line}"
+
+
+def stretches(lines: Sequence[tuple[int, int]]) -> str:
+    """Numbers in words: ``2-401``, ``2, 5, 9-12``; of more than five stretches, the first four and the last."""
+    words = [str(first) if first == last else f"{first}-{last}" for first, last in lines]
+    if len(words) > MOST_STRETCHES:
+        words[MOST_STRETCHES - 1 :] = [f"... {words[-1]}"]
+    return ", ".join(words)
 
 
 @dataclass(frozen=True)

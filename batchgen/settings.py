@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from batchgen.catalog import Prices
 from batchgen.deadline import Deadline
 from batchgen.errors import AccountError, UsageError
+from batchgen.model import Problem
 
 if TYPE_CHECKING:
     from batchgen.manifest.selection import Selection
@@ -53,6 +54,7 @@ class Settings:
     sheet: str | None = None  # of a workbook
     form: str | None = None  # of what comes from standard input
     stream: Callable[[], BinaryIO] | None = None  # what comes in its place
+    place: Callable[[Problem], Problem] | None = None  # says where a problem of that stands
     overrides: tuple[str, ...] | None = None  # NAME=VALUE, which stand in the place of the manifest's
     selection: "Selection | None" = None
     images_to: str | None = None  # s3://bucket/prefix, where pictures on this machine are uploaded to
@@ -91,6 +93,10 @@ def batch_folder(manifest: Path) -> Path:
     """
     if manifest == STANDARD_INPUT:
         raise UsageError("a manifest from standard input has no name: name its batch's folder with --batch DIR")
+    if manifest.is_dir():
+        is_batch = (manifest / "ledger.sqlite").is_file()
+        batch = f"this is a batch's folder; batchgen resume {manifest} continues it"
+        raise UsageError(f"{manifest}: {batch if is_batch else 'this is a folder; name the manifest inside it'}")
     if (manifest.parent / "ledger.sqlite").is_file():
         return manifest.parent
     return manifest.with_name(f"{manifest.stem}.batch")

@@ -55,8 +55,10 @@ def take_in_manifest(settings: Settings, ledger: Ledger) -> Taken:
     rules = Naming(naming.content_id, template.name, naming.fold, naming.apart)
     rows = _noted(manifest, ledger) if settings.check_images else manifest
     intake = take_in(ledger, rows, rules, partial=manifest.partial)
+    if settings.place:
+        intake = replace(intake, problems=tuple(map(settings.place, intake.problems)))
     if not intake.is_usable:
-        raise ManifestError(str(settings.manifest), intake.problems)
+        raise ManifestError("" if settings.place else str(settings.manifest), intake.problems)
     return Taken(intake, tuple(manifest.columns), manifest.partial, pictures)
 
 
@@ -149,13 +151,13 @@ def manifest_as_file(settings: Settings, folder: Path) -> Iterator[Settings]:
         try:
             yield replace(settings, manifest=path.absolute())
         except ManifestError as error:
-            raise ManifestError("standard input", error.problems) from None
+            raise ManifestError("" if settings.place else "standard input", error.problems) from None
 
 
 def describe(intake: Intake, manifest: str) -> Iterator[str]:
     """What a person should know of a manifest that was taken in."""
     for problem in intake.problems:
-        yield f"{manifest}: {problem}"
+        yield str(problem) if problem.place else f"{manifest}: {problem}"
     if intake.edited:
         yield f"{intake.edited} rows were edited: they are new jobs"
     if intake.gone:

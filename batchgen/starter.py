@@ -25,7 +25,8 @@ def write_starter(folder: Path, kind: str = "both") -> list[Path]:
     paths = [folder / name for name in KINDS[kind]]
     there = [str(path) for path in paths if os.path.lexists(path)]
     if there:
-        raise UsageError(f"{', '.join(there)} is there already; move it away, or name another folder")
+        are, them = ("are", "them") if len(there) > 1 else ("is", "it")
+        raise UsageError(f"{', '.join(there)} {are} there already; move {them} away, or name another folder")
     made: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

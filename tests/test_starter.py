@@ -25,10 +25,16 @@ def test_what_is_written_can_be_run_as_it_is(tmp_path: Path) -> None:
 def test_nothing_is_ever_written_over(tmp_path: Path, kind: str) -> None:
     mine = tmp_path / KINDS[kind][-1]
     mine.write_text("mine")
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="is there already; move it away"):
         write_starter(tmp_path, kind)
     assert [path.name for path in tmp_path.iterdir()] == [mine.name]
     assert mine.read_text() == "mine"
+
+
+def test_several_files_that_are_there_are_told_as_several(tmp_path: Path) -> None:
+    write_starter(tmp_path)
+    with pytest.raises(UsageError, match=r"batchgen\.schema\.json are there already; move them away"):
+        write_starter(tmp_path)
 
 
 def test_a_link_to_nowhere_is_not_written_through(tmp_path: Path) -> None:

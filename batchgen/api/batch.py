@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
-from batchgen.api.options import Asked, Options, StrPath, read_options
+from batchgen.api.options import Asked, Options, StrPath, check_names, read_options
 from batchgen.api.running import Run, Watch
-from batchgen.errors import ManifestError, UsageError
+from batchgen.errors import UsageError
 from batchgen.manifest.table import Table
 from batchgen.progress import Standing
 from batchgen.settings import STANDARD_INPUT, batch_folder
@@ -57,6 +56,7 @@ class Batch:
         key: str | None = None,
         **options: "Unpack[Options]",
     ) -> None:
+        check_names(options)
         self._key = key
         self._options = options
         self._table: Table | None = None
@@ -95,12 +95,8 @@ class Batch:
         from batchgen.plan import make_plan
 
         settings = self._asked(options, key="none-is-needed").settings
-        with _named(self._table):
-            made = _aside(partial(make_plan, settings))
-        if self._table is None:
-            return made
-        remarks = tuple(remark.replace(made.manifest, self._table.name, 1) for remark in made.remarks)
-        return replace(made, manifest=self._table.name, remarks=remarks)
+        made = _aside(partial(make_plan, settings))
+        return made if self._table is None else replace(made, manifest=self._table.name)
 
     # -- running
 
@@ -109,7 +105,7 @@ class Batch:
 
         ``say`` is called with sentences that a person should read, in the run's thread.
         """
-        return Run(partial(_work, self._asked(options), say or _silent, self._table))
+        return Run(partial(_work, self._asked(options), say or _silent))
 
     def run(
         self,
@@ -147,7 +143,7 @@ class Batch:
         """Fetch every video that is paid for and not archived. Submits nothing."""
         asked = self._asked(options)
         asked = replace(asked, settings=replace(asked.settings, manifest=None, may_submit=False))
-        with Run(partial(_work, asked, say or _silent, None)) as run:
+        with Run(partial(_work, asked, say or _silent)) as run:
             return run.wait()
 
     # -- what there is
@@ -248,7 +244,7 @@ class Batch:
         asked = read_options(self.folder, self._manifest, self._key or key, {**self._options, **options})
         if self._table is None:
             return asked
-        return replace(asked, settings=replace(asked.settings, stream=self._table.stream))
+        return replace(asked, settings=replace(asked.settings, stream=self._table.stream, place=self._table.place))
 
 
 def _aside(work: Callable[[], _T]) -> _T:
@@ -261,9 +257,7 @@ def _silent(_: str) -> None:
     pass
 
 
-def _work(
-    asked: Asked, say: Callable[[str], object], table: Table | None, watch: Watch, stopping: "Stopping"
-) -> "Summary":
+def _work(asked: Asked, say: Callable[[str], object], watch: Watch, stopping: "Stopping") -> "Summary":
     from batchgen.cli.service import service_of
     from batchgen.cli.telling import told
     from batchgen.metrics import Metered
@@ -273,19 +267,8 @@ def _work(
         say(text)
 
     settings = asked.settings
-    with _named(table), told(settings.batch, **asked.telling, warn=tell) as ended:
+    with told(settings.batch, **asked.telling, warn=tell) as ended:
         metrics = asked.telling["metrics"]
         shows = Metered(watch, metrics, settings.batch) if metrics else watch
         listener = Listener(tell, shows, asked.verbose, ended=ended, stopping=stopping)
         return run(settings, listener, service_of(settings))
-
-
-@contextmanager
-def _named(table: Table | None) -> Iterator[None]:
-    """Problems of rows in memory are told as theirs, not as those of the file that they are kept in."""
-    try:
-        yield
-    except ManifestError as error:
-        if table is None:
-            raise
-        raise ManifestError(table.name, error.problems) from None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict
@@ -77,6 +78,15 @@ def _explained() -> str:
 Options.__doc__ = f"{Options.__doc__}\n{_explained()}\n"
 
 
+def check_names(options: Iterable[str]) -> None:
+    """Raise :class:`UsageError` for what is no option."""
+    for name in options:
+        if name not in Options.__annotations__:
+            near = [known.replace("_", "-") for known in get_close_matches(name, Options.__annotations__, 1)]
+            hint = f"did you mean --{near[0]}?" if near else "help(batchgen.Options) names them"
+            raise UsageError(f"no such option --{name.replace('_', '-')}: {hint}")
+
+
 @dataclass(frozen=True)
 class Asked:
     """What the options ask for."""
@@ -88,6 +98,7 @@ class Asked:
 
 def read_options(batch: Path, manifest: Path | None, key: str | None, options: Mapping[str, object]) -> Asked:
     """What a run goes by. Raises what the command line would say, as an exception."""
+    check_names(options)
     words = [*_words(options), *([f"--batch={batch}"] if manifest else []), "--", str(manifest or batch)]
     flags = _parse("run" if manifest else "resume", words)
     verbose, telling = flags.pop("verbose"), {name: flags.pop(name) for name in ("ping", "notify", "metrics")}

@@ -1,5 +1,6 @@
 """The flags that commands share, and what they mean: one :class:`Settings`."""
 
+import re
 from collections.abc import Callable, Mapping
 from math import isfinite
 from pathlib import Path
@@ -40,6 +41,17 @@ class _Folder(click.Path):
 
 
 FOLDER = _Folder(path_type=Path)
+
+
+class Amount(click.FloatRange):
+    """A number that may have a point; who wrote a comma is told."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or fail as click does."""
+        if isinstance(value, str) and re.fullmatch(r"\s*[0-9.]*,[0-9]+\s*", value):
+            self.fail(f"write {value.strip().replace('.', '').replace(',', '.')}, with a point", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 MANIFEST = (
     click.option("--batch", type=FOLDER, metavar="DIR", help="The batch's folder.  [default: prompts.batch]"),
@@ -101,19 +113,19 @@ FETCH = (
     ),
     click.option(
         "--first-poll",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Amount(min=0, min_open=True),
         metavar="SECONDS",
         help=f"Wait before a task is first asked about.  [default: {DEFAULT_FIRST_POLL_SECONDS:.0f}]",
     ),
     click.option(
         "--poll-every",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Amount(min=0, min_open=True),
         metavar="SECONDS",
         help=f"Wait between questions after that.  [default: {DEFAULT_POLL_EVERY_SECONDS:.0f}]",
     ),
     click.option(
         "--spare-share",
-        type=click.FloatRange(0.01, 1),
+        type=Amount(0.01, 1),
         metavar="SHARE",
         help="Of the requests left over, so many find out sooner.  [default: 0.98]",
     ),
@@ -153,8 +165,8 @@ RUN = (
     click.option("--reuse", is_flag=True, help="Take videos that other batches of yours paid for."),
     XLSX,
     click.option("--max-tasks", type=click.IntRange(min=0), metavar="N", help="Ask for at most N tasks in this run."),
-    click.option("--budget", type=click.FloatRange(min=0), metavar="USD", help="Spend at most this in this run."),
-    click.option("--budget-per-day", type=click.FloatRange(min=0), metavar="USD", help="And this in a calendar day."),
+    click.option("--budget", type=Amount(min=0), metavar="USD", help="Spend at most this in this run."),
+    click.option("--budget-per-day", type=Amount(min=0), metavar="USD", help="And this in a calendar day."),
     PRICE,
     click.option("--callback-url", metavar="URL", help="Where the service reaches --callback-listen."),
     click.option("--callback-listen", metavar="HOST:PORT", help="Receive callbacks here: fewer polls, no lost task."),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from batchgen.ledger.database import Database
 from batchgen.ledger.ledger import Ledger
 from batchgen.model import Problem, Request, Row, digest_of, to_json
+from batchgen.problems import Gathered
 
 STAGE = """
 CREATE TEMP TABLE sheet (
@@ -31,6 +32,8 @@ CREATE TEMP TABLE sheet (
     job      INTEGER              -- of a new row: the job that it shares; NULL: it has one of its own
 )
 """
+# The ids of rows that are wrong otherwise: whoever mends them should learn at once that they are there twice, too.
+LEFT_OUT = "CREATE TEMP TABLE left_out (line INTEGER NOT NULL, id TEXT NOT NULL)"
 
 
 @dataclass(frozen=True)
@@ -74,42 +77,50 @@ def take_in(
 ) -> Intake:
     """Make the ledger's rows those of the manifest, in one transaction; with a fatal problem nothing is changed.
 
-    ``limit`` bounds how many problems are kept. ``partial``: rows that the manifest does not have stay as they are;
-    one of an id that is known takes the place of its former self, others come last.
+    ``limit`` bounds how many different problems are kept. ``partial``: rows that the manifest does not have stay as
+    they are; one of an id that is known takes the place of its former self, others come last.
     """
     database = ledger.database
-    problems: list[Problem] = []
-    database.execute("DROP TABLE IF EXISTS temp.sheet")
+    problems = Gathered(limit)
+    _drop_stage(database)
     database.execute("DELETE FROM temp.signed")
     try:
         with database.transaction():
             database.execute(STAGE)
-            rows = _only_rows(manifest, problems, limit)
+            database.execute(LEFT_OUT)
+            rows = _only_rows(database, manifest, problems)
             database.execute_many(
                 "INSERT INTO temp.sheet VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
                 _staged(database, rows, naming),
             )
             _tell_repeats_apart(database, naming)
-            problems += _duplicate_ids(database, limit)
-            if any(problem.fatal for problem in problems):
+            for problem in _duplicate_ids(database):
+                problems.add(problem)
+            if problems.is_fatal:
                 raise _RefusedError
             counts = _merge(database, naming, partial=partial)
     except _RefusedError:
         counts = {}
     finally:
-        database.execute("DROP TABLE IF EXISTS temp.sheet")
-    problems.sort(key=lambda problem: problem.line or 0)
-    return Intake(tuple(problems), **counts)
+        _drop_stage(database)
+    return Intake(problems.problems(), **counts)
 
 
-def _only_rows(manifest: Iterable[Row | Problem], problems: list[Problem], limit: int) -> Iterator[tuple[int, Row]]:
+def _drop_stage(database: Database) -> None:
+    database.execute("DROP TABLE IF EXISTS temp.sheet")
+    database.execute("DROP TABLE IF EXISTS temp.left_out")
+
+
+def _only_rows(database: Database, manifest: Iterable[Row | Problem], problems: Gathered) -> Iterator[tuple[int, Row]]:
     position = 0
     for item in manifest:
         if isinstance(item, Row):
             position += 1
             yield position, item
-        elif len(problems) < limit:
-            problems.append(item)
+        else:
+            problems.add(item)
+            for identity in item.ids:
+                database.execute("INSERT INTO temp.left_out VALUES (?, ?)", (item.line or 0, identity))
 
 
 def _staged(database: Database, rows: Iterable[tuple[int, Row]], naming: Naming) -> Iterator[tuple[object, ...]]:
@@ -149,21 +160,18 @@ def _tell_repeats_apart(database: Database, naming: Naming) -> None:
         )
 
 
-def _duplicate_ids(database: Database, limit: int) -> list[Problem]:
+def _duplicate_ids(database: Database) -> Iterator[Problem]:
     database.execute("CREATE INDEX temp.sheet_id ON sheet (id)")
+    named = "SELECT id, line, position FROM temp.sheet"
+    if database.one("SELECT 1 FROM temp.left_out LIMIT 1"):  # without, the index alone tells
+        named += " UNION ALL SELECT id, line, line FROM temp.left_out"
     repeated = database.execute(
-        "SELECT id, min(line), line FROM temp.sheet WHERE id IN "
-        "(SELECT id FROM temp.sheet GROUP BY id HAVING count(*) > 1) GROUP BY id, position ORDER BY position LIMIT ?",
-        (limit,),
-    ).fetchall()
-    first: dict[str, int] = {}
-    problems = []
-    for identity, _, line in repeated:
-        if identity in first:
-            message = f'the id "{_shown(identity)}" stands in line {first[identity]} already; give each row its own'
-            problems.append(Problem(line, "id", message))
-        first.setdefault(identity, line)
-    return problems
+        "SELECT id, line, first FROM (SELECT id, line, position, min(line) OVER (PARTITION BY id) AS first, "
+        f"row_number() OVER (PARTITION BY id ORDER BY line, position) AS n FROM ({named}) WHERE id IN "
+        f"(SELECT id FROM ({named}) GROUP BY id HAVING count(*) > 1)) WHERE n > 1 ORDER BY line, position"
+    )
+    for identity, line, first in repeated:
+        yield Problem(line, "id", f'the id "{_shown(identity)}" stands in line {first} already; give each row its own')
 
 
 def _shown(text: str) -> str:

@@ -65,10 +65,9 @@ def open_manifest(
     or raises ValueError with the end of a sentence. Raises ManifestError for what makes reading impossible;
     everything else is a Problem of the iteration.
     """
+    check_plain(path)
     form = format_of(path)
-    if form in _BINARY:
-        check_plain(path)
-    else:
+    if form not in _BINARY:
         check_file(path, encoding)
     if sheet is not None and form not in ("xlsx", "ods"):
         raise refusal(path, "it has no sheets; leave out --sheet, or name an .xlsx or .ods file")

@@ -9,17 +9,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 
-from batchgen.manifest.rules import Job
+from batchgen.manifest import values
+from batchgen.manifest.rules import Cells, Job
 from batchgen.manifest.values import LONGEST_ID
 from batchgen.manifest.words import shown
 from batchgen.model import Row
 
-_SPEAKING = re.compile(r"[A-Za-z0-9._-]{1,24}")
+_SPEAKING = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
 def suffix(key: str, value: str) -> str:
-    """Return what the value ``value`` of the list ``key`` adds to the id: itself where it is short and plain."""
-    text = value.strip().replace(":", "x")
+    """Return what the value ``value`` of the list ``key`` adds to the id: itself where it is short and plain.
+
+    ``film noir`` is ``-film-noir``; what is long, or has other signs in it, is a hash.
+    """
+    text = "-".join(value.split()).replace(":", "x")
     if key in ("seed", "seeds") and text.isdecimal():
         return f"-s{int(text)}"
     if _SPEAKING.fullmatch(text):
@@ -39,6 +43,18 @@ def with_suffixes(name: str | None, suffixes: Iterable[str]) -> str | None:
         grown = f"id {shown(name)} grows to {len(whole)} characters with what its lists add"
         raise ValueError(f"{grown}; shorten it until {LONGEST_ID} will do")
     return whole
+
+
+def ids(record: Cells) -> tuple[str, ...]:
+    """Return the ids of the jobs that a record would have made, had nothing been wrong with it; as far as they show."""
+    if not record.id.strip():
+        return ()
+    try:
+        name = values.identity(record.id)
+        seeds = values.seeds(record.seeds) if record.seeds.strip() else ()
+        return tuple(name + suffix("seeds", str(seed)) for seed in seeds) or (name,)
+    except values.Refused:
+        return ()
 
 
 def over_seeds(job: Job, number: int, line: int, extras: dict[str, str]) -> Iterator[Row]:

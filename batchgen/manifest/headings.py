@@ -27,17 +27,23 @@ _RESULT_COLUMNS = frozenset(
 _OWN_WORDS = frozenset({"modes", "ids", "revolution", "evolution", "solution", "provided", "provide", "promo"})
 # Other names for a parameter: only questioned, since they may well be meant as a column of one's own.
 _OTHER_NAMES = MappingProxyType(
-    {"image": "image_urls", "images": "image_urls", "aspect": "aspect_ratio", "ratio": "aspect_ratio",
-     "negative": "negative_prompt", "negprompt": "negative_prompt", "expandprompt": "enable_prompt_expansion"}
+    {name: parameter for parameter, names in {
+        "image_urls": "image images picture pictures photo photos startimage firstframe imagelink imagelinks",
+        "aspect_ratio": "aspect ratio orientation",
+        "resolution": "size quality definition",
+        "duration": "length seconds secs runtime videolength lengthseconds lengthinseconds durationseconds",
+        "seed": "seednumber seedno seednr seedvalue seedid randomseed",
+        "negative_prompt": "negative negprompt avoid exclude",
+        "enable_prompt_expansion": "expandprompt promptexpansion expansion",
+    }.items() for name in names.split()}
 )  # fmt: skip
 _SHORTEST = 6  # letters of a parameter that may be meant by a misspelling: below, every other word is near
 _LONG = 9  # letters from which on two slips are allowed
 
 
 def canonical(name: str) -> str | None:
-    """Return the parameter that a column or key means, whatever its case and the blanks around it."""
-    plain = name.strip().casefold()
-    return plain if plain in KNOWN else None
+    """Return the parameter that a column or key means, whatever its case, blanks, ``_`` and ``-``: Aspect Ratio."""
+    return name if name in KNOWN else _PARAMETERS.get(_squeezed(name))
 
 
 @lru_cache(maxsize=1024)  # each job of a YAML file asks about its keys again
@@ -48,7 +54,7 @@ def resembles(name: str) -> str | None:
         return None
     for known in KNOWN:
         plain = _squeezed(known)
-        if squeezed == plain or (len(plain) >= _SHORTEST and squeezed in (plain + "s", plain.rstrip("s"))):
+        if len(plain) >= _SHORTEST and squeezed in (plain + "s", plain.rstrip("s")):
             return known
     if len(squeezed) < 5 or any(letter.isdigit() for letter in squeezed):
         return None
@@ -57,6 +63,9 @@ def resembles(name: str) -> str | None:
 
 def _squeezed(name: str) -> str:
     return re.sub(r"[\s_\-]+", "", name.casefold())
+
+
+_PARAMETERS = MappingProxyType({_squeezed(name): name for name in KNOWN})
 
 
 def _near(name: str, known: str) -> bool:
@@ -123,7 +132,7 @@ def study(header: Sequence[str], line: int | None) -> Layout:
     """Return what a header of at most ``MOST_COLUMNS`` names means, with every problem in it."""
     dropped, guarded = _ours(header)
     names = tuple(map(unguard, header)) if guarded else tuple(header)
-    plain = [name.strip().casefold() for name in names]
+    plain = [canonical(name) or name.strip().casefold() for name in names]
     partial = _FAILURES_END in dropped
     if partial:  # a column of that name which was a person's own comes back under it
         names = tuple(name.removeprefix("manifest_") if _is_moved(name) else name for name in names)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, product
 from math import prod
 
@@ -209,9 +209,11 @@ class Jobs:
         if scoped and not axes.broken:
             cells |= {name: placeholders.fill(cells[name], filling) for name in _PROSE if name in cells}
         made, findings = self._rules.judge(Cells(**cells))
+        ids = () if made else _ids(cells, axes, record, filling)
         for name, message, fatal in findings:
             if message != MISSING_PROMPT or not axes.no_prompt:
-                yield at(record.get(name, job), message, fatal)
+                yield replace(at(record.get(name, job), message, fatal), ids=ids if fatal else ())
+                ids = () if fatal else ids
         if made and not axes.broken:
             try:
                 yield _row(made, axes, record, filling, job, number)
@@ -226,11 +228,28 @@ def _used(record: Mapping[str, Text], scope: Vars, wanted: Mapping[str, list[str
 
 
 def _row(made: Job, axes: _Axes, record: Mapping[str, Text], filling: Mapping[str, str], job: Node, number: int) -> Row:
+    name = _named(made.id, axes, record, filling)
+    return Row(number, job.line, made.request, name, dict(axes.extras))
+
+
+def _ids(
+    cells: Mapping[str, str], axes: _Axes, record: Mapping[str, Text], filling: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return the id that a combination would have had, had nothing been wrong with it."""
+    if axes.broken or not cells.get("id", "").strip():
+        return ()
+    try:
+        name = _named(values.identity(cells["id"]), axes, record, filling)
+    except ValueError:
+        return ()
+    return (name,) if name else ()
+
+
+def _named(identity: str | None, axes: _Axes, record: Mapping[str, Text], filling: Mapping[str, str]) -> str | None:
     suffixes = [expand.suffix(name, record[name].value) for name in axes.lists if name != "id"]
     in_id = placeholders.names(record["id"].value) if "id" in record else []
     suffixes += [expand.suffix(name, value) for name, value in filling.items() if name not in in_id]
-    name = expand.with_suffixes(made.id, suffixes)
-    return Row(number, job.line, made.request, name, dict(axes.extras))
+    return expand.with_suffixes(identity, suffixes)
 
 
 def _nothing_said(name: str, text: Text) -> Text:

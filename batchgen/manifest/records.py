@@ -1,7 +1,7 @@
 """From blocks of a sheet's cells to rows and problems: the same for every format that has a header and records."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from batchgen.formulas import unguard
 from batchgen.manifest import expand
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, study
 from batchgen.manifest.overrides import NOTHING_SET
-from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Finding, Job, Rules
+from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Finding, Job, Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem, Row
@@ -55,7 +55,7 @@ class Records:
 
     def rows(self, block: Block) -> Iterator[Row | Problem]:
         """Return the rows of a block, and what is wrong in it."""
-        yield from block.problems
+        yield from self._told(block)
         if not block.lines:
             return
         columns, layout = block.columns, self._layout
@@ -71,7 +71,7 @@ class Records:
             job, findings = judge(record)
             if findings or block.flaws:
                 flawed = block.flaws.get(place, set())
-                yield from self._problems(findings, line, flawed)
+                yield from self._problems(findings, line, flawed, () if job else expand.ids(Cells(*record)))
                 job = None if flawed else job
             if job:
                 extras = dict(zip(names, further, strict=True))
@@ -91,14 +91,29 @@ class Records:
         except ValueError as error:
             yield Problem(line, self._layout.column("id"), str(error))
 
-    def _problems(self, findings: list[Finding], line: int, flawed: set[str]) -> Iterator[Problem]:
+    def _told(self, block: Block) -> Iterator[Problem]:
+        """Return what the reader found, with the ids of the records that are left out for it."""
+        place = self._layout.places.get("id")
+        ids = {
+            block.lines[at]: (block.columns[place][at].strip(),)
+            for at, flawed in block.flaws.items()
+            if place is not None and "id" not in flawed and block.columns[place][at].strip()
+        }
+        for problem in block.problems:
+            yield replace(problem, ids=ids.pop(problem.line)) if problem.line in ids else problem
+
+    def _problems(
+        self, findings: list[Finding], line: int, flawed: set[str], ids: tuple[str, ...]
+    ) -> Iterator[Problem]:
+        """Return the findings that need be told; the first that is fatal has the ``ids`` of what is left out."""
         for name, message, fatal in findings:
             # A header without a prompt has its own problem, and so has a cell that could not be read: what only
             # follows from that need not be told again at each row.
             if message == MISSING_PROMPT and "prompt" not in self._layout.places:
                 continue
             if name not in flawed and not (_PARTNERS.get(name, set()) & flawed):
-                yield Problem(line, self._layout.column(name), message, fatal)
+                yield Problem(line, self._layout.column(name), message, fatal, ids=ids if fatal else ())
+                ids = () if fatal else ids
 
     def _check_unnamed(self, block: Block) -> Iterator[Problem]:
         """Return a cell under no name: told once for each such column."""

@@ -11,6 +11,7 @@ from batchgen.model import Request
 TEXT_TO_VIDEO = "text-to-video"
 IMAGE_TO_VIDEO = "image-to-video"
 MISSING_PROMPT = "the prompt is missing; write what the video is to show"
+_ERROR_SIGNS = frozenset("#eE")  # that a spreadsheet's error begins with
 _MOST_REMEMBERED = 10_000  # distinct sets of choices that are kept in memory
 
 T = TypeVar("T")
@@ -146,6 +147,8 @@ class Rules:
         if mode == IMAGE_TO_VIDEO and not given:
             message = f"the mode is {IMAGE_TO_VIDEO} but image_urls is empty; give the link of an image"
             findings.append(Finding("image_urls", message))
+        asked = dict.fromkeys(filter(None, map(values.no_picture, images)))
+        findings += [Finding("image_urls", question, fatal=False) for question in asked]
         _advise(findings, "image_urls", len(images), self._accepts.advised_images, "images")
 
 
@@ -155,7 +158,10 @@ def _prose(findings: list[Finding], name: str, cell: str, most: int) -> str | No
         return None
     if len(cell) > most:
         _advise(findings, name, len(cell), most, "characters")
-    if cell.isprintable():
+    first = cell.lstrip()[0]
+    if (first == "=" or not cell.isascii()) and (question := values.doubtful(name, cell)):
+        findings.append(Finding(name, question, fatal=False))
+    if first not in _ERROR_SIGNS and cell.isprintable():  # most are, and a million rows pass here
         return cell
     return _taken(findings, name, cell, lambda text: values.prose(name, text))
 

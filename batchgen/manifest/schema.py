@@ -16,8 +16,8 @@ Schema = dict[str, Any]
 
 _SCALAR = ("string", "number", "boolean", "null")
 _BLANK = {"anyOf": [{"type": "null"}, {"type": "string", "pattern": r"^\s*$"}]}
-_DIGITS = {"type": "string", "pattern": r"^\s*[0-9]+\s*$"}
-_SPAN = r"[0-9]+(\s*[-–]\s*[0-9]+)?"
+_DIGITS = {"type": "string", "pattern": r"^\s*[0-9]+(\.0)?\s*$"}
+_SPAN = r"[0-9]+(\.0|\s*[-–]\s*[0-9]+)?"
 _SEEDS = {"type": "string", "pattern": rf"^[\s;,]*{_SPAN}([;,\s]+{_SPAN})*[\s;,]*$"}
 _SEED = {"type": "integer", "minimum": 0, "maximum": values.LARGEST_SEED}
 _ABOUT = MappingProxyType(
@@ -69,8 +69,8 @@ def _table() -> Schema:
     shared = {name: {"$ref": f"#/$defs/{name}"} for name in KNOWN}
     return {
         "type": "object",
-        "properties": shared,  # again as patterns: the reader takes a key in any case
-        "patternProperties": {rf"^\s*{_any_case(name)}\s*$": to for name, to in shared.items()},
+        "properties": shared,  # again as patterns: the reader takes a key as image_urls, Image URLs, image-urls
+        "patternProperties": {_spelled(name): to for name, to in shared.items()},
         "additionalProperties": {"$ref": "#/$defs/own"},
     }
 
@@ -122,6 +122,13 @@ def _any_case(word: str) -> str:
     return "".join(f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in word)
 
 
+def _spelled(name: str) -> str:
+    """A pattern for a parameter as a key: in any case, with blanks, ``_`` and ``-`` anywhere."""
+    between = r"[\s_-]*"
+    letters = between.join(_any_case(letter) for letter in name if letter != "_")
+    return f"^{between}{letters}{between}$"
+
+
 def _parameter(name: str, one: Schema) -> Schema:
     value = {"anyOf": [*one.get("anyOf", [one]), _BLANK]}
     return {"description": _ABOUT[name], "anyOf": [*value["anyOf"], {"type": "array", "items": value, "minItems": 1}]}
@@ -153,8 +160,8 @@ def _gives(section: str, name: str) -> Schema:
 
 
 def _has(name: str) -> Schema:
-    """An object with the key, in any case."""
-    return {"type": "object", "not": {"propertyNames": {"not": {"pattern": rf"^\s*{_any_case(name)}\s*$"}}}}
+    """An object with the key, however it is spelled."""
+    return {"type": "object", "not": {"propertyNames": {"not": {"pattern": _spelled(name)}}}}
 
 
 def _each_needs(*, items: bool) -> Schema:

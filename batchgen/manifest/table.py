@@ -6,7 +6,10 @@ Typed values become the text that a sheet would hold; what may have lost digits,
 import csv
 import json
 import os
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from io import BytesIO
@@ -18,7 +21,8 @@ from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest.headings import canonical
 from batchgen.manifest.office import Cell, Fault, as_text, text
 from batchgen.manifest.words import escaped, shown
-from batchgen.model import Problem
+from batchgen.model import Problem, stretches
+from batchgen.problems import Gathered
 
 _MOST_PROBLEMS = 1000
 _DIGITS = {2: 11, 4: 24}  # bytes of a float -> bits of its digits; others have those of a double
@@ -31,44 +35,66 @@ class Table:
     def __init__(self, source: Any) -> None:
         """Take in a DataFrame (an index that has a name is a column), or mappings of names to values."""
         if hasattr(source, "itertuples"):
-            self.name = "DataFrame"
+            self.name, self._each = "DataFrame", "DataFrame.iloc"
             frame = source.copy(deep=False)  # pandas copies what is written to later
             if any(name is not None for name in frame.index.names):
                 frame = frame.reset_index(allow_duplicates=True)
             self._names = [str(name) for name in frame.columns]
             self._columns = [column.array for _, column in frame.items()]
         else:
-            self.name = "rows"
+            self.name = self._each = "rows"
             rows = list(source)
             if not all(isinstance(row, Mapping) for row in rows):
                 raise UsageError('each row must name its values, like {"prompt": "A fox", "seed": 1}')
             names = list(dict.fromkeys(name for row in rows for name in row))
             self._names = [str(name) for name in names]
             self._columns = [[row.get(name) for row in rows] for name in names]
+        self._starts = array("Q", [2])  # the line of the CSV that each row begins in
 
     def stream(self) -> BinaryIO:
-        """The CSV. Raises ManifestError with every cell that cannot be one; the header's line is 1, as in a sheet."""
+        """The CSV. Raises ManifestError with every cell that cannot be one."""
         return BytesIO(b"".join(self._lines()))
 
-    def _lines(self) -> Iterator[bytes]:
-        problems: list[Problem] = []
-        writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL, lineterminator="\n")
-        yield writer.writerow(self._names).encode("utf-8", "replace")
-        for line, row in enumerate(zip(*self._columns, strict=True), 2):
-            yield writer.writerow(self._record(row, line, problems)).encode()
-            if len(problems) > _MOST_PROBLEMS:
-                break
-        if problems:
-            raise ManifestError(self.name, problems)
+    def place(self, problem: Problem) -> Problem:
+        """A problem of the CSV as one of the rows: ``rows[1]`` for the line where that one begins."""
+        if problem.line is None or problem.line < self._starts[0]:
+            return replace(problem, line=None, place=self.name)
+        lines = problem.lines or ((problem.line, problem.line),)
+        found = stretches([(self._index(first), self._index(last)) for first, last in lines])
+        rows = f" ({problem.rows} rows)" if problem.rows > 1 else ""
+        return replace(problem, place=f"{self._each}[{found}]{rows}")
 
-    def _record(self, row: Iterable[Any], line: int, problems: list[Problem]) -> list[str]:
+    def _index(self, line: int) -> int:
+        return bisect_right(self._starts, line) - 1
+
+    def _lines(self) -> Iterator[bytes]:
+        problems = Gathered(_MOST_PROBLEMS)
+        writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL, lineterminator="\n")
+        header = writer.writerow(self._names)
+        yield header.encode("utf-8", "replace")
+        line = 1 + _breaks(header)
+        self._starts = array("Q", [line])
+        for row in zip(*self._columns, strict=True):
+            text = writer.writerow(self._record(row, line, problems))
+            yield text.encode()
+            line += _breaks(text)
+            self._starts.append(line)
+        if problems.is_fatal:
+            raise ManifestError("", [self.place(problem) for problem in problems.problems()])
+
+    def _record(self, row: Iterable[Any], line: int, problems: Gathered) -> list[str]:
         record = []
         for name, value in zip(self._names, row, strict=True):
             found, message = as_text(as_cell(value, canonical(name) or ""), "")
             if message:
-                problems.append(Problem(line, escaped(name), message))
+                problems.add(Problem(line, escaped(name), message))
             record.append(found)
         return record
+
+
+def _breaks(text: str) -> int:
+    """The ends of lines in it, as a reader of the file counts them."""
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
 class _Echo:

@@ -7,6 +7,7 @@ cell that is blank: that means the service's default and is the business of ``ru
 import json
 import re
 from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from batchgen.manifest.words import alternatives, did_you_mean, escaped, shown
@@ -14,11 +15,15 @@ from batchgen.model import PICTURE
 
 MOST_SEEDS = 10_000  # jobs that the seeds of one row may make
 LARGEST_SEED = 2**63 - 1  # what SQLite, and most services, hold in an integer
+LARGEST_EXACT = 2**53  # up to here a number with a point, a double, is certainly the whole number that was meant
 LONGEST_ID = 200  # characters
 
 _SECONDS = re.compile(r"([0-9]{1,6})\s*s?", re.IGNORECASE)
-_DIGITS = re.compile(r"[0-9]+")
+# 42.0: so pandas writes the whole numbers of a column with blanks. 1.000 may be a thousand.
+_DIGITS = re.compile(r"([0-9]+)(\.0)?")
 _RANGE = re.compile(r"([0-9]+)[-–]([0-9]+)")
+_BELOW = re.compile(r"-\s*[0-9]+([.,][0-9]+)?")
+_BROKEN = re.compile(r"\+?[0-9]+[.,][0-9]{1,2}")
 _RANGE_SPACES = re.compile(r"\s*([-–])\s*")
 _MANGLED = re.compile(r"[+-]?[0-9][0-9.,\s]*(e[+-]?[0-9]+)?", re.IGNORECASE)
 _DATE = re.compile(r"[0-9]{1,4}[-/. ]+([0-9]{1,2}|[a-zé]{3,9})([-/. ]+[0-9]{2,4})?\.?", re.IGNORECASE)
@@ -28,6 +33,23 @@ _FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
 SWITCH_WORDS = tuple(sorted(_TRUE | _FALSE))
 _BETWEEN_IMAGES = re.compile(r"\s*[|;,]\s*(?=https?://)|\s+", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # two letters at least: C: is a drive
+_NO_PICTURES = frozenset(
+    (".gif", ".bmp", ".tif", ".tiff", ".svg", ".heic", ".heif", ".avif", ".ico", ".psd", ".ai", ".eps", ".raw",
+     ".mp4", ".mov", ".m4v", ".webm", ".avi", ".mkv", ".mpg", ".mp3", ".pdf", ".doc", ".docx", ".ppt", ".pptx",
+     ".xls", ".xlsx", ".csv", ".txt", ".zip", ".htm", ".html")
+)  # fmt: skip
+# What a cell shows when its formula went wrong, in Excel, LibreOffice and Google Sheets; Err:508 and the like, too.
+_CELL_ERROR = re.compile(
+    r"#(REF!|NAME\?|VALUE!|N/A|DIV/0!|NUM!|NULL!|SPILL!|CALC!|FIELD!|BUSY!|BLOCKED!|CONNECT!|UNKNOWN!|GETTING_DATA"
+    r"|ERROR!)|Err:5[0-9]{2}",
+    re.IGNORECASE,
+)
+_FORMULA = re.compile(r"\s*=\s*([A-Za-z_.]+\(|\$?[A-Za-z]{1,3}\$?[0-9]|[\"'(])")
+# The bytes of UTF-8, read as Windows' Western letters (Ã©, â€™, ðŸ), or lost on the way.
+_MOJIBAKE = re.compile(
+    "[ÃÂ][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2022\u2026\u2030\u2039"
+    "\u203a\u20ac\u2122]|â€.?|ðŸ|ï»¿|\ufffd"
+)
 _UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -77,14 +99,25 @@ def seed(cell: str) -> int:
     if len(cell) < 19 and cell.isascii() and cell.isdigit():
         return int(cell)
     digits = cell.strip()
-    if _DIGITS.fullmatch(digits):
-        return _in_range(digits)
+    if whole := _DIGITS.fullmatch(digits):
+        return _whole(whole)
+    if _BELOW.fullmatch(digits):
+        raise Refused(f"seed {shown(cell)} is below 0; write 0 or more")
+    if _BROKEN.fullmatch(digits):
+        raise Refused(f"seed {shown(cell)} is not whole; write a whole number, such as 42")
     if _MANGLED.fullmatch(digits):
         raise Refused(
             f"seed {shown(cell)} is not a whole number in plain digits; if a spreadsheet has changed it, "
             "format the column as text and type the seed again"
         )
     raise Refused(f"seed {shown(cell)} is not a number; write digits only, such as 42")
+
+
+def _whole(digits: re.Match[str]) -> int:
+    number = _in_range(digits[1])
+    if digits[2] and number > LARGEST_EXACT:
+        raise Refused(f"seed {shown(digits[0])} may have lost its last digits; type it without a point, as text")
+    return number
 
 
 def _in_range(digits: str) -> int:
@@ -109,13 +142,17 @@ def seeds(cell: str) -> tuple[int, ...]:
 
 def _ends(part: str, cell: str) -> tuple[int, int]:
     """First and last seed of one part of ``seeds``."""
+    if whole := _DIGITS.fullmatch(part):
+        return (_whole(whole),) * 2
+    if _BELOW.fullmatch(part):
+        raise Refused(f"seeds {shown(cell)} hold one below 0; write 0 or more, like 1-4 or 1;5;9")
     span = _RANGE.fullmatch(part)
-    if not span and not _DIGITS.fullmatch(part):
+    if not span:
         raise Refused(f"seeds {shown(cell)} cannot be read; write them like 1-4 or 1;5;9{_date_hint(cell)}")
-    first, last = (span[1], span[2]) if span else (part, part)
-    if _in_range(first) > _in_range(last):
+    first, last = _in_range(span[1]), _in_range(span[2])
+    if first > last:
         raise Refused(f"seeds {shown(cell)} run backwards; write the smaller end first: {last}-{first}")
-    return int(first), int(last)
+    return first, last
 
 
 def _date_hint(cell: str) -> str:
@@ -176,6 +213,14 @@ def _check_link(link: str) -> None:
         raise Refused(f"image_urls {seen} holds a name or password; use a link that needs none (a signed one)")
 
 
+def no_picture(link: str) -> str | None:
+    """What to ask about a link whose path ends like something else than the pictures that the service takes."""
+    ending = PurePosixPath(urlsplit(link).path).suffix.lower()
+    if ending not in _NO_PICTURES:
+        return None
+    return f"image_urls has a link that ends in {ending}, and the service takes JPG, PNG or WebP; check it"
+
+
 def identity(cell: str) -> str:
     """Return an id: trimmed, printable, of at most ``LONGEST_ID`` characters."""
     text = cell.strip()
@@ -187,8 +232,22 @@ def identity(cell: str) -> str:
 
 
 def prose(name: str, cell: str) -> str:
-    """Return a prompt, to the character; only what no service can take in is refused."""
+    """Return a prompt, to the character; only what no service can take in, and no prompt is, is refused."""
+    if _CELL_ERROR.fullmatch(cell.strip()):
+        raise Refused(f"{name} is {cell.strip()}, a spreadsheet's error; mend its formula, or type the text")
     if not cell.isprintable() and (bad := _UNSENDABLE.search(cell)):
         place = f"character {bad.start() + 1} ({escaped(bad[0])})"
         raise Refused(f"{name} {shown(cell)} holds a control character, {place}; delete it")
     return cell
+
+
+def doubtful(name: str, cell: str) -> str | None:
+    """What to ask about a prompt that a program may have put in the place of what was meant."""
+    if _FORMULA.match(cell):
+        return f"{name} begins like a formula, and is sent as it stands; if its result is meant, save the values"
+    if not cell.isascii() and (found := _MOJIBAKE.search(cell)):
+        return (
+            f"{name} holds {shown(found[0])}, as when a text is read in a wrong encoding; look at its letters, "
+            "and save the file anew as UTF-8, or name its encoding with --encoding"
+        )
+    return None

@@ -39,7 +39,8 @@ class Workbook:
         self._overrides = overrides
         try:
             with self._open() as book:
-                self._sheet, self._questions = _chosen(path, book.sheets(), sheet)
+                sheets = book.sheets()
+                self._sheet, self._questions = _chosen(path, sheets, sheet)
                 header, problems = _header(path, iter(book.reading(self._sheet)))
         except Unreadable as unreadable:
             raise refusal(path, unreadable.problem.message, unreadable.problem.line) from None
@@ -47,9 +48,15 @@ class Workbook:
         self._header_line = header.number
         self._layout = layout_of(path, _names(header), header.number)
         if not self._layout.places and not self._layout.problems[:-1]:
-            message = "the first row names no column that is known; begin with a header such as id, prompt, seed"
-            raise refusal(path, message, header.number)
+            raise refusal(path, self._no_header(sheets), header.number)
         self.columns = self._layout.columns
+
+    def _no_header(self, sheets: list[SheetName]) -> str:
+        message = "the first row names no column that is known; begin with a header such as id, prompt, seed"
+        others = ", ".join(shown(sheet.name) for sheet in sheets if sheet.name != self._sheet and not sheet.blank)
+        return (
+            f"{message}, or name another sheet than {shown(self._sheet)} with --sheet: {others}" if others else message
+        )
 
     @property
     def partial(self) -> bool:

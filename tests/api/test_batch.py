@@ -185,8 +185,25 @@ async def test_rows_that_are_refused_leave_no_folder_and_name_each_mistake(tmp_p
                 with pytest.raises(ManifestError) as error:
                     await asyncio.to_thread(refused)
                 assert [problem.line for problem in error.value.problems] == [2, 3, 3]
-                assert str(error.value).startswith(("rows: line 2, column seed", "DataFrame: line 2, column seed"))
+                assert str(error.value).startswith(("rows[0], column seed: ", "DataFrame.iloc[0], column seed: "))
         assert not (tmp_path / "b").exists()
+
+
+def test_equal_mistakes_and_questions_are_told_by_the_rows_that_have_them(tmp_path: Path) -> None:
+    lines = "three\nlines\r\nhere"
+    wrong: list[dict[str, object]] = [
+        {"prompt": lines},
+        {"prompt": lines, "seed": object()},
+        {"prompt": "b"},
+        {"prompt": "c", "seed": object()},
+    ]
+    with pytest.raises(ManifestError, match=r"^rows\[1, 3\] \(2 rows\), column seed: .*\n2 errors$"):
+        Batch(wrong, batch=tmp_path / "b").plan()
+    asked = [{"prompt": lines}, {"prompt": "=SUM(A1)"}, {"prompt": "=SUM(A1)"}]
+    (remark,) = Batch(asked, batch=tmp_path / "b").plan().remarks
+    assert remark.startswith("warning: rows[1-2] (2 rows), column prompt: ")
+    (remark,) = Batch([{"prompt": "a", "length": 5}], batch=tmp_path / "b").plan().remarks
+    assert remark.startswith("warning: rows, column length: ")
 
 
 async def test_rows_that_are_refused_leave_a_batch_as_it_was(tmp_path: Path) -> None:

@@ -61,6 +61,11 @@ def test_values_mean_what_they_mean_as_flags() -> None:
     assert (made.limits.prices.usd_per_second["720p"], made.first_poll) == (0.5, 2.0)
 
 
+def test_what_is_no_option_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no such option --buget: did you mean --budget\?"):
+        Batch(tmp_path / "p.csv", buget=3)  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

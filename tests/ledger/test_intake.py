@@ -13,6 +13,7 @@ from batchgen.ledger import Intake, Ledger, take_in
 from batchgen.ledger.intake import Naming
 from batchgen.ledger.ledger import Video
 from batchgen.model import Clip, Job, Problem, Request, Row, State
+from batchgen.problems import total
 
 RULES = Naming(naming.content_id, naming.Template("{id}").name, naming.fold, naming.apart)
 CLIP = Clip(10, "ab" * 32)
@@ -175,9 +176,22 @@ def test_a_fatal_problem_changes_nothing_and_all_are_told(ledger: Ledger) -> Non
 
 def test_a_duplicate_id_is_told_with_both_lines(ledger: Ledger) -> None:
     rows = [Row(n, n + 1, request(f"p{n}"), "x") for n in (1, 2, 3)]
-    problems = take(ledger, *rows).problems
-    assert [problem.line for problem in problems] == [3, 4]
-    assert all('"x"' in problem.message and "line 2" in problem.message for problem in problems)
+    (told,) = take(ledger, *rows).problems
+    assert str(told) == 'lines 3-4 (2 rows), column id: the id "x" stands in line 2 already; give each row its own'
+
+
+def test_a_duplicate_id_is_told_even_if_a_row_of_that_id_has_other_mistakes(ledger: Ledger) -> None:
+    wrong = Problem(5, "seed", "no", ids=("x",))
+    problems = take(ledger, Row(1, 2, request("a"), "x"), Row(2, 3, request("b"), "y"), wrong).problems
+    assert [(problem.line, problem.column) for problem in problems] == [(5, "seed"), (5, "id")]
+    assert take(ledger, Row(1, 2, request("a"), "x"), wrong, Problem(9, "seed", "no", ids=("z",))).problems[1].line == 5
+
+
+def test_a_mistake_behind_a_thousand_questions_is_told_and_forbids_the_run(ledger: Ledger) -> None:
+    questions = [Problem(n, "x", f"? {n}", fatal=False) for n in range(1, 1501)]
+    intake = take(ledger, *questions, Problem(1501, "x", "no"), row("a"))
+    assert not intake.is_usable
+    assert total(intake.problems) == "1 error, 1500 warnings"
 
 
 def test_a_question_is_passed_on_and_stops_nothing(ledger: Ledger) -> None:

@@ -10,7 +10,7 @@ from batchgen.manifest import open_manifest
 from tests.manifest.reading import read
 
 VERBATIM = [
-    "NA", "N/A", "null", "NULL", "None", "nan", "NaN", "#N/A", "<NA>", "n/a", "-", "007", "1.0", "1e3", "=1+1", "@x",
+    "NA", "N/A", "null", "NULL", "None", "nan", "NaN", "<NA>", "n/a", "-", "007", "1.0", "1e3", "=1+1", "@x",
     "TRUE", "no", "  two blanks around  ", " ", "a,b", 'say "go"', "'tis", "line\nbreak", "cr\r\nlf", "tab\there",
     "🦊 und ein Zug", "👩‍👩‍👧", "café", "café", "日本語", "\\n", "{style}", "2026-01-01", "16:9", "# hash", "a;b",
     "\ufefffirst", "\u2028separator", "0x1F", "1_000", "inf", "\u00a0",
@@ -43,9 +43,12 @@ REFUSED = [
     ("prompt,x,X\na,b,c\n", 1, "X", "twice"),
     ("prompt,\na,b\n", 2, "2", "has no name"),
     ("promt,seed\na,1\n", 1, "promt", "rename it to prompt"),
-    ("prompt,aspect ratio\na,16:9\n", 1, "aspect ratio", "rename it to aspect_ratio"),
+    ("prompt,Aspect Ratio\na,16-9\n", 2, "Aspect Ratio", "write 16:9, 9:16 or 1:1"),
     ("prompt,image_url\na,https://a/b\n", 1, "image_url", "rename it to image_urls"),
-    ("prompt,Negative-Prompt\na,b\n", 1, "Negative-Prompt", "rename it to negative_prompt"),
+    ("prompt,Negative-Promt\na,b\n", 1, "Negative-Promt", "rename it to negative_prompt"),
+    ("prompt,seed,Seed \na,1,2\n", 1, "Seed", "there twice"),
+    ("prompt,aspect_ratio,aspect ratio\na,1:1,1:1\n", 1, "aspect ratio", "there twice"),
+    ("prompt,Image URLs\na,kettle\n", 2, "Image URLs", "not a link"),
     ("id,seed\na,1\n", 1, None, "no column is called prompt"),
     ("x,y\na,1\n", 1, None, "names no column that is known"),
     ("prompt\n", None, None, "no row below"),
@@ -55,9 +58,15 @@ REFUSED = [
     ("prompt,seed\n,1\n", 2, "prompt", "prompt is missing"),
     ("prompt,seed\n  ,1\n", 2, "prompt", "prompt is missing"),
     ("prompt,seed\na,1.23E+15\n", 2, "seed", "format the column as text"),
-    ('prompt,seed\na,"1,5"\n', 2, "seed", "format the column as text"),
-    ("prompt,seed\na,42.0\n", 2, "seed", "format the column as text"),
-    ("prompt,seed\na,-1\n", 2, "seed", "not a whole number"),
+    ('prompt,seed\na,"1,5"\n', 2, "seed", "is not whole"),
+    ("prompt,seed\na,12.5\n", 2, "seed", "is not whole; write a whole number"),
+    ("prompt,seed\na,1.000\n", 2, "seed", "format the column as text"),
+    ("prompt,seed\na,9999999999999999.0\n", 2, "seed", "lost its last digits"),
+    ("prompt,seed\na,-5\n", 2, "seed", "write 0 or more"),
+    ("prompt,seeds\na,1;-5\n", 2, "seeds", "write 0 or more"),
+    ("prompt\n#REF!\n", 2, "prompt", "a spreadsheet's error"),
+    ("prompt\n #name? \n", 2, "prompt", "a spreadsheet's error"),
+    ("prompt,negative_prompt\na,#DIV/0!\n", 2, "negative_prompt", "a spreadsheet's error"),
     ("prompt,seed\na,9223372036854775808\n", 2, "seed", "too large"),
     ("prompt,seed\na," + "9" * 5000 + "\n", 2, "seed", "too large"),
     ("prompt,seed\na,１２\n", 2, "seed", "digits only"),
@@ -121,6 +130,10 @@ TAKEN = [
     ('prompt,seed\n "a",1\n', ' "a"', 1),
     ('"prompt","seed"\n"a ""b""","1"\n', 'a "b"', 1),
     ("prompt,seed\na,9223372036854775807\n", "a", 2**63 - 1),
+    ("prompt,seed\na,123456.0\n", "a", 123456),
+    ("Prompt,SEED \na,1\n", "a", 1),
+    ("prompt\n#1 of a series\n", "#1 of a series", None),
+    ("prompt\nEels in a tank\n", "Eels in a tank", None),
 ]
 
 
@@ -311,3 +324,45 @@ def test_a_difference_between_pandas_and_csv_reader_is_never_silent(
     assert found.rows == []
     assert found.fatal[0].line == 3
     assert "differently" in found.told
+
+
+ASKED = [
+    ("prompt\n=CONCAT(A1;B1)\n", "line 2, column prompt: prompt begins like a formula"),
+    ("prompt\n=A2\n", "prompt begins like a formula"),
+    ("prompt\nUn cafÃ© Ã  Paris\n", 'line 2, column prompt: prompt holds "Ã©"'),
+    ("prompt\nthe catâ€™s tail\n", "wrong encoding"),
+    ("prompt\na caf\ufffd\n", "wrong encoding"),
+    ("prompt,length\na,5\n", 'column "length" is carried along as your own; if duration is meant'),
+    ("prompt,Seed Number\na,5\n", "if seed is meant"),
+    ("prompt,size\na,720p\n", "if resolution is meant"),
+    ("prompt,image_urls\na,https://x.example/a.GIF?s=1\n", "ends in .gif"),
+    ("prompt,image_urls\na,https://x.example/a.jpg https://x.example/b.mp4\n", "ends in .mp4"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), ASKED)
+def test_what_may_not_be_meant_is_asked_about_and_made_all_the_same(tmp_path: Path, text: str, words: str) -> None:
+    found = read(tmp_path, text)
+    assert found.fatal == []
+    assert len(found.rows) == 1
+    assert words in str(found.problems[0])
+    assert str(found.problems[0]).startswith("warning: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prompt\n=^.^= a cat\n",
+        "prompt\nUma maçã em SÃO PAULO; Île d'Â\n",
+        "prompt,duration,length\na,5,x\n",
+        "prompt,image_urls\na,https://x.example/render?file=a.gif\n",
+        "prompt,image_urls\na,https://x.example/picture.php\n",
+    ],
+)
+def test_what_is_meant_is_not_asked_about(tmp_path: Path, text: str) -> None:
+    assert read(tmp_path, text).problems == []
+
+
+def test_the_ids_of_rows_with_mistakes_are_told_with_the_first_of_these(tmp_path: Path) -> None:
+    found = read(tmp_path, "id,prompt,seeds,resolution,duration\na,x,1-2,4k,7\nb,x,,,7\n,x,,,7\nc,x,,,\n")
+    assert [problem.ids for problem in found.problems] == [("a-s1", "a-s2"), (), ("b",), ()]

@@ -21,7 +21,7 @@ REFUSED = [
     ('[{"prompt": "a", "PROMPT ": "b"}]', 1, "18", "there twice"),
     ('[{"prompt": "a",\n "seed": NaN}]', 2, "10", "no number of JSON"),
     ('[{"prompt": "a", "seed": -Infinity}]', 1, "26", "no number of JSON"),
-    ('[{"prompt": "a", "seed": 1.0}]', 1, "26", 'seed "1.0" is not a whole number'),
+    ('[{"prompt": "a", "seed": 1.5}]', 1, "26", 'seed "1.5" is not whole'),
     ('[{"prompt": "a", "seed": 1e3}]', 1, "26", 'seed "1e3" is not a whole number'),
     ('[{"prompt": "a", "seed": -1}]', 1, "26", 'seed "-1"'),
     ('[{"prompt": "a", "seed": 9223372036854775808}]', 1, "26", "too large"),

@@ -64,7 +64,7 @@ def test_a_set_value_that_does_not_fit_a_row_is_told_at_the_row(tmp_path: Path) 
         (["prompt= "], "leave no row a prompt"),
         (["seed=1", "seed=2"], "given twice"),
         (["seed=1", "seeds=2-3"], "given twice"),
-        (["seed=1.0"], "whole number"),
+        (["seed=1.5"], "whole number"),
         (["duration=7"], "5 or 10"),
     ],
 )

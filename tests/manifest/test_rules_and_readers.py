@@ -186,7 +186,7 @@ def test_a_word_of_ones_own_is_not_taken_for_a_misspelling(name: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "adds"),
     [("seeds", "007", "-s7"), ("aspect_ratio", "16:9", "-16x9"), ("style", "noir", "-noir"),
-     ("prompt", "a b", "-c8687a08"),
+     ("style", " film  noir ", "-film-noir"), ("style", "a, b", "-4a479db6"), ("prompt", "x" * 33, "-11ba55a3"),
      ("style", "", "-e3b0c442")],
 )  # fmt: skip
 def test_a_suffix_comes_from_the_value_alone(key: str, value: str, adds: str) -> None:

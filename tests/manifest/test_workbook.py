@@ -214,7 +214,7 @@ def test_a_cell_under_no_name_is_told_once_for_each_column(tmp_path: Path) -> No
         ('<c r="B2" t="d"><v>2026-01-05T00:00:00</v></c>', "the date and time 2026-01-05 00:00:00"),
         ('<c r="B2" t="str"><v>p</v></c><c r="C2"><v>9007199254740993</v></c>', "may have changed the last digits"),
         ('<c r="B2" t="str"><v>p</v></c><c r="C2"><v>1.23456789012345E+15</v></c>', "may have changed the last digits"),
-        ('<c r="B2" t="str"><v>p</v></c><c r="C2"><v>1.5</v></c>', 'seed "1.5" is not a whole number'),
+        ('<c r="B2" t="str"><v>p</v></c><c r="C2"><v>1.5</v></c>', 'seed "1.5" is not whole'),
         ('<c r="B2" t="str"><v>p</v></c><c r="C2"><v>x</v></c>', "a number that cannot be read"),
         ('<c r="B2" t="str"><v>p</v></c><c r="XFE2"><v>1</v></c>', "cannot be"),
     ],
@@ -259,6 +259,15 @@ def test_a_header_that_no_column_of_is_known_is_refused(tmp_path: Path) -> None:
     with xlsxwriter.Workbook(str(tmp_path / "t.xlsx")) as book:
         book.add_worksheet().write_column(0, 0, ["My videos", "a fox"])
     assert "begin with a header" in read_file(tmp_path / "t.xlsx").told
+
+
+def test_other_sheets_are_named_where_the_first_has_no_header(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(str(tmp_path / "t.xlsx")) as book:
+        book.add_worksheet("Read me").write(0, 0, "How to fill this in")
+        book.add_worksheet("Empty")
+        book.add_worksheet("Videos").write_column(0, 0, ["prompt", "a fox"])
+    told = read_file(tmp_path / "t.xlsx").told
+    assert 'or name another sheet than "Read me" with --sheet: "Videos"' in told
 
 
 def test_what_is_no_spreadsheet_is_said_to_be_none(tmp_path: Path) -> None:

@@ -106,13 +106,15 @@ REFUSED = [
     ("jobs:\n- prompt:\n", 2, "10", "prompt is missing"),
     ("jobs:\n- prompt: a\n  resolution: 720\n", 3, "15", "did you mean 720p?"),
     ("jobs:\n- prompt: a\n  resolution: 'null'\n", 3, "15", "not known"),
-    ("jobs:\n- prompt: a\n  seed: 1.0\n", 3, "9", "format the column"),
+    ("jobs:\n- prompt: a\n  seed: 1.0e+3\n", 3, "9", "format the column"),
+    ("jobs:\n- prompt: '#REF!'\n", 2, "11", "a spreadsheet's error"),
     ("jobs:\n- prompt: a\n  seed: 1_000\n", 3, "9", "digits only"),
     ("jobs:\n- prompt: a\n  seed: 0o17\n", 3, "9", "digits only"),
     ("jobs:\n- prompt: a\n  seeds: [1, x]\n", 3, "10", "cannot be read"),
     ("jobs:\n- prompt: a\n  seed: 1\n  seeds: 1-2\n", 4, "10", "both seed and seeds"),
     ("jobs:\n- promt: a\n", 2, "3", "rename it to prompt"),
-    ("jobs:\n- prompt: a\n  aspect-ratio: 1:1\n", 3, "3", "rename it to aspect_ratio"),
+    ("jobs:\n- prompt: a\n  aspect-ratio: 2:1\n", 3, "17", "write 16:9"),
+    ("jobs:\n- prompt: a\n  aspect-ratoi: 1:1\n", 3, "3", "rename it to aspect_ratio"),
     ("jobs:\n- prompt: a\n  note: [a]\n", 3, "9", "your own"),
     ("jobs:\n- prompt: a\n  note: {a: b}\n", 3, "9", "your own"),
     ("jobs:\n- prompt: a\n  [x]: b\n", 3, "3", "a key must be a text"),
@@ -166,7 +168,7 @@ def test_lists_are_the_cross_product_in_the_written_order_with_the_last_varying_
     assert [(r.seed, r.prompt, r.aspect_ratio) for r in found.requests] == [
         (1, "a", "16:9"), (1, "a", "1:1"), (1, "b c", "16:9"), (1, "b c", "1:1"),
         (2, "a", "16:9"), (2, "a", "1:1"), (2, "b c", "16:9"), (2, "b c", "1:1")]  # fmt: skip
-    assert found.ids[:3] == ["x-s1-a-16x9", "x-s1-a-1x1", "x-s1-47d8a4a8-16x9"]
+    assert found.ids[:3] == ["x-s1-a-16x9", "x-s1-a-1x1", "x-s1-b-c-16x9"]
     assert {(row.number, row.line) for row in found.rows} == {(1, 2)}
 
 
@@ -231,3 +233,9 @@ def test_yaml_in_another_encoding_is_read_when_named(tmp_path: Path) -> None:
     assert "--encoding" in read(tmp_path, text, "b.yml").told
     assert read(tmp_path, text, "b.yml", "cp1252").prompts == ["café"]
     assert read(tmp_path, "\ufeffjobs: [a]\n", "b.yml").prompts == ["a"]
+
+
+def test_the_id_of_a_combination_with_a_mistake_is_told_with_it(tmp_path: Path) -> None:
+    found = read_yaml(tmp_path, "jobs:\n- {id: x, prompt: a, aspect_ratio: [16:9, 2:1], seeds: 1}\n")
+    assert found.ids == ["x-16x9-s1"]
+    assert [problem.ids for problem in found.problems] == [("x-2x1-s1",)]
