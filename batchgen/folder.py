@@ -196,7 +196,6 @@ def remember(settings: Settings, ledger: Ledger, *, partial: bool = False, **mor
     """
     facts = {
         "model": settings.model,
-        "destination": settings.destination,
         "name": settings.name,
         "images_to": settings.images_to,
         **more,

@@ -104,6 +104,8 @@ def _run_work(
 ) -> Batch:
     archive = open_settings_archive(settings, ledger)
     _prove(archive)
+    if settings.destination:
+        ledger.remember({"destination": settings.destination})  # not before: a slip of the pen would last
     if settings.may_submit:
         Pictures(settings.images_to).provide(ledger, files, listener.say)
     replication.copy_first(replica, ledger)

@@ -154,8 +154,8 @@ class Database:
             yield
             if not self._is_changed and self._connection.total_changes > before:
                 self._connection.execute("DELETE FROM fact WHERE name = ?", (WRITTEN,))
-                self._is_changed = True
             self._connection.execute("COMMIT")
+            self._is_changed |= self._connection.total_changes > before
         except BaseException as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

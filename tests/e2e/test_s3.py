@@ -56,6 +56,8 @@ async def test_a_bucket_that_is_not_there_is_found_before_anything_is_paid(s3: S
         ended = await run(emulator, prompts(tmp_path / "p.csv", 2), "--to", "s3://nowhere/x", **s3.environment)
         assert (ended.code, len(emulator.requests)) == (2, 0)
         assert "nowhere" in ended.err
+        ended = await run(emulator, tmp_path / "p.csv")  # the slip is not remembered
+        assert (ended.code, ended.summary["archived"]) == (0, 2)
 
 
 async def test_wrong_credentials_are_found_before_anything_is_paid(s3: S3Server, tmp_path: Path) -> None:
