@@ -9,7 +9,7 @@ NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glu
 
 
 def network_file_system(folder: Path) -> str | None:
-    """The type of the file system of the network that the folder (or its parent, if there is none) is on; else None."""
+    """The type of the network file system that the folder (or its parent, if there is none) is on; else None."""
     try:
         mounts = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:

@@ -12,6 +12,7 @@ from batchgen.ledger import Ledger
 from batchgen.ledger.images import links_to_try, wanted_images
 from batchgen.model import PICTURE, Request
 from batchgen.settings import EMULATOR, Settings, is_loopback
+from batchgen.words import many
 
 if TYPE_CHECKING:
     from batchgen.images.bucket import ImageBucket
@@ -24,7 +25,7 @@ def try_links(settings: Settings, ledger: Ledger, manifest: str) -> None:
     from batchgen.images.links import check_links
 
     states = ("pending", "failed", "expired") if settings.retry_failed else ("pending",)
-    links = [(url, line) for url, line in links_to_try(ledger, *states) if not PICTURE.fullmatch(url)]
+    links = ((url, line) for url, line in links_to_try(ledger, *states) if not PICTURE.fullmatch(url))
     service = ledger.fact("service") or settings.service
     at_home = service == EMULATOR or is_loopback(urlsplit(service).hostname or "")
     problems = asyncio.run(check_links(links, allow_loopback=at_home))
@@ -54,7 +55,7 @@ class Pictures:
         needed = [url for url in wanted_images(ledger, "pending") if PICTURE.fullmatch(url)]
         try:
             if needed and (uploaded := self._bucket.provide(needed, files.path)):
-                say(f"{uploaded} pictures were uploaded to {self._address}")
+                say(f"{many(uploaded, 'picture was', 'pictures were')} uploaded to {self._address}")
         except ArchiveError as error:
             raise UsageError(f"{error}. Nothing was sent") from None
 

@@ -22,6 +22,7 @@ from batchgen.replica import look_at
 from batchgen.settings import STANDARD_INPUT, Settings
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest
 from batchgen.summary import Counts
+from batchgen.words import many
 
 FIRST_FILES = 5
 GONE_IN_DOUBT = "more in doubt (held), whose rows were edited or are gone"
@@ -59,7 +60,7 @@ class Plan(Counts):
 
     def sentences(self) -> str:
         """The plan for a person."""
-        lines = [f"{self.manifest}: {self.rows} rows, {self.new} of them new", f"batch: {self.batch}"]
+        lines = [f"{self.manifest}: {many(self.rows, 'row')}, {self.new} of them new", f"batch: {self.batch}"]
         known = {
             "archived already": self.archived,
             "in flight at the service": self.in_flight,
@@ -75,14 +76,17 @@ class Plan(Counts):
         if self.paid_usd:
             lines.append(f"  ${self.paid_usd:.2f} paid already, for what is made or being made")
         if self.selected < self.rows:
-            lines.append(f"{self.selected} rows are chosen; the others would be left as they are")
+            chosen = many(self.selected, "row is", "rows are")
+            lines.append(f"{chosen} chosen; the others would be left as they are")
         lines += [*self._money(), *self._expected(), "nothing was sent"]
         return "\n".join(lines)
 
     def _money(self) -> Iterator[str]:
-        yield f"a run would pay for {self.to_submit} tasks: up to ${self.estimate_usd:.2f} (prices of {self.prices_of})"
+        tasks = many(self.to_submit, "task")
+        yield f"a run would pay for {tasks}: up to ${self.estimate_usd:.2f} (prices of {self.prices_of})"
         if self.offered:
-            yield f"  {self.offered} of them were paid for by other batches of yours: --reuse takes those videos"
+            paid_for = many(self.offered, "of them was", "of them were")
+            yield f"  {paid_for} paid for by other batches of yours: --reuse takes what they made"
 
     def _expected(self) -> Iterator[str]:
         if self.to_submit or self.in_flight:
@@ -122,11 +126,11 @@ class Status(Counts):
     def sentences(self) -> str:
         """The status for a person."""
         states = ("archived", "rendered", "in_flight", "submitting", "pending", "failed", "expired", "in_doubt")
-        lines = [f"{self.batch}: {self.rows} rows of {self.manifest}, made with {self.service}"]
+        lines = [f"{self.batch}: {many(self.rows, 'row')} of {self.manifest}, made with {self.service}"]
         lines += [f"  {getattr(self, state)} {state.replace('_', ' ')}" for state in states if getattr(self, state)]
         lines += [f"  {self.in_doubt_gone} {GONE_IN_DOUBT}"] if self.in_doubt_gone else []
         lines += [f"    {number} failed with {code}" for code, number in self.failures.items()]
-        lines.append(f"  {self.paid_tasks} tasks paid for")
+        lines.append(f"  {many(self.paid_tasks, 'task')} paid for")
         return "\n".join(lines if self.running else [*lines, *self._advice()])
 
     def _advice(self) -> Iterator[str]:
@@ -135,8 +139,8 @@ class Status(Counts):
             yield f"  what is in doubt was asked for, and the answer is not known: batchgen resolve {self.batch}"
         if self.first_death:
             yield (
-                f"  {self.unfetched} paid videos are not archived; the first of their links dies {self.first_death}: "
-                f"batchgen rescue {self.batch}"
+                f"  {many(self.unfetched, 'paid video is', 'paid videos are')} not archived; "
+                f"the first link dies {self.first_death}: batchgen rescue {self.batch}"
             )
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from batchgen.model import Job, State
+from batchgen.words import many
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -71,10 +72,10 @@ class Standing:
 
     def limits(self) -> str:
         """What holds now, as one sentence."""
-        tasks = f"{self.concurrency} tasks at once"
+        tasks = f"{many(self.concurrency, 'task')} at once"
         if self.bearable_concurrency < self.concurrency:
             tasks += f" (the account bears {self.bearable_concurrency})"
-        requests = f"{self.rate} requests a minute"
+        requests = f"{many(self.rate, 'request')} a minute"
         if self.bearable_rate < self.rate:
             requests += f" (the account bears {self.bearable_rate})"
         return f"{tasks}, {requests}, {self.doing}"
@@ -119,7 +120,7 @@ def duration(seconds: float) -> str:
     if minutes < 90:
         return f"{minutes} minutes"
     hours, minutes = divmod(5 * round(minutes / 5), 60)
-    words = f"{hours} hour{'s' if hours > 1 else ''}"
+    words = many(hours, "hour")
     return f"{words} {minutes} minutes" if minutes else words
 
 

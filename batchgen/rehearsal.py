@@ -18,6 +18,7 @@ from batchgen.plan import Plan, planned
 from batchgen.progress import Progress, duration
 from batchgen.run import Listener, Service, run
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS, Settings
+from batchgen.words import many
 
 SPEED = 100.0  # times as fast as the service
 MOST_SECONDS = 60.0  # that a play of the whole sheet may take
@@ -58,16 +59,18 @@ class Rehearsal:
         """The rehearsal for a person."""
         plan = self.plan
         lines = [
-            f"{plan.manifest}: a run of {plan.batch} would pay for {plan.to_submit} tasks, ${plan.estimate_usd:.2f}"
+            f"{plan.manifest}: a run of {plan.batch} would pay for {many(plan.to_submit, 'task')}, "
+            f"${plan.estimate_usd:.2f}"
         ]
         if not self.played:
             return "\n".join([*lines, "there is nothing to rehearse"])
         sample = "" if self.minutes_from == "played" or self.played >= plan.to_submit else " of them, evenly spread,"
         lines += [
-            f"{self.played} rows{sample} were played against an emulator, {self.speed:.0f} times as fast: "
+            f"{many(self.played, f'row{sample} was', f'rows{sample} were')} played against an emulator, "
+            f"{self.speed:.0f} times as fast: "
             f"{self.archived} archived{self._failed()}",
             f"  done about {duration(self.minutes * 60)} after the start ({self._source()})",
-            f"  {self.most_at_once} tasks at once at most{self._requests()}",
+            f"  {many(self.most_at_once, 'task')} at once at most{self._requests()}",
             f"  videos of about {plan.gigabytes:.3g} GB{'' if plan.gigabytes_from == 'archived' else ' (a guess)'}",
             f"  first files: {', '.join(plan.first_files)}{', ...' if plan.to_submit > len(plan.first_files) else ''}",
             "which prompts the service's moderation refuses, nobody knows beforehand",
@@ -86,7 +89,7 @@ class Rehearsal:
         return "calculated by the document's times: this machine cannot play so much so fast"
 
     def _requests(self) -> str:
-        return "" if self.requests_per_minute is None else f", {self.requests_per_minute} requests a minute"
+        return "" if self.requests_per_minute is None else f", {many(self.requests_per_minute, 'request')} a minute"
 
 
 def rehearse(settings: Settings, service: Service, seen: Callable[[], Seen], progress: Progress) -> Rehearsal:

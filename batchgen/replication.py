@@ -17,7 +17,7 @@ def tell(replica: Replica, settings: Settings, say: Callable[[str], None]) -> No
     if replica.said:
         say(replica.said)
     if not isinstance(replica, NoReplica) and not (settings.destination or "").startswith("s3://"):
-        say("the ledger is kept in S3, but the videos on this machine alone: --to s3://bucket/prefix keeps them there")
+        say("the ledger is kept in S3, but the videos only on this machine: --to s3://bucket/prefix keeps them there")
 
 
 def copy_first(replica: Replica, ledger: Ledger) -> None:

@@ -48,6 +48,7 @@ from batchgen.spending import Spending
 from batchgen.steering import Steering
 from batchgen.stopping import has_time, last_call, signals, until
 from batchgen.summary import Summary
+from batchgen.words import many
 
 # Where the service is: entered for as long as it is needed, it gives the origin.
 Service: TypeAlias = Callable[[], AbstractAsyncContextManager[str]]
@@ -130,13 +131,16 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
         listener.say(sentence)
     try_links(settings, ledger, str(settings.manifest))
     if settings.resubmit_in_doubt and (again := ledger.resubmit_in_doubt()):
-        listener.say(f"{again} rows in doubt are submitted again; each may be paid for twice")
+        rows = many(again, "row in doubt is", "rows in doubt are")
+        listener.say(f"{rows} submitted again, and may be paid for twice")
     if settings.retry_failed and (again := ledger.retry_failed()):
-        listener.say(f"{again} rows that failed or expired are tried again")
+        rows = many(again, "row that failed or expired is", "rows that failed or expired are")
+        listener.say(f"{rows} tried again")
     ledger.retry_expired(since=time.time() - LINK_LIFE_SECONDS if settings.may_submit else 0.0)
     if settings.reuse and (offered := paid.offers(ledger, settings.service, settings.batch, paid.index_path())):
         paid.take(ledger, offered)
-        listener.say(f"{len(offered)} videos are taken from other batches, which paid for them")
+        videos = many(len(offered), "video is", "videos are")
+        listener.say(f"{videos} taken from other batches, which paid for what they made")
     log.info("run begins", extra={"service": settings.service, "manifest": str(settings.manifest)})
 
 

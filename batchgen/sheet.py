@@ -23,6 +23,7 @@ from batchgen.manifest.selection import Candidate, Selection
 from batchgen.manifest.standard_input import spooled
 from batchgen.model import Problem, Row, State
 from batchgen.settings import STANDARD_INPUT, Settings
+from batchgen.words import many
 
 
 @dataclass(frozen=True)
@@ -159,10 +160,13 @@ def describe(intake: Intake, manifest: str) -> Iterator[str]:
     for problem in intake.problems:
         yield str(problem) if problem.place else f"{manifest}: {problem}"
     if intake.edited:
-        yield f"{intake.edited} rows were edited: they are new jobs"
+        yield f"{many(intake.edited, 'row was edited: it is a new job', 'rows were edited: they are new jobs')}"
     if intake.gone:
-        kept = f", and the videos of {intake.kept_videos} are kept" if intake.kept_videos else ""
-        yield f"{intake.gone} rows as they were before are no longer in the manifest{kept}"
+        kept = ""
+        if intake.kept_videos:
+            kept = f"; {many(intake.kept_videos, 'of them keeps its video', 'of them keep their videos')}"
+        rows = many(intake.gone, "row as it was before is", "rows as they were before are")
+        yield f"{rows} no longer in the manifest{kept}"
 
 
 def choose(selection: Selection | None, ledger: Ledger) -> tuple[str, ...]:

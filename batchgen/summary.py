@@ -8,6 +8,7 @@ from shlex import quote
 from typing import Any
 
 from batchgen.model import State
+from batchgen.words import many
 
 STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
 _AGAIN = "run the same command again: what is paid is fetched, and nothing is paid for twice"
@@ -52,7 +53,7 @@ class Summary(Counts):
     batch: str
     selected: int  # rows that this run was asked for; all, unless a person chose
     submitted: int  # paid tasks that this run started
-    reused: int  # rows that share the paid task of another
+    reused: int  # rows that need no task of their own
     bytes: int  # of all archived videos
     seconds: float
     stopped: str | None
@@ -68,6 +69,10 @@ class Summary(Counts):
         """The rows by state: ``12 archived, 1 in doubt``."""
         known = [(getattr(self, state), state.replace("_", " ")) for state in STATES]
         return ", ".join(f"{number} {state}" for number, state in known if number) or "none"
+
+    def paid(self) -> str:
+        """What this run paid for."""
+        return f"{many(self.submitted, 'task')} paid for by this run"
 
     def advice(self) -> list[str]:
         """What is not as it was wanted, and what to do; empty after a success."""
@@ -92,7 +97,8 @@ class Summary(Counts):
     def _stop(self) -> list[str]:
         if not self.stopped:
             return []
-        told = f"stopped: {self.stopped.rstrip('.')}"
+        told = self.stopped.rstrip(".")
+        told = told if told.startswith("stopped ") else f"stopped: {told}"
         if " again" in told:  # it says itself what to do
             return [told]
         return [f"{told}. {_AFTER_STOP.get(self.exit, _AFTER_STOP[4])}"]
@@ -103,9 +109,7 @@ class Summary(Counts):
 
     def paragraph(self) -> str:
         """All of it for somebody who was not there, without a line break."""
-        tasks = f"{self.submitted} task{'s' if self.submitted != 1 else ''}"
-        rows = f"{self.rows} row{'s' if self.rows != 1 else ''}"
-        told = [f"{self._folder}: {rows}, {self.counts()}", f"{tasks} paid for by this run"]
+        told = [f"{self._folder}: {many(self.rows, 'row')}, {self.counts()}", self.paid()]
         told += [words[0].upper() + words[1:] for words in self.advice()]
         files = ((name, self._folder / file) for name, file in _FILES.items())
         told += [f"{name.capitalize()}: {file}" for name, file in files if file.exists()]

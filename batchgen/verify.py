@@ -2,17 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from batchgen.archive import MissingError
 from batchgen.archive.places import Places
 from batchgen.errors import ArchiveError
 from batchgen.ledger import Ledger
+from batchgen.words import many
 
 READERS = 8
+WINDOW = 8 * READERS  # videos that are being read, or wait for it
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -31,22 +38,33 @@ class Verified:
     batch: str
     checked: int
     damaged: tuple[Damage, ...]
+    repaired: int | None = None  # of them, fetched again; None: nobody tried
+    run_exit: int = 0  # of the run that fetched them
+
+    def sentence(self) -> str:
+        """The outcome for a person."""
+        again = "" if self.repaired is None else f", {self.repaired} fetched again"
+        return f"{many(self.checked, 'video')} read, {len(self.damaged)} damaged{again}"
 
     def to_json(self) -> str:
         """The outcome as one line."""
-        return json.dumps(asdict(self) | {"exit": self.exit_code}, ensure_ascii=False)
+        facts = asdict(self)
+        del facts["run_exit"]
+        return json.dumps(facts | {"exit": self.exit_code}, ensure_ascii=False)
 
     @property
     def exit_code(self) -> int:
-        """0 if all is as it was."""
-        return 1 if self.damaged else 0
+        """0 if all is as it was, or is so again; what stopped a repair tells with its own."""
+        if self.run_exit > 1:
+            return self.run_exit
+        return 1 if len(self.damaged) > (self.repaired or 0) else 0
 
 
 def read_again(batch: Path, ledger: Ledger) -> Verified:
     """Read every archived video. Raises :class:`ArchiveError` if a store does not answer."""
     videos = ledger.database.execute(
         "SELECT id, place, bytes, sha256 FROM video JOIN row USING (row) ORDER BY row.position, part"
-    ).fetchall()
+    )
     places = Places(batch, connections=READERS)
 
     def check(video: tuple[str, str, int, bytes]) -> Damage | None:
@@ -54,9 +72,23 @@ def read_again(batch: Path, ledger: Ledger) -> Verified:
         what = _damage(places, place, size, sha256)
         return Damage(identity, place, what) if what else None
 
+    checked, damaged = 0, []
     with ThreadPoolExecutor(READERS) as pool:
-        damaged = tuple(damage for damage in pool.map(check, videos) if damage)
-    return Verified(str(batch), len(videos), damaged)
+        for damage in _in_window(pool, check, videos):
+            checked += 1
+            damaged += [damage] if damage else []
+    return Verified(str(batch), checked, tuple(damaged))
+
+
+def _in_window(pool: ThreadPoolExecutor, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+    """As ``pool.map``, which would take all items at once: a million videos are not held in memory."""
+    waiting: deque[Future[_R]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) == WINDOW:
+            yield waiting.popleft().result()
+    for future in waiting:
+        yield future.result()
 
 
 def _damage(places: Places, place: str, size: int, sha256: bytes) -> str | None:
@@ -83,6 +115,18 @@ def forget(ledger: Ledger, damaged: tuple[Damage, ...]) -> int:
             "UPDATE job SET state = 'rendered', urls = NULL WHERE state = 'archived' AND task_id IS NOT NULL "
             "AND job IN (SELECT job FROM row WHERE row NOT IN (SELECT row FROM video))"
         ).rowcount
+
+
+def after_repair(found: Verified, batch: Path, run_exit: int) -> Verified:
+    """What was found, with what a run has fetched again since; it ended with ``run_exit``."""
+    with Ledger.open(batch / "ledger.sqlite", read_only=True) as ledger:
+        missing = ledger.database.execute(
+            "SELECT id FROM row JOIN job USING (job) WHERE row NOT IN (SELECT row FROM video) "
+            "AND state IN ('rendered', 'expired', 'archived')"
+        )
+        lacking = {identity for (identity,) in missing}
+    repaired = sum(damage.id not in lacking for damage in found.damaged)
+    return replace(found, repaired=repaired, run_exit=run_exit)
 
 
 def set_aside(batch: Path, damaged: tuple[Damage, ...]) -> None:

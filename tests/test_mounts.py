@@ -1,4 +1,4 @@
-"""A batch's folder on a file system of the network is refused before anything is sent."""
+"""A batch's folder on a network file system is refused before anything is sent."""
 
 from pathlib import Path
 

@@ -35,6 +35,8 @@ def program() -> int:
         sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
         code = 130
+    except SystemExit as stop:
+        code = stop.code
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = BROKEN_PIPE

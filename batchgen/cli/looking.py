@@ -10,7 +10,7 @@ import click
 
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER, PATH
-from batchgen.cli.running import run_batch
+from batchgen.cli.running import work
 from batchgen.cli.terminal import progress, require, say, shown, shown_json
 from batchgen.errors import UsageError
 from batchgen.settings import Limits, Settings, batch_folder, read_base_url, read_prices
@@ -43,7 +43,7 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, .
 
 @click.command(short_help="Where a batch stands.")
 @click.argument("batch", type=FOLDER)
-@click.option("--watch", is_flag=True, help="Show it live while a run lasts; Ctrl-C ends the watching alone.")
+@click.option("--watch", is_flag=True, help="Show it live while a run lasts; Ctrl-C ends only the watching.")
 @options.PLAIN
 @options.LOOK_AT
 @click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
@@ -76,14 +76,18 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
     Example: batchgen verify prompts.batch --repair
     """
     from batchgen.resolve import verify_batch
+    from batchgen.verify import after_repair
 
     require(batch, flags["ledger_to"])
     found = verify_batch(batch, flags["ledger_to"], forget_damaged=repair)
     for damage in found.damaged:
         say(shown(f"{damage.place}: {damage.what} (row {damage.id})"))
     if repair and found.damaged:
-        run_batch(batch, None, may_submit=False, as_json=as_json, **flags)
-    click.echo(shown_json(found.to_json()) if as_json else f"{found.checked} videos read, {len(found.damaged)} damaged")
+        summary = work(batch, None, may_submit=False, **flags)
+        found = after_repair(found, batch, summary.exit)
+        for words in summary.advice() if found.exit_code else []:
+            say(shown(words))
+    click.echo(shown_json(found.to_json()) if as_json else found.sentence())
     raise click.exceptions.Exit(found.exit_code)
 
 

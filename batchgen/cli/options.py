@@ -71,9 +71,11 @@ ROWS = (
         "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="For every row, whatever the sheet says."
     ),
     click.option(
-        "--only", metavar="EXPR", help="Submit these rows alone: fox*,12-20,status:failed (ids, rows, states)."
+        "--only",
+        metavar="EXPR",
+        help="Submit only these rows: fox*,12-20,status:failed (ids, rows, states); id:7 or row:7.",
     ),
-    click.option("--limit", type=int, metavar="N", help="Submit the first N alone of these rows."),
+    click.option("--limit", type=int, metavar="N", help="Submit only the first N of these rows."),
     click.option("--shard", metavar="I/N", help="Submit the I-th of N parts of the rows, whatever their order."),
     click.option("--images-to", metavar="DEST", help="Upload pictures that are files to s3://bucket/prefix, once."),
     click.option("--check-images", is_flag=True, help="Try the sheet's links to pictures before anything is paid."),
@@ -127,7 +129,7 @@ FETCH = (
         "--spare-share",
         type=Amount(0.01, 1),
         metavar="SHARE",
-        help="Of the requests left over, so many find out sooner.  [default: 0.98]",
+        help="Share of the spare requests used to ask earlier whether tasks are done.  [default: 0.98]",
     ),
     *SERVICE,
     LEDGER_TO,

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -13,6 +13,7 @@ from batchgen.cli.service import service_of
 from batchgen.cli.telling import told
 from batchgen.cli.terminal import progress, require, say, shown, shown_json, size
 from batchgen.settings import batch_folder
+from batchgen.words import many
 
 if TYPE_CHECKING:
     from batchgen.progress import Progress
@@ -59,27 +60,9 @@ def rescue(batch: Path, **flags: Any) -> None:
     run_batch(batch, None, may_submit=False, **flags)
 
 
-def run_batch(
-    batch: Path,
-    manifest: Path | None,
-    *,
-    as_json: bool,
-    quiet: bool,
-    plain: bool,
-    verbose: bool,
-    ping: str | None = None,
-    notify: str | None = None,
-    metrics: Path | None = None,
-    **flags: Any,
-) -> None:
-    """Run a batch as the flags say, and exit as it ended."""
-    from batchgen.run import Listener, run
-
-    with told(batch, ping, notify, metrics, _warn) as ended:
-        settings = options.to_settings(batch, manifest, **flags)
-        shows = _metered(progress(quiet=quiet, plain=plain), metrics, batch)
-        listener = Listener(_note if quiet else _warn, shows, verbose, warn=_warn, ended=ended)
-        summary = run(settings, listener, service_of(settings))
+def run_batch(batch: Path, manifest: Path | None, *, as_json: bool, quiet: bool, **flags: Any) -> NoReturn:
+    """Run a batch as the flags say, tell how it ended, and exit so."""
+    summary = work(batch, manifest, quiet=quiet, **flags)
     if as_json:
         click.echo(shown_json(summary.to_json()))
     elif not quiet:
@@ -87,6 +70,28 @@ def run_batch(
     elif summary.exit != 0:
         _warn(f"batchgen: {summary.paragraph()}")
     raise click.exceptions.Exit(summary.exit)
+
+
+def work(
+    batch: Path,
+    manifest: Path | None,
+    *,
+    quiet: bool,
+    plain: bool,
+    verbose: bool,
+    ping: str | None = None,
+    notify: str | None = None,
+    metrics: Path | None = None,
+    **flags: Any,
+) -> "Summary":
+    """Run a batch as the flags say; returns how it ended."""
+    from batchgen.run import Listener, run
+
+    with told(batch, ping, notify, metrics, _warn) as ended:
+        settings = options.to_settings(batch, manifest, **flags)
+        shows = _metered(progress(quiet=quiet, plain=plain), metrics, batch)
+        listener = Listener(_note if quiet else _warn, shows, verbose, warn=_warn, ended=ended)
+        return run(settings, listener, service_of(settings))
 
 
 def _metered(shows: "Progress", metrics: Path | None, batch: Path) -> "Progress":
@@ -107,10 +112,11 @@ def _note(text: str) -> None:
 
 
 def _print_summary(summary: "Summary") -> None:
-    click.echo(f"{summary.rows} rows: {summary.counts()}")
-    click.echo(f"{summary.submitted} tasks paid for by this run, {size(summary.bytes)} of video in all")
+    click.echo(f"{many(summary.rows, 'row')}: {summary.counts()}")
+    click.echo(f"{summary.paid()}, {size(summary.bytes)} of video in all")
     if summary.selected < summary.rows:
-        click.echo(f"{summary.selected} rows were chosen for this run; the others are left as they are")
+        chosen = many(summary.selected, "row was", "rows were")
+        click.echo(f"{chosen} chosen for this run; the others are left as they are")
     for words in summary.advice():
         click.echo(shown(words))
     for name, file in (("results", "results.csv"), ("to look at", "report.html")):

@@ -23,7 +23,7 @@ def ctl(
 ) -> None:
     """Change how the batch in the folder BATCH goes on while it runs here; without a flag, say what holds now.
 
-    It speaks to a run on this machine alone, also where the ledger is kept in S3 too.
+    It speaks only to a run on this machine, also where the ledger is kept in S3 too.
 
     Example: batchgen ctl prompts.batch --concurrency 500
     """

@@ -15,15 +15,15 @@ _COLUMN = "image_urls"
 async def check_links(links: Iterable[tuple[str, int]], *, allow_loopback: bool) -> list[Problem]:
     """What is wrong with links, each given with the line it stands in."""
     async with Downloader(allow_loopback=allow_loopback, at_once=AT_ONCE, plain_http=True) as downloader:
-        waiting = asyncio.Semaphore(AT_ONCE)
+        waiting, problems = iter(links), []
 
-        async def tried(url: str, line: int) -> Problem | None:
-            async with waiting:
-                wrong = await _wrong(downloader, url)
-            return Problem(line, _COLUMN, wrong) if wrong else None
+        async def work() -> None:
+            for url, line in waiting:  # each takes the next
+                if wrong := await _wrong(downloader, url):
+                    problems.append(Problem(line, _COLUMN, wrong))
 
-        found = await asyncio.gather(*(tried(url, line) for url, line in links))
-    return [problem for problem in found if problem]
+        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    return sorted(problems, key=lambda problem: (problem.line or 0, problem.message))
 
 
 async def _wrong(downloader: Downloader, url: str) -> str | None:

@@ -387,7 +387,7 @@ class Ledger:
         return int(found[0]) if found else 0
 
     def reused_rows(self) -> int:
-        """How many rows of the present manifest have a video that was paid for another row or batch."""
+        """How many rows of the present manifest need no task of their own: they share another row's or batch's."""
         found = self.database.one(
             "SELECT coalesce(sum(wanted - (source IS NULL OR attempts > 0)), 0) FROM job WHERE wanted > 0"
         )

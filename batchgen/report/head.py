@@ -14,6 +14,7 @@ from batchgen.report.markup import Node, node
 from batchgen.report.plots import Cause
 from batchgen.report.sittings import Sittings, Span, most_at_once
 from batchgen.report.words import amount, money_words, seconds_words, share, size_words
+from batchgen.words import many
 
 QUOTE = '"'  # which no search can hold
 CLOCKS_SECONDS = 86400.0  # by which the service's clock may be ahead
@@ -85,7 +86,7 @@ def figures(ledger: Ledger, cards: Sequence[Card], done: Work, spent: Mapping[in
     rows = len(cards)
     archived = counts[State.ARCHIVED]
     asked = [
-        Figure("Done", amount(archived), f"of {amount(rows)} rows, {share(archived, rows)}"),
+        Figure("Done", amount(archived), f"of {many(amount(rows), 'row')}, {share(archived, rows)}"),
         *_troubles(counts, cards, money.doubtful_price(ledger) / MICRO),
         *_open(counts),
         _cost(ledger.paid_tasks(), list(spent.values())),
@@ -118,7 +119,7 @@ def _cost(tasks: int, spent: Sequence[float | None]) -> Figure:
     known = [each for each in spent if each is not None]
     if len(known) < len(spent) or not tasks:
         return Figure("Paid tasks", amount(tasks), "price not known" if tasks else "")
-    return Figure("Spent", money_words(sum(known)), f"{amount(tasks)} tasks at list price")
+    return Figure("Spent", money_words(sum(known)), f"{many(amount(tasks), 'task')} at list price")
 
 
 def _speed(done: Work) -> Iterable[Figure]:

@@ -8,6 +8,7 @@ from statistics import quantiles
 from batchgen.report.markup import Node, node
 from batchgen.report.sittings import Sittings, Span, most_at_once, per_minute
 from batchgen.report.words import amount, seconds_words
+from batchgen.words import many
 
 WIDTH, HEIGHT = 320.0, 132.0
 TOP, BASE = 16.0, 112.0  # of the drawing; below it the axis
@@ -136,8 +137,7 @@ def _strip(row: int, name: str, values: list[float], limit: float) -> Iterable[N
     low, middle, high = (value / limit * WIDTH for value in _quartiles(values))
     first, last = values[0] / limit * WIDTH, values[-1] / limit * WIDTH
     yield node("text", name, x=0, y=y, class_="label strong")
-    videos = "1 video" if len(values) == 1 else f"{amount(len(values))} videos"
-    words = f"{videos}, median {seconds_words(_quartiles(values)[1])}"
+    words = f"{many(amount(len(values)), 'video')}, median {seconds_words(_quartiles(values)[1])}"
     yield node("text", words, x=WIDTH, y=y, class_="label end")
     yield node("path", d=f"M{first:.1f} {y + 12:.1f}H{max(last, first + 1):.1f}", class_="base")
     yield node("rect", x=low, y=y + 8, width=max(high - low, 2.0), height=8, class_="area")

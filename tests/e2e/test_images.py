@@ -41,7 +41,7 @@ async def test_a_picture_is_uploaded_once_signed_and_known_wherever_it_is_moved(
         assert "--images-to" in refused.err
         ended = await run(emulator, manifest, *flags, "--limit", "1", **s3.environment)
         assert (ended.code, ended.summary["archived"]) == (0, 1), ended.err
-        assert "1 pictures were uploaded" in ended.err
+        assert "1 picture was uploaded" in ended.err
         (link,) = emulator.tasks[0].input["image_urls"]
         assert urllib.request.urlopen(link).read() == png()
         assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["86400"]

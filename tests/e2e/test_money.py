@@ -154,8 +154,12 @@ async def test_verify_names_exactly_what_is_missing_or_changed_and_repairs_it(tm
             ("r4", "changed"),
             ("r7", "changed"),
         ]
-        repaired = await batchgen("verify", "p.batch", "--repair", "--base-url", emulator.url, *QUICK, cwd=tmp_path)
-        assert repaired.code == 0, repaired.err
+        repair = ("verify", "p.batch", "--repair", "--base-url", emulator.url, *QUICK)
+        repaired = await batchgen(*repair, cwd=tmp_path)
+        assert (repaired.code, repaired.out) == (0, "9 videos read, 3 damaged, 3 fetched again\n"), repaired.err
+        (videos / "r1.mp4").unlink()
+        told = (await batchgen(*repair, "--json", cwd=tmp_path)).summary
+        assert (told["checked"], len(told["damaged"]), told["repaired"], told["exit"]) == (9, 1, 1, 0)
         assert (await batchgen("verify", "p.batch", cwd=tmp_path)).code == 0
         assert await wrong_files(emulator, tmp_path / "p.batch") == []
         assert len(emulator.tasks) == 9
