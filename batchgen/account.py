@@ -13,6 +13,7 @@ from math import inf
 from aiolimiter import AsyncLimiter
 
 from batchgen.ceiling import Ceiling
+from batchgen.progress import duration
 from batchgen.retry import backoff
 
 MINUTE_SECONDS = 60.0
@@ -21,6 +22,7 @@ LOST_SECONDS = 180.0  # after which a request without an answer is taken to have
 TROUBLE_BEFORE_PAUSE = 5  # failures in a row, without a single answer between them
 TROUBLE_HOLD_SECONDS = 10.0  # for which a limit does not grow after a failure
 SILENCE_LIMIT_SECONDS = 1800.0
+NEVER_HEARD_LIMIT_SECONDS = 120.0  # for a service that gave no answer at all yet, while nothing is in flight
 PROOF_SECONDS = 6.0  # between two steps up of the rate: a minute's window tells late
 SAFE = 0.97  # of the requests that passed within a minute before one was refused
 USED = 0.8  # of the rate, from which on a higher one would be used
@@ -59,6 +61,8 @@ class Account:
         self._troubles = 0
         self._rounds = 0  # refusals in a row that a pause lay between
         self._long_retry_at = -inf
+        self._is_known = False  # it gave an answer in this run, be it a refusal
+        self.cause = ""  # of the trouble that lasts, in words
         self._last_answer = clock()
         self._set_pace()
 
@@ -149,6 +153,7 @@ class Account:
         """The service gave an answer that is none of its troubles."""
         self._heard()
         self._refusals = self._troubles = self._rounds = 0
+        self._is_known, self.cause = True, ""
         self._last_answer = now = self._clock()
         if self._rate.is_learned and self._rate.passed(self._needed_level(now), now):
             self._set_pace()
@@ -169,6 +174,7 @@ class Account:
         """
         now = self._clock()
         is_news = now >= self._silent_until  # what was under way when the silence began tells nothing new
+        self._is_known = True
         self._heard()
         if not posted:
             self._refused.append(now)
@@ -196,9 +202,10 @@ class Account:
             self._long_retry_at = now
         return self._rounds >= REFUSED_ROUNDS or (is_long and was_long) or self._rate.is_known_limit(passed)
 
-    def trouble(self) -> float:
+    def trouble(self, cause: str = "") -> float:
         """No answer, or a broken one: silence for all once that is no accident. Returns its seconds."""
         self._heard()
+        self.cause = cause or self.cause
         now = self._clock()
         self._rate.hold(now, TROUBLE_HOLD_SECONDS)
         self._room.hold(now, TROUBLE_HOLD_SECONDS)
@@ -233,9 +240,21 @@ class Account:
         return 0.0 if self.is_answering else self._clock() - self._last_answer
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether the service has failed to answer so often that it is no accident."""
+        return self._troubles > TROUBLE_BEFORE_PAUSE
+
+    @property
     def is_lost(self) -> bool:
         """Whether the service has not given one good answer for so long that a person should look."""
-        return (self._refusals + self._troubles > 0) and (self._clock() - self._last_answer > SILENCE_LIMIT_SECONDS)
+        is_hopeless = not self._is_known and self.tasks == 0
+        limit = NEVER_HEARD_LIMIT_SECONDS if is_hopeless else SILENCE_LIMIT_SECONDS
+        return (self._refusals + self._troubles > 0) and (self._clock() - self._last_answer > limit)
+
+    def complaint(self) -> str:
+        """How long the service has not given one good answer, and why."""
+        why = f" ({self.cause})" if self.cause else ""
+        return f"no good answer from the service for {duration(self.unheard)}{why}"
 
     # -- changing, and remembering
 

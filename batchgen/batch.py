@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from batchgen.account import SILENCE_LIMIT_SECONDS, Account
+from batchgen.account import Account
 from batchgen.errors import (
     AccountError,
     ArchiveError,
@@ -210,8 +210,7 @@ class Batch:
         while await self._something_to_ask():
             await self._account.turn()
             if self._account.is_lost:
-                minutes = SILENCE_LIMIT_SECONDS / 60
-                self.halt(Stop(f"the service has given no good answer for {minutes:.0f} minutes", 1))
+                self.halt(Stop(self._account.complaint(), 1))
             job = self._next_job()
             if job is not None:
                 self._start(job)

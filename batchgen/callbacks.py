@@ -109,7 +109,7 @@ class Callbacks:
         self._tries[candidate.attempt] = tries + 1
         await self._account.turn()
         status = await self._client.status(candidate.task_id)
-        tell(self._account, status.word, status.retry_after)
+        tell(self._account, status.word, status.retry_after, status.message)
         if status.word not in (TaskWord.RUNNING, TaskWord.SUCCESS, TaskWord.FAILED):
             return
         created = status.created_at

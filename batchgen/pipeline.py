@@ -33,12 +33,14 @@ from batchgen.ledger.ledger import LINK_LIFE_SECONDS, Video
 from batchgen.model import Clip, Job, Kept, Request, State
 from batchgen.retry import backoff
 from batchgen.service import Client, Submitted, TaskStatus, TaskWord, Verdict
+from batchgen.service.client import ASKED
 from batchgen.service.polling import Polling
 from batchgen.service.webhook import callback_address
 from batchgen.service.wire import CREDITS_FAIL_CODE
 from batchgen.spending import Spending
 
 FETCH_TRIES = 6
+CAUSE_LETTERS = 100  # of trouble, told while it lasts
 LINK_TRIES = 2  # with one link; then the service is asked whether it has another: the file host may have moved
 DEAD_LINK_TRIES = 3
 NO_RESULT_TRIES = 10
@@ -125,7 +127,7 @@ class Pipeline:
             raise
         address = callback_address(self._callback_url, job.token) if self._callback_url and job.token else None
         outcome = await self._client.submit(job.request, address)
-        tell(self._account, outcome.verdict, outcome.retry_after)
+        tell(self._account, outcome.verdict, outcome.retry_after, outcome.message)
         match outcome.verdict:
             case Verdict.ACCEPTED:
                 return self._accepted(job, outcome)
@@ -185,7 +187,7 @@ class Pipeline:
         """Ask how the task stands."""
         assert job.task_id
         status = await self._client.status(job.task_id)
-        tell(self._account, status.word, status.retry_after)
+        tell(self._account, status.word, status.retry_after, status.message)
         match status.word:
             case TaskWord.SUCCESS if status.urls:
                 return self._ledger.save(_rendered(job, status))
@@ -255,7 +257,7 @@ class Pipeline:
         assert job.task_id
         await self._account.turn()
         status = await self._client.status(job.task_id)
-        tell(self._account, status.word, status.retry_after)
+        tell(self._account, status.word, status.retry_after, status.message)
         if status.word is TaskWord.SUCCESS and status.urls:
             return self._ledger.save(_rendered(job, status))
         if job.urls:
@@ -318,15 +320,21 @@ class Pipeline:
         return replace(job, wait=backoff(job.tries) if job.tries < FETCH_TRIES else inf)
 
 
-def tell(account: Account, word: Verdict | TaskWord, retry_after: float | None) -> None:
-    """Tell the account what came of a request."""
+def tell(account: Account, word: Verdict | TaskWord, retry_after: float | None, message: str | None = None) -> None:
+    """Tell the account what came of a request; ``message``: in words."""
     match word:
         case Verdict.BUSY | TaskWord.BUSY:
             account.busy(retry_after, posted=isinstance(word, Verdict))
         case Verdict.UNKNOWN | Verdict.NEVER_SENT | TaskWord.TROUBLE:
-            account.trouble()
+            account.trouble(_short(message or ""))
         case _:
             account.answered()
+
+
+def _short(message: str) -> str:
+    """Why a request failed, fit to stand within a line."""
+    cause = message.removeprefix(ASKED)
+    return cause if len(cause) <= CAUSE_LETTERS else f"{cause[:CAUSE_LETTERS]}..."
 
 
 def _rendered(job: Job, status: TaskStatus) -> Job:

@@ -122,8 +122,8 @@ class Steering:
         silence, account = self._account.silence, self._account
         if silence > NOTABLE_SILENCE_SECONDS and account.is_refusing:
             return f"the service asks to be left alone for {silence:.0f} seconds (too many requests or tasks)"
-        if silence > NOTABLE_SILENCE_SECONDS:
-            return f"no good answer from the service for {account.unheard:.0f} seconds; next try in {silence:.0f}"
+        if account.is_cut_off:
+            return f"{account.complaint()}; " + (f"next try in {silence:.0f}" if silence >= 1 else "trying again")
         if batch.doing == "paused":
             return "paused: batchgen ctl BATCH --go continues"
         return None

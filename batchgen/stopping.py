@@ -13,13 +13,17 @@ from batchgen.ledger import Ledger
 from batchgen.pipeline import Pipeline
 from batchgen.settings import Settings
 
+AT_ONCE = "stopped at once; run the same command again: what is paid is fetched"
 LOOK_EVERY_SECONDS = 1.0  # the clock of the day may be set meanwhile
 FETCH_SHARE = 0.1  # of the first wait: what a fetch is believed to take until one was seen
 
 
 @contextmanager
-def signals(batch: Batch, say: Callable[[str], None]) -> Iterator[None]:
-    """The first signal stops gently, the second at once: each answer that came is in the ledger already."""
+def signals(batch: Batch, say: Callable[[str], None], leave: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """The first signal stops gently, the second at once: each answer that came is in the ledger already.
+
+    ``leave`` is called before the latter: it gives the terminal back.
+    """
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}  # nohup
@@ -29,6 +33,8 @@ def signals(batch: Batch, say: Callable[[str], None]) -> Iterator[None]:
     def caught(number: signal.Signals) -> None:
         nonlocal came
         if came:
+            leave()
+            say(AT_ONCE)
             os._exit(128 + number)
         came = True
         batch.halt(Stop(f"stopped by {number.name}", 128 + number))

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from batchgen.account import Account
+from batchgen.account import TROUBLE_BEFORE_PAUSE, Account
 from batchgen.ceiling import Ceiling
 from tests.simulation import clock
 
@@ -285,3 +285,38 @@ def test_a_lower_limit_of_the_user_counts_more_than_what_was_learned() -> None:
     following.take_memory(ceiling.to_memory(), 0.0)
     following.recap(1000)
     assert following.limit == 50
+
+
+def test_a_service_that_never_answered_is_given_up_soon_with_the_cause() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    for _ in range(TROUBLE_BEFORE_PAUSE + 1):
+        account.trouble("connection refused by 127.0.0.1:9")
+    assert account.is_cut_off
+    now.now += 119
+    assert not account.is_lost
+    now.now += 2
+    assert account.is_lost
+    assert account.complaint() == (
+        "no good answer from the service for 2 minutes (connection refused by 127.0.0.1:9)"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("known", ["answered", "refused", "in flight"])
+def test_a_service_that_answered_once_or_has_tasks_of_ours_is_waited_for(known: str) -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    match known:
+        case "answered":
+            account.answered()
+        case "refused":
+            account.busy(None, posted=True)
+        case _:
+            account.tasks = 1
+    account.trouble("HTTP 503")
+    now.now += 600
+    assert not account.is_lost
+    now.now += 1201
+    assert account.is_lost
+    account.answered()
+    assert not account.cause

@@ -1,6 +1,7 @@
 """The commands that work on a batch: run, resume, rescue."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -86,12 +87,18 @@ def work(
 ) -> "Summary":
     """Run a batch as the flags say; returns how it ended."""
     from batchgen.run import Listener, run
+    from batchgen.stopping import AT_ONCE, signals
 
     with told(batch, ping, notify, metrics, _warn) as ended:
         settings = options.to_settings(batch, manifest, **flags)
         shows = _metered(progress(quiet=quiet, plain=plain), metrics, batch)
-        listener = Listener(_note if quiet else _warn, shows, verbose, warn=_warn, ended=ended)
-        return run(settings, listener, service_of(settings))
+        stopping = partial(signals, leave=shows.end)
+        listener = Listener(_note if quiet else _warn, shows, verbose, warn=_warn, ended=ended, stopping=stopping)
+        try:
+            return run(settings, listener, service_of(settings))
+        except KeyboardInterrupt:  # before the batch runs, or while its results are written
+            say(AT_ONCE)
+            raise
 
 
 def _metered(shows: "Progress", metrics: Path | None, batch: Path) -> "Progress":

@@ -25,6 +25,7 @@ from batchgen.service.wire import (
 )
 
 ANSWER_LIMIT_BYTES = 1 << 20
+ASKED = "the task was asked for, but "
 # No total: a POST that was sent is waited for, since to give it up is to not know whether it was paid.
 SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, sock_read=120)
 STATUS_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
@@ -59,7 +60,7 @@ class Client:
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             if not sent.sent:
                 return Submitted(Verdict.NEVER_SENT, _sentence(error))
-            return Submitted(Verdict.UNKNOWN, f"the task was asked for, but {_sentence(error)}")
+            return Submitted(Verdict.UNKNOWN, ASKED + _sentence(error))
         return read_submitted(answer)
 
     async def status(self, task_id: str) -> TaskStatus:
@@ -133,16 +134,21 @@ def _answer(response: aiohttp.ClientResponse, content: bytes, *, is_cut: bool = 
     return Answer(response.status, content, retry_after(response.headers.get("Retry-After"), time.time()), is_cut)
 
 
+_NO_NAME = "the name of the service's host is not found"
+
+
 def _sentence(error: Exception) -> str:
     """What happened, without the error's own text: that may hold the key or a link."""
     if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
-        return "the name of the service's host could not be resolved"
+        return f"the name {error.host} is not found" if isinstance(error, aiohttp.ClientConnectorError) else _NO_NAME
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "the service's certificate is not valid"
     if isinstance(error, aiohttp.ClientSSLError):
         return "no secure connection could be made"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return "no connection to the service could be made"
+        if isinstance(error.os_error, ConnectionRefusedError):
+            return f"connection refused by {error.host}:{error.port}"
+        return f"no connection to {error.host}:{error.port} could be made"
     if isinstance(error, asyncio.TimeoutError):
         return "no answer came in time"
     if isinstance(error, aiohttp.ClientPayloadError):

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.e2e.program import QUICK, emulated, paid, prompts, results, start, wrong_files
+from tests.e2e.program import QUICK, altered, batchgen, emulated, paid, prompts, results, start, wrong_files
 
 AWAY_SECONDS = 1.0
 
@@ -82,3 +82,31 @@ async def test_a_batch_waits_for_the_network_and_goes_on_by_itself(tmp_path: Pat
         assert process.returncode == bool(doubtful)
         assert max(len(tasks) for tasks in paid(emulator).values()) == 1
         assert await wrong_files(emulator, tmp_path / "p.batch") == []
+
+
+# The real limits are two minutes, and a line every thirty seconds.
+SOON = {
+    "batchgen.account": "NEVER_HEARD_LIMIT_SECONDS = 3.0",
+    "batchgen.progress": "LINE_EVERY_SECONDS = 0.5",
+}
+
+
+async def test_a_service_that_nobody_reaches_is_given_up_and_the_cause_is_named(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 3)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+    await server.wait_closed()
+    ended = await batchgen(
+        *("run", manifest, "--base-url", f"http://{address}", "--plain", *QUICK),
+        cwd=tmp_path,
+        **altered(tmp_path, SOON),
+    )
+    assert ended.code == 1
+    told = [line for line in ended.err.splitlines() if "0 of 3 archived" in line]
+    assert f"(connection refused by {address}); next try in" in ended.err
+    waiting = [f"(connection refused by {address})" in line for line in told]
+    assert waiting == sorted(waiting), "once it is said, it is said until it is over"
+    assert f"connection refused by {address}" in ended.out
+    assert "run the same command again" in ended.out
+    assert {row["status"] for row in results(tmp_path / "p.batch")} == {"pending"}

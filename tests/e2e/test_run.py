@@ -267,6 +267,23 @@ async def test_a_signal_stops_the_run_with_results_and_loses_no_task(tmp_path: P
         assert (ended.code, len(emulator.tasks)) == (0, 30)
 
 
+async def test_a_second_signal_ends_at_once_with_a_sentence(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "prompts.csv", 3)
+    async with emulated(faults={"submit-hang": 1.0}) as emulator:
+        process = await start("run", manifest, "--base-url", emulator.url, *QUICK, cwd=tmp_path)
+        assert process.stderr
+        while not emulator.tasks:
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        told = b""
+        while b"SIGINT" not in told:
+            told += await process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+        assert process.returncode == 130
+        assert err.decode().endswith("stopped at once; run the same command again: what is paid is fetched\n")
+
+
 async def test_a_second_run_of_a_batch_that_is_held_leaves_at_once(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "prompts.csv", 5)
     async with emulated(speed=10.0) as emulator:
