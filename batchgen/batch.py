@@ -27,6 +27,7 @@ from batchgen.errors import (
     LimitReachedError,
     ReplicaError,
 )
+from batchgen.forecast import FETCH_SHARE, Fetching
 from batchgen.ledger import Ledger
 from batchgen.model import Job, State
 from batchgen.pipeline import Pipeline
@@ -88,6 +89,7 @@ class Batch:
         self._posts: set[asyncio.Task[None]] = set()
         self._asks: set[asyncio.Task[None]] = set()
         self._fetches: set[asyncio.Task[None]] = set()
+        self.fetching = Fetching(downloads, FETCH_SHARE * polling.first)
         self._fresh: dict[int, Job] = {}
         self._all_submitted = False
         self._asking_over = False
@@ -163,6 +165,11 @@ class Batch:
             self._changed(replace(job, state=State.IN_DOUBT), job)
         self._all_submitted = False
         self._wake.set()
+
+    @property
+    def may_submit(self) -> bool:
+        """Whether it asks for tasks as long as there are any."""
+        return self._may_submit and self.stopped is None
 
     @property
     def doing(self) -> str:
@@ -390,10 +397,13 @@ class Batch:
         self._wake_fetch.set()
 
     async def _fetch_once(self, job: Job) -> None:
+        loop = asyncio.get_running_loop()
+        self.fetching.began(job.key, loop.time())
         after = await self._step(self._with_fresh_links(job))
+        self.fetching.ended(job.key, loop.time(), is_home=after.state is State.ARCHIVED)
         if after.state is State.RENDERED:
             self._remember_links(after)
-            self._ledger.rest(job.key, asyncio.get_running_loop().time() + after.wait, after.tries)
+            self._ledger.rest(job.key, loop.time() + after.wait, after.tries)
         else:
             self._ledger.rouse(job.key)
             self._fresh.pop(job.key, None)

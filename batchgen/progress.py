@@ -115,7 +115,8 @@ class Tally:
 def duration(seconds: float) -> str:
     """A stretch of time as people say it, no more exact than a forecast is."""
     if seconds < 90:
-        return f"{max(5, 5 * round(seconds / 5))} seconds"
+        whole = max(1, round(seconds) if seconds < 10 else 5 * round(seconds / 5))
+        return f"{whole} second{'s' if whole > 1 else ''}"
     minutes = round(seconds / 60)
     if minutes < 90:
         return f"{minutes} minutes"

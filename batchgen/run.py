@@ -205,7 +205,11 @@ async def _work(
             whole=Pictures(settings.images_to).whole,
             durable=replica.durable,
         )
-        steering = Steering(desk, account, polling, Tally(ledger.counts(selected=True)), listener.progress)
+        steering = Steering(
+            *(desk, account, polling, Tally(ledger.counts(selected=True)), listener.progress),
+            affordable=spending.affordable,
+            deadline=settings.deadline,
+        )
         batch = Batch(
             ledger,
             account,

@@ -52,6 +52,18 @@ class Spending:
         self._spent_today += price
         return price
 
+    def affordable(self, tasks: int) -> int:
+        """How many of so many more tasks the limits allow, if they cost what this run's did; all, if it had none."""
+        self._turn_day()
+        limits, mean = self._limits, self._spent / self._tasks if self._tasks else 0.0
+        most = [float(tasks)]
+        if limits.max_tasks is not None:
+            most.append(limits.max_tasks - self._tasks)
+        for budget, spent in ((limits.budget, self._spent), (limits.budget_per_day, self._spent_today)):
+            if budget is not None and mean:
+                most.append((budget * MICRO - spent) // mean)
+        return max(0, int(min(most)))
+
     def give_back(self, request: Request) -> None:
         """A reserved task was surely not paid."""
         self._tasks -= 1

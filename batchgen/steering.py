@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from batchgen.account import Account
 from batchgen.batch import Batch, Stop
 from batchgen.control import Desk, Order
+from batchgen.deadline import Deadline
 from batchgen.errors import LimitReachedError
-from batchgen.forecast import Pace, seconds_left
+from batchgen.forecast import Pace, seconds_until_home
 from batchgen.model import Job, State
 from batchgen.progress import Progress, Standing, Tally
 from batchgen.service.durations import Durations
@@ -18,7 +20,6 @@ BEAT_SECONDS = 0.5
 PUBLISH_EVERY_SECONDS = 1.0
 NOTABLE_SILENCE_SECONDS = 1.0  # shorter ones come and go
 TAIL = 1.2  # times the mean: by when most have ended, as long as it is not known better
-FETCH_BACKLOG = 50  # rows: from so many on it is the downloads that take the time
 
 log = logging.getLogger("batchgen")
 
@@ -26,7 +27,19 @@ log = logging.getLogger("batchgen")
 class Steering:
     """What a run is told, and tells, while it works."""
 
-    def __init__(self, desk: Desk, account: Account, polling: Polling, tally: Tally, progress: Progress) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        account: Account,
+        polling: Polling,
+        tally: Tally,
+        progress: Progress,
+        *,
+        affordable: Callable[[int], int] = lambda tasks: tasks,
+        deadline: Deadline | None = None,
+    ) -> None:
+        self._affordable = affordable  # of so many tasks, how many may be asked for
+        self._deadline = deadline
         self._desk = desk
         self._account = account
         self._polling = polling
@@ -84,7 +97,7 @@ class Steering:
             rendered=counts[State.RENDERED],
             pending=counts[State.PENDING],
             per_minute=per_minute,
-            seconds_left=self._seconds_left(batch, per_minute),
+            seconds_left=self._seconds_left(batch),
             doing=batch.doing,
             waiting=self._waiting(batch),
             concurrency=concurrency,
@@ -93,20 +106,24 @@ class Steering:
             bearable_rate=min(rate, self._account.rate),
         )
 
-    def _seconds_left(self, batch: Batch, per_minute: float) -> float | None:
+    def _seconds_left(self, batch: Batch) -> float | None:
         """None while nobody can know: it is paused, or the service is silent."""
-        is_stopping = batch.stopped is not None
         if batch.doing == "paused" or self._account.unheard > BEAT_SECONDS:
             return None
         running = batch.running()
         counts = self._tally.counts
-        pending = 0 if is_stopping else counts[State.PENDING]
-        left = 0.0
-        if running or pending:
-            pace = self._pace([table for _, table in running])
-            left = seconds_left(pace, [age for age, _ in running], pending)
-        if counts[State.RENDERED] > FETCH_BACKLOG and per_minute:
-            left = max(left, (counts[State.RENDERED] + len(running) + pending) * 60 / per_minute)
+        now = asyncio.get_running_loop().time()
+        fetches = batch.fetching.ages(now)
+        left = seconds_until_home(
+            self._pace([table for _, table in running]),
+            [age for age, _ in running],
+            self._affordable(counts[State.PENDING]) if batch.may_submit else 0,
+            batch.fetching.pace(now),
+            fetches,
+            max(0, counts[State.RENDERED] - len(fetches)),
+        )
+        if self._deadline:
+            left = min(left, max(0.0, self._deadline.seconds_left()))
         return left or None
 
     def _pace(self, tables: list[Durations]) -> Pace:

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from batchgen.batch import Batch, Stop
 from batchgen.deadline import Deadline, LastCall
 from batchgen.errors import LimitReachedError
+from batchgen.forecast import FETCH_SHARE
 from batchgen.ledger import Ledger
 from batchgen.pipeline import Pipeline
 from batchgen.settings import Settings
 
 AT_ONCE = "stopped at once; run the same command again: what is paid is fetched"
 LOOK_EVERY_SECONDS = 1.0  # the clock of the day may be set meanwhile
-FETCH_SHARE = 0.1  # of the first wait: what a fetch is believed to take until one was seen
 
 
 @contextmanager

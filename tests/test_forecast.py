@@ -1,11 +1,12 @@
 """When a batch will be done, as it is foretold, against batches played through."""
 
 import heapq
+from math import inf
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.forecast import Pace, seconds_left
+from batchgen.forecast import Fetching, Pace, seconds_left, seconds_until_home
 
 
 def played(slots: int, mean: float, ages: list[float], pending: int) -> float:
@@ -35,5 +36,41 @@ def test_the_first_minute_has_a_forecast_already() -> None:
     assert seconds_left(Pace(1000, 160.0, 60.0, 70.0), [5.0] * 1000, 1000) == 55.0 + 70.0
 
 
-def test_a_task_older_than_most_is_expected_soon_but_not_at_once() -> None:
-    assert 0 < seconds_left(Pace(10, 1.0, 60.0, 70.0), [500.0], 0) < 10
+def test_a_task_older_than_most_may_take_as_long_again_as_it_is_late() -> None:
+    late = [seconds_left(Pace(10, 1.0, 60.0, 70.0), [age], 0) for age in (71.0, 80.0, 500.0)]
+    assert late == [6.0, 10.0, 430.0]
+
+
+HOME = Pace(10, inf, 2.0, 2.0)
+
+
+def test_downloads_that_are_still_to_come_are_counted() -> None:
+    pace = Pace(1000, 1e9, 60.0, 60.0)
+    assert seconds_until_home(pace, [], 0, HOME, [], 60) == 12.0, "six rounds of ten"
+    assert seconds_until_home(pace, [50.0] * 60, 0, HOME, [], 0) == 10.0 + 12.0, "from the first that ends"
+    assert seconds_until_home(pace, [0.0, 50.0], 0, HOME, [], 0) == 60.0 + 2.0, "the last that ends is fetched then"
+    assert seconds_until_home(pace, [], 0, HOME, [], 0) == 0.0
+
+
+@given(st.lists(st.floats(0, 50), max_size=20), st.integers(0, 50), st.integers(0, 50))
+def test_it_takes_no_less_with_its_downloads_than_without(ages: list[float], pending: int, made: int) -> None:
+    pace = Pace(20, 1e9, 60.0, 70.0)
+    assert seconds_until_home(pace, ages, pending, HOME, [], made) >= seconds_left(pace, ages, pending)
+
+
+def test_the_pace_of_downloads_is_the_one_that_is_seen() -> None:
+    fetching = Fetching(4, guess=0.5)
+    assert fetching.pace(0.0).mean == 0.5
+    for key in range(400):
+        fetching.began(key, 10.0 * key)
+        fetching.ended(key, 10.0 * key + 8.0, is_home=True)
+    assert 7.9 < fetching.pace(4000.0).mean <= 8.0
+
+
+def test_downloads_that_have_not_ended_yet_tell_that_they_are_slow() -> None:
+    fetching = Fetching(4, guess=0.5)
+    for key in range(4):
+        fetching.began(key, 0.0)
+    assert fetching.pace(30.0).mean > 30.0
+    fetching.ended(0, 30.0, is_home=False)
+    assert sorted(fetching.ages(31.0)) == [31.0] * 3

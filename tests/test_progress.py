@@ -53,7 +53,9 @@ def test_a_sentence_says_nothing_of_what_nobody_knows() -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0.4, "5 seconds"),
+        (0.4, "1 second"),
+        (7.4, "7 seconds"),
+        (11, "10 seconds"),
         (62, "60 seconds"),
         (100, "2 minutes"),
         (3600, "60 minutes"),

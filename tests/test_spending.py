@@ -56,6 +56,17 @@ def test_a_budget_is_reserved_before_it_is_spent(ledger: Ledger) -> None:
         spending.reserve(CHEAP)
 
 
+def test_the_limits_tell_how_many_more_tasks_they_allow(ledger: Ledger) -> None:
+    assert Spending(ledger, Limits()).affordable(8) == 8
+    spending = Spending(ledger, Limits(max_tasks=5, budget=1.6))
+    assert spending.affordable(8) == 5
+    spending.reserve(CHEAP)
+    assert (spending.affordable(8), spending.affordable(2)) == (3, 2)
+    for _ in range(3):
+        spending.reserve(CHEAP)
+    assert spending.affordable(8) == 0
+
+
 def test_what_was_surely_not_paid_is_given_back(ledger: Ledger) -> None:
     spending = Spending(ledger, Limits(max_tasks=1, budget=0.4))
     spending.reserve(CHEAP)

@@ -1,0 +1,55 @@
+"""What a run says of the time that is left: by what it may still ask for, and with what is still to be fetched."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+from batchgen.account import Account
+from batchgen.batch import Batch
+from batchgen.control import Desk
+from batchgen.deadline import read_deadline
+from batchgen.forecast import Fetching
+from batchgen.model import State
+from batchgen.progress import Silent, Tally
+from batchgen.service.polling import Polling
+from batchgen.steering import Steering
+
+
+async def seconds_left(counts: dict[State, int], *, running: int = 0, **limits: Any) -> float | None:
+    """What is said where so many rows stand where; the document's times hold, and fetching takes 5 s."""
+    polling = Polling()
+    batch = SimpleNamespace(
+        doing="submitting",
+        may_submit=True,
+        stopped=None,
+        running=lambda: [(0.0, polling.usual())] * running,
+        fetching=Fetching(10, guess=5.0),
+    )
+    tally = Tally(dict.fromkeys(State, 0) | counts)
+    steering = Steering(cast(Desk, None), Account(10_000, 10), polling, tally, Silent(), **limits)
+    return steering.standing(cast(Batch, batch)).seconds_left
+
+
+async def test_while_videos_are_fetched_the_time_that_takes_is_told() -> None:
+    assert await seconds_left({State.RENDERED: 40, State.ARCHIVED: 20}) == 20.0
+    assert await seconds_left({State.ARCHIVED: 60}) is None
+
+
+async def test_what_the_limits_do_not_allow_is_not_waited_for() -> None:
+    counts = {State.PENDING: 1000, State.IN_FLIGHT: 10}
+    whole = await seconds_left(counts, running=10)
+    half = await seconds_left(counts, running=10, affordable=lambda tasks: tasks // 2)
+    none = await seconds_left(counts, running=10, affordable=lambda tasks: 0)
+    assert whole
+    assert half
+    assert none
+    assert 1.9 < whole / half < 2.1
+    assert none < 120
+
+
+async def test_a_run_lasts_no_longer_than_its_deadline() -> None:
+    now = asyncio.get_running_loop().time
+    deadline = read_deadline("10m", clock=now)
+    left = await seconds_left({State.PENDING: 1000}, deadline=deadline)
+    assert left
+    assert left <= 600
