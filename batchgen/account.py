@@ -167,8 +167,8 @@ class Account:
         """A task was accepted: so many at once the service bears."""
         self._room.passed(self.tasks - self.posting, self._clock())
 
-    def busy(self, retry_after: float | None, *, posted: bool = False) -> float:
-        """The service wants fewer requests, or tasks (429): silence for all. Returns its seconds.
+    def busy(self, retry_after: float | None, *, posted: bool = False) -> None:
+        """The service wants fewer requests, or tasks (429): silence for all.
 
         ``posted``: it refuses a task. What else it refuses can only be the rate.
         """
@@ -181,7 +181,7 @@ class Account:
         self._refusals += is_news
         if is_news:
             self._learn(now, posted, retry_after or 0.0)
-        return self._pause(retry_after if retry_after is not None else backoff(self._refusals))
+        self._pause(retry_after if retry_after is not None else backoff(self._refusals))
 
     def _learn(self, now: float, posted: bool, retry_after: float) -> None:
         self._rounds += 1
@@ -202,27 +202,27 @@ class Account:
             self._long_retry_at = now
         return self._rounds >= REFUSED_ROUNDS or (is_long and was_long) or self._rate.is_known_limit(passed)
 
-    def trouble(self, cause: str = "") -> float:
-        """No answer, or a broken one: silence for all once that is no accident. Returns its seconds."""
+    def trouble(self, cause: str = "") -> None:
+        """No answer, or a broken one: silence for all once that is no accident."""
         self._heard()
         self.cause = cause or self.cause
         now = self._clock()
         self._rate.hold(now, TROUBLE_HOLD_SECONDS)
         self._room.hold(now, TROUBLE_HOLD_SECONDS)
         if now < self._silent_until:  # what was under way when the silence began tells nothing new
-            return 0.0
+            return
         self._troubles += 1
         excess = self._troubles - TROUBLE_BEFORE_PAUSE
-        return self._pause(backoff(excess, cap=30.0)) if excess > 0 else 0.0
+        if excess > 0:
+            self._pause(backoff(excess, cap=30.0))
 
     def _heard(self) -> None:
         if self._sent:
             self._sent.popleft()
         self._answered.append(self._clock())
 
-    def _pause(self, seconds: float) -> float:
+    def _pause(self, seconds: float) -> None:
         self._silent_until = max(self._silent_until, self._clock() + seconds)
-        return seconds
 
     @property
     def silence(self) -> float:

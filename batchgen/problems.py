@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from batchgen.model import MOST_STRETCHES, Problem
+from batchgen.words import many
 
 
 @dataclass
@@ -74,5 +75,4 @@ def total(problems: Iterable[Problem]) -> str:
 
 
 def _number(rows: int, fatal: bool) -> str:
-    word = "error" if fatal else "warning"
-    return f"{rows} {word}{'s' if rows != 1 else ''}"
+    return many(rows, "error" if fatal else "warning")

@@ -248,7 +248,7 @@ async def _callbacks(
 
     def release(jobs: list[Job]) -> None:
         batch.release(jobs)
-        rows = "1 row whose answer was lost is" if len(jobs) == 1 else f"{len(jobs)} rows whose answers were lost are"
+        rows = many(len(jobs), "row whose answer was lost is", "rows whose answers were lost are")
         warn(f"{rows} asked for again: for {SILENCE_SECONDS / 60:.0f} minutes every other callback came")
 
     # A service that is faster than the real one repeats its callbacks faster too.

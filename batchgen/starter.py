@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -10,19 +10,15 @@ from batchgen.errors import UsageError
 from batchgen.manifest.schema import schema
 
 SCHEMA_FILE = "batchgen.schema.json"
-KINDS: Mapping[str, tuple[str, ...]] = {
-    "csv": ("prompts.csv",),
-    "yaml": ("prompts.yaml", SCHEMA_FILE),
-    "both": ("prompts.csv", "prompts.yaml", SCHEMA_FILE),
-}
+FILES = ("prompts.csv", "prompts.yaml", SCHEMA_FILE)
 
 
-def write_starter(folder: Path, kind: str = "both") -> list[Path]:
-    """Write the files of a ``kind`` (of ``KINDS``) into ``folder``, made where it is missing; returns them.
+def write_starter(folder: Path) -> list[Path]:
+    """Write the files into ``folder``, made where it is missing; returns them.
 
     Raises UsageError, with nothing written, where one of them is there already, or cannot be written.
     """
-    paths = [folder / name for name in KINDS[kind]]
+    paths = [folder / name for name in FILES]
     there = [str(path) for path in paths if os.path.lexists(path)]
     if there:
         are, them = ("are", "them") if len(there) > 1 else ("is", "it")

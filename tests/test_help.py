@@ -31,7 +31,7 @@ def test_every_command_has_an_example(name: str) -> None:
 def test_every_option_is_told_in_a_sentence(name: str, option: click.Option) -> None:
     assert option.help
     assert option.help[0].isupper() or not option.help[0].isalpha()
-    assert option.help.split("  [")[0].rstrip().endswith((".", "below.")), option.help
+    assert option.help.split("  [")[0].rstrip().endswith("."), option.help
 
 
 def test_the_help_of_the_emulator_explains_every_fault() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import UsageError
-from batchgen.starter import KINDS, write_starter
+from batchgen.starter import FILES, write_starter
 from tests.manifest.reading import read_file
 
 
@@ -21,12 +21,12 @@ def test_what_is_written_can_be_run_as_it_is(tmp_path: Path) -> None:
     assert json.loads(made[2].read_text("utf-8"))["$schema"].endswith("2020-12/schema")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_ever_written_over(tmp_path: Path, kind: str) -> None:
-    mine = tmp_path / KINDS[kind][-1]
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_is_ever_written_over(tmp_path: Path, name: str) -> None:
+    mine = tmp_path / name
     mine.write_text("mine")
     with pytest.raises(UsageError, match="is there already; move it away"):
-        write_starter(tmp_path, kind)
+        write_starter(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [mine.name]
     assert mine.read_text() == "mine"
 
@@ -40,7 +40,7 @@ def test_several_files_that_are_there_are_told_as_several(tmp_path: Path) -> Non
 def test_a_link_to_nowhere_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "prompts.csv").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UsageError, match="there already"):
-        write_starter(tmp_path, "csv")
+        write_starter(tmp_path)
     assert not (tmp_path / "elsewhere").exists()
 
 

@@ -1,6 +1,5 @@
 """The account's limits: requests a minute, tasks at once, and credits."""
 
-import math
 from collections import deque
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
@@ -25,7 +24,6 @@ class Limits:
     rate: int = 10_000  # requests in any minute of the service's clock (60 s / speed)
     concurrency: int = 1_000  # tasks pending or processing at once
     credits: float = 1_000_000.0  # USD at the start
-    retry_after: bool = False  # whether a 429 tells the whole seconds to wait
 
 
 class Account:
@@ -67,10 +65,8 @@ class Account:
             requests.popleft()
         requests.append(now)
         self.worst_window = max(self.worst_window, len(requests))
-        over = len(requests) - self.limits.rate
-        if over > 0:
-            oldest = requests[min(over, len(requests) - 1)]
-            raise self._too_many("Rate limit exceeded", oldest + self.window - now)
+        if len(requests) > self.limits.rate:
+            raise RefusedError(429, "Rate limit exceeded")
 
     def check_room(self, now: float, cents: int) -> None:
         """Let pass one more task of this price.
@@ -78,8 +74,7 @@ class Account:
         Raises RefusedError: 429 when the tasks at once are used up, 400 "Insufficient credits" as documented.
         """
         if self.running(now) >= self.limits.concurrency:
-            wait = self._ends[0] - now if self._ends else self.window
-            raise self._too_many("Concurrent task limit exceeded", wait)
+            raise RefusedError(429, "Concurrent task limit exceeded")
         if self.charged + cents > round(self.limits.credits * 100):
             raise RefusedError(400, "Insufficient credits")
 
@@ -88,7 +83,3 @@ class Account:
         heappush(self._ends, ends)
         self.charged += cents
         self.peak_tasks = max(self.peak_tasks, self.running(now))
-
-    def _too_many(self, message: str, wait: float) -> RefusedError:
-        told = str(max(1, math.ceil(wait))) if self.limits.retry_after else None
-        return RefusedError(429, message, told)

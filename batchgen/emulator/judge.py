@@ -17,11 +17,10 @@ DEFAULT_ASPECT = "16:9"
 class RefusedError(Exception):
     """A request is not accepted: ``code`` is one of the document's (400, 401, 429), or 404 (unknown)."""
 
-    def __init__(self, code: int, message: str, retry_after: str | None = None) -> None:
+    def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-        self.retry_after = retry_after
 
 
 def _is_text(value: object) -> bool:

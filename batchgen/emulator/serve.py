@@ -32,29 +32,25 @@ def serve_forever(
     host: str = "127.0.0.1",
     port: int = 0,
     speed: float = 1.0,
-    rate: int = Limits.rate,
     concurrency: int = Limits.concurrency,
     credits: float = Limits.credits,
-    retry_after: bool = False,
     error_style: ErrorStyle = "http",
     faults: Sequence[str] = (),
     state: Path | None = None,
     seed: int = 0,
-    keys: Sequence[str] = (),
     tiny: bool = False,
 ) -> None:
     """Run the emulator until SIGINT or SIGTERM.
 
-    ``faults`` are words ``NAME=SHARE``; no ``keys`` means any key. Raises ValueError for a fault that is not
-    one, OSError when the port is taken.
+    ``faults`` are words ``NAME=SHARE``. Raises ValueError for a fault that is not one, OSError when the port is
+    taken.
     """
     emulator = Emulator(
         speed=speed,
-        limits=Limits(rate=rate, concurrency=concurrency, credits=credits, retry_after=retry_after),
+        limits=Limits(concurrency=concurrency, credits=credits),
         error_style=error_style,
         faults=parse_shares(faults),
         seed=seed,
-        keys=frozenset(keys) or None,
         tiny=tiny,
         state=state,
     )

@@ -200,8 +200,7 @@ class Emulator:
             judge_key(request.headers.get("Authorization"), self.keys)
             return await handler(request)
         except RefusedError as refusal:
-            headers = {"Retry-After": refusal.retry_after} if refusal.retry_after else None
-            return wire.refuse(self.error_style, refusal.code, refusal.message, headers)
+            return wire.refuse(self.error_style, refusal.code, refusal.message)
         except web.HTTPException as error:  # no such path, another method, a body too large
             return wire.refuse(self.error_style, error.status, error.reason)
 

@@ -168,7 +168,7 @@ class Database:
         try:
             return self._connection.execute(sql, parameters)
         except sqlite3.OperationalError as error:
-            raise self._refusal(error) from None
+            raise self._refusal(error, "read" if sql.startswith("SELECT") else "written") from None
 
     def execute_many(self, sql: str, parameters: Any) -> None:
         """Run one statement for each of ``parameters``."""
@@ -177,8 +177,8 @@ class Database:
         except sqlite3.OperationalError as error:
             raise self._refusal(error) from None
 
-    def _refusal(self, error: BaseException) -> LedgerError:
-        return LedgerError(f"{self._name} cannot be written: {error}")
+    def _refusal(self, error: BaseException, what: str = "written") -> LedgerError:
+        return LedgerError(f"{self._name} cannot be {what}: {error}")
 
     def one(self, sql: str, parameters: Any = ()) -> tuple[Any, ...] | None:
         """The only row of a query, or None; two are a mistake of ours."""

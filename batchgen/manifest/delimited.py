@@ -27,7 +27,6 @@ class Delimited:
     ) -> None:
         """Read the header. Raises ManifestError when it cannot be understood at all."""
         self.path = path
-        self.blank_rows = 0
         self._rules = rules
         self._encoding = encoding
         self._overrides = overrides
@@ -49,7 +48,6 @@ class Delimited:
                 _, lockstep = self._start(stream)
                 records = Records(self._layout, self._rules, self._overrides)
                 for block in lockstep:
-                    self.blank_rows = lockstep.blank
                     yield from records.rows(block)
             if not lockstep.records:
                 yield NO_ROWS

@@ -22,13 +22,12 @@ _BLOCK_CHARACTERS = 4 << 20
 
 
 class Lockstep:
-    """The blocks of a sheet; ``records`` and ``blank`` count what was passed."""
+    """The blocks of a sheet; ``records`` counts what was passed, but what is blank."""
 
     def __init__(self, stream: TextIO, delimiter: str) -> None:
         csv.field_size_limit(LONGEST_CELL)
         self.delimiter = delimiter
         self.records = 0
-        self.blank = 0
         self._stream = stream
         self._raw: list[str] = []
         self._kept = 0  # how many of them belong to records that are in order
@@ -122,11 +121,10 @@ class Lockstep:
         block.problems.append(Problem(line, None, message))
 
     def _leave_out(self, block: Block, record: list[str], line: int) -> None:
-        """Count a record that is blank, or tell what is wrong with it; pandas is not to have its text."""
+        """Pass over a record that is blank, or tell what is wrong with it; pandas is not to have its text."""
         del self._raw[self._kept :]
         nul, self._nul = self._nul, False
         if not any(map(str.strip, record)):
-            self.blank += 1
             return
         self.records += 1
         message = _width_message(len(record), self._width, self.delimiter)

@@ -1,8 +1,6 @@
 """A folder in which the program keeps its ledger and its videos in S3 too, and which may vanish."""
 
-import asyncio
 import shutil
-from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -55,10 +53,3 @@ class Container:
                 body = self._s3.client.get_object(Bucket="night", Key=key)["Body"].read()
                 assert sha256(body).hexdigest() == row["sha256"]
         return counts
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for it to come true."""
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.02)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +11,7 @@ import pytest
 from batchgen.emulator.faults import Moment
 from batchgen.emulator.server import Emulator
 from tests.e2e.program import Ended, altered, emulated, paid, prompts, run, start, wrong_files
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.waiting import free_port
 
 
 def callback_flags(port: int) -> tuple[str, ...]:

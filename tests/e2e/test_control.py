@@ -1,10 +1,8 @@
 """A batch that is steered while it runs: the real program, told by another of its kind."""
 
-import asyncio
 import json
 import signal
 from asyncio.subprocess import Process
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 
 from batchgen.emulator.server import Emulator
 from tests.e2e.program import QUICK, Ended, batchgen, emulated, paid, prompts, run, start
+from tests.waiting import until
 
 BATCH = "prompts.batch"
 
@@ -24,12 +23,6 @@ async def begin(emulator: Emulator, folder: Path, *, rows: int = 8) -> Process:
     )
     await until(lambda: len(emulator.tasks) >= 2)
     return process
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not happened():
-            await asyncio.sleep(0.02)
 
 
 async def ended(process: Process) -> Ended:

@@ -9,10 +9,11 @@ import aiohttp
 import pytest
 
 from batchgen import Batch
-from tests.e2e.container import Container, until
+from tests.e2e.container import Container
 from tests.e2e.program import batchgen, emulated, paid, prompts, start
 from tests.proof.fleet import fleet
 from tests.s3_server import S3Server, s3_server
+from tests.waiting import until
 
 ROWS = 12
 

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from batchgen.emulator.server import Emulator
-from tests.e2e.container import ROWS, Container, until
+from tests.e2e.container import ROWS, Container
 from tests.e2e.program import QUICK, emulated, paid, prompts
 from tests.proof.fleet import Fleet, fleet
 from tests.s3_server import S3Server, s3_server
+from tests.waiting import until
 
 DEAD_SECONDS = 4.5  # after which a run is taken for dead in these tests, and whole seconds on top
 BUSY = 75

@@ -1,8 +1,7 @@
 """A clock moved by hand, and a caller who speaks the API over a real socket."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -76,9 +75,3 @@ async def calling(emulator: Emulator) -> AsyncIterator[Caller]:
     """The emulator started, and someone to call it."""
     async with emulator, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
         yield Caller(emulator, session)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for what other tasks of the loop bring about; the test's time limit ends a wait in vain."""
-    while not true():
-        await asyncio.sleep(0.005)

@@ -6,8 +6,9 @@ import pytest
 from aiohttp import web
 
 from batchgen.emulator.server import Emulator
+from tests.waiting import until
 
-from .support import HandClock, body, calling, until
+from .support import HandClock, body, calling
 
 
 class Receiver:

@@ -68,19 +68,6 @@ async def test_failed_tasks_make_room_as_well() -> None:
         await caller.submit()
 
 
-async def test_a_429_tells_when_to_come_again_if_the_account_says_so() -> None:
-    clock = HandClock()
-    limits = Limits(rate=1, retry_after=True)
-    async with calling(Emulator(clock=clock, limits=limits)) as caller:
-        url = f"{caller.emulator.url}/api/v1/apikeys/current-balance"
-        told = []
-        for _ in range(2):
-            async with caller.session.get(url, headers={"Authorization": KEY}) as response:
-                told.append(response.headers.get("Retry-After"))
-            clock.pass_seconds(17.5)
-        assert told == [None, "60"]
-
-
 @pytest.mark.parametrize(
     ("fields", "usd"),
     [

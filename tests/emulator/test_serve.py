@@ -23,12 +23,10 @@ async def started(arguments: str) -> tuple[asyncio.subprocess.Process, str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_the_process_says_its_address_and_stops_cleanly_on_a_signal(number: int) -> None:
-    process, url = await started("tiny=True, keys=['test-key'], faults=['submit-lost=1'], seed=3")
+    process, url = await started("tiny=True, faults=['submit-lost=1'], seed=3")
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await session.post(url + SUBMIT, json=body(), headers={"Authorization": KEY})
-        async with session.post(url + SUBMIT, json=body(), headers={"Authorization": "Bearer no"}) as response:
-            assert response.status == 401
         async with session.get(f"{url}/_emulator/stats") as response:
             assert (await response.json())["accepted"] == 1
     process.send_signal(number)

@@ -8,8 +8,9 @@ import pytest
 
 from batchgen.emulator.faults import RETRY_FORMS, Faults, Moment
 from batchgen.emulator.server import Emulator
+from tests.waiting import until
 
-from .support import KEY, SUBMIT, Caller, HandClock, body, calling, until
+from .support import KEY, SUBMIT, Caller, HandClock, body, calling
 
 
 async def raw_post(caller: Caller) -> bytes:

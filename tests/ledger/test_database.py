@@ -18,3 +18,11 @@ def test_a_write_that_fails_outside_a_transaction_names_the_ledger(tmp_path: Pat
             with pytest.raises(LedgerError, match=r"ledger\.sqlite cannot be written: database is locked"):
                 write("INSERT INTO listening VALUES (1, 2)")
         other.close()
+
+
+def test_a_read_that_fails_is_told_as_one(tmp_path: Path) -> None:
+    with (
+        Database(tmp_path / "ledger.sqlite") as database,
+        pytest.raises(LedgerError, match=r"ledger\.sqlite cannot be read: no such table"),
+    ):
+        database.execute("SELECT 1 FROM missing")

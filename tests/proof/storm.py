@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 import sqlite3
 from collections.abc import Callable, Coroutine
 from contextlib import closing
@@ -14,6 +13,7 @@ from batchgen.emulator.server import Emulator
 from tests.e2e.program import sheet
 from tests.proof.fleet import Berth, Fleet, Went
 from tests.proof.judging import Judge, Judged
+from tests.waiting import free_port
 
 LONGEST = 1.0  # seconds after which a run is killed, by the clock
 MOST_REQUESTS = 30  # after which it is killed, by what the emulator has seen
@@ -97,7 +97,7 @@ class _Batch:
         self._rows = [self._row(n) for n in range(storm._weather.rows)]
         self._manifest = sheet(self._folder / "p.csv", self._rows)
         self._batch = self._folder / "p.batch"
-        self._port = _free_port()
+        self._port = free_port()
         self._kills = 0
         self._versions = 0
 
@@ -214,9 +214,3 @@ class _Batch:
 def pace(speed: float) -> tuple[str, ...]:
     """The document's times as they are at an emulator's speed."""
     return ("--first-poll", str(50 / speed), "--poll-every", str(15 / speed), "--concurrency", str(CONCURRENCY))
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

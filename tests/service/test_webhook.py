@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,15 +11,10 @@ import pytest
 
 from batchgen.errors import LedgerError, UsageError
 from batchgen.service.webhook import Webhook
+from tests.waiting import free_port
 
 TOKEN = "t" * 43
 BODY = json.dumps({"code": 200, "data": {"taskId": "task_1", "state": "success"}})
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager
