@@ -1,23 +1,22 @@
 """The queue of due times: which task in flight is asked about next, and when.
 
-A question every p seconds about a task of hazard h finds most slot time, for a given number of requests, where p is in
-proportion to 1/√h (see :class:`Durations`): so a free request goes to the task whose clock has advanced most since it
-was last known to run. Many times in a generation time the free requests of the next moment are dealt out like that, as
-far as each finds out enough to be worth its while.
+A free request goes where it is expected to find most: to the task that has been over for longest, on average, by what
+is known of generation times (see :meth:`Durations.idle`). Many times in a generation time the free requests of the next
+moment are dealt out like that, as far as each finds enough to be worth its while.
 """
 
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf
 
 from batchgen.model import Job, State
 from batchgen.service.durations import Durations
-from batchgen.service.polling import Polling
+from batchgen.service.polling import ENOUGH, Polling
 
-WORTH = 7e-5  # of a generation time: the slot time that a question has to save on average (4 ms at a minute)
-TAIL_WORTH = 4 * WORTH  # when nothing waits for the slot: only the batch's end is found sooner
-TAIL_SHARE = 0.5
+WORTH = 7e-5  # of a generation time: the slot time that a question has to find on average (4 ms at a minute)
+# The same when nothing waits for the slot, for each task that runs still: any may be the last, which ends the batch.
+TAIL_WORTH = 3e-5
 LEAST_POLL_SHARE = 0.5  # of the requests, however many submits there are: each follows upon a poll
 SUBMITS_MEMORY_SECONDS = 2.0
 SHORTEST_GAP = 0.004  # of a generation time, between two questions about one task: 0.2 % is lost on average
@@ -29,7 +28,6 @@ HASTEN_GAP_SECONDS = 5.0  # a callback may be repeated, or forged
 NET_FACTOR = 6  # times the document's first wait: when a callback is missed, while nothing is known
 KNOWN_NET_FACTORS = (4, 1.5)  # times the first wait, or the latest end known and the first wait, whichever is later
 MISSES = 3  # callbacks in a row that did not come: from then on tasks are asked about as if there were none
-GOLDEN = 0.618034  # its multiples spread evenly
 
 
 @dataclass(slots=True, eq=False)
@@ -41,7 +39,6 @@ class Asked:
     born: float
     known: float = 0.0  # the age at which it was last known to run
     place: tuple[int, float] = (0, 0.0)  # of that age in the table
-    credit: float = 0.0  # by which its clock is ahead: tasks of one age are not all asked at one age
     due: float = inf  # when it is asked; inf: not before the next plan
     is_fixed: bool = False  # due at that time, whatever is learned
     is_asked: bool = False  # the question is on its way
@@ -65,8 +62,6 @@ class Schedule:
         self._added = 0
         self._submits = 0.0  # a second
         self._allowance = 0.0
-        self._price = 0.0  # the least advance that was asked for
-        self._phase = 0.0
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -105,10 +100,9 @@ class Schedule:
     def add(self, job: Job, now: float, age: float) -> None:
         """A task is in flight, submitted ``age`` ago."""
         self._began = min(self._began, now)
-        self._added += 1
-        self._phase = (self._phase + GOLDEN) % 1.0
+        self._added += age == 0.0  # the others were no request of this run
         table = self._polling.durations(job.request)
-        task = Asked(job, table, now - age, place=table.place(0.0), credit=self._phase * self._price)
+        task = Asked(job, table, now - age, place=table.place(0.0))
         self._tasks[job.key] = self._kinds.setdefault(table, {})[job.key] = task
         if self._awaits_callbacks:
             self._put(task, max(now, task.born + self._net(task)), fixed=True)
@@ -118,7 +112,7 @@ class Schedule:
         task = self._tasks[job.key]
         age = now - task.born
         task.table.running(task.known, age)
-        task.job, task.known, task.place, task.credit, task.is_asked = job, age, task.table.place(age), 0.0, False
+        task.job, task.known, task.place, task.is_asked = job, age, task.table.place(age), False
         if task.again:
             task.again = False
             self._put(task, now + AGAIN * self._polling.every, fixed=True)
@@ -208,7 +202,7 @@ class Schedule:
         if is_submitting:
             self._deal(now, share * max(per_second - self._submits, LEAST_POLL_SHARE * per_second), WORTH)
         else:
-            self._deal(now, TAIL_SHARE * share * per_second, TAIL_WORTH)
+            self._deal(now, share * per_second, TAIL_WORTH * len(self._tasks))
 
     def _count_submits(self, now: float) -> None:
         passed = min(now - self._planned, SUBMITS_MEMORY_SECONDS)
@@ -216,12 +210,13 @@ class Schedule:
         self._planned, self._added = now, 0
 
     def _deal(self, now: float, budget: float, worth: float) -> None:
-        """Give ``budget`` questions a second to the tasks whose clocks have advanced most."""
+        """Give ``budget`` questions a second to the tasks of which most is found."""
         ready: list[tuple[float, int]] = []
         means = 0.0
         for table, tasks in self._kinds.items():
             if tasks:
-                ready += self._ready(table, list(tasks.values()), now + self._gap / 2, worth * table.mean)
+                least = worth if table.known >= ENOUGH else min(worth, WORTH)  # until then it is to be learned
+                ready += self._ready(table, list(tasks.values()), now + self._gap / 2, least * table.mean)
                 means += table.mean * len(tasks)
         self._queue = [(task.due, key) for key, task in self._tasks.items() if task.is_fixed]
         heapq.heapify(self._queue)
@@ -229,26 +224,20 @@ class Schedule:
         low, high = PLAN_RANGE_SECONDS
         self._gap = min(max(PLAN_EVERY * means / len(self._tasks), low), high)
 
-    def _ready(self, table: Durations, tasks: list[Asked], now: float, worth: float) -> Iterator[tuple[float, int]]:
-        """The tasks of one kind that it is worth to ask about, with how far their clocks have advanced.
-
-        At a hazard h a question p after the last one finds h·p²/2 slot-seconds: half the square of the advance.
-        """
+    def _ready(self, table: Durations, tasks: list[Asked], now: float, least: float) -> Iterator[tuple[float, int]]:
+        """The tasks of one kind that it is worth to ask about, with how long they are expected to have been over."""
         gap = min(SHORTEST_GAP_SECONDS, SHORTEST_GAP * table.mean)
-        least = sqrt(2 * worth)
-        gone = table.advances([(task.born, task.place) for task in tasks], now)
-        for task, advance in zip(tasks, gone, strict=True):
-            advance += task.credit
+        idle = table.idle([(task.born, task.place) for task in tasks], now)
+        for task, seconds in zip(tasks, idle, strict=True):
             if not task.is_fixed:
                 task.due = inf
-                if advance >= least and not task.is_asked and now - task.born - task.known >= gap:
-                    yield advance, task.job.key
+                if seconds >= least and not task.is_asked and now - task.born - task.known >= gap:
+                    yield seconds, task.job.key
 
     def _choose(self, now: float, budget: float, ready: list[tuple[float, int]]) -> None:
         self._allowance = min(self._allowance, 1.0) + budget * self._gap
         number = min(len(ready), int(self._allowance))
         self._allowance -= number
         chosen = heapq.nlargest(number, ready) if number < len(ready) else sorted(ready, reverse=True)
-        for n, (advance, key) in enumerate(chosen):
+        for n, (_, key) in enumerate(chosen):
             self._put(self._tasks[key], now + n / budget, fixed=False)
-            self._price = advance

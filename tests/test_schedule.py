@@ -71,6 +71,44 @@ def test_when_nothing_is_left_to_submit_fewer_questions_are_asked() -> None:
     assert numbers[1] < 0.7 * numbers[0]
 
 
+def test_of_what_waits_the_longest_over_is_asked_about_first() -> None:
+    schedule = Schedule(learned(20, 30))
+    for key in range(200):
+        schedule.add(job(key), 0.0, 22.0 if key % 2 else 29.0)
+    first = [key for _, key in asked(schedule, 0.6, per_second=100)]
+    assert len(first) > 20
+    assert not any(key % 2 for key in first)
+
+
+def found(schedule: Schedule, now: float, *, is_submitting: bool) -> list[int]:
+    """Which tasks are asked about by then, all of which are over."""
+    schedule.plan(now, 160.0, is_submitting=is_submitting)
+    jobs = list(iter(lambda: schedule.take(now), None))
+    for each in jobs:
+        schedule.end(each, now)
+    return [each.key for each in jobs]
+
+
+def test_a_task_that_has_just_begun_is_not_asked_about_however_many_are_over() -> None:
+    schedule = Schedule(learned(20, 30))
+    for key in range(1000):
+        schedule.add(job(key), 0.0, 35.0)
+    keys = []
+    for tick in range(900):
+        if tick % 5 == 0:
+            schedule.add(job(1000 + tick), tick / 100, 0.0)
+        keys += found(schedule, tick / 100, is_submitting=True)
+    assert sorted(keys[:1000]) == list(range(1000))
+
+
+def test_when_nothing_is_left_to_submit_what_is_over_is_found_as_fast_as_is_allowed() -> None:
+    schedule = Schedule(learned(20, 30))
+    for key in range(300):
+        schedule.add(job(key), 0.0, 40.0)
+    keys = [key for tick in range(230) for key in found(schedule, tick / 100, is_submitting=False)]
+    assert sorted(keys) == list(range(300))
+
+
 def test_a_task_about_which_nothing_was_learned_is_asked_when_it_was_said() -> None:
     schedule = Schedule(Polling())
     schedule.add(job(1), 0.0, 60.0)

@@ -1,7 +1,7 @@
 """How long generation takes: a life table, learned from what was seen, that forgets slowly.
 
 Ages are seconds since the submit was answered, in bins that widen by a fixed share. Each bin counts how many tasks
-were seen to run into it and how many ended in it; their quotient is the hazard, the share that ends a second. A task
+were seen to run into it and how many ended in it; their quotient is the hazard, the share that ends in it. A task
 seen running counts for every bin that it has lived through, so that "not yet" teaches as well as "done" does
 (Kaplan and Meier's estimate). What came last counts most: after ``MEMORY`` ends an older one counts 1/e.
 """
@@ -19,7 +19,7 @@ MEMORY = 120.0  # ends: enough for a form, few enough that a wave of 1000 tasks 
 PRIOR = 3.0  # tasks, as many as the first guess counts for
 SMOOTHING = (1 / 9, 2 / 9, 3 / 9, 2 / 9, 1 / 9)  # over neighbouring bins: 5 % of age to either side
 RENORMALIZE = 1e9  # the newest weight at which all are scaled down
-HASTE = 0.3  # see :meth:`Durations.advances`; found by simulation, flat between 0.2 and 0.35
+LEAST_ALIVE = 1e-200  # share: to be divided by
 KEPT_QUANTILES = 40  # what a table is boiled down to between two runs
 KEPT_WEIGHT = 60.0  # ends that it counts for then: the service may have changed meanwhile
 
@@ -55,7 +55,7 @@ class Durations:
     """The life table of one kind of task."""
 
     def __init__(self, guess: Guess) -> None:
-        self._guess = [guess.hazard((low + high) / 2) for low, high in pairwise(_EDGES)]
+        self._guess = [guess.hazard((low + high) / 2) * (high - low) for low, high in pairwise(_EDGES)]
         self._ends = [0.0] * BINS
         self._alive_steps = [0.0] * (BINS + 1)  # differences: what is added from a bin on
         self._weight = 1.0
@@ -97,7 +97,7 @@ class Durations:
 
     def _end_between(self, low: int, high: int) -> None:
         """Spread an end whose moment is unknown as the table expects it."""
-        expected = [hazard * width for hazard, width in zip(self._hazard[low : high + 1], _WIDTHS[low:], strict=False)]
+        expected = self._hazard[low : high + 1]
         total = sum(expected)
         if total <= 0:
             self._end_in(high, 1.0)
@@ -122,40 +122,47 @@ class Durations:
         alive = _smooth([max(0.0, value) for value in accumulate(self._alive_steps[:-1])])
         ends = _smooth(self._ends)
         self._hazard = [
-            (end + prior * guess * width) / ((living + prior) * width)
-            for end, living, guess, width in zip(ends, alive, self._guess, _WIDTHS, strict=True)
+            (end + prior * guess) / (living + prior)
+            for end, living, guess in zip(ends, alive, self._guess, strict=True)
         ]
-        mean = self.mean
-        self._pace = [sqrt(hazard) * (hazard * mean) ** HASTE for hazard in self._hazard]
-        steps = (pace * width for pace, width in zip(self._pace, _WIDTHS, strict=True))
-        self._clock = list(accumulate(steps, initial=0.0))
+        share, self._alive = 1.0, [1.0]
+        for hazard in self._hazard:
+            share = max(LEAST_ALIVE, share * exp(-hazard))
+            self._alive.append(share)
+        steps = list(zip(self._alive, self._alive[1:], _WIDTHS, strict=False))
+        self._fall = [(share - later) / width for share, later, width in steps]
+        lives = [(share + later) / 2 * width for share, later, width in reversed(steps)]
+        self._to_come = list(accumulate(lives, initial=0.0))[::-1]
         self.is_stale = False
 
     def place(self, age: float) -> tuple[int, float]:
-        """Where an age stands in the table, for :meth:`advances`."""
+        """Where an age stands in the table, for :meth:`idle`."""
         at = _bin(age)
         return at, age - _EDGES[at]
 
-    def advances(self, births: Iterable[tuple[float, tuple[int, float]]], now: float) -> list[float]:
-        """How far the clocks of tasks have gone since they were last known to run.
+    def idle(self, births: Iterable[tuple[float, tuple[int, float]]], now: float) -> list[float]:
+        """For how many seconds each of these tasks is expected to have been over, that were last known to run earlier.
 
         ``births`` holds when each was submitted, and the :meth:`place` of the age at which it was known to run.
 
-        A clock is the integral of the hazard's root, and asking each time it has advanced by the same amount is what
-        finds ends soonest for a given number of requests: a question every p seconds costs 1/p requests and h·p/2
-        slot-seconds a second, which is least for p in proportion to 1/√h. That holds where tasks of all ages run at
-        once. In a batch's first waves tasks grow old together, and there is less to give when most is asked for:
-        then those likeliest to have ended go first, and the others soon have their turn. ``HASTE`` leans that way.
+        Of a task that was known to run at age k, the share alive(s)/alive(k) runs still at age s; the rest is over.
+        So a task of age a has been over for the integral from k to a of 1 - alive(s)/alive(k), on average: what a
+        question would find. Where the hazard h is small, that is h·(a-k)²/2.
         """
-        clock, root = self._clock, self._pace
-        gone = []
+        alive, fall, to_come = self._alive, self._fall, self._to_come
+        found = []
         for born, (before, into) in births:
             age = now - born
             at = int((log(age) - _LOG_YOUNGEST) / _LOG_WIDENING) if age > YOUNGEST_SECONDS else 0
-            at = at if at < BINS else BINS - 1
-            ahead = clock[at] + (age - _EDGES[at]) * root[at]
-            gone.append(ahead - clock[before] - into * root[before])
-        return gone
+            if at >= BINS:  # as :class:`Guess` has it
+                found.append((age - _EDGES[before] - into) ** 2 / (2 * age))
+                continue
+            past = age - _EDGES[at]
+            left = to_come[at] - past * (alive[at] - fall[at] * past / 2)
+            share, drop = alive[before], fall[before] * into
+            known = to_come[before] - into * (share - drop / 2)
+            found.append(age - _EDGES[before] - into - (known - left) / (share - drop))
+        return found
 
     @property
     def mean(self) -> float:

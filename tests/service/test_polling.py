@@ -5,6 +5,7 @@ import random
 import pytest
 
 from batchgen.model import Request
+from batchgen.schedule import WORTH
 from batchgen.service.durations import Durations, Guess
 from batchgen.service.polling import Polling, kind_of
 
@@ -12,8 +13,8 @@ DOCUMENT = Guess(50.0, 20.0)
 REQUEST = Request("wan-2-5", "text-to-video", "a lake", resolution="720p", duration=5)
 
 
-def advance(table: Durations, known: float, age: float) -> float:
-    return table.advances([(0.0, table.place(known))], age)[0]
+def idle(table: Durations, known: float, age: float) -> float:
+    return table.idle([(0.0, table.place(known))], age)[0]
 
 
 def taught(low: float, high: float, number: int = 400, table: Durations | None = None) -> Durations:
@@ -28,35 +29,49 @@ def taught(low: float, high: float, number: int = 400, table: Durations | None =
 
 def test_at_first_most_questions_come_when_the_document_says() -> None:
     table = Durations(DOCUMENT)
-    assert advance(table, 50, 70) > 5 * advance(table, 20, 40)
+    assert idle(table, 50, 70) > 5 * idle(table, 20, 40)
 
 
 def test_yet_a_service_faster_than_its_document_is_looked_for() -> None:
-    assert advance(Durations(DOCUMENT), 10, 30) > 0
+    assert idle(Durations(DOCUMENT), 10, 30) > 0
 
 
 def test_questions_follow_what_was_seen() -> None:
     table = taught(20, 30)
-    assert advance(table, 20, 30) > 10 * advance(table, 5, 18)
+    assert idle(table, 20, 30) > 10 * idle(table, 5, 18)
     assert table.mean == pytest.approx(25, rel=0.05)
+
+
+def test_a_task_is_expected_to_have_been_over_for_as_long_as_such_tasks_were() -> None:
+    table = taught(20, 30, 4000)
+    assert idle(table, 0, 22) == pytest.approx(0.2, abs=0.1)  # a fifth of them, for a second
+    assert idle(table, 0, 30) == pytest.approx(5, abs=0.3)
+    assert idle(table, 25, 30) == pytest.approx(2.5, abs=0.5)
+    assert idle(table, 25, 35) == pytest.approx(7.5, abs=1)
+
+
+def test_a_task_of_days_ago_is_asked_about_now_and_then() -> None:
+    table, day = taught(50, 70), 86400.0
+    assert idle(table, 0, day) > 100 * idle(table, day, day + 60)
+    assert idle(table, day, day + 5) < WORTH * table.mean < idle(table, day, day + 100)
 
 
 def test_a_service_that_turned_faster_is_known_within_part_of_a_wave() -> None:
     table = taught(50, 70)
-    before = advance(table, 20, 30)
+    before = idle(table, 20, 30)
     taught(20, 30, 10, table)
-    assert advance(table, 20, 30) > 5 * before
+    assert idle(table, 20, 30) > 5 * before
     taught(20, 30, 300, table)
     assert table.mean == pytest.approx(25, rel=0.2)
 
 
 def test_not_yet_teaches_too() -> None:
     table = Durations(DOCUMENT)
-    before = advance(table, 20, 30)
+    before = idle(table, 20, 30)
     for _ in range(200):
         table.running(0.0, 40.0)
     table.refresh()
-    assert advance(table, 20, 30) < before / 4
+    assert idle(table, 20, 30) < before / 4
 
 
 def test_an_end_whose_moment_the_service_does_not_tell_lies_between_two_questions() -> None:
@@ -86,7 +101,7 @@ def test_what_was_learned_is_known_to_the_next_run() -> None:
     memory = polling.memory()
     following = Polling(memory=memory).durations(REQUEST)
     assert following.mean == pytest.approx(25, rel=0.1)
-    assert advance(following, 20, 30) > 10 * advance(following, 5, 18)
+    assert idle(following, 20, 30) > 10 * idle(following, 5, 18)
     assert len(memory) < 500
 
 

@@ -32,7 +32,7 @@ def cold(regime: str) -> Told:
 
 
 # What a small batch reaches: 4 waves, and a service 40 ms away. The targets are for the real size.
-COLD = {"document": 1.02, "1080p": 1.015, "fast": 1.07, "slow": 1.015, "skewed": 1.04, "shifting": 1.06}
+COLD = {"document": 1.02, "1080p": 1.015, "fast": 1.055, "slow": 1.012, "skewed": 1.03, "shifting": 1.035}
 
 
 def test_from_a_cold_start_the_span_is_near_the_bound(regime: str, cold: Told) -> None:
@@ -50,7 +50,7 @@ def test_no_minute_has_more_requests_than_allowed_and_no_more_tasks_run_at_once(
 
 def test_every_task_is_asked_about_at_least_once_and_none_is_forgotten(cold: Told) -> None:
     assert min(cold.seen.calls) >= 1
-    assert max(cold.seen.calls) < 100
+    assert max(cold.seen.calls) < 150
 
 
 def test_what_was_learned_does_not_make_the_next_run_slower(regime: str, cold: Told) -> None:
