@@ -422,26 +422,32 @@ class Batch:
 
     async def _step(self, job: Job) -> Job:
         """One step; what concerns the batch stops it, what nobody foresaw leaves this job to the next run."""
-        after = replace(job, wait=inf)
         try:
             after = await self._pipeline.step(job)
-        except (AccountError, ReplicaError) as error:
-            self.stop(Stop(str(error), error.exit_code))
-            after = self._after_refusal(job)
-        except BatchBusyError as error:  # another run has taken the batch over
-            self.halt(Stop(str(error), error.exit_code))
-            after = self._after_refusal(job)
-        except ArchiveError as error:
-            self._archive_full = True
-            self.stop(Stop(str(error), error.exit_code))
-        except LedgerError as error:
-            self.halt(Stop(str(error), 1))
-        except BatchgenError as error:
-            log.error("step failed", extra={"job": job.key, "reason": str(error)})
-        except Exception:
-            log.exception("unexpected error; the row is left to the next run", extra={"job": job.key})
+        except Exception as error:
+            after = self._after_error(job, error)
         self._changed(job, after)
         return after
+
+    def _after_error(self, job: Job, error: Exception) -> Job:
+        match error:
+            case AccountError() | ReplicaError():
+                self.stop(Stop(str(error), error.exit_code))
+                return self._after_refusal(job)
+            case BatchBusyError():  # another run has taken the batch over
+                self.halt(Stop(str(error), error.exit_code))
+                return self._after_refusal(job)
+            case ArchiveError():
+                self._archive_full = True
+                self.stop(Stop(str(error), error.exit_code))
+            case LedgerError():
+                self.halt(Stop(str(error), 1))
+            case BatchgenError():
+                log.error("step failed", extra={"job": job.key, "reason": str(error)})
+            case _:
+                facts = {"job": job.key}
+                log.error("unexpected error; the row is left to the next run", exc_info=error, extra=facts)
+        return replace(job, wait=inf)
 
     def _after_refusal(self, job: Job) -> Job:
         """The job as it is recorded; one that is in flight is still asked about, should the refusal pass."""

@@ -181,18 +181,21 @@ class Downloader:
 
     def _check_head(self, response: aiohttp.ClientResponse) -> int | None:
         """Refuse what is no plain video; return the announced length in bytes, if there is one."""
-        shown = _shown(response.url)
         if response.status in _DEAD:
-            raise DeadLinkError(f"{shown}: the host no longer gives it (HTTP {response.status})")
+            raise DeadLinkError(f"{_shown(response.url)}: the host no longer gives it (HTTP {response.status})")
         if response.status != 200:
-            raise DownloadError(f"{shown}: the host answered HTTP {response.status}")
+            raise DownloadError(f"{_shown(response.url)}: the host answered HTTP {response.status}")
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("identity", ""):
-            raise DownloadError(f"{shown}: it came compressed ({_clean(encoding)[:40]}), which was not asked for")
+            raise DownloadError(
+                f"{_shown(response.url)}: it came compressed ({_clean(encoding)[:40]}), which was not asked for"
+            )
         with _translated(response.url):
             length = response.content_length
         if length is not None and length > self._limits.most_bytes:
-            raise DownloadError(f"{shown}: {length:,} bytes are more than the {self._limits.most_bytes:,} allowed")
+            raise DownloadError(
+                f"{_shown(response.url)}: {length:,} bytes are more than the {self._limits.most_bytes:,} allowed"
+            )
         return length
 
     async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

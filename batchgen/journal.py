@@ -59,6 +59,19 @@ class _PrivateFile(RotatingFileHandler):
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         return open(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8")
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, which is ASCII; the base class would make it twice, once to know how long it is."""
+        try:
+            line = f"{self.format(record)}\n"
+            self.stream = self.stream or self._open()
+            if os.fstat(self.stream.fileno()).st_size + len(line) > self.maxBytes:
+                self.doRollover()
+                self.stream = self.stream or self._open()
+            self.stream.write(line)
+            self.stream.flush()
+        except Exception:
+            self.handleError(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         pass
 

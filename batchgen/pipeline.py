@@ -5,7 +5,7 @@
     rendered   -- fetch ---> archived, expired, or rendered still
 
 A job goes from pending to submitting by the ledger's ``intend``, which is on the disk before the POST leaves, and in
-the ledger's copy where there is one.
+the ledger's copy where there is one. The disk has an answer soon after.
 
 A step tries once. It returns the job as the ledger now has it, with the seconds to ``wait`` before the next; ``inf``
 leaves it to the next run. It raises only what concerns the whole batch.
@@ -35,8 +35,7 @@ from batchgen.retry import backoff
 from batchgen.service import Client, Submitted, TaskStatus, TaskWord, Verdict
 from batchgen.service.client import ASKED
 from batchgen.service.polling import Polling
-from batchgen.service.webhook import callback_address
-from batchgen.service.wire import CREDITS_FAIL_CODE
+from batchgen.service.wire import CREDITS_FAIL_CODE, callback_address
 from batchgen.spending import Spending
 
 FETCH_TRIES = 6
@@ -47,10 +46,6 @@ NO_RESULT_TRIES = 10
 REFUSED_POLLS = 3
 
 log = logging.getLogger("batchgen")
-
-
-async def _nothing_more() -> None:
-    """Where the ledger is on the disk alone, its commit is all that a POST waits for."""
 
 
 class Pipeline:
@@ -66,10 +61,10 @@ class Pipeline:
         archive: Archive,
         places: Places,
         spending: Spending,
+        durable: Callable[[], Awaitable[None]],
         callback_url: str | None = None,
         last_call: LastCall | None = None,
         whole: Callable[[Request], Request] = lambda request: request,
-        durable: Callable[[], Awaitable[None]] = _nothing_more,
     ) -> None:
         self._ledger = ledger
         self._spending = spending
@@ -101,7 +96,8 @@ class Pipeline:
         Raises what forbids it: :class:`LimitReachedError`, :class:`ArchiveError` (no room), :class:`LedgerError`.
         """
         self.check_deadline(job)
-        job = replace(job, request=self._whole(job.request))
+        if (whole := self._whole(job.request)) is not job.request:
+            job = replace(job, request=whole)
         price = self._spending.reserve(job.request)
         token = secrets.token_urlsafe(32) if self._callback_url else None
         try:

@@ -1,11 +1,12 @@
-"""When a run brings its ledger to its copy: before it submits, while it works, at the end."""
+"""When a run brings its ledger to the disk and to its copy: before it submits, while it works, at the end."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from batchgen.batch import Batch, Stop
 from batchgen.errors import BatchBusyError, BatchgenError, ReplicaError, UsageError
 from batchgen.ledger import Ledger
+from batchgen.ledger.syncing import Syncing
 from batchgen.replica import NoReplica, Replica
 from batchgen.settings import Settings
 
@@ -28,8 +29,18 @@ def copy_first(replica: Replica, ledger: Ledger) -> None:
         raise UsageError(f"{error}. Nothing was sent") from None
 
 
+def everywhere(syncing: Syncing, replica: Replica) -> Callable[[], Awaitable[None]]:
+    """What waits until all that the ledger holds is wherever it is kept."""
+
+    async def durable() -> None:
+        await syncing.durable()
+        await replica.durable()
+
+    return durable
+
+
 def halting(batch: Batch) -> Callable[[BatchgenError], None]:
-    """End the batch when its copy is another run's, or cannot be continued."""
+    """End the batch when its ledger cannot be kept any more, or its copy is another run's or cannot be continued."""
     return lambda error: batch.halt(Stop(str(error), error.exit_code if isinstance(error, BatchBusyError) else 1))
 
 

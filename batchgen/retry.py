@@ -20,7 +20,9 @@ def retry_after(text: str | None, now: float) -> float | None:
 
     ``now`` is in Unix seconds. A date without a zone (the asctime form) is read as UTC.
     """
-    text = (text or "").strip()
+    if text is None:
+        return None
+    text = text.strip()
     if _SECONDS.fullmatch(text):
         seconds = float(text)
     else:

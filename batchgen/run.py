@@ -32,6 +32,7 @@ from batchgen.images.files import Files
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.expected import pending_kinds
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS, link_death
+from batchgen.ledger.syncing import Syncing
 from batchgen.model import Job, State
 from batchgen.pictures import Pictures, try_links
 from batchgen.pipeline import Pipeline, tell
@@ -41,7 +42,6 @@ from batchgen.report import failures, results
 from batchgen.room import Room
 from batchgen.service import Client
 from batchgen.service.polling import Polling
-from batchgen.service.webhook import Webhook
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, Settings, is_loopback
 from batchgen.sheet import choose, further_columns, take_in_as_asked
 from batchgen.spending import Spending
@@ -199,11 +199,13 @@ async def _work(
         polling = Polling(settings.first_poll, settings.poll_every, spare_share=settings.spare_share, memory=known)
         spending = Spending(ledger, settings.limits, Room(settings.batch, archive.free_bytes, ledger.expected_videos))
         places = Places(settings.batch, connections=settings.downloads)
+        syncing = Syncing(ledger.database)
         pipeline = Pipeline(
-            *(ledger, account, polling, client, downloader, archive, places, spending, settings.callback_url),
+            *(ledger, account, polling, client, downloader, archive, places, spending),
+            durable=replication.everywhere(syncing, replica),
+            callback_url=settings.callback_url,
             last_call=last_call(settings),
             whole=Pictures(settings.images_to).whole,
-            durable=replica.durable,
         )
         steering = Steering(
             *(desk, account, polling, Tally(ledger.counts(selected=True)), listener.progress),
@@ -220,6 +222,7 @@ async def _work(
             may_submit=settings.may_submit,
             callbacks=settings.callback_url is not None,
         )
+        await stack.enter_async_context(syncing.running(replication.halting(batch)))
         await stack.enter_async_context(replica.shipping(ledger, replication.halting(batch)))
         if settings.callback_listen:
             await stack.enter_async_context(
@@ -244,6 +247,8 @@ async def _callbacks(
     settings: Settings, ledger: Ledger, account: Account, client: Client, batch: Batch, warn: Callable[[str], None]
 ) -> AsyncIterator[None]:
     """Receive callbacks for as long as the run lasts."""
+    from batchgen.service.webhook import Webhook  # aiohttp's server takes a while to load
+
     assert settings.callback_listen
 
     def release(jobs: list[Job]) -> None:

@@ -73,6 +73,10 @@ class Service:
         return TaskStatus(TaskWord.SUCCESS, urls=LINKS, completed_at=1.0)
 
 
+async def durable() -> None:
+    """The ledger's file is as it may be."""
+
+
 class Stage:
     """A batch of rows that share one task, which has given two videos."""
 
@@ -84,8 +88,8 @@ class Stage:
         service: Any = self.service
         host: Any = self.host
         self.spending = Spending(ledger, Limits())
-        places = Places(folder, connections=1)
-        self.pipeline = Pipeline(ledger, self.account, Polling(), service, host, self.archive, places, self.spending)
+        rooms: Any = (service, host, self.archive, Places(folder, connections=1), self.spending, durable)
+        self.pipeline = Pipeline(ledger, self.account, Polling(), *rooms)
 
     def take_in(self, *ids: str) -> None:
         assert take_in(self.ledger, [Row(n, n, REQUEST, name, {}) for n, name in enumerate(ids, 1)], RULES).is_usable

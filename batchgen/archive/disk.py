@@ -48,6 +48,7 @@ class DiskArchive:
         self._folder = folder
         self._home = home or folder
         self._tag = tag
+        self._places = _relative(folder.absolute(), self._home.absolute())
         self._leftover = re.compile(rf"\.{re.escape(tag)}-[0-9a-f]{{16}}\.part")
 
     def __str__(self) -> str:
@@ -87,13 +88,13 @@ class DiskArchive:
     def scratch(self) -> Iterator[BinaryIO]:
         """Give a new file beside the videos; see :class:`batchgen.archive.Archive`."""
         with self._refusals():
-            path = self._folder / f".{self._tag}-{secrets.token_hex(8)}.part"
+            path = os.path.join(self._folder, f".{self._tag}-{secrets.token_hex(8)}.part")
             file = open(path, "x+b", opener=_open_own)  # noqa: SIM115 - closed below, whatever happened to it
             try:
                 yield file
             finally:
                 with suppress(OSError):
-                    path.unlink()
+                    os.unlink(path)
                 with suppress(OSError):  # what could not be written was said already
                     file.close()
 
@@ -102,20 +103,18 @@ class DiskArchive:
         tried = names(name, clip.sha256)
         with self._refusals():
             file.flush()
-            if not _is_at(file, Path(file.name)):  # kept before: links would let two videos change as one
+            if not _is_at(file, file.name):  # kept before: links would let two videos change as one
                 return self._keep_copy(file, name, clip)
             if os.fstat(file.fileno()).st_size != clip.bytes:
                 raise ArchiveError(f"{self}: {name} does not have the {clip.bytes:,} bytes that were downloaded")
             os.fsync(file.fileno())
             for candidate in tried:
-                if self._put(Path(file.name), self._folder / candidate, clip):
+                if self._put(file.name, os.path.join(self._folder, candidate), clip):
                     return self._place(candidate)
         raise ArchiveError(f"{self}: {name} and its other names are taken by other files; move them away")
 
     def _place(self, name: str) -> str:
-        path = (self._folder / name).absolute()
-        home = self._home.absolute()
-        return str(path.relative_to(home) if path.is_relative_to(home) else path)
+        return os.path.join(self._places, name)
 
     def _keep_copy(self, file: BinaryIO, name: str, clip: Clip) -> str:
         with self.scratch() as copy:
@@ -128,11 +127,12 @@ class DiskArchive:
                 raise ArchiveError(f"{self}: the video to copy to {name} has changed since it was downloaded")
             return self.keep(copy, name, clip)
 
-    def _put(self, part: Path, final: Path, clip: Clip) -> bool:
+    def _put(self, part: str, final: str, clip: Clip) -> bool:
         """Say whether ``final`` now holds the clip: by this call, or by one before a crash."""
         if not _link(part, final) and not _holds(final, clip):
             return False
-        part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(part)
         _sync_folder(self._folder)
         return True
 
@@ -180,6 +180,13 @@ class DiskArchive:
         return ArchiveError(f"cannot write to {self}: {advice}", full=error.errno not in _PASSING)
 
 
+def _relative(folder: Path, home: Path) -> str:
+    """What stands before the names of a folder's files, seen from ``home``."""
+    if folder == home:
+        return ""
+    return str(folder.relative_to(home) if folder.is_relative_to(home) else folder)
+
+
 def _open_own(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
@@ -199,15 +206,15 @@ def _sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def _is_at(file: BinaryIO, path: Path) -> bool:
+def _is_at(file: BinaryIO, path: str) -> bool:
     """Say whether the open file still stands under this name."""
     try:
-        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
     except FileNotFoundError:
         return False
 
 
-def _link(part: Path, final: Path) -> bool:
+def _link(part: str, final: str) -> bool:
     """Give ``part`` the name ``final`` as well; False if that exists, in any form, and never over it."""
     try:
         os.link(part, final)
@@ -222,7 +229,7 @@ def _link(part: Path, final: Path) -> bool:
     return True
 
 
-def _holds(path: Path, clip: Clip) -> bool:
+def _holds(path: str, clip: Clip) -> bool:
     """Say whether ``path`` is a file (no link to one) with exactly the clip's bytes."""
     try:
         with open(path, "rb", opener=_open_to_read) as file:

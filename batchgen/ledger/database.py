@@ -1,7 +1,13 @@
-"""A durable SQLite file: opened, checked, and every write a transaction that is on the disk when it returns."""
+"""A durable SQLite file: opened, checked, written in transactions, and brought to the disk.
 
+A commit survives the end of the program, however it comes. That it also survives a power cut takes a sync of SQLite's
+log; one sync holds for all commits before it, so those that nobody waits for leave theirs to the next.
+"""
+
+import fcntl
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +36,10 @@ class Database:
         ``read_only``: nothing of the file is changed; one of an older version is copied, and the copy is read.
         """
         self.path = path
+        self.is_synced = True  # whether a power cut would lose nothing
+        self._has_log = False
+        self._log: int | None = None  # SQLite's, once it was synced
+        self._broken: str | None = None  # why a sync failed: a later one may succeed without what that one lost
         self._is_changed = path is None  # by this process
         self._name = str(path) if path else "the temporary ledger"
         try:
@@ -63,13 +73,7 @@ class Database:
                 f"{self._name} was written by another batchgen (schema {version}, this one has {SCHEMA_VERSION}); "
                 "use that one, or a newer"
             )
-        # FULL: a commit survives a power cut, and what was paid must. macOS flushes the drive only when asked.
-        durable = ("journal_mode = WAL", "synchronous = FULL", "fullfsync = 1")
-        passing = ("journal_mode = MEMORY", "synchronous = OFF")  # nobody will ever read it again
-        staging = ("temp.page_size = 16384", f"temp.cache_size = -{CACHE_KIB // 2}")  # a million rows pass through it
-        caching = (f"cache_size = -{CACHE_KIB}", *staging)
-        for pragma in (*(durable if self.path else passing), "foreign_keys = ON", *caching):
-            self._patiently(f"PRAGMA {pragma}")
+        self._tune()
         if version == 0:
             with self.transaction():
                 if self._version() == 0:  # still: whoever looks at a batch may have opened it at the same moment
@@ -79,6 +83,16 @@ class Database:
         elif version < SCHEMA_VERSION:
             with self.transaction():
                 self._migrate(self._version())
+
+    def _tune(self) -> None:
+        mode = self._patiently(f"PRAGMA journal_mode = {'WAL' if self.path else 'MEMORY'}").fetchone()[0]
+        self._has_log = mode == "wal"  # a few file systems bear none
+        # NORMAL: SQLite syncs only what is folded from the log into the file; we sync the log.
+        level = "OFF" if self.path is None else "NORMAL" if self._has_log else "FULL"
+        staging = ("temp.page_size = 16384", f"temp.cache_size = -{CACHE_KIB // 2}")  # a million rows pass through it
+        caching = (f"cache_size = -{CACHE_KIB}", *staging)
+        for pragma in (f"synchronous = {level}", "fullfsync = 1", "foreign_keys = ON", *caching):
+            self._patiently(f"PRAGMA {pragma}")
 
     def _version(self) -> int:
         return int(self._patiently("PRAGMA user_version").fetchone()[0])
@@ -141,10 +155,11 @@ class Database:
         return self.path.with_name(".ballast")
 
     @contextmanager
-    def transaction(self, *, vital: bool = False) -> Iterator[None]:
+    def transaction(self, *, vital: bool = False, synced: bool = True) -> Iterator[None]:
         """All or nothing, and durable when left. IMMEDIATE: a later upgrade to a writer could fail at once.
 
         ``vital``: what is written was paid for; the ballast goes overboard first, if the disk has no room for it.
+        Not ``synced``: a power cut may lose it until the next :meth:`sync`.
         """
         try:
             if vital and self.path and not _has_room(self.path.parent):
@@ -156,6 +171,9 @@ class Database:
                 self._connection.execute("DELETE FROM fact WHERE name = ?", (WRITTEN,))
             self._connection.execute("COMMIT")
             self._is_changed |= self._connection.total_changes > before
+            self.is_synced = False
+            if synced:
+                self.sync()
         except BaseException as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -163,8 +181,23 @@ class Database:
                 raise self._refusal(error) from None
             raise
 
+    def sync(self) -> None:
+        """Bring all that is committed to the disk; any one thread may do so. Raises :class:`LedgerError`."""
+        self.is_synced = True  # but for what is committed meanwhile
+        if not self._has_log:
+            return
+        try:
+            if self._log is None:
+                self._log = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            _sync(self._log)
+        except OSError as error:
+            self._broken = error.strerror
+        if self._broken:
+            self.is_synced = False
+            raise LedgerError(f"{self._name} cannot be written: {self._broken}")
+
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        """Run one statement; outside a transaction a write is one of its own."""
+        """Run one statement; outside a transaction a write is one of its own, not synced."""
         try:
             return self._connection.execute(sql, parameters)
         except sqlite3.OperationalError as error:
@@ -199,8 +232,11 @@ class Database:
         return Snapshot(self.path)
 
     def close(self) -> None:
-        """Close the file, its journal folded in."""
+        """Close the file, its log folded in."""
         self._connection.close()
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
 
     def __enter__(self) -> Self:
         return self
@@ -249,6 +285,13 @@ class Snapshot:
     def close(self) -> None:
         """Let go of it."""
         self._connection.close()
+
+
+def _sync(file: int) -> None:
+    if sys.platform == "darwin":  # which flushes the drive only when asked so
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(file)
 
 
 def _has_room(folder: Path) -> bool:

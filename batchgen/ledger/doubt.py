@@ -43,7 +43,7 @@ def called(ledger: Ledger, token: bytes, task_id: str | None) -> Job | None:
         return None
     attempt, key, known, called_at = found
     if called_at is None or (known is None and task_id):
-        with database.transaction():
+        with database.transaction(synced=False):  # what a power cut takes of it only leaves a doubt
             database.execute(
                 "UPDATE attempt SET called_at = coalesce(called_at, ?), "
                 "candidate = CASE WHEN task_id IS NULL THEN coalesce(candidate, ?) END WHERE attempt = ?",

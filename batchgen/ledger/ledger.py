@@ -1,4 +1,4 @@
-"""Job <-> SQLite: claims, outcomes, counts. Each write is one durable transaction."""
+"""Job <-> SQLite: claims, outcomes, counts. Each write is one transaction."""
 
 import hashlib
 import json
@@ -16,7 +16,6 @@ from batchgen.errors import LedgerError
 from batchgen.ledger.database import Database
 from batchgen.model import Clip, Job, Kept, Request, State, from_json, zulu
 
-TAKEN = 1e18  # a resting time later than any, for a job that is being fetched
 ABANDONED = "ABANDONED"  # the fail code of a row that a person gave up while it was in doubt
 LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 15 days
 
@@ -88,9 +87,10 @@ class Ledger:
         self.is_selecting = False  # see :mod:`batchgen.ledger.selected`
         # Requests whose image links are signed, whole: for this process alone, never in the file.
         database.execute("CREATE TEMP TABLE signed (digest BLOB PRIMARY KEY, request TEXT NOT NULL)")
-        database.execute(
-            "CREATE TEMP TABLE resting (job INTEGER PRIMARY KEY, until REAL NOT NULL, tries INTEGER NOT NULL)"
-        )
+        self._taken: set[int] = set()  # jobs that are being fetched
+        self._resting: dict[
+            int, tuple[float, int]
+        ] = {}  # not to be fetched before a time, and then after so many tries
 
     @classmethod
     def open(cls, path: Path | None, *, read_only: bool = False) -> "Ledger":
@@ -204,34 +204,33 @@ class Ledger:
     def take_rendered(self, now: float) -> Job | None:
         """Of the jobs whose video is to be fetched and that do not rest, the one whose link dies first.
 
-        It rests until :meth:`rest` or :meth:`rouse` is called for it. ``now`` is a time as given to :meth:`rest`.
+        It is taken until :meth:`rest` or :meth:`rouse` is called for it. ``now`` is a time as given to :meth:`rest`.
         """
-        job = self._first(
-            "state = 'rendered' AND job NOT IN (SELECT job FROM temp.resting WHERE until > ?) "
-            "ORDER BY completed_at LIMIT 1",
-            (now,),
-        )
-        if job is None:
-            return None
-        known = self.database.one("SELECT tries FROM temp.resting WHERE job = ?", (job.key,))
-        self.rest(job.key, TAKEN)
-        return replace(job, tries=known[0]) if known else job
+        for (key,) in self.database.execute("SELECT job FROM job WHERE state = 'rendered' ORDER BY completed_at"):
+            until, tries = self._resting.get(key, (now, 0))
+            if key not in self._taken and until <= now:
+                self._taken.add(key)
+                self._resting.pop(key, None)
+                job = self.job(key)
+                return replace(job, tries=tries) if tries else job
+        return None
 
     def rest(self, key: int, until: float, tries: int = 0) -> None:
         """Do not give out a job before ``until``, and then after so many tries; in this process alone.
 
         ``inf``: leave it to the next run.
         """
-        self.database.execute("INSERT OR REPLACE INTO temp.resting VALUES (?, ?, ?)", (key, until, tries))
+        self._taken.discard(key)
+        self._resting[key] = until, tries
 
     def rouse(self, key: int) -> None:
         """The job does not rest."""
-        self.database.execute("DELETE FROM temp.resting WHERE job = ?", (key,))
+        self._taken.discard(key)
+        self._resting.pop(key, None)
 
     def next_waking(self) -> float:
         """When the next job is given out again; ``inf``: none will be."""
-        found = self.database.one("SELECT min(until) FROM temp.resting WHERE until < ?", (TAKEN,))
-        return inf if found is None or found[0] is None else float(found[0])
+        return min((until for until, _ in self._resting.values()), default=inf)
 
     def has_work(self) -> bool:
         """Whether a run would ask or fetch anything, be it for a row that is no longer in the manifest."""
@@ -241,8 +240,8 @@ class Ledger:
 
     def has_remakes(self) -> bool:
         """Whether a job that is being fetched once more may have to be paid for again."""
-        awake = "job NOT IN (SELECT job FROM temp.resting WHERE until > ?)"
-        return self._first(f"state = 'rendered' AND remake = 1 AND {awake} LIMIT 1", (TAKEN,)) is not None
+        found = self.database.execute("SELECT job FROM job WHERE state = 'rendered' AND remake = 1")
+        return any(self._resting.get(key, (0.0, 0))[0] < inf for (key,) in found)
 
     def job(self, key: int) -> Job:
         """One job as it is recorded."""
@@ -250,15 +249,15 @@ class Ledger:
         assert job is not None
         return job
 
-    # -- a job's life
+    # -- a job's life: committed when they return, and on the disk with the next sync
 
     def intend(self, job: Job, *, price: int = 0, token: str | None = None) -> Job:
-        """Record that a task is about to be asked for; only after this may the POST be sent.
+        """Record that a task is about to be asked for; only once this is on the disk may the POST be sent.
 
         ``price`` is reserved, in millionths of a dollar; of the ``token`` only a hash is kept.
         Returns the job, now ``submitting``, with its attempt. Raises :class:`LedgerError` if the job is not pending.
         """
-        with self.database.transaction():
+        with self.database.transaction(synced=False):
             changed = self.database.execute(
                 "UPDATE job SET state = 'submitting' WHERE job = ? AND state = 'pending'", (job.key,)
             ).rowcount
@@ -278,7 +277,7 @@ class Ledger:
         A task id that another job has already proves a mistake of the service: then the job is in doubt.
         """
         try:
-            with self.database.transaction(vital=True):
+            with self.database.transaction(vital=True, synced=False):
                 self.database.execute(
                     "UPDATE attempt SET ended_at = ?, outcome = ?, detail = ?, task_id = ?, price = price * ? "
                     "WHERE attempt = ?",
@@ -293,7 +292,7 @@ class Ledger:
 
     def withdraw(self, job: Job) -> Job:
         """An attempt that surely was not paid leaves no trace; the job is pending again."""
-        with self.database.transaction():
+        with self.database.transaction(synced=False):
             self.database.execute("DELETE FROM attempt WHERE attempt = ?", (job.attempt,))
             job = replace(job, state=State.PENDING, attempt=None, token=None)
             self.write(job)
@@ -301,7 +300,7 @@ class Ledger:
 
     def save(self, job: Job) -> Job:
         """Record the job as it is now."""
-        with self.database.transaction():
+        with self.database.transaction(synced=False):
             self.write(job)
         return job
 
@@ -333,7 +332,7 @@ class Ledger:
 
         All at once: a row has every part or none, so that what is kept for it can be copied for another.
         """
-        with self.database.transaction():
+        with self.database.transaction(synced=False):
             self.database.execute_many(
                 "INSERT OR REPLACE INTO video VALUES (?, ?, ?, ?, ?, ?)",
                 (

@@ -74,7 +74,7 @@ class NoReplica:
         return nullcontext()
 
     async def durable(self) -> None:
-        """Nothing: a commit is durable."""
+        """Nothing."""
 
     def paid_here_alone(self) -> list[tuple[int, str]]:
         """None."""

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, Self
 from urllib.parse import quote
@@ -26,6 +27,7 @@ from batchgen.service.wire import (
 
 ANSWER_LIMIT_BYTES = 1 << 20
 ASKED = "the task was asked for, but "
+_JSON = {"Content-Type": "application/json"}
 # No total: a POST that was sent is waited for, since to give it up is to not know whether it was paid.
 SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, sock_read=120)
 STATUS_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
@@ -44,7 +46,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         # A connection for each POST: one that the server closed meanwhile would leave the row in doubt for nothing.
-        self._submits = self._session(SUBMIT_TIMEOUT, force_close=True, limit=64, trace=_trace_sent())
+        self._submits = self._session(SUBMIT_TIMEOUT, force_close=True, limit=64, traces=[_trace_sent()])
         self._asks = self._session(STATUS_TIMEOUT, force_close=False, limit=128)
         return self
 
@@ -80,9 +82,8 @@ class Client:
 
     async def _post(self, body: bytes, sent: SimpleNamespace) -> Answer:
         url = f"{self._origin}/api/v1/generateTask/{self._model}"
-        headers = self._headers | {"Content-Type": "application/json"}
         async with self._submits.post(
-            url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=sent
+            url, data=body, headers=_JSON, allow_redirects=False, trace_request_ctx=sent
         ) as response:
             try:
                 content = await _content(response)
@@ -93,20 +94,23 @@ class Client:
             return _answer(response, content)
 
     async def _get(self, path: str, params: dict[str, str]) -> Answer:
-        async with self._asks.get(
-            self._origin + path, params=params, headers=self._headers, allow_redirects=False
-        ) as response:
+        async with self._asks.get(self._origin + path, params=params, allow_redirects=False) as response:
             return _answer(response, await _content(response))
 
-    @staticmethod
     def _session(
-        timeout: aiohttp.ClientTimeout, *, force_close: bool, limit: int, trace: aiohttp.TraceConfig | None = None
+        self,
+        timeout: aiohttp.ClientTimeout,
+        *,
+        force_close: bool,
+        limit: int,
+        traces: Sequence[aiohttp.TraceConfig] = (),
     ) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=force_close, limit=limit),
+            headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=timeout,
-            trace_configs=[trace] if trace else [],
+            trace_configs=list(traces),
         )
 
 

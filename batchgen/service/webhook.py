@@ -72,8 +72,3 @@ async def _body(request: web.BaseRequest) -> bytes:
         if len(body) > BODY_LIMIT_BYTES:
             raise OverflowError
     return bytes(body)
-
-
-def callback_address(url: str, token: str) -> str:
-    """Where the service is asked to send an attempt's callback."""
-    return f"{url.rstrip('/')}/{token}"

@@ -204,6 +204,11 @@ def _task(data: dict[str, Any]) -> TaskStatus:
     return TaskStatus(TaskWord.RUNNING, state, **times)
 
 
+def callback_address(url: str, token: str) -> str:
+    """Where the service is asked to send an attempt's callback."""
+    return f"{url.rstrip('/')}/{token}"
+
+
 def read_callback(body: bytes) -> str | None:
     """The task id in a callback's body (the status envelope); raises ValueError for what is no envelope.
 

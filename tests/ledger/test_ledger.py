@@ -48,11 +48,6 @@ def test_a_ledger_that_several_open_at_once_is_made_once(tmp_path: Path) -> None
         assert list(pool.map(fact, range(4))) == [None] * 4
 
 
-def test_commits_survive_a_power_cut(tmp_path: Path) -> None:
-    with filled(tmp_path / "ledger.sqlite") as ledger:
-        assert ledger.database.one("PRAGMA synchronous") == (2,)
-
-
 def test_a_job_is_claimed_once() -> None:
     with filled(None) as ledger:
         job = first(ledger)

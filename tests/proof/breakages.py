@@ -47,10 +47,17 @@ BREAKAGES = (
         (POWER,),
     ),
     Breakage(
-        "commits are not synced (synchronous = NORMAL)",
+        "the ledger is not synced",
         "batchgen/ledger/database.py",
-        '"synchronous = FULL"',
-        '"synchronous = NORMAL"',
+        "        os.fdatasync(file)",
+        "        pass",
+        (POWER,),
+    ),
+    Breakage(
+        "the POST does not wait for the sync of its intent",
+        "batchgen/pipeline.py",
+        "            await self._durable()\n",
+        "            pass\n",
         (POWER,),
     ),
     Breakage(
@@ -70,15 +77,15 @@ BREAKAGES = (
     Breakage(
         "the folder is not synced before the record",
         DISK_PY,
-        "        part.unlink(missing_ok=True)\n        _sync_folder(self._folder)",
-        "        part.unlink(missing_ok=True)",
+        "            os.unlink(part)\n        _sync_folder(self._folder)",
+        "            os.unlink(part)",
         (POWER,),
     ),
     Breakage(
         "a download is written under its final name",
         DISK_PY,
-        'path = self._folder / f".{self._tag}-{secrets.token_hex(8)}.part"',
-        'path = self._folder / f"{self._tag}-{secrets.token_hex(8)}.mp4"',
+        'f".{self._tag}-{secrets.token_hex(8)}.part"',
+        'f"{self._tag}-{secrets.token_hex(8)}.mp4"',
         (
             "tests/archive/test_disk.py",
             FILES,
@@ -118,8 +125,8 @@ BREAKAGES = (
     Breakage(
         "a POST follows redirects",
         CLIENT_PY,
-        "url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=sent",
-        "url, data=body, headers=headers, allow_redirects=True, trace_request_ctx=sent",
+        "url, data=body, headers=_JSON, allow_redirects=False, trace_request_ctx=sent",
+        "url, data=body, headers=_JSON, allow_redirects=True, trace_request_ctx=sent",
         ("tests/service/test_client.py",),
     ),
     Breakage(

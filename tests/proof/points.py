@@ -144,6 +144,7 @@ def watch_files(points: Points) -> None:
         return f"open {_kind(path)}" if flags & (os.O_WRONLY | os.O_RDWR) else None
 
     os.fsync = points.around_named(lambda fd: f"fsync {_opened(fd)}", os.fsync)
+    os.fdatasync = points.around_named(lambda fd: f"fdatasync {_opened(fd)}", os.fdatasync)
     os.open = points.around_named(opening, os.open)
     for name in ("link", "rename", "replace"):
         call = getattr(os, name)

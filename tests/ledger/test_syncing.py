@@ -1,0 +1,123 @@
+"""Commits and the disk: who waits for a sync, and who shares it."""
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchgen.errors import LedgerError
+from batchgen.ledger import Ledger
+from batchgen.ledger.syncing import Syncing
+
+
+class SlowDisk:
+    """A ledger's file whose sync ends when it is let; counts syncs."""
+
+    def __init__(self) -> None:
+        self.is_synced = True
+        self.begun = 0
+        self.ended = 0
+        self.may_end = threading.Semaphore(0)
+
+    def write(self) -> None:
+        self.is_synced = False
+
+    def sync(self) -> None:
+        self.begun += 1
+        self.is_synced = True
+        self.may_end.acquire()
+        self.ended += 1
+
+
+def syncing(disk: SlowDisk) -> Syncing:
+    database: Any = disk
+    return Syncing(database)
+
+
+def nobody(error: LedgerError) -> None:
+    raise AssertionError(error)
+
+
+async def until(done: Any) -> None:
+    async with asyncio.timeout(30):
+        while not done():
+            await asyncio.sleep(0.001)
+
+
+async def test_one_sync_serves_all_who_wait_and_none_who_wrote_while_it_ran() -> None:
+    disk = SlowDisk()
+    disk.write()
+    keeper = syncing(disk)
+    async with keeper.running(nobody):
+        first = [asyncio.create_task(keeper.durable()) for _ in range(5)]
+        await until(lambda: disk.begun == 1)
+        disk.write()
+        later = [asyncio.create_task(keeper.durable()) for _ in range(5)]
+        disk.may_end.release()
+        await asyncio.gather(*first)
+        await until(lambda: disk.begun == 2)
+        assert not any(task.done() for task in later)
+        disk.may_end.release()
+        await asyncio.gather(*later)
+    assert disk.ended == 2
+
+
+async def test_what_nobody_waits_for_is_on_the_disk_soon_and_what_is_there_is_not_synced_again() -> None:
+    disk = SlowDisk()
+    disk.may_end.release(10)
+    keeper = syncing(disk)
+    async with keeper.running(nobody):
+        disk.write()
+        await until(lambda: disk.ended == 1)
+        await keeper.durable()
+    assert disk.ended == 1
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that were synced by us."""
+    files: list[str] = []
+
+    def sync(file: int) -> None:
+        files.append(Path(os.readlink(f"/proc/self/fd/{file}")).name)
+
+    monkeypatch.setattr("batchgen.ledger.database._sync", sync)
+    return files
+
+
+def test_a_transaction_is_on_the_disk_when_left_unless_it_is_said_to_have_time(
+    tmp_path: Path, synced: list[str]
+) -> None:
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        synced.clear()
+        ledger.remember({"a": "b"})
+        assert (synced, ledger.database.is_synced) == (["ledger.sqlite-wal"], True)
+        with ledger.database.transaction(synced=False):
+            ledger.database.execute("INSERT INTO fact VALUES ('c', 'd')")
+        assert (synced, ledger.database.is_synced) == (["ledger.sqlite-wal"], False)
+        ledger.database.sync()
+        assert (synced, ledger.database.is_synced) == (["ledger.sqlite-wal"] * 2, True)
+
+
+async def test_after_a_sync_that_failed_none_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def fail(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        keeper = Syncing(ledger.database)
+        async with keeper.running(lambda error: told.append(str(error))):
+            with ledger.database.transaction(synced=False):
+                ledger.database.execute("INSERT INTO fact VALUES ('c', 'd')")
+            with monkeypatch.context() as patch:
+                patch.setattr("batchgen.ledger.database._sync", fail)
+                with pytest.raises(LedgerError, match="cannot be written: Input/output"):
+                    await keeper.durable()
+            with pytest.raises(LedgerError, match="cannot be written: Input/output"):
+                await keeper.durable()
+    assert told
+    assert "Input/output" in told[0]
