@@ -37,11 +37,13 @@ clean:  ## remove what was made here, the demo's videos too
 	rm -rf .venv build *.egg-info demo.batch .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(READY): pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@echo "installing batchgen into .venv, once; this takes about a minute"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 $(READY_TEST): $(READY)
+	@echo "installing what the tests need, once"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
 	@touch $@

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from batchgen.cli import group
 from batchgen.cli.sections import OTHER, Sectioned, heading_of
 from batchgen.emulator.faults import TABLE
+from batchgen.emulator.tasks import MARKS
 
 
 def options() -> Iterator[tuple[str, click.Option]]:
@@ -37,6 +38,20 @@ def test_every_option_is_told_in_a_sentence(name: str, option: click.Option) -> 
 def test_the_help_of_the_emulator_explains_every_fault() -> None:
     text = helped("emulator", columns=78)
     assert [name for name in TABLE if f"\n  {name} " not in text] == []
+
+
+def test_the_help_of_the_emulator_names_every_mark_that_a_prompt_may_hold() -> None:
+    text = helped("emulator", columns=78)
+    assert MARKS.keys() > {"[violation]", "[fail:CODE]", "[slow:SECONDS]"}
+    assert [mark for mark in MARKS if f"\n  {mark} " not in text] == []
+
+
+@pytest.mark.parametrize("name", ["", *group.commands])
+def test_on_a_narrow_terminal_the_help_is_wrapped_at_words(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    arguments = [name, "--help"] if name else ["--help"]
+    for line in CliRunner().invoke(group, arguments, prog_name="batchgen").output.splitlines():
+        assert len(line) <= 40 or len(line.split()) == 1, line
 
 
 @pytest.mark.parametrize("columns", [50, 78, 98])

@@ -9,6 +9,7 @@ import click
 
 from batchgen import __version__
 from batchgen.cli import looking, nights, rehearsing, running, settling, starting, steering
+from batchgen.cli.sections import Context
 from batchgen.cli.terminal import say, shown
 from batchgen.errors import BatchgenError, FaultError, ManifestError
 
@@ -78,9 +79,11 @@ def group() -> None:
     """Make hundreds or thousands of videos from a spreadsheet of prompts, paying for each once."""
 
 
+group.context_class = Context
 for command in (
     *(running.run, running.resume, running.rescue, nights.schedule, steering.ctl),
     *(looking.plan, rehearsing.rehearse, looking.status, looking.verify, looking.report),
     *(settling.resolve, starting.init, starting.schema, starting.completion, starting.emulator),
 ):
+    command.context_class = Context
     group.add_command(command)

@@ -1,6 +1,8 @@
 """The help of a command with many options: under headings, in one column, without what a person need not know."""
 
 import re
+import shutil
+from collections.abc import Iterable
 
 import click
 
@@ -16,7 +18,26 @@ SECTIONS = {
 }
 OTHER = "Other"
 WIDEST = 22
+NARROW = 50  # columns, which click takes every terminal to have
 _RANGE = re.compile(r"(; |\s*\[)(?:\d+<=?)?x(?:[<>]=?\d+)?\]")
+
+
+class Formatter(click.HelpFormatter):
+    """Wraps at words on a narrow terminal too, where click would write wider lines than fit."""
+
+    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
+        columns = shutil.get_terminal_size().columns - 2
+        super().__init__(indent_increment, width or (columns if columns < NARROW else None), max_width)
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """What is long on the left stands alone in its line, if that leaves too little on the right."""
+        super().write_dl(rows, min(col_max, self.width // 2), col_spacing)
+
+
+class Context(click.Context):
+    """One whose help is written so."""
+
+    formatter_class = Formatter
 
 
 class Sectioned(click.Command):

@@ -53,11 +53,14 @@ def completion(ctx: click.Context, shell: str) -> None:
 
 
 class _EmulatorHelp(click.Command):
-    """Its help names every fault; the emulator is loaded for that alone."""
+    """Its help names every mark and fault; the emulator is loaded for that alone."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from batchgen.emulator.faults import TABLE
+        from batchgen.emulator.tasks import MARKS
 
+        with formatter.section("Marks in a prompt"):
+            formatter.write_dl(list(MARKS.items()))
         with formatter.section("Faults"):
             formatter.write_dl([(name, text) for name, (_, text) in TABLE.items()])
 
@@ -66,7 +69,7 @@ class _EmulatorHelp(click.Command):
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any that is free.")
 @click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Times as fast as the service.")
-@click.option("--rate", type=click.IntRange(min=1), default=10000, show_default=True, help="Requests a minute.")
+@click.option("--rate", type=click.IntRange(min=1), default=10000, show_default=True, help="Requests a minute at most.")
 @click.option("--concurrency", type=click.IntRange(min=1), default=1000, show_default=True, help="Tasks at once.")
 @click.option("--credits", type=float, default=1e6, metavar="USD", help="What the account may spend.")
 @click.option("--error-style", type=click.Choice(["http", "body"]), default="http", help="Where errors show.")

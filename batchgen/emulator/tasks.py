@@ -18,6 +18,15 @@ FAIL_MESSAGES = {
     "CONTENT_VIOLATION": "Content does not meet safety guidelines",
     "INVALID_IMAGE_URL": "Cannot access provided image URL",
 }
+# What a prompt may hold to have the emulator do as it says.
+MARKS = {
+    "[violation]": "the task fails, as one does whose content is refused",
+    "[fail:CODE]": "the task fails with that code",
+    "[slow:SECONDS]": "generation takes so long (divided by the speed)",
+    "[400]": "the request is refused, and nothing is paid",
+    "[urls:N]": "the task has N videos",
+    "[url:LINK]": "its video is at that link",
+}
 Generation = Callable[[Body, str], float] | tuple[float, float] | None
 
 
@@ -123,8 +132,7 @@ def plan_task(
 ) -> Task:
     """Return the task that this request becomes.
 
-    Marks in the prompt: ``[violation]`` and ``[fail:CODE]`` fail it, ``[slow:SECONDS]`` sets the generation
-    time, ``[urls:N]`` the number of result links, ``[url:LINK]`` dictates the only one.
+    It obeys the marks in the prompt (:data:`MARKS`).
     """
     prompt = body["input"]["prompt"]
     given = _mark(prompt, "url")
