@@ -296,7 +296,7 @@ async def _compare_with_balance(
         return
     await account.turn()
     balance = await client.balance()
-    tell(account, balance.word, balance.retry_after)
+    tell(account, balance.word, balance.retry_after, balance.message)
     if balance.usd is not None and balance.usd < estimate:
         listener.say(f"the account has ${balance.usd:.2f}; what is pending may cost up to ${estimate:.2f}")
     log.info("estimate", extra={"usd": estimate, "balance": balance.usd})

@@ -77,8 +77,8 @@ class Client:
         """Ask for the account's balance; never raises for what the network or the service does."""
         try:
             return read_balance(await self._get("/api/v1/apikeys/current-balance", {}))
-        except (aiohttp.ClientError, OSError, ValueError):
-            return Balance(TaskWord.TROUBLE)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return Balance(TaskWord.TROUBLE, message=_sentence(error))
 
     async def _post(self, body: bytes, sent: SimpleNamespace) -> Answer:
         url = f"{self._origin}/api/v1/generateTask/{self._model}"

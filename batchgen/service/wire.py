@@ -115,10 +115,11 @@ class TaskStatus:
 
 @dataclass(frozen=True)
 class Balance:
-    """The outcome of asking for the balance: ``SUCCESS`` for any answer but those that are trouble."""
+    """The outcome of asking for the balance; ``SUCCESS`` for any answer that is no trouble."""
 
     word: TaskWord
     usd: float | None = None  # where the service tells
+    message: str = ""  # for people, where it is trouble
     retry_after: float | None = None  # seconds
 
 
@@ -184,7 +185,7 @@ def read_balance(answer: Answer) -> Balance:
     if 429 in (answer.status, _number(envelope.get("code"))):
         return Balance(TaskWord.BUSY, retry_after=answer.retry_after)
     if answer.status >= 500 or (200 <= answer.status < 300 and not envelope):
-        return Balance(TaskWord.TROUBLE)
+        return Balance(TaskWord.TROUBLE, message=f"the service answered {answer.status}")
     readable = answer.status == 200 and isinstance(balance, int | float) and not isinstance(balance, bool)
     return Balance(TaskWord.SUCCESS, float(balance) if readable and balance is not None else None)
 

@@ -222,9 +222,9 @@ def test_an_error_of_the_status_call_is_no_failure_of_the_task(status: int, body
         (401, {"code": 401, "data": None}, Balance(TaskWord.SUCCESS)),
         (429, b"", Balance(TaskWord.BUSY)),
         (200, {"code": 429, "data": None}, Balance(TaskWord.BUSY)),
-        (503, {"code": 503, "data": 74.87}, Balance(TaskWord.TROUBLE)),
-        (200, b"", Balance(TaskWord.TROUBLE)),
-        (200, b"<html>", Balance(TaskWord.TROUBLE)),
+        (503, {"code": 503, "data": 74.87}, Balance(TaskWord.TROUBLE, message="the service answered 503")),
+        (200, b"", Balance(TaskWord.TROUBLE, message="the service answered 200")),
+        (200, b"<html>", Balance(TaskWord.TROUBLE, message="the service answered 200")),
     ],
 )
 def test_the_balance_is_read_where_it_is_told(status: int, body: Any, balance: Balance) -> None:
