@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from click.testing import CliRunner
@@ -27,7 +28,7 @@ from batchgen.report.page import Page, gather, render, write
 from batchgen.report.poster import Posters
 from batchgen.report.sittings import Sittings, most_at_once, per_minute
 from batchgen.report.words import amount, seconds_words, share, size_words
-from batchgen.run import write_report
+from batchgen.run import write_report, write_workbook
 from tests.report.batches import BEGUN, HOSTILE, Wanted, failed, film, make_batch, many
 
 
@@ -195,6 +196,31 @@ def test_a_run_spends_a_tenth_of_its_time_on_posters(
         monkeypatch.setattr(time, "time", lambda: began + run_seconds)
         write_report(ledger, tmp_path)
     assert given == [pytest.approx(poster_seconds, abs=0.1)]
+
+
+def test_a_run_makes_posters_of_the_first_hundred_videos_and_a_report_those_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[list[str]] = []
+    monkeypatch.setattr(
+        Posters, "make_all", lambda _, videos, seconds: wanted.append([path.name for _, path in videos])
+    )
+    with Ledger.open(make_batch(tmp_path, list(many(120, content=b"x"))) / "ledger.sqlite") as ledger:
+        write_report(ledger, tmp_path)
+        write(ledger, tmp_path)
+    assert wanted == [[f"{n}.mp4" for n in range(1, 101)], [f"{n}.mp4" for n in range(1, 121)]]
+
+
+def test_the_workbook_of_a_run_has_the_posters_that_the_run_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batchgen.run.RUN_POSTERS", 2)
+    rows = [Wanted(f"r{n}", seed=n, content=film(shade=60 + 20 * n)) for n in range(4)]
+    with Ledger.open(make_batch(tmp_path, rows) / "ledger.sqlite") as ledger:
+        write_report(ledger, tmp_path)
+        with ZipFile(write_workbook(ledger, tmp_path)) as book:
+            pictures = [name for name in book.namelist() if name.startswith("xl/media/")]
+    assert len(pictures) == 2
 
 
 # -- time
