@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from batchgen import private
 from batchgen.archive import READ_BYTES, MissingError, names
 from batchgen.errors import ArchiveError
 from batchgen.model import Clip
@@ -89,7 +90,7 @@ class DiskArchive:
         """Give a new file beside the videos; see :class:`batchgen.archive.Archive`."""
         with self._refusals():
             path = os.path.join(self._folder, f".{self._tag}-{secrets.token_hex(8)}.part")
-            file = open(path, "x+b", opener=_open_own)  # noqa: SIM115 - closed below, whatever happened to it
+            file = open(path, "x+b", opener=private.opener)  # noqa: SIM115 - closed below, whatever happened to it
             try:
                 yield file
             finally:
@@ -185,10 +186,6 @@ def _relative(folder: Path, home: Path) -> str:
     if folder == home:
         return ""
     return str(folder.relative_to(home) if folder.is_relative_to(home) else folder)
-
-
-def _open_own(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def _open_to_read(path: str, flags: int) -> int:

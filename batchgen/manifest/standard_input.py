@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from batchgen import private
 from batchgen.errors import UsageError
 from batchgen.manifest import FORMATS
 from batchgen.manifest.words import alternatives, did_you_mean
@@ -49,7 +50,7 @@ def spooled(stream: BinaryIO, folder: Path, form: str = "csv") -> Iterator[Path]
 
 def _copy(stream: BinaryIO, part: Path) -> None:
     size = 0
-    with open(part, "wb", opener=_private) as file:
+    with open(part, "wb", opener=private.opener) as file:
         while piece := stream.read(_CHUNK):
             size += len(piece)
             if size > LARGEST:
@@ -59,7 +60,3 @@ def _copy(stream: BinaryIO, part: Path) -> None:
         os.fsync(file.fileno())
     if not size:
         raise UsageError("standard input is empty; pipe a manifest into it, or name a file")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)

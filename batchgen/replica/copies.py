@@ -10,6 +10,7 @@ from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
+from batchgen import private
 from batchgen.errors import LedgerError
 from batchgen.ledger.changes import make_again
 from batchgen.ledger.database import Snapshot
@@ -91,7 +92,7 @@ def download(store: Store, slot: Slot, later: Iterable[Entry], folder: Path) -> 
 
 def _unpack(body: bytes, path: Path) -> bool:
     """Write the copy out; False if it is not what was packed, which gzip's checksum tells."""
-    with open(path, "xb", opener=_private) as file:
+    with open(path, "xb", opener=private.opener) as file:
         try:
             with gzip.open(BytesIO(body)) as pack:
                 shutil.copyfileobj(pack, file, 1 << 20)
@@ -114,10 +115,6 @@ def sweep(folder: Path) -> None:
     """Remove what a crash left of it."""
     for name in PASSING:
         (folder / name).unlink(missing_ok=True)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _sync(folder: Path) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from batchgen import private
 from batchgen.formulas import guard
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.manifest import values
@@ -40,7 +41,7 @@ def write(ledger: Ledger, further: Sequence[str], path: Path) -> int:
     """
     rows = ledger.results(State.FAILED, State.EXPIRED)
     part = path.with_name(f".{path.name}.part")
-    with open(part, "w", encoding="utf-8", newline="", opener=_private) as file:
+    with open(part, "w", encoding="utf-8", newline="", opener=private.opener) as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *map(guard, _headings(further)), REASON])
         number = 0
@@ -54,10 +55,6 @@ def write(ledger: Ledger, further: Sequence[str], path: Path) -> int:
         part.unlink()
         path.unlink(missing_ok=True)
     return number
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _headings(further: Iterable[str]) -> Iterator[str]:

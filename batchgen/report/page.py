@@ -12,6 +12,7 @@ from importlib import resources
 from itertools import islice
 from pathlib import Path
 
+from batchgen import private
 from batchgen.ledger import Ledger
 from batchgen.report import head
 from batchgen.report.cards import Card, Links, beside, cards, columns, costs, locate
@@ -180,14 +181,10 @@ def _without_poster(ledger: Ledger, batch: Path, posters: Posters) -> Iterator[t
 def _replace(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with open(part, "xb", opener=_private) as file:
+        with open(part, "xb", opener=private.opener) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, BinaryIO
 
+from batchgen import private
+
 PIXELS = 400 * 225  # at most, whatever the shape: posters of all shapes weigh the same, about 10 kB
 DARK = 9  # mean luminance (0 is black, 255 white) up to which a frame is taken for a fade-in
 FRAMES = 24  # to look through for a brighter one
@@ -96,16 +98,12 @@ class Posters:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         part = self._folder / f".{secrets.token_hex(8)}.part"
         try:
-            with open(part, "xb", opener=_private) as file:
+            with open(part, "xb", opener=private.opener) as file:
                 file.write(picture)
             part.replace(poster.path)
         finally:
             part.unlink(missing_ok=True)
         return poster
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def _jpeg(video: Path | BinaryIO) -> tuple[bytes, int, int]:

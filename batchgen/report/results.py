@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from batchgen import private
 from batchgen.formulas import guard
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.model import zulu
@@ -39,17 +40,13 @@ COLUMNS = (
 def write(ledger: Ledger, further: Sequence[str], path: Path) -> None:
     """Write the file whole or leave the one that is there. ``further`` are the manifest's own columns."""
     part = path.with_name(f".{path.name}.part")
-    with open(part, "w", encoding="utf-8", newline="", opener=_private) as file:
+    with open(part, "w", encoding="utf-8", newline="", opener=private.opener) as file:
         writer = csv.writer(file)
         writer.writerow([guard(name) for name in (*COLUMNS, *headings(further))])
         writer.writerows(_lines(ledger.results(), further))
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def headings(further: Iterable[str], ours: Iterable[str] = COLUMNS) -> Iterator[str]:
