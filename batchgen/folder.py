@@ -11,11 +11,12 @@ from batchgen.catalog import DEFAULT_MODEL
 from batchgen.errors import LedgerError, UsageError
 from batchgen.journal import journal
 from batchgen.ledger import Ledger
-from batchgen.lock import Lock, holder
+from batchgen.lock import Lock, busy, holder
 from batchgen.manifest.standard_input import STEM
+from batchgen.manifest.textfile import check_plain
 from batchgen.mounts import network_file_system
 from batchgen.replica import Look, Replica, address_in, look_at, open_replica
-from batchgen.settings import STANDARD_INPUT, Settings
+from batchgen.settings import EMULATOR, STANDARD_INPUT, Settings
 
 LEDGER = "ledger.sqlite"
 _OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".lock", ".ballast", ".control.json", "run.log")
@@ -134,11 +135,43 @@ def _check_service(ledger: Ledger, settings: Settings) -> None:
     known = ledger.fact("service")
     if known is None:
         ledger.remember({"service": settings.service, "tag": secrets.token_hex(4)})
+    elif known != settings.service and known == EMULATOR:
+        raise LedgerError(f"the batch {settings.batch} {made_with_emulator(settings.batch)}")
     elif known != settings.service:
         raise LedgerError(
             f"the batch {settings.batch} was made with the service {known}, not {settings.service}; "
             "choose another folder with --batch"
         )
+
+
+def made_with_emulator(folder: Path) -> str:
+    """What there is to say of such a batch to whoever wants it in earnest."""
+    return (
+        "was made with the emulator, and nothing in it was paid for: to begin in earnest, "
+        f"remove {folder}, or name another folder with --batch"
+    )
+
+
+def is_emulated(folder: Path) -> bool:
+    """Whether the batch in a folder was made with the emulator, as far as one can see."""
+    if not (folder / LEDGER).is_file():
+        return False
+    try:
+        with Ledger.open(folder / LEDGER, read_only=True) as ledger:
+            return ledger.fact("service") == EMULATOR
+    except LedgerError:
+        return False
+
+
+def check_given(folder: Path, manifest: Path | None, ledger_to: str | None) -> None:
+    """Raise what is wrong with what a person gave: a manifest that is not there, no batch, one that is held."""
+    if ledger_to is None and not (folder / LEDGER).is_file():
+        if manifest is None:
+            require(folder)
+        elif manifest != STANDARD_INPUT:
+            check_plain(manifest)
+    if found := holder(folder / ".lock"):
+        raise busy(folder, found)
 
 
 def with_memory(settings: Settings, ledger: Ledger) -> Settings:

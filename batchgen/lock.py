@@ -56,8 +56,7 @@ class Lock:
         if not self._is_taken():
             found = _read(self._file)
             os.close(self._file)
-            who = f" ({found})" if found else ""
-            raise BatchBusyError(f"another run holds {self._path.parent}{who}; wait for it to end")
+            raise busy(self._path.parent, found)
 
     def _is_at_its_place(self) -> bool:
         try:
@@ -74,6 +73,12 @@ class Lock:
             else:
                 return True
         return False
+
+
+def busy(folder: Path, found: Holder | None) -> BatchBusyError:
+    """What to raise while another process holds the batch in ``folder``."""
+    who = f" ({found})" if found else ""
+    return BatchBusyError(f"another run holds {folder}{who}; wait for it to end")
 
 
 def holder(path: Path) -> Holder | None:

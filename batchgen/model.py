@@ -18,6 +18,7 @@ _SAS_NAMES = frozenset(
     ["sv", "se", "sp", "st", "sr", "sig", "spr", "ss", "srt", "sip", "skoid", "sktid", "skt", "ske", "sks", "skv"]
 )
 
+ABANDONED = "ABANDONED"  # the fail code of a row that a person gave up while it was in doubt
 MOST_STRETCHES = 5  # of lines, that a problem names
 
 # What stands in a request for a picture that was a file: its content's SHA-256, and its format.

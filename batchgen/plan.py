@@ -6,21 +6,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from batchgen import paid
+from batchgen import again, paid
 from batchgen.catalog import MICRO
 from batchgen.control import LOCK
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate
-from batchgen.folder import with_memory
+from batchgen.folder import made_with_emulator, with_memory
 from batchgen.ledger import Ledger, doubt, expected, money
 from batchgen.ledger.ledger import link_death
 from batchgen.lock import holder
-from batchgen.model import State
+from batchgen.model import ABANDONED, State
 from batchgen.pictures import try_links
 from batchgen.progress import duration
 from batchgen.replica import look_at
-from batchgen.settings import STANDARD_INPUT, Settings
-from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest
+from batchgen.report.words import size_words
+from batchgen.settings import AS_GIVEN, EMULATOR, SERVICE_URL, STANDARD_INPUT, Settings
+from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.summary import Counts
 from batchgen.words import many
 
@@ -53,6 +54,10 @@ class Plan(Counts):
     paid_usd: float  # what the wanted videos that are made, or being made, have cost
     prices_of: str  # the day of the prices
     offered: int  # of those to submit, tasks that another batch has paid for: --reuse takes them
+    is_dearest: bool  # some leave resolution or duration open, and are taken at the dearest
+    remake_usd: float  # what is paid at most for expired videos, which are fetched once more first
+    given_up: int  # of those failed, rows that a person gave up while they were in doubt
+    service: str | None  # that the batch was made with; None: there is none yet
     remarks: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -61,11 +66,14 @@ class Plan(Counts):
     def sentences(self) -> str:
         """The plan for a person."""
         lines = [f"{self.manifest}: {many(self.rows, 'row')}, {self.new} of them new", f"batch: {self.batch}"]
+        if self.service == EMULATOR:
+            lines.append(f"  it {made_with_emulator(Path(self.batch))}")
         known = {
             "archived already": self.archived,
             "in flight at the service": self.in_flight,
             "made and to be fetched": self.rendered,
-            "failed (tried again by --retry-failed)": self.failed,
+            "failed (tried again by --retry-failed)": self.failed - self.given_up,
+            f"given up while in doubt (batchgen resolve {self.batch} --row ID --resubmit)": self.given_up,
             "expired (made again by --retry-failed)": self.expired,
             "in doubt (held)": self.in_doubt,
             GONE_IN_DOUBT: self.in_doubt_gone,
@@ -82,8 +90,12 @@ class Plan(Counts):
         return "\n".join(lines)
 
     def _money(self) -> Iterator[str]:
-        tasks = many(self.to_submit, "task")
-        yield f"a run would pay for {tasks}: up to ${self.estimate_usd:.2f} (prices of {self.prices_of})"
+        prices = "prices as given" if self.prices_of == AS_GIVEN else f"prices of {self.prices_of}"
+        if self.is_dearest:
+            prices += "; the dearest where resolution or duration is left open"
+        yield f"a run would pay for {many(self.to_submit, 'task')}: up to ${self.estimate_usd:.2f} ({prices})"
+        if self.remake_usd:
+            yield f"  and up to ${self.remake_usd:.2f} more for expired ones, if they cannot be fetched any more"
         if self.offered:
             paid_for = many(self.offered, "of them was", "of them were")
             yield f"  {paid_for} paid for by other batches of yours: --reuse takes what they made"
@@ -94,7 +106,7 @@ class Plan(Counts):
             yield f"  it would take about {duration(self.minutes * 60)}, {source[self.minutes_from]}"
         if self.to_submit:
             source = {"archived": "as this batch's videos weigh", "guess": "a guess, until there are some"}
-            yield f"  its videos would weigh about {self.gigabytes:.3g} GB, {source[self.gigabytes_from]}"
+            yield f"  its videos would weigh about {size_words(self.gigabytes * 1e9)}, {source[self.gigabytes_from]}"
             more = ", ..." if self.to_submit > len(self.first_files) else ""
             yield f"  its first files: {', '.join(self.first_files)}{more}"
 
@@ -155,18 +167,23 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
     """What a run would do, the copy of the ledger that shows it, and the settings with what the batch remembers."""
     ledger, said, running = _copy(settings)
     with ledger, TemporaryDirectory(prefix="batchgen-") as folder:
-        settings = with_memory(settings, ledger)
+        asked, settings = settings, with_memory(settings, ledger)
         if settings.manifest is None:
             raise UsageError(f"{settings.batch} does not remember a manifest: name it")
         name = "standard input" if settings.manifest == STANDARD_INPUT else str(settings.manifest)
         with manifest_as_file(settings, Path(folder)) as settings:
-            intake = take_in_manifest(settings, ledger).intake
+            taken = take_in_manifest(settings, ledger)
+        intake = taken.intake
         if not running:  # else it still hears the answers
             ledger.recover()
-        remarks = (*said, *describe(intake, name), *choose(settings.selection, ledger))
+        remarks = [*said, *describe(intake, name), *warnings(taken, asked, settings, ledger), *_other(settings, ledger)]
+        remarks += choose(settings.selection, ledger)
         try_links(settings, ledger, name)
+        known = ledger.fact("service")
+        service = known or settings.service
+        offered = paid.offers(ledger, service, settings.batch, paid.index_path())
+        remarks += again.allow(settings, ledger, service)
         counts = ledger.counts()
-        service = ledger.fact("service") or settings.service
         kinds = tuple(expected.pending_kinds(ledger))
         prices = settings.limits.prices
         plan = Plan(
@@ -186,12 +203,22 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             estimate_usd=money.estimate(kinds, prices.of) / MICRO,
             **asdict(estimate(ledger, settings, kinds)),
             first_files=expected.first_names(ledger, FIRST_FILES),
-            paid_usd=money.paid_price(ledger) / MICRO,
+            paid_usd=0.0 if known == EMULATOR else money.paid_price(ledger) / MICRO,
             prices_of=prices.date,
-            offered=len(paid.offers(ledger, service, settings.batch, paid.index_path())),
-            remarks=remarks,
+            offered=0 if settings.reuse else len(offered),
+            is_dearest=any(None in (kind.request.resolution, kind.request.duration) for kind in kinds),
+            remake_usd=money.remake_price(ledger, prices.of) / MICRO,
+            given_up=dict(ledger.failures()).get(ABANDONED, 0),
+            service=known,
+            remarks=tuple(remarks),
         )
         yield plan, ledger, settings
+
+
+def _other(settings: Settings, ledger: Ledger) -> Iterator[str]:
+    known = ledger.fact("service")
+    if known not in (None, EMULATOR, settings.service) and settings.service != SERVICE_URL:
+        yield f"the batch was made with the service {known}; a run with {settings.service} is refused"
 
 
 def _copy(settings: Settings) -> tuple[Ledger, tuple[str, ...], bool]:

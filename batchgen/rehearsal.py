@@ -16,6 +16,7 @@ from batchgen.ledger.expected import pending_rows
 from batchgen.model import PICTURE, Request
 from batchgen.plan import Plan, planned
 from batchgen.progress import Progress, duration
+from batchgen.report.words import size_words
 from batchgen.run import Listener, Service, run
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS, Settings
 from batchgen.words import many
@@ -64,6 +65,7 @@ class Rehearsal:
         ]
         if not self.played:
             return "\n".join([*lines, "there is nothing to rehearse"])
+        guess = "" if plan.gigabytes_from == "archived" else " (a guess)"
         sample = "" if self.minutes_from == "played" or self.played >= plan.to_submit else " of them, evenly spread,"
         lines += [
             f"{many(self.played, f'row{sample} was', f'rows{sample} were')} played against an emulator, "
@@ -71,7 +73,7 @@ class Rehearsal:
             f"{self.archived} archived{self._failed()}",
             f"  done about {duration(self.minutes * 60)} after the start ({self._source()})",
             f"  {many(self.most_at_once, 'task')} at once at most{self._requests()}",
-            f"  videos of about {plan.gigabytes:.3g} GB{'' if plan.gigabytes_from == 'archived' else ' (a guess)'}",
+            f"  videos of about {size_words(plan.gigabytes * 1e9)}{guess}",
             f"  first files: {', '.join(plan.first_files)}{', ...' if plan.to_submit > len(plan.first_files) else ''}",
             "which prompts the service's moderation refuses, nobody knows beforehand",
             "nothing was sent, and nothing of the batch was touched",

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
+from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
 from batchgen.folder import hold, make
 from batchgen.ledger import Ledger, doubt
@@ -49,14 +51,29 @@ def settle(batch: Path, ledger_to: str | None, identity: str | None, action: str
         if action == "abandon":
             found = [each for each in found if each.job.state is not State.FAILED]
         if not found:
-            return ["no row is in doubt" if identity is None else f"{identity} is not in doubt; nothing was changed"]
+            return [_nothing_to_settle(ledger, identity, action)]
         if action is None:
-            return [line for each in found for line in _tell(each)]
+            return [*(line for each in found for line in _tell(each)), *_ways(ledger, batch, found)]
         decide = {"resubmit": doubt.resubmit, "abandon": doubt.abandon}[action]
         for each in {each.job.key: each for each in found}.values():
             decide(ledger, each.job)
-        done = "will be submitted again by the next run" if action == "resubmit" else "given up"
-        return [f"{each.id}: {done}" for each in found]
+        return [f"{each.id}: {_done(action, each)}" for each in found]
+
+
+def _nothing_to_settle(ledger: Ledger, identity: str | None, action: str | None) -> str:
+    if identity is None:
+        return "no row is in doubt"
+    if action and doubt.last_decision(ledger, identity) == action:
+        return f"{identity} was settled so already; nothing was changed"
+    raise UsageError(f"{identity} is not in doubt; nothing was changed")
+
+
+def _done(action: str, each: Doubt) -> str:
+    if action == "abandon":
+        return "given up"
+    if each.is_present:
+        return "will be submitted again by the next run"
+    return "no longer in doubt; no longer in the sheet either, so that it is submitted only if it comes back"
 
 
 def attach(settings: Settings, identity: str, task_id: str, service: Service) -> list[str]:
@@ -106,7 +123,18 @@ def _doubts(ledger: Ledger, identity: str | None) -> list[Doubt]:
 
 
 def _tell(each: Doubt) -> list[str]:
-    lines = [f"{each.id}: {each.job.request.prompt[:80]}"]
+    gone = "" if each.is_present else " (no longer in the sheet)"
+    lines = [f"{each.id}{gone}: {each.job.request.prompt[:80]}"]
     for started_at, detail in each.attempts:
         lines.append(f"  asked for at {zulu(started_at)}: {detail}")
     return lines
+
+
+def _ways(ledger: Ledger, batch: Path, found: list[Doubt]) -> Iterator[str]:
+    """What a person may do, and what it may cost."""
+    again = [each.job.key for each in found if each.is_present]
+    price = doubt.price_again(ledger, again) / MICRO
+    yield f"what to do, with batchgen resolve {quote(str(batch))} --row ID and one of these (without --row: with all):"
+    yield "  --attach TASKID  its task is known, as from the service's list: it is fetched, and nothing more is paid"
+    yield f"  --resubmit       ask for it again: up to ${price:.2f} for all, once more for those that were accepted"
+    yield "  --abandon        give it up: nothing more is paid; if it was accepted, it was paid for nothing"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from batchgen import learned, paid, replication, written
+from batchgen import again, learned, paid, replication, written
 from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
@@ -130,17 +130,9 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     for sentence in choose(settings.selection, ledger):
         listener.say(sentence)
     try_links(settings, ledger, str(settings.manifest))
-    if settings.resubmit_in_doubt and (again := ledger.resubmit_in_doubt()):
-        rows = many(again, "row in doubt is", "rows in doubt are")
-        listener.say(f"{rows} submitted again, and may be paid for twice")
-    if settings.retry_failed and (again := ledger.retry_failed()):
-        rows = many(again, "row that failed or expired is", "rows that failed or expired are")
-        listener.say(f"{rows} tried again")
+    for sentence in again.allow(settings, ledger, settings.service):
+        listener.say(sentence)
     ledger.retry_expired(since=time.time() - LINK_LIFE_SECONDS if settings.may_submit else 0.0)
-    if settings.reuse and (offered := paid.offers(ledger, settings.service, settings.batch, paid.index_path())):
-        paid.take(ledger, offered)
-        videos = many(len(offered), "video is", "videos are")
-        listener.say(f"{videos} taken from other batches, which paid for what they made")
     log.info("run begins", extra={"service": settings.service, "manifest": str(settings.manifest)})
 
 
@@ -376,8 +368,11 @@ def _summary(settings: Settings, ledger: Ledger, work: Batch | None, problem: st
         stopped = None  # it kept nothing from being made
     if problem:
         stopped = Stop(f"{stopped.reason}; {problem}", stopped.exit_code) if stopped else Stop(problem, 1)
-    paid_open = sum(counts[state] - selected[state] for state in (State.IN_FLIGHT, State.RENDERED))
-    unfinished = sum(selected.values()) - selected[State.ARCHIVED] + paid_open
+    if settings.may_submit:
+        paid_open = sum(counts[state] - selected[state] for state in (State.IN_FLIGHT, State.RENDERED))
+        unfinished = sum(selected.values()) - selected[State.ARCHIVED] + paid_open
+    else:  # what is paid, or may be, was to be fetched, and nothing else
+        unfinished = ledger.expected_videos()[0] + counts[State.IN_DOUBT] + counts[State.EXPIRED]
     _, oldest = ledger.unfetched()
     return Summary(
         batch=str(settings.batch),
@@ -392,4 +387,5 @@ def _summary(settings: Settings, ledger: Ledger, work: Batch | None, problem: st
         spent_usd=money.reserved_by_run(ledger)[1] / MICRO,
         failures=dict(ledger.failures()),
         first_death=link_death(oldest),
+        emulated=settings.emulator,
     )

@@ -22,6 +22,7 @@ SERVICE_URL = "https://api.apixo.ai"
 KEY_VARIABLE = "APIXO_API_KEY"
 URL_VARIABLE = "APIXO_BASE_URL"
 STANDARD_INPUT = Path("-")
+AS_GIVEN = "as given"  # the date of prices that a person gave
 PING_VARIABLE = "BATCHGEN_PING_URL"
 NOTIFY_VARIABLE = "BATCHGEN_NOTIFY_URL"
 EMULATOR = "emulator"  # the service that a ledger made with --emulator remembers
@@ -171,7 +172,7 @@ def read_prices(words: tuple[str, ...]) -> Prices:
                 f"--price {word} is no price; write it like 720p=0.08, in US dollars for a second of video"
             )
         prices[resolution] = float(price)
-    return Prices(date="as given", usd_per_second=prices) if words else Prices()
+    return Prices(date=AS_GIVEN, usd_per_second=prices) if words else Prices()
 
 
 def is_loopback(host: str) -> bool:

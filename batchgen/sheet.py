@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import file_digest, sha256
 from pathlib import Path
+from shlex import quote
 
 from batchgen import __version__, naming
 from batchgen.errors import ManifestError, UsageError
@@ -22,7 +23,7 @@ from batchgen.manifest.overrides import parse
 from batchgen.manifest.selection import Candidate, Selection
 from batchgen.manifest.standard_input import spooled
 from batchgen.model import Problem, Row, State
-from batchgen.settings import STANDARD_INPUT, Settings
+from batchgen.settings import STANDARD_INPUT, Settings, batch_folder
 from batchgen.words import many
 
 
@@ -55,12 +56,28 @@ def take_in_manifest(settings: Settings, ledger: Ledger) -> Taken:
     )
     rules = Naming(naming.content_id, template.name, naming.fold, naming.apart)
     rows = _noted(manifest, ledger) if settings.check_images else manifest
-    intake = take_in(ledger, rows, rules, partial=manifest.partial)
+    is_another = not manifest.partial and _is_another(settings, ledger)
+    intake = take_in(ledger, rows, rules, partial=manifest.partial, must_be_known=is_another)
+    if intake.is_strange:
+        owner = Path(ledger.fact("manifest") or "").name
+        raise UsageError(
+            f"{settings.batch} is that of {owner}, and none of its rows is in {settings.manifest.name}; "
+            "name another folder with --batch"
+        )
     if settings.place:
         intake = replace(intake, problems=tuple(map(settings.place, intake.problems)))
     if not intake.is_usable:
         raise ManifestError("" if settings.place else str(settings.manifest), intake.problems)
     return Taken(intake, tuple(manifest.columns), manifest.partial, pictures)
+
+
+def _is_another(settings: Settings, ledger: Ledger) -> bool:
+    """Whether the manifest is another than the batch's, and shares the folder because of its name alone."""
+    assert settings.manifest
+    known, folder = ledger.fact("manifest"), settings.batch.absolute()
+    if not known or settings.manifest in (Path(known), STANDARD_INPUT) or settings.manifest.parent == folder:
+        return False
+    return folder == batch_folder(settings.manifest).absolute()
 
 
 def _noted(manifest: Iterable[Row | Problem], ledger: Ledger) -> Iterator[Row | Problem]:
@@ -99,6 +116,8 @@ def take_in_as_asked(
         taken = take_in_manifest(settings, ledger)
     for sentence in describe(taken.intake, str(settings.manifest)):
         say(sentence)
+    for sentence in warnings(taken, asked, settings, ledger):
+        warn(sentence)
     further = further_columns(ledger) if taken.partial else []
     columns = [*further, *(name for name in taken.columns if name not in further)]
     is_plain = not (taken.partial or taken.intake.problems or ledger.has_signed())
@@ -169,6 +188,24 @@ def describe(intake: Intake, manifest: str) -> Iterator[str]:
         yield f"{rows} no longer in the manifest{kept}"
 
 
+def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) -> Iterator[str]:
+    """What a person must know of a manifest that was taken in and is not remembered yet: what costs later."""
+    intake, known = taken.intake, ledger.fact("manifest")
+    if taken.partial and intake.edited and known:
+        rows, sheet = many(intake.edited, "row was", "rows were"), Path(known).name
+        they = "it" if intake.edited == 1 else "them"
+        yield f"{rows} mended here: mend {they} in {sheet} too, or its next run goes back to {they} as before"
+    before = tuple(json.loads(ledger.fact("overrides") or "[]"))
+    changed = min(intake.new, intake.gone)
+    if asked.overrides and asked.selection and settings.overrides != before and changed:
+        rows = many(changed, "row that was known is a new one", "rows that were known are new ones")
+        back = " ".join(f"--set {quote(word)}" for word in before) or '--set ""'
+        yield (
+            f"--set holds for every row, not for the chosen alone, and is remembered: {rows}, which the next run pays "
+            f"for; {back} takes it back"
+        )
+
+
 def choose(selection: Selection | None, ledger: Ledger) -> tuple[str, ...]:
     """Let the run submit the selected rows alone; returns what a person should know of it."""
     if not selection:
@@ -184,4 +221,6 @@ def choose(selection: Selection | None, ledger: Ledger) -> tuple[str, ...]:
                 break
 
     select(ledger, chosen())
+    if picker.has_missed:
+        raise UsageError(", and ".join(picker.remarks()))
     return tuple(picker.remarks())

@@ -7,7 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from batchgen.model import State
+from batchgen.model import ABANDONED, State
 from batchgen.words import many
 
 STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
@@ -61,6 +61,7 @@ class Summary(Counts):
     spent_usd: float = 0.0  # what this run's tasks cost at most
     failures: dict[str, int] = field(default_factory=dict)  # fail code -> rows
     first_death: str | None = None  # when the first link of a video that is not archived dies (ISO 8601, UTC)
+    emulated: bool = False  # made with the emulator: nothing was paid
 
     def __str__(self) -> str:
         return self.paragraph()
@@ -72,17 +73,25 @@ class Summary(Counts):
 
     def paid(self) -> str:
         """What this run paid for."""
-        return f"{many(self.submitted, 'task')} paid for by this run"
+        how = "asked for by this run (emulator: nothing was paid)" if self.emulated else "paid for by this run"
+        return f"{many(self.submitted, 'task')} {how}"
 
     def advice(self) -> list[str]:
         """What is not as it was wanted, and what to do; empty after a success."""
         if self.exit == 0:
             return []
         folder = quote(str(self._folder))
+        given_up = self.failures.get(ABANDONED, 0)
+        numbers = {state: getattr(self, state) for state in STATES} | {
+            "failed": self.failed - given_up,
+            "given_up": given_up,
+        }
         dies = f"; the first link dies {self.first_death}" if self.first_death else ""
         known = {
-            "failed": f"failed ({self._causes()}): {folder}/failures.csv has each one's reason; mend the rows there "
-            "and run that file, or in the sheet; or pay for them as they are once more with --retry-failed",
+            "failed": f"failed ({self._causes()}): {folder}/failures.csv has each one's reason; mend the rows in the "
+            "sheet, or there and run that file (then in the sheet too: its next run goes by what it says); "
+            "or pay for them as they are once more with --retry-failed",
+            "given_up": f"given up while in doubt: batchgen resolve {folder} --row ID --resubmit asks for one again",
             "expired": "expired: made and paid for, but the link died before the video was here; "
             "--retry-failed pays for it once more",
             "in_doubt": "in doubt: the service's answer was lost, so it may have been paid for, and is held; "
@@ -91,7 +100,7 @@ class Summary(Counts):
             "in_flight": "in flight: paid for, and the next run takes it up",
             "pending": "pending: not asked for yet, the next run does",
         }
-        told = [f"{getattr(self, state)} {words}" for state, words in known.items() if getattr(self, state)]
+        told = [f"{numbers[state]} {words}" for state, words in known.items() if numbers[state]]
         return [*self._stop(), *told]
 
     def _stop(self) -> list[str]:
@@ -104,7 +113,8 @@ class Summary(Counts):
         return [f"{told}. {_AFTER_STOP.get(self.exit, _AFTER_STOP[4])}"]
 
     def _causes(self) -> str:
-        named = [f"{code if code != '?' else 'without a code'} {rows}" for code, rows in self.failures.items()]
+        causes = {code: rows for code, rows in self.failures.items() if code != ABANDONED}
+        named = [f"{code if code != '?' else 'without a code'} {rows}" for code, rows in causes.items()]
         return ", ".join(named[:5] + ["..."] * (len(named) > 5))
 
     def paragraph(self) -> str:

@@ -141,8 +141,8 @@ class Batch:
 
     def rescue(self, *, say: Callable[[str], object] | None = None, **options: "Unpack[Options]") -> "Summary":
         """Fetch every video that is paid for and not archived. Submits nothing."""
-        asked = self._asked(options)
-        asked = replace(asked, settings=replace(asked.settings, manifest=None, may_submit=False))
+        asked = self._of_folder(options)
+        asked = replace(asked, settings=replace(asked.settings, may_submit=False))
         with Run(partial(_work, asked, say or _silent)) as run:
             return run.wait()
 
@@ -220,7 +220,7 @@ class Batch:
 
         action = rooms.action_of(row, attach, resubmit, abandon)
         if attach is not None and row is not None:
-            settings = self._asked(options).settings
+            settings = self._of_folder(options).settings
             return _aside(partial(rooms.attach, settings, row, attach, service_of(settings)))
         return rooms.settle(self.folder, self._kept_in(options), row, action)
 
@@ -239,6 +239,10 @@ class Batch:
         if ledger_to is None:
             require(self.folder)
         return ledger_to
+
+    def _of_folder(self, options: Options) -> Asked:
+        """Of what the batch is already, whatever its manifest is now."""
+        return read_options(self.folder, None, self._key, {**self._options, **options})
 
     def _asked(self, options: Options, key: str | None = None) -> Asked:
         asked = read_options(self.folder, self._manifest, self._key or key, {**self._options, **options})

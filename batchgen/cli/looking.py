@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Check a manifest and say what a run would do; sends nothing.")
 @click.argument("manifest", type=PATH)
 @options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS, *options.LIMITS))
+@options.apply((options.RETRY_FAILED, options.REUSE))
 @options.LOOK_AT
 @options.PRICE
 @click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from batchgen.deadline import read_deadline
-from batchgen.errors import UsageError
+from batchgen.errors import AccountError, UsageError
 from batchgen.settings import (
     DEFAULT_FIRST_POLL_SECONDS,
     DEFAULT_POLL_EVERY_SECONDS,
@@ -88,6 +88,8 @@ SERVICE = (
 PRICE = click.option(
     "--price", "prices", multiple=True, metavar="RES=USD", help="What a second of video costs, like 720p=0.08."
 )
+RETRY_FAILED = click.option("--retry-failed", is_flag=True, help="Pay again for rows that failed or expired.")
+REUSE = click.option("--reuse", is_flag=True, help="Take videos that other batches of yours paid for.")
 XLSX = click.option("--xlsx", is_flag=True, help="Write results.xlsx too, with links and posters.")
 PLAIN = click.option("--plain", is_flag=True, help="Show progress in lines, as for a screen reader.")
 LEDGER_TO = click.option(
@@ -156,7 +158,7 @@ NIGHT = (
 )
 RUN = (
     *FETCH[:7],
-    click.option("--retry-failed", is_flag=True, help="Pay again for rows that failed or expired."),
+    RETRY_FAILED,
     click.option(
         "--in-doubt",
         type=click.Choice(["hold", "resubmit"]),
@@ -164,7 +166,7 @@ RUN = (
         show_default=True,
         help="Rows of which it is not known whether they were paid for.",
     ),
-    click.option("--reuse", is_flag=True, help="Take videos that other batches of yours paid for."),
+    REUSE,
     XLSX,
     click.option("--max-tasks", type=click.IntRange(min=0), metavar="N", help="Ask for at most N tasks in this run."),
     click.option("--budget", type=Amount(min=0), metavar="USD", help="Spend at most this in this run."),
@@ -215,6 +217,10 @@ def to_settings(
     **more: Any,
 ) -> Settings:
     """What the flags and the environment say. Raises :class:`UsageError`, or :class:`AccountError` without a key."""
+    if manifest is None and base_url is None and not emulator:
+        from batchgen.folder import is_emulated
+
+        emulator = is_emulated(batch)  # the batch knows its service
     speed = EMULATOR_SPEED if emulator else 1.0
     url, listen = read_callback(callback_url, callback_listen)
     more |= rows(more)
@@ -226,7 +232,7 @@ def to_settings(
         destination=to,
         emulator=emulator,
         base_url=SERVICE_URL if emulator else read_base_url(base_url),
-        key="emulator" if emulator else read_key(api_key_file, key),
+        key="emulator" if emulator else _read_key(api_key_file, key, (batch, manifest, more.get("ledger_to"))),
         first_poll=first_poll or DEFAULT_FIRST_POLL_SECONDS / speed,
         poll_every=poll_every or DEFAULT_POLL_EVERY_SECONDS / speed,
         resubmit_in_doubt=in_doubt == "resubmit",
@@ -236,6 +242,17 @@ def to_settings(
         deadline=read_deadline(deadline) if deadline else None,
         **more,
     )
+
+
+def _read_key(file: Path | None, key: str | None, given: tuple[Path, Path | None, str | None]) -> str:
+    """The key; where there is none, what is wrong with the batch that was ``given`` is told first."""
+    try:
+        return read_key(file, key)
+    except AccountError:
+        from batchgen.folder import check_given
+
+        check_given(*given)
+        raise
 
 
 def _check_finite(numbers: Mapping[str, float | None]) -> None:

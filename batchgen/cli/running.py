@@ -12,7 +12,7 @@ from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.sections import Sectioned
 from batchgen.cli.service import service_of
 from batchgen.cli.telling import told
-from batchgen.cli.terminal import progress, require, say, shown, shown_json, size
+from batchgen.cli.terminal import progress, require, say, shown, shown_json
 from batchgen.settings import batch_folder
 from batchgen.words import many
 
@@ -119,8 +119,10 @@ def _note(text: str) -> None:
 
 
 def _print_summary(summary: "Summary") -> None:
+    from batchgen.report.words import size_words
+
     click.echo(f"{many(summary.rows, 'row')}: {summary.counts()}")
-    click.echo(f"{summary.paid()}, {size(summary.bytes)} of video in all")
+    click.echo(f"{summary.paid()}, {size_words(summary.bytes)} of video in all")
     if summary.selected < summary.rows:
         chosen = many(summary.selected, "row was", "rows were")
         click.echo(f"{chosen} chosen for this run; the others are left as they are")

@@ -34,15 +34,6 @@ def shown_json(text: str) -> str:
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
-def size(count: float) -> str:
-    """A number of bytes, as people write it."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            break
-        count /= 1000
-    return f"{count:.1f} {unit}" if unit != "bytes" else f"{count:.0f} bytes"
-
-
 def progress(*, quiet: bool = False, plain: bool = False) -> "Progress":
     """How a run's progress is shown here: not at all, in lines, or as a bar where one can be drawn over."""
     from batchgen.progress import Bar, Lines, Silent

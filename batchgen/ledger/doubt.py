@@ -2,12 +2,13 @@
 
 import sqlite3
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from batchgen.errors import UsageError
-from batchgen.ledger.ledger import ABANDONED, OPEN, Ledger
-from batchgen.model import Job, State
+from batchgen.ledger.ledger import OPEN, Ledger
+from batchgen.model import ABANDONED, Job, State
 
 IN_DOUBT = f"{OPEN} AND state = 'in_doubt'"
 LEAST_CALLBACKS = 3  # that came, before one that did not is taken as a proof
@@ -30,6 +31,7 @@ class Doubt:
     id: str
     job: Job
     attempts: tuple[tuple[float, str], ...]  # when (Unix seconds), and what happened
+    is_present: bool  # in the manifest
 
 
 def called(ledger: Ledger, token: bytes, task_id: str | None) -> Job | None:
@@ -148,12 +150,30 @@ def _all_came(ledger: Ledger, since: float, until: float) -> bool:
 def doubts(ledger: Ledger, identity: str | None = None) -> list[Doubt]:
     """The rows in doubt, with all that is known; only the row of that id, if one is given, also if it was given up."""
     found = ledger.database.execute(
-        "SELECT id, job FROM row JOIN job USING (job) WHERE (state IN ('in_doubt', 'submitting') AND :id IS NULL) "
+        "SELECT id, job, row.position IS NOT NULL FROM row JOIN job USING (job) "
+        "WHERE (state IN ('in_doubt', 'submitting') AND :id IS NULL) "
         "OR (id = :id AND (state IN ('in_doubt', 'submitting') OR (state = 'failed' AND fail_code = :abandoned))) "
         "ORDER BY row.position IS NULL, row.position",
         {"id": identity, "abandoned": ABANDONED},
     ).fetchall()
-    return [Doubt(name, ledger.job(key), _attempts(ledger, key)) for name, key in found]
+    return [Doubt(name, ledger.job(key), _attempts(ledger, key), bool(present)) for name, key, present in found]
+
+
+def last_decision(ledger: Ledger, identity: str) -> str | None:
+    """What a person decided last about the row of that id."""
+    found = ledger.database.one(
+        "SELECT action FROM decision JOIN row USING (job) WHERE id = ? ORDER BY decided_at DESC LIMIT 1", (identity,)
+    )
+    return found[0] if found else None
+
+
+def price_again(ledger: Ledger, jobs: Iterable[int]) -> int:
+    """What these jobs cost if each is asked for once more, as when it was last, in millionths of a dollar."""
+    prices = (
+        ledger.database.one("SELECT price FROM attempt WHERE job = ? ORDER BY attempt DESC LIMIT 1", (job,))
+        for job in set(jobs)
+    )
+    return sum(int(price[0]) for price in prices if price)
 
 
 def gone(ledger: Ledger) -> int:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from batchgen.ledger.database import Database
 from batchgen.ledger.ledger import Ledger
@@ -56,6 +57,7 @@ class Intake:
     edited: int = 0  # of them, rows whose id it knew with another request
     gone: int = 0  # rows that it knew and that the manifest no longer has (edited ones among them)
     kept_videos: int = 0  # of those gone, rows whose video is kept
+    is_strange: bool = False  # the ledger has rows, and knew none of these: nothing was changed
 
     @property
     def is_usable(self) -> bool:
@@ -67,6 +69,10 @@ class _RefusedError(Exception):
     """Leaves the transaction, which undoes it."""
 
 
+class _StrangeError(_RefusedError):
+    """The ledger is that of other rows."""
+
+
 def take_in(
     ledger: Ledger,
     manifest: Iterable[Row | Problem],
@@ -74,11 +80,13 @@ def take_in(
     limit: int = 1000,
     *,
     partial: bool = False,
+    must_be_known: bool = False,
 ) -> Intake:
     """Make the ledger's rows those of the manifest, in one transaction; with a fatal problem nothing is changed.
 
     ``limit`` bounds how many different problems are kept. ``partial``: rows that the manifest does not have stay as
-    they are; one of an id that is known takes the place of its former self, others come last.
+    they are; one of an id that is known takes the place of its former self, others come last. ``must_be_known``: at
+    least one row, where the ledger has any.
     """
     database = ledger.database
     problems = Gathered(limit)
@@ -99,11 +107,15 @@ def take_in(
             if problems.is_fatal:
                 raise _RefusedError
             counts = _merge(database, naming, partial=partial)
+            if must_be_known and counts["gone"] and counts["new"] - counts["edited"] == counts["rows"]:
+                raise _StrangeError
+            return Intake(problems.problems(), **counts)
+    except _StrangeError:
+        return Intake(problems.problems(), is_strange=True)
     except _RefusedError:
-        counts = {}
+        return Intake(problems.problems())
     finally:
         _drop_stage(database)
-    return Intake(problems.problems(), **counts)
 
 
 def _drop_stage(database: Database) -> None:
@@ -178,7 +190,7 @@ def _shown(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:60])
 
 
-def _merge(database: Database, naming: Naming, *, partial: bool) -> dict[str, int]:
+def _merge(database: Database, naming: Naming, *, partial: bool) -> dict[str, Any]:
     database.execute(
         "UPDATE temp.sheet SET row = row.row FROM main.row WHERE row.id = sheet.id AND row.digest = sheet.digest"
     )

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple, Self
 
 from batchgen.errors import LedgerError
 from batchgen.ledger.database import Database
-from batchgen.model import Clip, Job, Kept, Request, State, from_json, zulu
+from batchgen.model import ABANDONED, Clip, Job, Kept, Request, State, from_json, zulu
 
-ABANDONED = "ABANDONED"  # the fail code of a row that a person gave up while it was in doubt
 LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 15 days
 
 # The condition of the index job_open: SQLite uses it only for a query that says it, word for word.

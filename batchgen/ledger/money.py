@@ -84,3 +84,11 @@ def doubtful_price(ledger: Ledger) -> int:
         f"WHERE state IN ('in_doubt', 'submitting') AND attempt.task_id IS NULL AND {_MAY_BE_PAID}"
     )
     return int(found[0]) if found else 0
+
+
+def remake_price(ledger: Ledger, price: Callable[[Request], int]) -> int:
+    """What expired videos that are tried once more cost at most, if none of them can be fetched."""
+    found = ledger.database.execute(
+        f"SELECT request FROM job WHERE state = 'rendered' AND remake = 1 AND source IS NULL{ledger.and_selected}"
+    )
+    return sum(price(Request.from_json(request)) for (request,) in found)

@@ -110,6 +110,12 @@ class Picker:
         """The terms of ``--only`` that no row has met; complete after the pass."""
         return tuple(term.text for term in self.selection.only if term.text not in self._met)
 
+    @property
+    def has_missed(self) -> bool:
+        """Whether ids or rows were named, and none of them is there; a state may well be that of no row."""
+        names = [term.text for term in self.selection.only]
+        return bool(names) and not self._met and not any(name.startswith("status:") for name in names)
+
     def remarks(self) -> Iterator[str]:
         """What a person should know after the pass."""
         for text in self.unmet:

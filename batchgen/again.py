@@ -1,0 +1,25 @@
+"""What a run may pay for once more, or need not pay for: rows that failed, in doubt, or paid for by another batch."""
+
+from collections.abc import Iterator
+
+from batchgen import paid
+from batchgen.ledger import Ledger
+from batchgen.settings import Settings
+from batchgen.words import many
+
+
+def allow(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
+    """Let rows be asked for again, or taken from another batch of ``service``, as the settings say.
+
+    Returns what a person should know of it.
+    """
+    if settings.resubmit_in_doubt and (again := ledger.resubmit_in_doubt()):
+        rows = many(again, "row in doubt is", "rows in doubt are")
+        yield f"{rows} submitted again, and may be paid for twice"
+    if settings.retry_failed and (again := ledger.retry_failed()):
+        rows = many(again, "row that failed or expired is", "rows that failed or expired are")
+        yield f"{rows} tried again"
+    if settings.reuse and (offered := paid.offers(ledger, service, settings.batch, paid.index_path())):
+        paid.take(ledger, offered)
+        videos = many(len(offered), "video is", "videos are")
+        yield f"{videos} taken from other batches, which paid for what they made"
