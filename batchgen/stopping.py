@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 
 from batchgen.batch import Batch, Stop
 from batchgen.deadline import Deadline, LastCall
@@ -14,6 +15,7 @@ from batchgen.ledger import Ledger
 from batchgen.pipeline import Pipeline
 from batchgen.settings import Settings
 
+SAME_SECONDS = 0.5  # timeout(1) sends its signal to the process and once more to its group: that is one
 AT_ONCE = "stopped at once; run the same command again: what is paid is fetched"
 LOOK_EVERY_SECONDS = 1.0  # the clock of the day may be set meanwhile
 
@@ -28,15 +30,17 @@ def signals(batch: Batch, say: Callable[[str], None], leave: Callable[[], None] 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}  # nohup
 
-    came = False
+    came_at = inf
 
     def caught(number: signal.Signals) -> None:
-        nonlocal came
-        if came:
+        nonlocal came_at
+        if loop.time() - came_at > SAME_SECONDS:
             leave()
             say(AT_ONCE)
             os._exit(128 + number)
-        came = True
+        if came_at < inf:
+            return
+        came_at = loop.time()
         batch.halt(Stop(f"stopped by {number.name}", 128 + number))
         say(f"{number.name}: stopping; what is in flight goes on at the service, and the next run takes it up")
 

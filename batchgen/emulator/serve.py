@@ -32,6 +32,7 @@ def serve_forever(
     host: str = "127.0.0.1",
     port: int = 0,
     speed: float = 1.0,
+    rate: int = Limits.rate,
     concurrency: int = Limits.concurrency,
     credits: float = Limits.credits,
     error_style: ErrorStyle = "http",
@@ -47,7 +48,7 @@ def serve_forever(
     """
     emulator = Emulator(
         speed=speed,
-        limits=Limits(concurrency=concurrency, credits=credits),
+        limits=Limits(rate=rate, concurrency=concurrency, credits=credits),
         error_style=error_style,
         faults=parse_shares(faults),
         seed=seed,

@@ -278,6 +278,9 @@ async def test_a_second_signal_ends_at_once_with_a_sentence(tmp_path: Path) -> N
         told = b""
         while b"SIGINT" not in told:
             told += await process.stderr.readline()
+        process.send_signal(signal.SIGINT)  # at the same moment, as timeout(1) does: it is the same one
+        await asyncio.sleep(1)
+        assert process.returncode is None
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
         assert process.returncode == 130

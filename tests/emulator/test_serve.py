@@ -8,12 +8,13 @@ import pytest
 
 from .support import KEY, SUBMIT, body
 
-PROGRAM = "import sys, pathlib; from batchgen.emulator.serve import serve_forever; serve_forever({})"
 
-
-async def started(arguments: str) -> tuple[asyncio.subprocess.Process, str]:
+async def started(*flags: str | Path) -> tuple[asyncio.subprocess.Process, str]:
+    """Run ``batchgen emulator`` on any port that is free."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM.format(arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "batchgen", "emulator", "--port", "0", "--rate", "600", "--tiny", *map(str, flags)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode()
@@ -23,7 +24,7 @@ async def started(arguments: str) -> tuple[asyncio.subprocess.Process, str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_the_process_says_its_address_and_stops_cleanly_on_a_signal(number: int) -> None:
-    process, url = await started("tiny=True, faults=['submit-lost=1'], seed=3")
+    process, url = await started("--fault", "submit-lost=1", "--seed", "3")
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await session.post(url + SUBMIT, json=body(), headers={"Authorization": KEY})
@@ -36,14 +37,13 @@ async def test_the_process_says_its_address_and_stops_cleanly_on_a_signal(number
 
 async def test_a_killed_process_has_kept_its_tasks(tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
-    arguments = f"state=pathlib.Path({str(state)!r})"
-    process, url = await started(arguments)
+    process, url = await started("--state", state)
     async with aiohttp.ClientSession() as session:
         async with session.post(url + SUBMIT, json=body(), headers={"Authorization": KEY}) as response:
             task_id = (await response.json())["data"]["taskId"]
         process.kill()
         await process.communicate()
-        process, url = await started(arguments)
+        process, url = await started("--state", state)
         async with session.get(f"{url}/_emulator/tasks") as response:
             assert [task["id"] for task in await response.json()] == [task_id]
     process.terminate()
