@@ -4,13 +4,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from tests.bench import archiving, processor, rows, scheduling
+from tests.bench import archiving, memory, processor, rows, scheduling
 
 BENCHES: dict[str, Callable[..., Iterator[str]]] = {
     "races": scheduling.races,
     "simulations": scheduling.simulations,
     "processor": processor.processor,
     "archive": archiving.archive,
+    "memory": memory.memory,
     "rows": rows.rows,
 }
 

@@ -20,10 +20,12 @@ class Taken:
 
 def measure(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Taken:
     """Run a command to its end. Raises RuntimeError with its last words where it fails."""
+    environment = os.environ | dict(environment or {})
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start would compile all that it loads
     began = time.monotonic()
     process = subprocess.Popen(
         [str(word) for word in command],
-        env=os.environ | dict(environment or {}),
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

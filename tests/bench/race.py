@@ -1,7 +1,6 @@
 """One client against one emulator, each a process of its own."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.bench.meter import Taken, measure
 from tests.simulation.regimes import times
 from tests.simulation.service import bound
 
@@ -32,6 +32,7 @@ class Result:
     ratio: float
     calls: float
     processor: float
+    memory: int  # MB at most
     refused: int
     in_use: list[int]
 
@@ -74,20 +75,21 @@ def race(client: str, regime: str, scale: Scale) -> Result:
         manifest = Path(folder) / "sheet.csv"
         lines = (f"r{row},prompt {row}" for row in range(scale.rows))
         manifest.write_text("id,prompt\n" + "\n".join(lines) + "\n", encoding="utf-8")
-        seen, processor = _run(client, manifest, regime, scale)
+        seen, taken = _run(client, manifest, regime, scale)
     if seen["tasks"] != scale.rows:
         raise RuntimeError(f"{client} made {seen['tasks']} of {scale.rows} videos")
     least = bound(times(regime, scale.rows), round(RATE / scale.speed), scale.slots)
     return Result(
         ratio=seen["span"] / least,
         calls=seen["status_calls"] / scale.rows,
-        processor=processor * 1000 / scale.rows,
+        processor=taken.processor * 1000 / scale.rows,
+        memory=taken.memory,
         refused=seen["refused"],
         in_use=seen["in_use"],
     )
 
 
-def _run(client: str, manifest: Path, regime: str, scale: Scale) -> tuple[dict[str, Any], float]:
+def _run(client: str, manifest: Path, regime: str, scale: Scale) -> tuple[dict[str, Any], Taken]:
     arguments = [regime, str(scale.rows), str(scale.speed), str(scale.slots)]
     service = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.service", *arguments], stdout=subprocess.PIPE, text=True
@@ -95,19 +97,7 @@ def _run(client: str, manifest: Path, regime: str, scale: Scale) -> tuple[dict[s
     assert service.stdout
     try:
         url = service.stdout.readline().strip()
-        processor = _processor_seconds(CLIENTS[client](url, manifest, scale))
+        taken = measure(CLIENTS[client](url, manifest, scale), {"APIXO_API_KEY": "bench"})
     finally:
         service.send_signal(signal.SIGTERM)
-    return json.loads(service.communicate()[0]), processor
-
-
-def _processor_seconds(command: list[str]) -> float:
-    environment = os.environ | {"APIXO_API_KEY": "bench"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start would compile all that it loads
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert process.stderr
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{' '.join(command)} ended with {status}: {said[-2000:]}")
-    return usage.ru_utime + usage.ru_stime
+    return json.loads(service.communicate()[0]), taken

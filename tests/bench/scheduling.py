@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tests.bench.race import Result, Scale, race
 from tests.bench.table import sparkline, table
 from tests.simulation.regimes import times
+from tests.simulation.service import Terms
 from tests.simulation.world import Set, Told, simulate
 
 QUICK = Scale(speed=20, slots=100, rows=400)
@@ -55,6 +56,9 @@ def _line(regime: str, how: str, told: Told) -> tuple[str, ...]:
 
 
 def _sizes() -> Iterator[str]:
-    """A large batch."""
-    lines = [_line("document", "100000 rows", simulate(times("document", 100_000)))]
+    """Large batches, and a day and a night without a pause."""
+    many = [(regime, "100000 rows", simulate(times(regime, 100_000))) for regime in ("document", "fast", "shifting")]
+    tenth = simulate(times("document", 144_000), Terms(rate=1000, tasks=100), Set(rate=1000, concurrency=100))
+    yield f"And {tenth.span / 3600:.1f} hours at a tenth of the size, where little is left between two requests"
+    lines = [_line(*each) for each in (*many, ("document", "144000 rows, a tenth", tenth))]
     yield table(("regime", "", "span/bound", "status calls", "worst minute", "429"), lines)
