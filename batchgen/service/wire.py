@@ -151,7 +151,7 @@ def read_submitted(answer: Answer) -> Submitted:
         verdict = Verdict.NEVER_SENT
     return Submitted(
         verdict,
-        message or f"the service answered {answer.status} without a word that can be read",
+        _words(answer, message),
         code=str(code) if code is not None else None,
         retry_after=answer.retry_after,
     )
@@ -175,7 +175,7 @@ def read_status(answer: Answer, task_id: str | None = None) -> TaskStatus:
         429: TaskWord.BUSY,
     }
     word = words.get(code or 0, TaskWord.TROUBLE)
-    return TaskStatus(word, message or f"the service answered {answer.status}", retry_after=answer.retry_after)
+    return TaskStatus(word, _words(answer, message), retry_after=answer.retry_after)
 
 
 def read_balance(answer: Answer) -> Balance:
@@ -185,9 +185,16 @@ def read_balance(answer: Answer) -> Balance:
     if 429 in (answer.status, _number(envelope.get("code"))):
         return Balance(TaskWord.BUSY, retry_after=answer.retry_after)
     if answer.status >= 500 or (200 <= answer.status < 300 and not envelope):
-        return Balance(TaskWord.TROUBLE, message=f"the service answered {answer.status}")
+        return Balance(TaskWord.TROUBLE, message=_words(answer, ""))
     readable = answer.status == 200 and isinstance(balance, int | float) and not isinstance(balance, bool)
     return Balance(TaskWord.SUCCESS, float(balance) if readable and balance is not None else None)
+
+
+def _words(answer: Answer, message: str) -> str:
+    """What the service said; where it is the service that fails, with the status, which tells more."""
+    if answer.status >= 500:
+        return f"HTTP {answer.status}: {message}" if message else f"HTTP {answer.status}"
+    return message or f"the service answered {answer.status} without a word that can be read"
 
 
 def _task(data: dict[str, Any]) -> TaskStatus:

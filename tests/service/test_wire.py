@@ -222,9 +222,9 @@ def test_an_error_of_the_status_call_is_no_failure_of_the_task(status: int, body
         (401, {"code": 401, "data": None}, Balance(TaskWord.SUCCESS)),
         (429, b"", Balance(TaskWord.BUSY)),
         (200, {"code": 429, "data": None}, Balance(TaskWord.BUSY)),
-        (503, {"code": 503, "data": 74.87}, Balance(TaskWord.TROUBLE, message="the service answered 503")),
-        (200, b"", Balance(TaskWord.TROUBLE, message="the service answered 200")),
-        (200, b"<html>", Balance(TaskWord.TROUBLE, message="the service answered 200")),
+        (503, {"code": 503, "data": 74.87}, Balance(TaskWord.TROUBLE, message="HTTP 503")),
+        (200, b"", Balance(TaskWord.TROUBLE, message="the service answered 200 without a word that can be read")),
+        (200, b"<html>", Balance(TaskWord.TROUBLE, message="the service answered 200 without a word that can be read")),
     ],
 )
 def test_the_balance_is_read_where_it_is_told(status: int, body: Any, balance: Balance) -> None:
@@ -236,3 +236,10 @@ def test_an_answer_about_another_task_says_nothing_of_this_one() -> None:
     assert read_status(told, "task_1").word is TaskWord.TROUBLE
     assert read_status(told, "task_2").word is TaskWord.FAILED
     assert read_status(answer(200, {"code": 200, "data": {"state": "failed"}}), "task_1").word is TaskWord.FAILED
+
+
+def test_a_service_that_fails_is_told_by_its_status() -> None:
+    assert read_submitted(answer(503, {"code": 503, "message": "Service Unavailable"})).message == (
+        "HTTP 503: Service Unavailable"
+    )  # fmt: skip
+    assert read_status(answer(502, b"<html>")).message == "HTTP 502"
