@@ -15,6 +15,7 @@ from batchgen.model import Job, State
 from batchgen.progress import Progress, Standing, Tally
 from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
+from batchgen.words import many
 
 BEAT_SECONDS = 0.5
 PUBLISH_EVERY_SECONDS = 1.0
@@ -140,7 +141,8 @@ class Steering:
         if silence > NOTABLE_SILENCE_SECONDS and account.is_refusing:
             return f"the service asks to be left alone for {silence:.0f} seconds (too many requests or tasks)"
         if account.is_cut_off:
-            return f"{account.complaint()}; " + (f"next try in {silence:.0f}" if silence >= 1 else "trying again")
+            seconds = many(f"{silence:.0f}", "second")
+            return f"{account.complaint()}; " + (f"next try in {seconds}" if silence >= 1 else "trying again")
         if batch.doing == "paused":
             return "paused: batchgen ctl BATCH --go continues"
         return None

@@ -147,7 +147,7 @@ async def test_what_is_said_while_a_batch_runs_is_for_its_owner_and_is_gone_afte
 
 
 async def test_a_running_batch_is_watched_to_its_end(tmp_path: Path) -> None:
-    async with emulated(speed=50.0) as emulator:
+    async with emulated(speed=20.0) as emulator:
         process = await begin(emulator, tmp_path)
         watched = await batchgen("status", BATCH, "--watch", cwd=tmp_path)
         assert (await ended(process)).code == 0
