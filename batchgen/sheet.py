@@ -195,6 +195,9 @@ def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) 
         rows, sheet = many(intake.edited, "row was", "rows were"), Path(known).name
         they = "it" if intake.edited == 1 else "them"
         yield f"{rows} mended here: mend {they} in {sheet} too, or its next run goes back to {they} as before"
+    if not taken.partial and intake.back and ledger.fact("mended"):
+        rows = many(intake.back, "row is", "rows are")
+        yield f"{rows} again as before failures.csv was mended: mend the sheet"
     before = tuple(json.loads(ledger.fact("overrides") or "[]"))
     changed = min(intake.new, intake.gone)
     if asked.overrides and asked.selection and settings.overrides != before and changed:

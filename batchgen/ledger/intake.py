@@ -56,6 +56,7 @@ class Intake:
     new: int = 0  # rows that the ledger did not know
     edited: int = 0  # of them, rows whose id it knew with another request
     gone: int = 0  # rows that it knew and that the manifest no longer has (edited ones among them)
+    back: int = 0  # rows that are as they once were, in the place of those gone
     kept_videos: int = 0  # of those gone, rows whose video is kept
     is_strange: bool = False  # the ledger has rows, and knew none of these: nothing was changed
 
@@ -273,6 +274,7 @@ def _counts(database: Database) -> dict[str, int]:
             "SELECT count(*) FROM temp.sheet WHERE row IS NULL AND given = 1 AND id IN (SELECT id FROM main.row)"
         ),
         "gone": number(f"SELECT count(*) {gone}"),
+        "back": number("SELECT count(*) FROM temp.sheet JOIN main.row USING (row) WHERE main.row.position IS NULL"),
         "kept_videos": number(f"SELECT count(*) {gone} AND row.row IN (SELECT row FROM video)"),
     }
 

@@ -33,8 +33,11 @@ async def test_what_was_mended_in_failures_csv_is_to_be_mended_in_the_sheet_too(
         mended = await run(emulator, failures, "--quiet")
         assert "1 row was mended here: mend it in film.csv too, or its next run goes back to it as before" in mended.err
         assert mended.summary["archived"] == 2
+        back = await run(emulator, manifest, "--quiet")
+        assert "1 row is again as before failures.csv was mended: mend the sheet" in back.err
         mend(manifest, prompt="a kinder prompt")
-        assert (await run(emulator, manifest)).summary["archived"] == 2
+        mended = await run(emulator, manifest, "--quiet")
+        assert (mended.summary["archived"], "mended" in mended.err) == (2, False)
         assert len(emulator.tasks) == 3
 
 

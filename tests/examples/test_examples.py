@@ -36,8 +36,8 @@ def test_a_run_is_watched_and_stopped_and_the_next_pays_for_nothing_twice(capsys
     made = example("watch_a_run")
     assert (made["summary"].exit, made["summary"].archived) == (0, 8)
     said = capsys.readouterr().out
-    assert "stopped by the program" in said
-    first = re.search(r"(\d+) tasks? paid for by this run", said)
+    assert "Stopped by the program" in said
+    first = re.search(r"(\d+) tasks? asked for by this run", said)
     assert first
     assert int(first[1]) + made["summary"].submitted == 8
 
