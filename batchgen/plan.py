@@ -137,11 +137,11 @@ class Status(Counts):
 
     def sentences(self) -> str:
         """The status for a person."""
-        states = ("archived", "rendered", "in_flight", "submitting", "pending", "failed", "expired", "in_doubt")
+        states = ("archived", "rendered", "in_flight", "submitting", "pending", "in_doubt", "expired", "failed")
         lines = [f"{self.batch}: {many(self.rows, 'row')} of {self.manifest}, made with {self.service}"]
         lines += [f"  {getattr(self, state)} {state.replace('_', ' ')}" for state in states if getattr(self, state)]
+        lines += [f"    {number} with {code}" for code, number in self.failures.items()]
         lines += [f"  {self.in_doubt_gone} {GONE_IN_DOUBT}"] if self.in_doubt_gone else []
-        lines += [f"    {number} failed with {code}" for code, number in self.failures.items()]
         lines.append(f"  {many(self.paid_tasks, 'task')} paid for")
         return "\n".join(lines if self.running else [*lines, *self._advice()])
 

@@ -15,7 +15,7 @@ from batchgen.lock import Lock
 from batchgen.model import State
 from batchgen.plan import read_status
 from tests.e2e.program import emulated, prompts, run
-from tests.report.batches import BEGUN, Wanted, make_batch
+from tests.report.batches import BEGUN, Wanted, failed, make_batch
 
 
 def told(*words: str | Path) -> str:
@@ -64,7 +64,8 @@ async def test_rows_in_doubt_that_the_sheet_has_no_longer_are_counted_too(tmp_pa
         ledger.execute("UPDATE row SET position = NULL WHERE id = 'r1'")
         ledger.execute("UPDATE job SET wanted = 0 WHERE job = (SELECT job FROM row WHERE id = 'r1')")
     status = told("status", batch)
-    assert "  2 in doubt\n  1 more in doubt" in status
+    assert "  2 in doubt\n" in status
+    assert "  1 more in doubt (held), whose rows were edited or are gone\n" in status
 
 
 async def test_what_a_run_is_asking_for_is_no_doubt_yet(tmp_path: Path) -> None:
@@ -102,3 +103,8 @@ def test_a_moment_is_told_in_one_form_everywhere(tmp_path: Path) -> None:
 def test_to_watch_a_batch_without_a_run_says_plainly_that_there_is_none(tmp_path: Path) -> None:
     batch = make_batch(tmp_path, [Wanted("fox")])
     assert f"no run is at work in {batch} now; this is how it stands:" in told("status", batch, "--watch")
+
+
+def test_the_codes_of_failures_stand_below_their_number(tmp_path: Path) -> None:
+    rows = [failed("a", "a"), failed("b", "b"), Wanted("owl", "owl", state=State.IN_DOUBT)]
+    assert "  2 failed\n    2 with SensitiveContentDetected\n" in told("status", make_batch(tmp_path, rows))
