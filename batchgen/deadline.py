@@ -13,6 +13,7 @@ from itertools import product
 from math import inf
 
 from batchgen.errors import LimitReachedError, UsageError
+from batchgen.words import seconds_words
 
 LEARNING = 0.1  # how much of a fetch's time replaces what was believed of it
 _TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d{2})", re.ASCII)
@@ -118,14 +119,6 @@ class LastCall:
         left = self._deadline.seconds_left()
         if left < needed:
             raise LimitReachedError(
-                f"--deadline {self._deadline.text} is {_words(max(0.0, left))} away, "
-                f"and another task may take {_words(needed)}"
+                f"--deadline {self._deadline.text} is {seconds_words(max(0.0, left))} away, "
+                f"and another task may take {seconds_words(needed)}"
             )
-
-
-def _words(seconds: float) -> str:
-    """A duration for a person: ``45 s``, ``3 min``, ``2 h 5 min``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 100 else f"{minutes} min"

@@ -19,11 +19,10 @@ from batchgen.model import ABANDONED, State
 from batchgen.pictures import try_links
 from batchgen.progress import duration
 from batchgen.replica import look_at
-from batchgen.report.words import size_words
 from batchgen.settings import AS_GIVEN, EMULATOR, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.summary import Counts
-from batchgen.words import many
+from batchgen.words import many, size_words
 
 FIRST_FILES = 5
 GONE_IN_DOUBT = "more in doubt (held), whose rows were edited or are gone"

@@ -1,4 +1,4 @@
-"""Numbers of things, as they are said to a person."""
+"""Numbers, durations and sizes as a person reads them."""
 
 
 def many(number: int | str, one: str, several: str | None = None) -> str:
@@ -7,3 +7,48 @@ def many(number: int | str, one: str, several: str | None = None) -> str:
     The number may be written out already.
     """
     return f"{number} {one if str(number) == '1' else several or f'{one}s'}"
+
+
+def amount(value: float) -> str:
+    """A number with no more digits than matter."""
+    if value == int(value) or value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2g}"
+
+
+def share(part: float, whole: float) -> str:
+    """A percentage that says 100% and 0% only where it is so."""
+    if not whole or not part:
+        return "0%"
+    percent = 100 * part / whole
+    if part < whole:
+        percent = min(max(percent, 0.1), 99.9)
+    return f"{percent:.1f}%".replace(".0%", "%")
+
+
+def seconds_words(seconds: float) -> str:
+    """A duration: ``8.2 s``, ``2 min 5 s``, ``1 h 42 min``, ``3 d 4 h``."""
+    if seconds < 60:
+        return f"{amount(seconds) if seconds < 10 else round(seconds)} s"
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    left = round(seconds) if seconds < 3600 else round(seconds / 60) * 60
+    parts = []
+    for name, size in units:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2])
+
+
+def size_words(count: float) -> str:
+    """A number of bytes: ``5.4 MB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} bytes" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def money_words(dollars: float) -> str:
+    """US dollars, to the cent."""
+    return f"${dollars:,.2f}"

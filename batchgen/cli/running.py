@@ -119,7 +119,7 @@ def _note(text: str) -> None:
 
 
 def _print_summary(summary: "Summary") -> None:
-    from batchgen.report.words import size_words
+    from batchgen.words import size_words
 
     click.echo(f"{many(summary.rows, 'row')}: {summary.counts()}")
     click.echo(f"{summary.paid()}, {size_words(summary.bytes)} of video in all")

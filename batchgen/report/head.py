@@ -13,8 +13,7 @@ from batchgen.report.cards import Card
 from batchgen.report.markup import Node, node
 from batchgen.report.plots import Cause
 from batchgen.report.sittings import Sittings, Span, most_at_once
-from batchgen.report.words import amount, money_words, seconds_words, share, size_words
-from batchgen.words import many
+from batchgen.words import amount, many, money_words, seconds_words, share, size_words
 
 QUOTE = '"'  # which no search can hold
 CLOCKS_SECONDS = 86400.0  # by which the service's clock may be ahead

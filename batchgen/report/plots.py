@@ -7,8 +7,7 @@ from statistics import quantiles
 
 from batchgen.report.markup import Node, node
 from batchgen.report.sittings import Sittings, Span, most_at_once, per_minute
-from batchgen.report.words import amount, seconds_words
-from batchgen.words import many
+from batchgen.words import amount, many, seconds_words
 
 WIDTH, HEIGHT = 320.0, 132.0
 TOP, BASE = 16.0, 112.0  # of the drawing; below it the axis

@@ -7,7 +7,7 @@ from batchgen.ledger import Ledger
 from batchgen.report.cards import beside
 from batchgen.report.page import gather
 from batchgen.report.poster import Posters
-from batchgen.report.words import money_words
+from batchgen.words import money_words
 from tests.e2e.program import emulated, run, sheet
 
 

@@ -27,8 +27,8 @@ from batchgen.report.markup import embed, fill, node, to_html, to_tree
 from batchgen.report.page import Page, gather, render, write
 from batchgen.report.poster import Posters
 from batchgen.report.sittings import Sittings, most_at_once, per_minute
-from batchgen.report.words import amount, seconds_words, share, size_words
 from batchgen.run import write_report, write_workbook
+from batchgen.words import amount, seconds_words, share, size_words
 from tests.report.batches import BEGUN, HOSTILE, Wanted, failed, film, make_batch, many
 
 
