@@ -28,6 +28,7 @@ def main() -> NoReturn:
 def program() -> int:
     """All of it but the leaving: errors become a sentence on standard error and an exit code, never a traceback."""
     os.umask(0o077)  # what is written here is for its owner alone
+    _open_closed()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # cron has no LANG, and prompts have emoji
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -44,6 +45,13 @@ def program() -> int:
     except Exception as error:
         code = _tell(error)
     return code if isinstance(code, int) else 0
+
+
+def _open_closed() -> None:
+    """What is said on a stream that was closed (``>&-``) is lost, and ends no run."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open to the end
 
 
 def _tell(error: Exception) -> int:

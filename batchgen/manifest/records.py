@@ -71,7 +71,8 @@ class Records:
             job, findings = judge(record)
             if findings or block.flaws:
                 flawed = block.flaws.get(place, set())
-                yield from self._problems(findings, line, flawed, () if job else expand.ids(Cells(*record)))
+                ids = () if job or flawed else expand.ids(Cells(*record))  # a flaw was told with its record's id
+                yield from self._problems(findings, line, flawed, ids)
                 job = None if flawed else job
             if job:
                 extras = dict(zip(names, further, strict=True))

@@ -52,14 +52,19 @@ VERDICTS = {
     **dict.fromkeys((301, 302, 303, 307, 308), Verdict.MISDIRECTED),
 }
 _QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
-# Whole words: a prompt or a parameter that the service repeats ("notable fund", "color_balance") says nothing of money.
+_HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+# Whole words, in sentences and in codes (NO_CREDITS): "notable fundraiser", which may be of a prompt, says nothing of
+# money, and neither does a parameter behind a "no" ("no such field: color_balance").
 _CREDITS = re.compile(
-    r"\b(insufficient|not enough|no|out of|exhausted)\b.{0,20}\b(credits?|balance|funds?)\b"
-    r"|\binsufficient_(credits?|balance|funds?)\b",
+    r"(?<![a-z])(insufficient|not[ _]enough)(?![a-z]).{0,20}(?<![a-z])(credits?|balance|funds?)(?![a-z])"
+    r"|\b(no|out of|exhausted)\b.{0,20}\b(credits?|balance|funds?)\b"
+    r"|(?<![a-z])(no|out_of|exhausted)_(\w{0,20}_)?(credits?|balance|funds?)(?![a-z])",
     re.IGNORECASE,
 )
 _CONTENT = re.compile(
-    r"\b(content(?!-type)|safety|(?<!case-)sensitive|prohibited|violat\w*|nsfw|moderat\w*)\b", re.IGNORECASE
+    r"(?<![a-z])(content(?![-_]type)|safety|(?<!case[-_ ])sensitive|prohibited|violat[a-z]*|nsfw|moderat[a-z]*)"
+    r"(?![a-z])",
+    re.IGNORECASE,
 )
 _CALLBACK_TASK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _EARLIEST, _LATEST = 1_577_836_800, 4_102_444_800  # 2020 and 2100: Unix seconds
@@ -248,6 +253,7 @@ def _urls(result: Any) -> tuple[str, ...]:
 
 def _refine(verdict: Verdict, message: str) -> Verdict:
     """Codes alone do not tell credits from parameters (a 400 may be either), nor content from the key (a 403)."""
+    message = _HUMPS.sub("_", message)
     if verdict is Verdict.REFUSED and _CREDITS.search(message):
         return Verdict.ACCOUNT
     if verdict is Verdict.ACCOUNT and _CONTENT.search(message) and not _CREDITS.search(message):

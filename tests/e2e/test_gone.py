@@ -41,3 +41,22 @@ async def test_a_run_that_nobody_hears_any_more_can_be_stopped(
                 await process.wait()
     assert process.returncode == 128 + number
     assert {row["status"] for row in results(tmp_path / "prompts.batch")} == {"in_flight"}
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(("--version",), 0), (("schema",), 0), (("no-such-command",), 2)])
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
+async def test_a_closed_stream_changes_no_exit_code_and_is_no_mistake(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, closed: tuple[int, ...]
+) -> None:
+    closing = " ".join(f"{number}>&-" for number in closed)
+    process = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", f'exec "$@" {closing}', "sh", sys.executable, "-m", "batchgen", *arguments),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == code
+    assert b"Traceback" not in err
+    assert b"mistake in batchgen" not in out + err

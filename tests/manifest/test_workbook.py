@@ -227,6 +227,14 @@ def test_a_cell_that_is_no_text_is_refused_and_nothing_else_is_told(tmp_path: Pa
     assert "prompt is missing" not in found.told
 
 
+def test_a_row_with_a_cell_that_is_no_text_and_another_mistake_gives_its_id_once(tmp_path: Path) -> None:
+    names = NAMES + '<c t="inlineStr"><is><t>duration</t></is></c>'
+    cells = '<c t="str"><v>a</v></c><c t="str"><v>p</v></c><c t="d"><v>2026-01-05</v></c><c><v>7</v></c>'
+    found = read_file(xlsx(tmp_path / "s.xlsx", f"<sheetData><row>{names}</row><row>{cells}</row></sheetData>"))
+    assert [problem.column for problem in found.problems] == ["seed", "duration"]
+    assert [problem.ids for problem in found.problems] == [("a",), ()]
+
+
 @pytest.mark.parametrize(
     ("cells", "strings", "prompt", "seed"),
     [

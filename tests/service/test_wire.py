@@ -118,6 +118,82 @@ def test_only_a_documented_refusal_proves_that_nothing_was_paid(status: int, bod
     assert read_submitted(answer(status, body)).verdict is verdict
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CONTENT_VIOLATION",
+        "content_policy_violation",
+        "contentViolation",
+        "NSFW_DETECTED",
+        "NSFWDetected",
+        "prohibited_content",
+        "moderation_blocked: try another prompt",
+        "error: sensitiveContent",
+        "Content violates safety guidelines",
+    ],
+)
+def test_a_forbidden_prompt_is_of_its_row_however_the_service_writes_its_code(message: str) -> None:
+    assert read_submitted(answer(403, {"code": 403, "message": message})).verdict is Verdict.REFUSED
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "keys are case-sensitive",
+        "keys are case sensitive",
+        "case_sensitive key",
+        "caseSensitive key",
+        "Invalid Content-Type or key",
+        "content_type or key is wrong",
+        "contentType or key is wrong",
+        "discontented key",
+        "INSUFFICIENT_CREDITS for content",
+    ],
+)
+def test_what_only_looks_like_a_forbidden_prompt_is_of_the_account(message: str) -> None:
+    assert read_submitted(answer(403, {"code": 403, "message": message})).verdict is Verdict.ACCOUNT
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "INSUFFICIENT_ACCOUNT_BALANCE",
+        "ERR_INSUFFICIENT_CREDITS_1",
+        "insufficientCredits",
+        "insufficientUserBalance",
+        "insufficient account_balance",
+        "no_credits",
+        "noCredits",
+        "NO_MORE_CREDITS",
+        "NOT_ENOUGH_CREDITS",
+        "OUT_OF_CREDITS",
+        "exhausted_funds",
+        "No credits left",
+    ],
+)
+def test_missing_credits_are_of_the_account_however_the_service_writes_their_code(message: str) -> None:
+    assert read_submitted(answer(400, {"code": 400, "message": message})).verdict is Verdict.ACCOUNT
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid prompt: notable fundraiser",
+        "unknown field color_balance",
+        "unknown field colorBalance",
+        "unknown_balance",
+        "no such field: color_balance",
+        "no such field: colorBalance",
+        "no such field: balance_mode",
+        "out of range: color_balance",
+        "casino_credits is no field",
+        "No fundamental shapes in the prompt",
+    ],
+)
+def test_what_only_looks_like_missing_credits_is_of_its_row(message: str) -> None:
+    assert read_submitted(answer(400, {"code": 400, "message": message})).verdict is Verdict.REFUSED
+
+
 def test_a_refusal_keeps_the_services_code_and_words() -> None:
     outcome = read_submitted(answer(200, {"code": 400, "message": "duration must be 5 or 10", "data": None}))
     assert (outcome.code, outcome.message) == ("400", "duration must be 5 or 10")
