@@ -148,7 +148,7 @@ def made_with_emulator(folder: Path) -> str:
     """What there is to say of such a batch to whoever wants it in earnest."""
     return (
         "was made with the emulator, and nothing in it was paid for: to begin in earnest, "
-        f"remove {folder}, or name another folder with --batch"
+        "name another folder with --batch"
     )
 
 

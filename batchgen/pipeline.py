@@ -258,12 +258,16 @@ class Pipeline:
             return self._ledger.save(_rendered(job, status))
         if job.urls:
             return job
-        is_foreign = status.word is TaskWord.MISSING and job.attempts == 0  # another batch's, of another account
-        if is_foreign or (status.word in (TaskWord.MISSING, TaskWord.FAILED) and _is_past_life(job)):
+        if status.word in (TaskWord.MISSING, TaskWord.FAILED) and (_is_past_life(job) or self._is_foreign(job)):
             raise DeadLinkError("the service no longer knows the task")
         silent = status.word in (TaskWord.TROUBLE, TaskWord.BUSY)
         why = status.message or status.word.value
         raise DownloadError(f"the service does not give the video's link now: {why}", unreachable=silent)
+
+    def _is_foreign(self, job: Job) -> bool:
+        """Whether a task that another batch paid for is, after many questions, not to be had with this account."""
+        assert job.task_id
+        return job.tries >= FETCH_TRIES - 1 and not self._ledger.has_asked_for(job.task_id)
 
     async def _fetch_part(self, job: Job, part: int, url: str) -> list[Video]:
         rows = self._ledger.missing_videos(job, part)

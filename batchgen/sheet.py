@@ -75,9 +75,10 @@ def _is_another(settings: Settings, ledger: Ledger) -> bool:
     """Whether the manifest is another than the batch's, and shares the folder because of its name alone."""
     assert settings.manifest
     known, folder = ledger.fact("manifest"), settings.batch.absolute()
-    if not known or settings.manifest in (Path(known), STANDARD_INPUT) or settings.manifest.parent == folder:
+    if not known or settings.manifest == STANDARD_INPUT or settings.manifest.parent == folder:
         return False
-    return folder == batch_folder(settings.manifest).absolute()
+    is_same = settings.manifest.name == Path(known).name or settings.manifest.resolve() == Path(known).resolve()
+    return not is_same and folder == batch_folder(settings.manifest).absolute()
 
 
 def _noted(manifest: Iterable[Row | Problem], ledger: Ledger) -> Iterator[Row | Problem]:

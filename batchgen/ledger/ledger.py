@@ -374,6 +374,10 @@ class Ledger:
         """Whether a row of that id was ever in the manifest."""
         return self.database.one("SELECT 1 FROM row WHERE id = ? LIMIT 1", (identity,)) is not None
 
+    def has_asked_for(self, task_id: str) -> bool:
+        """Whether a task is this batch's own, and not one that another batch paid for."""
+        return self.database.one("SELECT 1 FROM attempt WHERE task_id = ?", (task_id,)) is not None
+
     def paid_tasks(self) -> int:
         """How many tasks the service has accepted from this batch, as far as is known."""
         found = self.database.one("SELECT count(*) FROM attempt WHERE task_id IS NOT NULL")

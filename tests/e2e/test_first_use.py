@@ -47,14 +47,21 @@ async def test_a_batch_that_was_tried_with_the_emulator_says_so_to_whoever_means
     assert (tried.code, tried.summary["emulated"]) == (0, True)
     shown = await batchgen("run", "p.csv", "--emulator", cwd=tmp_path, **NO_KEY)
     assert "0 tasks asked for by this run (emulator: nothing was paid)" in shown.out
-    said = (
-        "made with the emulator, and nothing in it was paid for: to begin in earnest, remove p.batch, or name another"
-    )
+    said = "made with the emulator, and nothing in it was paid for: to begin in earnest, name another folder"
     meant = await batchgen("run", "p.csv", cwd=tmp_path)
     assert (meant.code, said in meant.err) == (2, True)
     planned = await batchgen("plan", "p.csv", cwd=tmp_path)
     assert (planned.code, said in planned.out) == (0, True)
     assert "paid already" not in planned.out
+
+
+async def test_a_sheet_is_the_same_one_by_whatever_path_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    async with emulated() as emulator:
+        await run(emulator, prompts(tmp_path / "p.csv", 1))
+        manifest = sheet(tmp_path / "sub" / ".." / "p.csv", [{"id": "new", "prompt": "all rows are others"}])
+        ended = await run(emulator, manifest, "--batch", str(tmp_path / "p.batch"))
+        assert (ended.code, ended.summary["archived"]) == (0, 1), ended.err
 
 
 async def test_a_batch_knows_that_it_was_made_with_the_emulator(tmp_path: Path) -> None:
