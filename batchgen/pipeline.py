@@ -65,6 +65,7 @@ class Pipeline:
         callback_url: str | None = None,
         last_call: LastCall | None = None,
         whole: Callable[[Request], Request] = lambda request: request,
+        if_lost: Callable[[Callable[[], None]], None] = lambda tell: None,
     ) -> None:
         self._ledger = ledger
         self._spending = spending
@@ -72,6 +73,7 @@ class Pipeline:
         self._last_call = last_call
         self._whole = whole  # with links in the place of pictures
         self._durable = durable  # waits until what the ledger holds is wherever it is kept
+        self._if_lost = if_lost  # calls back if what the ledger holds does not come to the disk
         self._account = account
         self._polling = polling
         self._client = client
@@ -164,11 +166,18 @@ class Pipeline:
         )
         log.info("accepted", extra={"job": job.key, "task_id": job.task_id})
         try:
-            return self._ledger.settle(job, outcome.verdict.value, "")
-        except Exception:  # the task is paid: its id must not be lost with the ledger
-            told = (self._row(job), shlex.quote(job.task_id or ""))
-            log.critical("paid and not recorded: batchgen resolve BATCH --row %s --attach %s", *told)
+            settled = self._ledger.settle(job, outcome.verdict.value, "")
+        except Exception:
+            self._cry(job)
             raise
+        if settled.task_id:
+            self._if_lost(lambda: self._cry(job))
+        return settled
+
+    def _cry(self, job: Job) -> None:
+        """The job's task is paid: its id must not be lost with the ledger."""
+        told = (self._row(job), shlex.quote(job.task_id or ""))
+        log.critical("paid and not recorded: batchgen resolve BATCH --row %s --attach %s", *told)
 
     def _row(self, job: Job) -> str:
         """A row that wants the job, as a shell's word; from a ledger that may not even be readable."""

@@ -198,6 +198,7 @@ async def _work(
             callback_url=settings.callback_url,
             last_call=last_call(settings),
             whole=Pictures(settings.images_to).whole,
+            if_lost=syncing.if_lost,
         )
         steering = Steering(
             *(desk, account, polling, Tally(ledger.counts(selected=True)), listener.progress),

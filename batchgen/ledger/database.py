@@ -23,6 +23,8 @@ SCHEMA_VERSION = 2
 WRITTEN = "written"  # a fact that holds until something else changes
 CACHE_KIB = 16_384
 MAKING_SECONDS = 5.0
+BUSY_MS = 30_000
+FOLDING_MS = 500  # who looks at a batch reads for a moment
 BALLAST_BYTES = 262_144  # the pages of some hundred answers
 _BROKEN = (sqlite3.OperationalError, sqlite3.DatabaseError)  # the latter itself: the file is damaged
 
@@ -93,6 +95,26 @@ class Database:
         caching = (f"cache_size = -{CACHE_KIB}", *staging)
         for pragma in (f"synchronous = {level}", "fullfsync = 1", "foreign_keys = ON", *caching):
             self._patiently(f"PRAGMA {pragma}")
+        if self._has_log:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Fold what an earlier process left in the log into the file.
+
+        Its last sync may have failed, and a part of the log be in memory alone: whatever were written behind that
+        would be lost with it. Who reads the file at this moment may keep the log from being emptied.
+        """
+        self._connection.execute(f"PRAGMA busy_timeout = {FOLDING_MS}")
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise LedgerError(
+                    f"{self._name} cannot be written: what the last run recorded is in {self._name}-wal "
+                    f"and cannot be brought to the disk ({error}); keep both files, mend the disk, and try again"
+                ) from None
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def _version(self) -> int:
         return int(self._patiently("PRAGMA user_version").fetchone()[0])
@@ -188,10 +210,11 @@ class Database:
             return
         try:
             if self._log is None:
-                self._log = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+                assert self.path
+                self._log = os.open(f"{os.path.realpath(self.path)}-wal", os.O_RDONLY | os.O_CLOEXEC)
             _sync(self._log)
-        except OSError as error:
-            self._broken = error.strerror
+        except Exception as error:
+            self._broken = getattr(error, "strerror", None) or repr(error)
         if self._broken:
             self.is_synced = False
             raise LedgerError(f"{self._name} cannot be written: {self._broken}")
@@ -249,7 +272,7 @@ def _connect(path: Path | None, *, read_only: bool = False) -> sqlite3.Connectio
     if path and not read_only:
         _make_private(path)
     name = f"{path.absolute().as_uri()}?mode=ro" if path and read_only else str(path or "")
-    return sqlite3.connect(name, isolation_level=None, timeout=30, uri=read_only)
+    return sqlite3.connect(name, isolation_level=None, timeout=BUSY_MS / 1000, uri=read_only)
 
 
 def _make_private(path: Path) -> None:

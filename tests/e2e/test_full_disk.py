@@ -51,3 +51,43 @@ async def test_a_task_id_that_cannot_be_recorded_is_said_with_what_attaches_it(t
         assert {len(tasks) for tasks in paid(emulator).values()} == {1}
         assert len(results(tmp_path / "p.batch")) == 10
         assert await wrong_files(emulator, tmp_path / "p.batch") == []
+
+
+# After so many task ids the disk takes no more, and SQLite, which has written them, does not know.
+UNSYNCED = f"""
+class Counting(sqlite3.Connection):
+    ids = 0
+
+    def execute(self, sql, parameters=()):
+        Counting.ids += sql.startswith("UPDATE attempt SET ended_at")
+        return super().execute(sql, parameters)
+
+plain = sqlite3.connect
+sqlite3.connect = lambda *args, **more: plain(*args, factory=Counting, **more)
+plain_sync = _sync
+
+def _sync(file):
+    if Counting.ids > {RECORDED}:
+        raise OSError(5, "Input/output error")
+    plain_sync(file)
+"""
+
+
+async def test_a_task_id_that_does_not_come_to_the_disk_is_said_with_what_attaches_it(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 10)
+    async with emulated() as emulator:
+        ended = await run(
+            emulator, manifest, "--concurrency", "4", **altered(tmp_path, {"batchgen.ledger.database": UNSYNCED})
+        )
+        assert ended.code == 1
+        assert "cannot be written: Input/output error" in ended.err + ended.out
+        told = re.findall(
+            r"^paid and not recorded: batchgen resolve BATCH --row (\S+) --attach (\S+)$", ended.err, re.MULTILINE
+        )
+        tasks = {task.input["prompt"].replace("prompt ", "r"): task.id for task in emulator.tasks}
+        assert dict(told).items() <= tasks.items()
+        assert len(tasks) - RECORDED <= len(told) <= len(tasks)
+
+        ended = await run(emulator, manifest)  # the power was not cut
+        assert (ended.code, ended.summary["archived"]) == (0, 10)
+        assert {len(tasks) for tasks in paid(emulator).values()} == {1}

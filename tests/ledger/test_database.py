@@ -1,7 +1,9 @@
 """The file below the ledger: what the driver says is said in our own words."""
 
+import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,3 +28,83 @@ def test_a_read_that_fails_is_told_as_one(tmp_path: Path) -> None:
         pytest.raises(LedgerError, match=r"ledger\.sqlite cannot be read: no such table"),
     ):
         database.execute("SELECT 1 FROM missing")
+
+
+def write(database: Database, name: str) -> None:
+    with database.transaction(synced=False):
+        database.execute("INSERT INTO fact VALUES (?, 'x')", (name,))
+
+
+def names(path: Path) -> list[str]:
+    with Database(path, read_only=True) as database:
+        return [name for (name,) in database.execute("SELECT name FROM fact WHERE value = 'x' ORDER BY name")]
+
+
+def left_with_a_log(folder: Path) -> Path:
+    """A ledger as a process leaves it that ends at once."""
+    folder.mkdir()
+    with Database(folder / "whole.sqlite") as database:
+        write(database, "a")
+        for end in ("", "-wal"):
+            shutil.copy(folder / f"whole.sqlite{end}", folder / f"ledger.sqlite{end}")
+    return folder / "ledger.sqlite"
+
+
+def test_what_the_last_run_left_in_the_log_is_in_the_file_before_anything_is_written_behind_it(tmp_path: Path) -> None:
+    path = left_with_a_log(tmp_path / "batch")
+    with Database(path):
+        shutil.copy(path, tmp_path / "alone.sqlite")
+    assert names(tmp_path / "alone.sqlite") == ["a"]
+
+
+def test_a_log_that_cannot_be_brought_to_the_disk_is_refused_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(sqlite3.Connection):
+        def execute(self, sql: str, *more: Any) -> sqlite3.Cursor:
+            if "wal_checkpoint" in sql:
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql, *more)
+
+    path = left_with_a_log(tmp_path / "batch")
+    plain = sqlite3.connect
+    with monkeypatch.context() as patch:
+        patch.setattr("sqlite3.connect", lambda *args, **more: plain(*args, factory=Broken, **more))
+        with pytest.raises(LedgerError, match=r"ledger\.sqlite-wal .*disk I/O error.* try again"):
+            Database(path)
+    assert names(path) == ["a"]
+
+
+def test_who_reads_a_log_does_not_keep_a_run_from_beginning(tmp_path: Path) -> None:
+    path = left_with_a_log(tmp_path / "batch")
+    with Database(path, read_only=True) as reader:
+        reader.execute("BEGIN")
+        assert reader.one("SELECT count(*) FROM fact WHERE value = 'x'") == (1,)
+        with Database(path) as database:
+            write(database, "b")
+            database.sync()
+        assert reader.one("SELECT count(*) FROM fact WHERE value = 'x'") == (1,)
+    assert names(path) == ["a", "b"]
+
+
+def test_a_second_process_that_opens_the_file_loses_nothing_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Database(path) as first:
+        write(first, "a")
+        with Database(path):
+            write(first, "b")
+        write(first, "c")
+        first.sync()
+        for end in ("", "-wal"):
+            shutil.copy(f"{path}{end}", tmp_path / f"copy.sqlite{end}")
+    assert names(tmp_path / "copy.sqlite") == ["a", "b", "c"]
+
+
+def test_a_ledger_may_be_a_symbolic_link(tmp_path: Path) -> None:
+    (tmp_path / "batch").mkdir()
+    (tmp_path / "batch" / "ledger.sqlite").symlink_to(tmp_path / "elsewhere.sqlite")
+    (tmp_path / "elsewhere.sqlite").touch()
+    with Database(tmp_path / "batch" / "ledger.sqlite") as database:
+        write(database, "a")
+        database.sync()
+    assert names(tmp_path / "elsewhere.sqlite") == ["a"]
