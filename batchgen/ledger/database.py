@@ -10,7 +10,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
@@ -60,13 +60,24 @@ class Database:
 
     def _is_old(self) -> bool:
         """Whether the file has to be read from a copy, which then is what this is."""
-        if self._connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
+        if self._version_to_look_at() == SCHEMA_VERSION:
             return False
         copy = _connect(None)
         self._connection.backup(copy)
         self._connection.close()
         self._connection, self.path = copy, None
         return True
+
+    def _version_to_look_at(self) -> int:
+        try:
+            return self._version()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+        # A process was killed while it made the file: only a writer may undo what it left.
+        with closing(_connect(self.path)) as writer:
+            writer.execute("PRAGMA user_version").fetchone()
+        return self._version()
 
     def _prepare(self) -> None:
         version = self._version()

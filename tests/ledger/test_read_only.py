@@ -1,6 +1,8 @@
 """Who only looks at a ledger changes nothing of it, and does not hold up who writes it."""
 
 import sqlite3
+import struct
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,19 @@ def test_an_older_ledger_is_read_from_a_copy_and_stays_as_it_is(tmp_path: Path) 
     with Ledger.open(tmp_path / "old.sqlite", read_only=True) as ledger:
         assert ledger.paid_tasks() == 1
     assert (tmp_path / "old.sqlite").read_bytes() == before
+
+
+def test_a_ledger_whose_making_was_cut_off_is_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as half:
+        half.execute("PRAGMA user_version = 9")  # one page, of a transaction that was never committed
+    # The header of a rollback journal (SQLite's "Database File Format", 3): no page was there before.
+    header = struct.pack(">8s5I", bytes.fromhex("d9d505f920a163d7"), 0, 1, 0, 512, 4096)
+    (tmp_path / "ledger.sqlite-journal").write_bytes(header.ljust(512, b"\0"))
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.fact("service") is None
+    with Ledger.open(path) as ledger:
+        assert ledger.fact("service") is None
 
 
 def test_a_ledger_is_read_while_a_run_writes_it(tmp_path: Path) -> None:
