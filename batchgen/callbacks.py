@@ -7,16 +7,20 @@ which one status call has to confirm. Polling goes on all the while, as the safe
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
 from batchgen.account import Account
+from batchgen.batch import Batch, Stop
+from batchgen.errors import BatchgenError
 from batchgen.ledger import Ledger, doubt
 from batchgen.ledger.doubt import Candidate
 from batchgen.ledger.ledger import token_hash
 from batchgen.model import Job, State
 from batchgen.pipeline import tell
 from batchgen.service import Client, TaskWord
+from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, Settings
+from batchgen.words import many
 
 HEARTBEAT_SECONDS = 1.0
 JUMP_SECONDS = 10.0  # between the clocks, in a heartbeat: the time of day was set, or the machine slept
@@ -121,3 +125,48 @@ class Callbacks:
         if job:
             log.info("a callback brought back a task", extra={"job": job.key, "task_id": job.task_id})
             self._adopt(job)
+
+
+@asynccontextmanager
+async def receiving(
+    settings: Settings, ledger: Ledger, account: Account, client: Client, batch: Batch, warn: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Receive callbacks for as long as the context lasts; ``warn`` is told of rows that are asked for again."""
+    from batchgen.service.webhook import Webhook  # aiohttp's server takes a while to load
+
+    assert settings.callback_listen
+
+    def release(jobs: list[Job]) -> None:
+        batch.release(jobs)
+        rows = many(len(jobs), "row whose answer was lost is", "rows whose answers were lost are")
+        warn(f"{rows} asked for again: for {SILENCE_SECONDS / 60:.0f} minutes every other callback came")
+
+    # A service that is faster than the real one repeats its callbacks faster too.
+    scale = settings.first_poll / DEFAULT_FIRST_POLL_SECONDS
+    callbacks = Callbacks(
+        ledger,
+        account,
+        client,
+        patience=(REPEATS_SECONDS + 6 * DEFAULT_FIRST_POLL_SECONDS) * scale,
+        hasten=batch.hasten,
+        adopt=batch.adopt,
+        release=release,
+    )
+    batch.may_bring_more = lambda: callbacks.may_bring_more
+    async with Webhook(*settings.callback_listen, callbacks.received):
+        listening = asyncio.create_task(_until_it_fails(callbacks, batch))
+        try:
+            yield
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _until_it_fails(callbacks: Callbacks, batch: Batch) -> None:
+    try:
+        await callbacks.run()
+    except BatchgenError as error:
+        batch.halt(Stop(str(error), 1))
+    except Exception:
+        log.exception("unexpected error")
+        batch.halt(Stop("an unexpected error; run.log has it", 1))

@@ -73,7 +73,7 @@ class _PrivateFile(RotatingFileHandler):
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        pass
+        """Go on: a disk that is full must not end a run that still has paid videos to record."""
 
 
 class _Alarm(logging.Handler):

@@ -16,8 +16,8 @@ from batchgen.folder import remember
 from batchgen.images.files import Files
 from batchgen.ledger import Intake, Ledger, take_in
 from batchgen.ledger.images import note_lines
-from batchgen.ledger.intake import Naming
 from batchgen.ledger.selected import present, select
+from batchgen.ledger.stage import Naming
 from batchgen.manifest import open_manifest
 from batchgen.manifest.overrides import parse
 from batchgen.manifest.selection import Candidate, Selection

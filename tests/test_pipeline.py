@@ -16,7 +16,7 @@ from batchgen.archive import open_archive
 from batchgen.archive.places import Places
 from batchgen.errors import DownloadError
 from batchgen.ledger import Ledger, money, take_in
-from batchgen.ledger.intake import Naming
+from batchgen.ledger.stage import Naming
 from batchgen.model import Clip, Job, Request, Row, State
 from batchgen.paid import Offer, take
 from batchgen.pipeline import FETCH_TRIES, Pipeline

@@ -179,8 +179,8 @@ class Batch:
         """Write report.html, the page to look at the videos (with ``xlsx`` results.xlsx too); returns its path."""
         from batchgen.folder import look, make
         from batchgen.ledger import Ledger
+        from batchgen.outcome import write_workbook
         from batchgen.report import page
-        from batchgen.run import write_workbook
 
         with look(self.folder, self._elsewhere) as looked, Ledger.open(looked.path, read_only=True) as ledger:
             make(self.folder)

@@ -169,5 +169,5 @@ class Run:
         try:
             await self
         except Exception:
-            if kind is None:
+            if kind is None:  # else the block's own error is the one to tell; the run's is in run.log
                 raise

@@ -108,8 +108,8 @@ def report(batch: Path, serve: bool, port: int, ledger_to: str | None, xlsx: boo
         return
     from batchgen.folder import make
     from batchgen.ledger import Ledger
+    from batchgen.outcome import write_workbook
     from batchgen.report import page
-    from batchgen.run import write_workbook
 
     with _look(batch, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
         make(batch)

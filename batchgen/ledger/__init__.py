@@ -2,6 +2,7 @@
 
 from batchgen.ledger import doubt, money
 from batchgen.ledger.intake import Intake, take_in
-from batchgen.ledger.ledger import Ledger, ResultRow
+from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.results import ResultRow
 
 __all__ = ["Intake", "Ledger", "ResultRow", "doubt", "money", "take_in"]

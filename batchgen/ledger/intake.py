@@ -1,50 +1,14 @@
-"""A manifest into the ledger: which row is which, what is new, and which rows share a job.
+"""A manifest into the ledger: all of it, or nothing where something fatal is in it."""
 
-A row is known by its id and request, or, without an id, by its request and how many such rows came before it:
-never by where it stands. The rows are staged in a temporary table, so that a million of them need no memory.
-"""
-
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from batchgen.ledger.database import Database
+from batchgen.ledger import stage
 from batchgen.ledger.ledger import Ledger
-from batchgen.model import Problem, Request, Row, digest_of, to_json
+from batchgen.ledger.merge import merge
+from batchgen.ledger.stage import Naming
+from batchgen.model import Problem, Row
 from batchgen.problems import Gathered
-
-STAGE = """
-CREATE TEMP TABLE sheet (
-    position INTEGER PRIMARY KEY,
-    number   INTEGER NOT NULL,
-    line     INTEGER NOT NULL,
-    id       TEXT NOT NULL,
-    given    INTEGER NOT NULL,
-    digest   BLOB NOT NULL,
-    request  TEXT NOT NULL,
-    seeded   INTEGER NOT NULL,
-    signed   INTEGER NOT NULL,
-    name     TEXT NOT NULL,
-    fold     BLOB NOT NULL,
-    extras   TEXT,
-    row      INTEGER,             -- the ledger's row that it is; NULL: a new one
-    job      INTEGER              -- of a new row: the job that it shares; NULL: it has one of its own
-)
-"""
-# The ids of rows that are wrong otherwise: whoever mends them should learn at once that they are there twice, too.
-LEFT_OUT = "CREATE TEMP TABLE left_out (line INTEGER NOT NULL, id TEXT NOT NULL)"
-
-
-@dataclass(frozen=True)
-class Naming:
-    """How rows without an id are called, and how files are: the rules of another room, brought in by the caller."""
-
-    content_id: Callable[[Request], str]
-    name: Callable[[Row, str], str]  # row, id -> file name
-    fold: Callable[[str], str]  # file name -> the key under which two are the same file
-    apart: Callable[[str, str], str]  # file name, distinguishing mark -> file name
 
 
 @dataclass(frozen=True)
@@ -91,23 +55,17 @@ def take_in(
     """
     database = ledger.database
     problems = Gathered(limit)
-    _drop_stage(database)
+    stage.drop(database)
     database.execute("DELETE FROM temp.signed")
     try:
         with database.transaction():
-            database.execute(STAGE)
-            database.execute(LEFT_OUT)
-            rows = _only_rows(database, manifest, problems)
-            database.execute_many(
-                "INSERT INTO temp.sheet VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
-                _staged(database, rows, naming),
-            )
-            _tell_repeats_apart(database, naming)
-            for problem in _duplicate_ids(database):
+            stage.fill(database, manifest, problems, naming)
+            stage.tell_repeats_apart(database, naming)
+            for problem in stage.duplicate_ids(database):
                 problems.add(problem)
             if problems.is_fatal:
                 raise _RefusedError
-            counts = _merge(database, naming, partial=partial)
+            counts = merge(database, naming, partial=partial)
             if must_be_known and counts["gone"] and counts["new"] - counts["edited"] == counts["rows"]:
                 raise _StrangeError
             return Intake(problems.problems(), **counts)
@@ -116,287 +74,4 @@ def take_in(
     except _RefusedError:
         return Intake(problems.problems())
     finally:
-        _drop_stage(database)
-
-
-def _drop_stage(database: Database) -> None:
-    database.execute("DROP TABLE IF EXISTS temp.sheet")
-    database.execute("DROP TABLE IF EXISTS temp.left_out")
-
-
-def _only_rows(database: Database, manifest: Iterable[Row | Problem], problems: Gathered) -> Iterator[tuple[int, Row]]:
-    position = 0
-    for item in manifest:
-        if isinstance(item, Row):
-            position += 1
-            yield position, item
-        else:
-            problems.add(item)
-            for identity in item.ids:
-                database.execute("INSERT INTO temp.left_out VALUES (?, ?)", (item.line or 0, identity))
-
-
-def _staged(database: Database, rows: Iterable[tuple[int, Row]], naming: Naming) -> Iterator[tuple[object, ...]]:
-    for position, row in rows:
-        request = row.request
-        public = request.public
-        text = public.to_json()
-        digest = digest_of(text)
-        if public is not request:
-            database.execute("INSERT OR REPLACE INTO temp.signed VALUES (?, ?)", (digest, request.to_json()))
-        given = row.id is not None
-        identity = row.id if row.id is not None else naming.content_id(request)
-        name = naming.name(row, identity)
-        extras = to_json(row.extras) if row.extras else None
-        seeded, signed = request.seed is not None, public is not request
-        yield (
-            *(position, row.number, row.line, identity, given, digest, text, seeded, signed),
-            *(name, _fold(naming, name), extras),
-        )
-
-
-def _fold(naming: Naming, name: str) -> bytes:
-    return hashlib.sha256(naming.fold(name).encode("utf-8", "surrogatepass")).digest()[:16]
-
-
-def _tell_repeats_apart(database: Database, naming: Naming) -> None:
-    """The second and further rows of the same content get a number, so that each is a row of its own."""
-    repeats = database.execute(
-        "SELECT position, id, name, n FROM (SELECT position, id, name, row_number() OVER "
-        "(PARTITION BY digest ORDER BY position) AS n FROM temp.sheet WHERE given = 0) WHERE n > 1"
-    ).fetchall()
-    for position, identity, name, n in repeats:
-        name = naming.apart(name, str(n))
-        database.execute(
-            "UPDATE temp.sheet SET id = ?, name = ?, fold = ? WHERE position = ?",
-            (f"{identity}-{n}", name, _fold(naming, name), position),
-        )
-
-
-def _duplicate_ids(database: Database) -> Iterator[Problem]:
-    database.execute("CREATE INDEX temp.sheet_id ON sheet (id)")
-    named = "SELECT id, line, position FROM temp.sheet"
-    if database.one("SELECT 1 FROM temp.left_out LIMIT 1"):  # without, the index alone tells
-        named += " UNION ALL SELECT id, line, line FROM temp.left_out"
-    repeated = database.execute(
-        "SELECT id, line, first FROM (SELECT id, line, position, min(line) OVER (PARTITION BY id) AS first, "
-        f"row_number() OVER (PARTITION BY id ORDER BY line, position) AS n FROM ({named}) WHERE id IN "
-        f"(SELECT id FROM ({named}) GROUP BY id HAVING count(*) > 1)) WHERE n > 1 ORDER BY line, position"
-    )
-    for identity, line, first in repeated:
-        yield Problem(line, "id", f'the id "{_shown(identity)}" stands in line {first} already; give each row its own')
-
-
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:60])
-
-
-def _merge(database: Database, naming: Naming, *, partial: bool) -> dict[str, Any]:
-    database.execute(
-        "UPDATE temp.sheet SET row = row.row FROM main.row WHERE row.id = sheet.id AND row.digest = sheet.digest"
-    )
-    database.execute("CREATE INDEX temp.sheet_row ON sheet (row) WHERE row IS NOT NULL")
-    if partial:
-        _add_the_others(database)
-    _adopt(database)
-    counts = _counts(database)
-    _set_names_apart(database, naming)
-    _place_known(database)
-    taken = _last_job(database)
-    _find_shared(database, taken)
-    with _indexed_later(database) if counts["new"] > counts["rows"] / 2 else nullcontext():
-        _add_new(database, taken)
-    _refresh_jobs(database, taken)
-    return counts
-
-
-def _add_the_others(database: Database) -> None:
-    """Complete a partial sheet: its rows get the places that they had in the batch, and the batch's others follow."""
-    database.execute("UPDATE temp.sheet SET position = -position")
-    places = database.execute(
-        "SELECT sheet.position, min(row.position), row.number FROM temp.sheet "
-        "LEFT JOIN main.row ON row.id = sheet.id AND row.position IS NOT NULL "
-        "GROUP BY sheet.position ORDER BY sheet.position DESC"
-    ).fetchall()
-    last = database.one("SELECT coalesce(max(position), 0), coalesce(max(number), 0) FROM main.row")
-    position, number = last or (0, 0)
-    for staged, known, its_number in places:
-        if known is None:
-            position, number = position + 1, number + 1
-        place = (known or position, its_number or number, staged)
-        database.execute("UPDATE temp.sheet SET position = ?, number = ? WHERE position = ?", place)
-    database.execute(
-        "INSERT INTO temp.sheet SELECT row.position, row.number, 0, row.id, row.given, row.digest, request, "
-        "0, signed, row.name, row.fold, row.extras, row.row, NULL FROM main.row JOIN main.job USING (job) "
-        "WHERE row.position IS NOT NULL AND row.id NOT IN (SELECT id FROM temp.sheet)"
-    )
-
-
-def _adopt(database: Database) -> None:
-    """A row without an id is known by its content: it is the one that had this content under another name.
-
-    So adding a column of ids to a sheet, or taking it away, buys nothing again.
-    """
-    database.execute(
-        "CREATE TEMP TABLE orphan AS SELECT row.row, row.digest, row.given FROM main.row "
-        "WHERE row.row NOT IN (SELECT row FROM temp.sheet WHERE row IS NOT NULL)"
-    )
-    database.execute("CREATE INDEX temp.orphan_digest ON orphan (digest)")
-    orphans = database.execute(
-        "SELECT sheet.position, orphan.row FROM temp.sheet CROSS JOIN temp.orphan ON orphan.digest = sheet.digest "
-        "WHERE sheet.row IS NULL AND (sheet.given = 0 OR orphan.given = 0) ORDER BY sheet.position, orphan.row"
-    ).fetchall()
-    database.execute("DROP TABLE temp.orphan")
-    taken: set[int] = set()
-    placed: set[int] = set()
-    for position, row in orphans:
-        if row in taken or position in placed:
-            continue
-        taken.add(row)
-        placed.add(position)
-        database.execute(
-            "UPDATE main.row SET (id, given) = (SELECT id, given FROM temp.sheet WHERE position = ?) WHERE row = ?",
-            (position, row),
-        )
-        database.execute("UPDATE temp.sheet SET row = ? WHERE position = ?", (row, position))
-
-
-def _counts(database: Database) -> dict[str, int]:
-    def number(sql: str) -> int:
-        found = database.one(sql)
-        return int(found[0]) if found else 0
-
-    gone = "FROM main.row WHERE row.position IS NOT NULL AND row.row NOT IN (SELECT row FROM temp.sheet WHERE row > 0)"
-    return {
-        "rows": number("SELECT count(*) FROM temp.sheet"),
-        "new": number("SELECT count(*) FROM temp.sheet WHERE row IS NULL"),
-        "edited": number(
-            "SELECT count(*) FROM temp.sheet WHERE row IS NULL AND given = 1 AND id IN (SELECT id FROM main.row)"
-        ),
-        "gone": number(f"SELECT count(*) {gone}"),
-        "back": number("SELECT count(*) FROM temp.sheet JOIN main.row USING (row) WHERE main.row.position IS NULL"),
-        "kept_videos": number(f"SELECT count(*) {gone} AND row.row IN (SELECT row FROM video)"),
-    }
-
-
-def _set_names_apart(database: Database, naming: Naming) -> None:
-    """No two rows' files may be the same on any file system; a name once given stays."""
-    database.execute("CREATE INDEX temp.sheet_fold ON sheet (fold) WHERE row IS NULL")
-    clashes = database.execute(
-        "SELECT position, name, id, digest FROM temp.sheet WHERE position IN ("
-        "SELECT position FROM temp.sheet WHERE row IS NULL AND fold IN (SELECT fold FROM main.row) "
-        "UNION SELECT position FROM temp.sheet JOIN (SELECT fold, min(position) AS first FROM temp.sheet "
-        "WHERE row IS NULL GROUP BY fold HAVING count(*) > 1) USING (fold) WHERE row IS NULL AND position > first) "
-        "ORDER BY position"
-    ).fetchall()
-    for position, name, identity, digest in clashes:
-        free = _free_name(database, naming, name, f"{identity}\0{digest.hex()}")
-        database.execute(
-            "UPDATE temp.sheet SET name = ?, fold = ? WHERE position = ?", (free, _fold(naming, free), position)
-        )
-
-
-def _free_name(database: Database, naming: Naming, name: str, identity: str) -> str:
-    """The name with a mark that follows from the row's identity, so that it is the same in every run."""
-    mark = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
-    for length in range(8, len(mark) + 1, 8):
-        candidate = naming.apart(name, mark[:length])
-        fold = _fold(naming, candidate)
-        if not database.one(
-            "SELECT 1 WHERE EXISTS (SELECT 1 FROM main.row WHERE fold = :fold) "
-            "OR EXISTS (SELECT 1 FROM temp.sheet WHERE fold = :fold AND row IS NULL)",
-            {"fold": fold},
-        ):
-            return candidate
-    raise AssertionError("two rows of the same identity")
-
-
-def _place_known(database: Database) -> None:
-    database.execute(
-        "UPDATE main.row SET position = NULL WHERE position IS NOT NULL AND row NOT IN "
-        "(SELECT row FROM temp.sheet WHERE row IS NOT NULL)"
-    )
-    database.execute(
-        "UPDATE main.row SET position = sheet.position, number = sheet.number, extras = sheet.extras "
-        "FROM temp.sheet WHERE sheet.row = row.row AND (row.position IS NOT sheet.position "
-        "OR row.number != sheet.number OR row.extras IS NOT sheet.extras)"
-    )
-
-
-@contextmanager
-def _indexed_later(database: Database) -> Iterator[None]:
-    """Make the indexes of no natural order anew behind many new rows: to sort once is a tenth of the work."""
-    indexes = database.execute(
-        "SELECT name, sql FROM main.sqlite_schema WHERE name IN ('job_digest', 'row_id', 'row_fold')"
-    ).fetchall()
-    for name, _ in indexes:
-        database.execute(f"DROP INDEX main.{name}")
-    yield
-    for _, sql in indexes:
-        database.execute(sql)
-
-
-def _add_new(database: Database, taken: int) -> None:
-    """New rows, each with a job of its own, or with the one that it shares.
-
-    A new job's key is its row's position, behind the keys that are ``taken``.
-    """
-    database.execute(
-        "INSERT INTO job (job, digest, request, signed, wanted, position) "
-        "SELECT position + :taken, digest, request, signed, 1, position FROM temp.sheet "
-        "WHERE row IS NULL AND coalesce(job, position + :taken) = position + :taken ORDER BY position",
-        {"taken": taken},
-    )
-    database.execute(
-        "INSERT INTO row (id, given, digest, job, position, number, name, fold, extras) SELECT id, given, digest, "
-        "coalesce(job, position + ?), position, number, name, fold, extras FROM temp.sheet WHERE row IS NULL "
-        "ORDER BY position",
-        (taken,),
-    )
-
-
-def _last_job(database: Database) -> int:
-    found = database.one("SELECT coalesce(max(job), 0) FROM job")
-    return int(found[0]) if found else 0
-
-
-def _find_shared(database: Database, taken: int) -> None:
-    """Rows with the same request and seed share a job: one that is there, or that of the first of them."""
-    database.execute("CREATE INDEX temp.sheet_shared ON sheet (digest) WHERE row IS NULL AND seeded")
-    database.execute(
-        "UPDATE temp.sheet SET job = (SELECT min(job) FROM main.job WHERE job.digest = sheet.digest) "
-        "WHERE position IN (SELECT position FROM temp.sheet WHERE row IS NULL AND seeded "
-        "AND digest IN (SELECT digest FROM main.job))"
-    )
-    database.execute(
-        "CREATE TEMP TABLE shared AS SELECT digest, min(position) + ? AS job FROM temp.sheet "
-        "WHERE row IS NULL AND seeded GROUP BY digest HAVING count(*) > 1",
-        (taken,),
-    )
-    database.execute(
-        "UPDATE temp.sheet SET job = shared.job FROM temp.shared "
-        "WHERE shared.digest = sheet.digest AND row IS NULL AND seeded AND sheet.job IS NULL"
-    )
-    database.execute("DROP TABLE temp.shared")
-
-
-def _refresh_jobs(database: Database, taken: int) -> None:
-    """How many rows want each job, and where the first stands; a row that joined an archived job lacks its video.
-
-    A new job of one row has this already.
-    """
-    database.execute(
-        "UPDATE job SET wanted = 0, position = NULL WHERE wanted > 0 AND job NOT IN "
-        "(SELECT job FROM row WHERE position IS NOT NULL)"
-    )
-    database.execute(
-        "UPDATE job SET wanted = live.wanted, position = live.position FROM "
-        "(SELECT job, count(*) AS wanted, min(position) AS position FROM row WHERE position IS NOT NULL "
-        "AND (job <= ? OR job IN (SELECT job FROM temp.sheet WHERE job IS NOT NULL)) GROUP BY job) "
-        "AS live WHERE live.job = job.job AND (job.wanted != live.wanted OR job.position IS NOT live.position)",
-        (taken,),
-    )
-    database.execute(
-        "UPDATE job SET state = 'rendered' WHERE state = 'archived' AND job IN "
-        "(SELECT job FROM row WHERE row NOT IN (SELECT row FROM video))"
-    )
+        stage.drop(database)

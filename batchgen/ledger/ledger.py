@@ -4,17 +4,16 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from math import inf
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from batchgen.errors import LedgerError
 from batchgen.ledger.database import Database
-from batchgen.model import ABANDONED, Clip, Job, Kept, Request, State, from_json, zulu
+from batchgen.ledger.results import ResultRow, result_rows
+from batchgen.model import ABANDONED, Clip, Job, Kept, Request, State, zulu
 
 LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 15 days
 
@@ -24,33 +23,6 @@ _JOB = (
     "job, request, state, wanted, task_id, urls, fail_code, fail_message, attempts, submitted_at, completed_at, "
     "generation_ms, source, remake, signed, digest"
 )
-_TOLD_NAMES = (
-    *("request", "state", "wanted", "task_id", "fail_code", "fail_message", "attempts", "submitted_at"),
-    *("completed_at", "generation_ms", "key"),
-)
-_TOLD = ", ".join(f"job.{name}" for name in (*_TOLD_NAMES[:-1], "job"))
-_STATES = {state.value: state for state in State}
-
-
-@dataclass(frozen=True)
-class ResultRow:
-    """A row of the manifest as results.csv tells it."""
-
-    id: str
-    number: int
-    status: State
-    job: Job
-    extras: dict[str, str]
-    places: tuple[str, ...]
-    bytes: int | None
-    sha256: tuple[str, ...]
-
-    @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Self:
-        """The row with these fields: a fraction of the constructor's time, which a million rows notice."""
-        row = object.__new__(cls)
-        row.__dict__.update(facts)
-        return row
 
 
 class Video(NamedTuple):
@@ -431,38 +403,7 @@ class Ledger:
 
         Their jobs do not know where the service keeps the results.
         """
-        among = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
-        found = self.database.execute(
-            f"SELECT row.position, signed, job.digest, id, number, extras, place, bytes, sha256, {_TOLD} "
-            f"FROM row JOIN job USING (job) LEFT JOIN video USING (row) WHERE row.position IS NOT NULL{among} "
-            "ORDER BY row.position, part",
-            states,
-        )
-        for _, parts in groupby(found, itemgetter(0)):
-            yield self._result(list(parts))
-
-    def _result(self, lines: list[Any]) -> ResultRow:
-        """The row of these lines: one for each part of its video, or one without."""
-        _, signed, digest, identity, number, extras, place, size, sha256, *told = lines[0]
-        facts = dict(zip(_TOLD_NAMES, told, strict=True))
-        facts["request"] = Request.from_json(self._whole(facts["request"], digest) if signed else facts["request"])
-        state = facts["state"] = _STATES[facts["state"]]
-        if len(lines) > 1:
-            place, size, sha256 = zip(*[line[6:9] for line in lines], strict=True)
-        elif place is not None:
-            place, size, sha256 = (place,), (size,), (sha256,)
-        return ResultRow.of(
-            {
-                "id": identity,
-                "number": number,
-                "status": State.IN_DOUBT if state is State.SUBMITTING else state,
-                "job": Job.of(facts),
-                "extras": from_json(extras) if extras else {},
-                "places": place or (),
-                "bytes": sum(size) if size else None,
-                "sha256": tuple([part.hex() for part in sha256]) if sha256 else (),
-            }
-        )
+        return result_rows(self.database, self._whole, states)
 
     # -- rows of the table job
 

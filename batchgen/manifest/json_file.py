@@ -1,5 +1,6 @@
 """JSON manifests: a list of jobs, or an object like a YAML manifest; and JSON Lines, a job on each line."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -17,7 +18,7 @@ LARGEST = 256 << 20  # bytes of a .json file, which is held in memory; a .jsonl 
 _LONGEST_LINE = 16 << 20  # characters
 
 
-class _Json:
+class _Json(ABC):
     """What the two formats share.
 
     Row.number is the job's place among the jobs, from 1; the rows that it expands to share it, and its line.
@@ -52,8 +53,9 @@ class _Json:
             yield from self._drained()
             yield stop.problem
 
+    @abstractmethod
     def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
-        raise NotImplementedError
+        """Read the format."""
 
     def _jobs(self, sections: Sections) -> Jobs:
         jobs = sections.jobs(self._rules, self._overrides, self._problems)

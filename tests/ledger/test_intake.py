@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from batchgen import naming
 from batchgen.ledger import Intake, Ledger, take_in
-from batchgen.ledger.intake import Naming
 from batchgen.ledger.ledger import Video
+from batchgen.ledger.stage import Naming
 from batchgen.model import Clip, Job, Problem, Request, Row, State
 from batchgen.problems import total
 

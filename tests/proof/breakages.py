@@ -180,7 +180,7 @@ BREAKAGES = (
     ),
     Breakage(
         "rows are known by where they stand",
-        "batchgen/ledger/intake.py",
+        "batchgen/ledger/merge.py",
         "FROM main.row WHERE row.id = sheet.id AND row.digest = sheet.digest",
         "FROM main.row WHERE row.position = sheet.position AND row.digest = sheet.digest",
         ("tests/ledger/test_intake.py",),

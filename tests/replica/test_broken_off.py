@@ -1,9 +1,9 @@
 """Uploads that broke off, and objects that are damaged: what is passed over, and what is refused."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -89,46 +89,50 @@ def _mistake(store: MemoryStore) -> None:
     store.happens = happens
 
 
+Copied: TypeAlias = tuple[StoreReplica, Ledger]
+
+
+@pytest.fixture
+def copied(store: MemoryStore, tmp_path: Path) -> Iterator[Copied]:
+    """A ledger whose first copy is made."""
+    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
+    replica.begin()
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        replica.checkpoint(ledger)
+        yield replica, ledger
+    replica.end()
+
+
 @pytest.mark.parametrize(("event", "error"), [(_garbage, LedgerError), (_mistake, FaultError)])
 async def test_a_writer_that_cannot_go_on_ends_the_run_and_nobody_waits_for_it(
-    store: MemoryStore, tmp_path: Path, event: Callable[[MemoryStore], None], error: type[BatchgenError]
+    store: MemoryStore, copied: Copied, event: Callable[[MemoryStore], None], error: type[BatchgenError]
 ) -> None:
-    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
-    replica.begin()
+    replica, ledger = copied
     told: list[BatchgenError] = []
-    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
-        replica.checkpoint(ledger)
-        async with asyncio.timeout(20), replica.shipping(ledger, told.append):
-            event(store)
-            ledger.remember({"a": "b"})
-            for _ in range(2):
-                with pytest.raises(error):
-                    await replica.durable()
-        assert [type(each) for each in told] == [error]
-        with pytest.raises(error):
-            replica.checkpoint(ledger)
-    replica.end()
-
-
-async def test_a_mistake_within_shipping_ends_the_run_too(
-    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
-    replica.begin()
-    told: list[BatchgenError] = []
-    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
-        replica.checkpoint(ledger)
-
-        def mistake(*_: Any) -> None:
-            raise ValueError("what nobody foresaw")
-
-        monkeypatch.setattr(replica, "_take", mistake)
-        async with asyncio.timeout(20), replica.shipping(ledger, told.append):
-            ledger.remember({"a": "b"})
-            with pytest.raises(FaultError):
+    async with asyncio.timeout(20), replica.shipping(ledger, told.append):
+        event(store)
+        ledger.remember({"a": "b"})
+        for _ in range(2):
+            with pytest.raises(error):
                 await replica.durable()
-        assert len(told) == 1
-    replica.end()
+    assert [type(each) for each in told] == [error]
+    with pytest.raises(error):
+        replica.checkpoint(ledger)
+
+
+async def test_a_mistake_within_shipping_ends_the_run_too(copied: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
+    replica, ledger = copied
+    told: list[BatchgenError] = []
+
+    def mistake(*_: Any) -> None:
+        raise ValueError("what nobody foresaw")
+
+    monkeypatch.setattr(replica, "_take", mistake)
+    async with asyncio.timeout(20), replica.shipping(ledger, told.append):
+        ledger.remember({"a": "b"})
+        with pytest.raises(FaultError):
+            await replica.durable()
+    assert len(told) == 1
 
 
 # -- the copies

@@ -9,7 +9,7 @@ import pytest
 
 from batchgen import naming
 from batchgen.ledger import Intake, Ledger, take_in
-from batchgen.ledger.intake import Naming
+from batchgen.ledger.stage import Naming
 from batchgen.manifest import headings, open_manifest
 from batchgen.model import Job, Request, State
 from batchgen.report import failures

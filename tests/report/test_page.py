@@ -19,6 +19,7 @@ from batchgen.cli import group
 from batchgen.ledger import Ledger, money
 from batchgen.lock import Lock
 from batchgen.model import State
+from batchgen.outcome import write_report, write_workbook
 from batchgen.plan import read_status
 from batchgen.report import cards, page, plots
 from batchgen.report.cards import Card, beside
@@ -27,7 +28,6 @@ from batchgen.report.markup import embed, fill, node, to_html, to_tree
 from batchgen.report.page import Page, gather, render, write
 from batchgen.report.poster import Posters
 from batchgen.report.sittings import Sittings, most_at_once, per_minute
-from batchgen.run import write_report, write_workbook
 from batchgen.words import amount, seconds_words, share, size_words
 from tests.report.batches import BEGUN, HOSTILE, Wanted, failed, film, make_batch, many
 
@@ -214,7 +214,7 @@ def test_a_run_makes_posters_of_the_first_hundred_videos_and_a_report_those_of_a
 def test_the_workbook_of_a_run_has_the_posters_that_the_run_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batchgen.run.RUN_POSTERS", 2)
+    monkeypatch.setattr("batchgen.outcome.RUN_POSTERS", 2)
     rows = [Wanted(f"r{n}", seed=n, content=film(shade=60 + 20 * n)) for n in range(4)]
     with Ledger.open(make_batch(tmp_path, rows) / "ledger.sqlite") as ledger:
         write_report(ledger, tmp_path)

@@ -15,8 +15,8 @@ import pytest
 from batchgen import naming
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger, ResultRow, take_in
-from batchgen.ledger.intake import Naming
 from batchgen.ledger.ledger import Video
+from batchgen.ledger.stage import Naming
 from batchgen.manifest import headings
 from batchgen.model import Clip, Request, Row, State
 from batchgen.report import workbook

@@ -1,0 +1,125 @@
+"""The rows of a manifest in a temporary table, so that a million of them need no memory, with what is twice in it."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from batchgen.ledger.database import Database
+from batchgen.model import Problem, Request, Row, digest_of, to_json
+from batchgen.problems import Gathered
+
+STAGE = """
+CREATE TEMP TABLE sheet (
+    position INTEGER PRIMARY KEY,
+    number   INTEGER NOT NULL,
+    line     INTEGER NOT NULL,
+    id       TEXT NOT NULL,
+    given    INTEGER NOT NULL,
+    digest   BLOB NOT NULL,
+    request  TEXT NOT NULL,
+    seeded   INTEGER NOT NULL,
+    signed   INTEGER NOT NULL,
+    name     TEXT NOT NULL,
+    fold     BLOB NOT NULL,
+    extras   TEXT,
+    row      INTEGER,             -- the ledger's row that it is; NULL: a new one
+    job      INTEGER              -- of a new row: the job that it shares; NULL: it has one of its own
+)
+"""
+# The ids of rows that are wrong otherwise: whoever mends them should learn at once that they are there twice, too.
+LEFT_OUT = "CREATE TEMP TABLE left_out (line INTEGER NOT NULL, id TEXT NOT NULL)"
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How rows without an id are called, and how files are: the rules of another room, brought in by the caller."""
+
+    content_id: Callable[[Request], str]
+    name: Callable[[Row, str], str]  # row, id -> file name
+    fold: Callable[[str], str]  # file name -> the key under which two are the same file
+    apart: Callable[[str, str], str]  # file name, distinguishing mark -> file name
+
+    def key(self, name: str) -> bytes:
+        """What two file names have in common where they may be the same file; 16 bytes."""
+        return hashlib.sha256(self.fold(name).encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def drop(database: Database) -> None:
+    """Take the tables away."""
+    database.execute("DROP TABLE IF EXISTS temp.sheet")
+    database.execute("DROP TABLE IF EXISTS temp.left_out")
+
+
+def fill(database: Database, manifest: Iterable[Row | Problem], problems: Gathered, naming: Naming) -> None:
+    """Make the tables, and put the manifest's rows into them; ``problems`` takes the others."""
+    database.execute(STAGE)
+    database.execute(LEFT_OUT)
+    rows = _only_rows(database, manifest, problems)
+    database.execute_many(
+        "INSERT INTO temp.sheet VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+        _staged(database, rows, naming),
+    )
+
+
+def _only_rows(database: Database, manifest: Iterable[Row | Problem], problems: Gathered) -> Iterator[tuple[int, Row]]:
+    position = 0
+    for item in manifest:
+        if isinstance(item, Row):
+            position += 1
+            yield position, item
+        else:
+            problems.add(item)
+            for identity in item.ids:
+                database.execute("INSERT INTO temp.left_out VALUES (?, ?)", (item.line or 0, identity))
+
+
+def _staged(database: Database, rows: Iterable[tuple[int, Row]], naming: Naming) -> Iterator[tuple[object, ...]]:
+    for position, row in rows:
+        request = row.request
+        public = request.public
+        text = public.to_json()
+        digest = digest_of(text)
+        if public is not request:
+            database.execute("INSERT OR REPLACE INTO temp.signed VALUES (?, ?)", (digest, request.to_json()))
+        given = row.id is not None
+        identity = row.id if row.id is not None else naming.content_id(request)
+        name = naming.name(row, identity)
+        extras = to_json(row.extras) if row.extras else None
+        seeded, signed = request.seed is not None, public is not request
+        yield (
+            *(position, row.number, row.line, identity, given, digest, text, seeded, signed),
+            *(name, naming.key(name), extras),
+        )
+
+
+def tell_repeats_apart(database: Database, naming: Naming) -> None:
+    """The second and further rows of the same content get a number, so that each is a row of its own."""
+    repeats = database.execute(
+        "SELECT position, id, name, n FROM (SELECT position, id, name, row_number() OVER "
+        "(PARTITION BY digest ORDER BY position) AS n FROM temp.sheet WHERE given = 0) WHERE n > 1"
+    ).fetchall()
+    for position, identity, name, n in repeats:
+        name = naming.apart(name, str(n))
+        database.execute(
+            "UPDATE temp.sheet SET id = ?, name = ?, fold = ? WHERE position = ?",
+            (f"{identity}-{n}", name, naming.key(name), position),
+        )
+
+
+def duplicate_ids(database: Database) -> Iterator[Problem]:
+    """Each id that stands there a second time, and where it stood first."""
+    database.execute("CREATE INDEX temp.sheet_id ON sheet (id)")
+    named = "SELECT id, line, position FROM temp.sheet"
+    if database.one("SELECT 1 FROM temp.left_out LIMIT 1"):  # without, the index alone tells
+        named += " UNION ALL SELECT id, line, line FROM temp.left_out"
+    repeated = database.execute(
+        "SELECT id, line, first FROM (SELECT id, line, position, min(line) OVER (PARTITION BY id) AS first, "
+        f"row_number() OVER (PARTITION BY id ORDER BY line, position) AS n FROM ({named}) WHERE id IN "
+        f"(SELECT id FROM ({named}) GROUP BY id HAVING count(*) > 1)) WHERE n > 1 ORDER BY line, position"
+    )
+    for identity, line, first in repeated:
+        yield Problem(line, "id", f'the id "{_shown(identity)}" stands in line {first} already; give each row its own')
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:60])

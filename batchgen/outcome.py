@@ -1,0 +1,112 @@
+"""What a run leaves behind: its results, the page to look at, and the summary of how it ended."""
+
+import logging
+from pathlib import Path
+
+from batchgen.batch import Batch, Stop
+from batchgen.catalog import MICRO
+from batchgen.errors import LedgerError, LimitReachedError, UsageError
+from batchgen.ledger import Ledger, money
+from batchgen.ledger.ledger import link_death
+from batchgen.model import State
+from batchgen.report import failures, results
+from batchgen.settings import Settings
+from batchgen.sheet import further_columns
+from batchgen.summary import Summary
+
+POSTER_SHARE = 0.1  # of a run's time, for pictures of its videos
+RUN_POSTERS = 100  # more videos show themselves, until `batchgen report` makes theirs: a poster is work for 2 to 30 ms
+REPORT_ROWS = 20_000  # more are not looked at as a wall; `batchgen report` still makes the page
+
+log = logging.getLogger("batchgen")
+
+
+def write_all(ledger: Ledger, settings: Settings, *, is_told: bool) -> str | None:
+    """Write what a person looks at, and that the run has ended; returns what kept it from being written."""
+    problem, folder = None, settings.batch
+    try:
+        if not is_told:
+            write_results(ledger, folder)
+    except OSError as error:
+        problem = f"the results in {folder} cannot be written: {error.strerror}"
+    if not settings.rehearsal:
+        write_report(ledger, folder)
+    try:
+        if settings.xlsx:
+            write_workbook(ledger, folder)
+    except (OSError, UsageError) as error:
+        problem = f"results.xlsx in {folder} cannot be written: {error}"
+    try:
+        money.end_run(ledger)
+    except LedgerError as error:
+        problem = str(error)
+    if problem:
+        log.error("not all could be written", extra={"reason": problem})
+        problem += ". What is paid is in the ledger; mend that, and run the same command again"
+    return problem
+
+
+def write_results(ledger: Ledger, folder: Path) -> None:
+    """Write the batch's results.csv, and failures.csv where rows failed."""
+    further = further_columns(ledger)
+    results.write(ledger, further, folder / "results.csv")
+    failures.write(ledger, further, folder / "failures.csv")
+
+
+def write_workbook(ledger: Ledger, folder: Path) -> Path:
+    """Write the batch's results.xlsx, with the posters that there are; returns its path."""
+    from batchgen.report import workbook
+    from batchgen.report.poster import Posters
+
+    posters, path = Posters(folder / "posters"), folder / "results.xlsx"
+    workbook.write(
+        ledger, further_columns(ledger), path, lambda row: posters.find(row.sha256[0]) if row.sha256 else None
+    )
+    return path
+
+
+def write_report(ledger: Ledger, folder: Path) -> None:
+    """Write the page to look at, of a batch that one can look at; that it fails is no reason for a run to fail."""
+    if sum(ledger.counts().values()) > REPORT_ROWS:
+        return
+    from batchgen.report import page  # PyAV and the page's parts take a while to load
+
+    try:
+        page.sweep(folder)
+        share = POSTER_SHARE * money.run_seconds(ledger)
+        seconds = min(max(share, 1.0), page.POSTER_SECONDS)
+        page.write(ledger, folder, poster_seconds=seconds, most_posters=RUN_POSTERS)
+    except Exception:
+        log.exception("the report could not be written")
+
+
+def summarize(settings: Settings, ledger: Ledger, work: Batch | None, problem: str | None, seconds: float) -> Summary:
+    """How the run ended: ``problem`` is what kept something from being written, ``seconds`` how long it took."""
+    counts, selected = ledger.counts(), ledger.counts(selected=True)
+    stopped = work.stopped if work else None
+    was_cut_off = work is not None and (selected[State.PENDING] > 0 or work.is_halted)
+    if stopped and stopped.exit_code == LimitReachedError.exit_code and not was_cut_off:
+        stopped = None  # it kept nothing from being made
+    if problem:
+        stopped = Stop(f"{stopped.reason}; {problem}", stopped.exit_code) if stopped else Stop(problem, 1)
+    if settings.may_submit:
+        paid_open = sum(counts[state] - selected[state] for state in (State.IN_FLIGHT, State.RENDERED))
+        unfinished = sum(selected.values()) - selected[State.ARCHIVED] + paid_open
+    else:  # what is paid, or may be, was to be fetched, and nothing else
+        unfinished = ledger.expected_videos()[0] + counts[State.IN_DOUBT] + counts[State.EXPIRED]
+    _, oldest = ledger.unfetched()
+    return Summary(
+        batch=str(settings.batch),
+        **Summary.fields(counts),
+        selected=sum(selected.values()),
+        submitted=work.submitted if work else 0,
+        reused=ledger.reused_rows(),
+        bytes=ledger.archived_bytes(),
+        seconds=round(seconds, 3),
+        stopped=stopped.reason if stopped else None,
+        exit=stopped.exit_code if stopped else (1 if unfinished else 0),
+        spent_usd=money.reserved_by_run(ledger)[1] / MICRO,
+        failures=dict(ledger.failures()),
+        first_death=link_death(oldest),
+        emulated=settings.emulator,
+    )
