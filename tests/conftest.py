@@ -3,6 +3,10 @@
 import signal
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("batchgen", deadline=None)  # how long an example takes is the machine's business
+settings.load_profile("batchgen")
 
 SLOWEST_FIRST = ("proof", "replica", "e2e", "ledger")  # folders, by what a file of theirs takes
 

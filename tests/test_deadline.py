@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from batchgen.deadline import Deadline, LastCall, read_deadline
@@ -95,14 +95,12 @@ def test_a_date_that_has_passed_is_refused() -> None:
         at("2026-11-25T22:00").read("2026-11-25T21:59")
 
 
-@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_no_text_is_more_than_refused(text: str) -> None:
     with suppress(UsageError):
         read_deadline(text).seconds_left()
 
 
-@settings(deadline=None)
 @given(st.sampled_from(ZONES), st.floats(*YEAR), st.integers(0, 23), st.integers(0, 59))
 def test_a_time_of_day_is_the_next_at_which_the_wall_clock_shows_it(
     name: str, now: float, hour: int, minute: int
@@ -156,7 +154,6 @@ def test_a_time_of_day_follows_the_clock_when_it_is_set(jump: float, left: float
         assert deadline.seconds_left() == left
 
 
-@settings(deadline=None)
 @given(st.floats(-1e7, 1e7))
 def test_a_duration_does_not_follow_the_clock_when_it_is_set(jump: float) -> None:
     clocks = at("2026-11-25T22:00")

@@ -217,13 +217,13 @@ def assert_good_name(template: str, each: Row, id_: str) -> None:
     assert re.fullmatch(r"[a-z0-9-]{0,40}", slug(each.request.prompt))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(TEMPLATES, ROWS, TEXT)
 def test_whatever_a_row_says_its_name_is_safe_and_always_the_same(template: str, each: Row, id_: str) -> None:
     assert_good_name(template, each, id_)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TEMPLATES, st.randoms(use_true_random=False, note_method_calls=False), st.sampled_from([0x80, 0x3000, 0x110000]))
 def test_random_rows_of_all_of_unicode_have_safe_names(template: str, random: Random, end: int) -> None:
     """Ten thousand rows together with the test above; drawn whole, which is faster and does not shrink."""
@@ -233,7 +233,7 @@ def test_random_rows_of_all_of_unicode_have_safe_names(template: str, random: Ra
         assert_good_name(template, row(prompt, provider=id_[::-1]), id_)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(TEXT, min_size=5, max_size=12, unique=True))
 @example(["a/b", "a:b", "A-B", "a-b"])
 def test_rows_of_different_ids_are_told_apart_on_every_file_system(ids: list[str]) -> None:

@@ -69,7 +69,7 @@ def run_by_systemd(unit: str) -> list[str]:
 PRINTF = ("/usr/bin/printf", r"%s\0")
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.lists(WORDS, max_size=4).map(tuple))
 def test_a_shell_gets_every_word_as_it_was(tmp_path_factory: pytest.TempPathFactory, words: tuple[str, ...]) -> None:
     folder = tmp_path_factory.mktemp("it's 100% $HOME")
@@ -84,7 +84,7 @@ def test_a_shell_gets_odd_words_as_they_were(tmp_path: Path) -> None:
     assert run_by_cron(crontab_line(told))[4:-1] == ODD
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(WORDS, max_size=4).map(tuple))
 def test_systemd_gets_every_word_as_it_was(words: tuple[str, ...]) -> None:
     told = night(Path("/srv/it's 100% $HOME"), *words)

@@ -42,7 +42,7 @@ def dump(connection: sqlite3.Connection) -> list[str]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.lists(WRITES, max_size=8), min_size=1, max_size=4), st.lists(WRITES, max_size=6))
 def test_a_copy_with_the_changes_made_again_is_the_ledger(
     rounds: list[list[tuple[str, tuple[object, ...]]]], before: list[tuple[str, tuple[object, ...]]]

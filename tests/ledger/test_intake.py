@@ -81,7 +81,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=ROWS, data=st.data())
 def test_sorting_deleting_and_inserting_rows_pays_only_for_what_is_new(rows: list[Row], data: st.DataObject) -> None:
     with Ledger.open(None) as ledger:

@@ -124,7 +124,7 @@ def as_text(value: object) -> object:
     return value if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(value=VALUES, indent=st.sampled_from([None, 1]), ascii_only=st.booleans())
 def test_whatever_json_writes_is_read_as_text(value: object, indent: int | None, ascii_only: bool) -> None:
     problems: list[object] = []
@@ -134,7 +134,7 @@ def test_whatever_json_writes_is_read_as_text(value: object, indent: int | None,
     assert problems == []
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.sampled_from('[]{}",:\\u01e.-ntrfalsep \n'), max_size=25))
 def test_what_is_no_json_is_refused_and_what_is_json_is_read(text: str) -> None:
     def refuse(_: str) -> None:

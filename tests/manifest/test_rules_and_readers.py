@@ -18,7 +18,7 @@ from batchgen.manifest.words import shown
 from tests.manifest.reading import read, read_file
 
 SAMPLES = Path(__file__).parents[2] / "manifests"
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # What may stand in a file: no NUL, no lone surrogate; what may stand in a prompt: no other control character either.
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 HOSTILE = st.text(st.sampled_from("ab ,;\t\"'\r\n\ufeff|é🦊"), max_size=8)

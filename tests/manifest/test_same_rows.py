@@ -59,7 +59,7 @@ def test_the_same_rows_saved_by_libreoffice_give_the_same_jobs(tmp_path: Path, n
     assert jobs(read_file(DATA / name)) == jobs(read_file(tmp_path / "plain.csv"))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=RECORDS)
 def test_any_rows_give_the_same_jobs_in_every_format(tmp_path: Path, records: list[tuple[str, ...]]) -> None:
     assert all(len(record) == len(HEADER) for record in records)

@@ -125,7 +125,7 @@ DOCUMENTS = st.lists(JOBS, max_size=2) | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=DOCUMENTS)
 def test_whatever_the_schema_refuses_the_reader_refuses(tmp_path: Path, document: object) -> None:
     # A default that every job replaces is read by nobody, but marked in an editor all the same.
