@@ -1,7 +1,7 @@
 """What a person does about a batch that does not run: settle rows in doubt, and look whether all is still there."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
@@ -16,6 +16,7 @@ from batchgen.run import Service
 from batchgen.service import Client, TaskStatus, TaskWord
 from batchgen.settings import Settings
 from batchgen.verify import Verified, forget, read_again, set_aside
+from batchgen.words import many, money_words
 
 
 def verify_batch(batch: Path, ledger_to: str | None, *, forget_damaged: bool) -> Verified:
@@ -28,44 +29,77 @@ def verify_batch(batch: Path, ledger_to: str | None, *, forget_damaged: bool) ->
         return found
 
 
-def action_of(identity: str | None, attach: str | None, resubmit: bool, abandon: bool) -> str | None:
+def action_of(
+    identities: Sequence[str], *, every: bool, attach: str | None, resubmit: bool, abandon: bool
+) -> str | None:
     """What is to be done with rows in doubt: attach, resubmit, abandon, or (None) show them. Raises UsageError."""
     wanted = {"attach": attach is not None, "resubmit": resubmit, "abandon": abandon}
     actions = [name for name, is_wanted in wanted.items() if is_wanted]
     if len(actions) > 1:
         raise UsageError("--attach, --resubmit and --abandon exclude each other; choose one")
-    if attach is not None and identity is None:
-        raise UsageError("--attach needs --row ID; say whose task it is")
+    if attach is not None and (len(identities) != 1 or every):
+        raise UsageError("--attach needs one --row ID; say whose task it is")
+    if every and (identities or not actions):
+        raise UsageError("--all goes with --resubmit or --abandon, and in the place of --row")
     return actions[0] if actions else None
 
 
-def settle(batch: Path, ledger_to: str | None, identity: str | None, action: str | None) -> list[str]:
+def settle(
+    batch: Path, ledger_to: str | None, identities: Sequence[str], action: str | None, *, every: bool = False
+) -> list[str]:
     """Resubmit or abandon rows in doubt, or (``action`` None) show them. Returns sentences for a person.
 
-    To repeat it does no harm: a row that is no longer in doubt is left as it is. One that was given up is in doubt
-    all the same, for whoever names it.
+    The rows of these ids; of ``every`` row in doubt, if none is named: an action needs one or the other. To repeat it
+    does no harm: a row that is no longer in doubt is left as it is. One that was given up is in doubt all the same,
+    for whoever names it.
     """
     with _changing(batch, ledger_to) as ledger:
         ledger.recover()
-        found = _doubts(ledger, identity)
-        if action == "abandon":
-            found = [each for each in found if each.job.state is not State.FAILED]
+        found, settled = _named(ledger, identities, action) if identities else (_doubts(ledger), [])
         if not found:
-            return [_nothing_to_settle(ledger, identity, action)]
+            return settled or ["no row is in doubt"]
         if action is None:
             return [*(line for each in found for line in _tell(each)), *_ways(ledger, batch, found)]
+        if not identities and not every:
+            raise UsageError(
+                f"--{action} needs --row ID, or --all for all that are in doubt: {_meaning(ledger, action, found)}"
+            )
         decide = {"resubmit": doubt.resubmit, "abandon": doubt.abandon}[action]
+        meaning = _meaning(ledger, action, found)
         for each in {each.job.key: each for each in found}.values():
             decide(ledger, each.job)
-        return [f"{each.id}: {_done(action, each)}" for each in found]
+        return [*settled, *(f"{each.id}: {_done(action, each)}" for each in found), meaning]
 
 
-def _nothing_to_settle(ledger: Ledger, identity: str | None, action: str | None) -> str:
-    if identity is None:
-        return "no row is in doubt"
-    if action and doubt.last_decision(ledger, identity) == action:
-        return f"{identity} was settled so already; nothing was changed"
-    raise UsageError(f"{identity} is not in doubt; nothing was changed")
+def _named(ledger: Ledger, identities: Sequence[str], action: str | None) -> tuple[list[Doubt], list[str]]:
+    """The rows of these ids that are in doubt, and what there is to say of those that were settled so already.
+
+    Raises :class:`UsageError` for one that is not in doubt.
+    """
+    found, settled = [], []
+    for identity in dict.fromkeys(identities):
+        doubts = _doubts(ledger, identity)
+        if action == "abandon":
+            doubts = [each for each in doubts if each.job.state is not State.FAILED]
+        if not doubts and not (action and doubt.last_decision(ledger, identity) == action):
+            raise UsageError(f"{identity} is not in doubt; nothing was changed")
+        found += doubts
+        settled += [] if doubts else [f"{identity} was settled so already; nothing was changed"]
+    return found, settled
+
+
+def _meaning(ledger: Ledger, action: str, found: list[Doubt]) -> str:
+    """How many rows an action is about, and what it may cost."""
+    rows = many(len(found), "row")
+    if action == "abandon":
+        return f"{rows}; nothing more is paid, and what was accepted was paid for nothing"
+    return f"{rows}, up to {_price_again(ledger, found)}, once more for those that were accepted"
+
+
+def _price_again(ledger: Ledger, found: list[Doubt]) -> str:
+    """What it costs at most to ask again for those that are in the sheet."""
+    price = doubt.price_again(ledger, [each.job.key for each in found if each.is_present])
+    return money_words(price / MICRO)
 
 
 def _done(action: str, each: Doubt) -> str:
@@ -115,7 +149,7 @@ async def _ask(settings: Settings, ledger: Ledger, task_id: str, service: Servic
         return await client.status(task_id)
 
 
-def _doubts(ledger: Ledger, identity: str | None) -> list[Doubt]:
+def _doubts(ledger: Ledger, identity: str | None = None) -> list[Doubt]:
     found = doubt.doubts(ledger, identity)
     if not found and identity is not None and not ledger.has_row(identity):
         raise UsageError(f"the batch has no row {identity!r}")
@@ -132,9 +166,10 @@ def _tell(each: Doubt) -> list[str]:
 
 def _ways(ledger: Ledger, batch: Path, found: list[Doubt]) -> Iterator[str]:
     """What a person may do, and what it may cost."""
-    again = [each.job.key for each in found if each.is_present]
-    price = doubt.price_again(ledger, again) / MICRO
-    yield f"what to do, with batchgen resolve {quote(str(batch))} --row ID and one of these (without --row: with all):"
+    price = _price_again(ledger, found)
+    yield "what to do:"
+    yield f"  batchgen resolve {quote(str(batch))} --row ID"
+    yield "and one of these (the last two also with more than one --row, or with --all in its place):"
     yield "  --attach TASKID  its task is known, as from the service's list: it is fetched, and nothing more is paid"
-    yield f"  --resubmit       ask for it again: up to ${price:.2f} for all, once more for those that were accepted"
+    yield f"  --resubmit       ask for it again: up to {price} for all, once more for those that were accepted"
     yield "  --abandon        give it up: nothing more is paid; if it was accepted, it was paid for nothing"

@@ -204,25 +204,28 @@ class Batch:
 
     def resolve(
         self,
-        row: str | None = None,
+        row: str | Iterable[str] | None = None,
         *,
+        all: bool = False,
         attach: str | None = None,
         resubmit: bool = False,
         abandon: bool = False,
         **options: "Unpack[Options]",
     ) -> list[str]:
-        """Settle the row in doubt, or all that are: its task is ``attach``, ``resubmit`` it, or ``abandon`` it.
+        """Settle the row in doubt: its task is ``attach``, ``resubmit`` it, or ``abandon`` it.
 
-        Without any of these nothing is changed. Returns sentences for a person: what is known, or what was done.
+        The last two also settle several rows, or with ``all`` every row in doubt. Without an action nothing is changed.
+        Returns sentences for a person: what is known, or what was done.
         """
         from batchgen import resolve as rooms
         from batchgen.cli.service import service_of
 
-        action = rooms.action_of(row, attach, resubmit, abandon)
-        if attach is not None and row is not None:
+        rows = [] if row is None else [row] if isinstance(row, str) else list(row)
+        action = rooms.action_of(rows, every=all, attach=attach, resubmit=resubmit, abandon=abandon)
+        if attach is not None:
             settings = self._of_folder(options).settings
-            return _aside(partial(rooms.attach, settings, row, attach, service_of(settings)))
-        return rooms.settle(self.folder, self._kept_in(options), row, action)
+            return _aside(partial(rooms.attach, settings, rows[0], attach, service_of(settings)))
+        return rooms.settle(self.folder, self._kept_in(options), rows, action, every=all)
 
     # -- within
 

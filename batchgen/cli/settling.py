@@ -13,12 +13,21 @@ from batchgen.cli.terminal import require, shown
 
 @click.command(short_help="Settle rows of which it is not known whether they were paid for.")
 @click.argument("batch", type=FOLDER)
-@click.option("--row", "identity", metavar="ID", help="The row; without it, all that are in doubt.")
+@click.option("--row", "identities", multiple=True, metavar="ID", help="The row; may be given more than once.")
+@click.option("--all", "every", is_flag=True, help="Every row in doubt, for --resubmit or --abandon.")
 @click.option("--attach", metavar="TASKID", help="The row's task is this one: fetch it.")
 @click.option("--resubmit", is_flag=True, help="Ask for it again; it may be paid for twice.")
 @click.option("--abandon", is_flag=True, help="Give the row up.")
 @options.apply((*options.SERVICE, options.LEDGER_TO))
-def resolve(batch: Path, identity: str | None, attach: str | None, resubmit: bool, abandon: bool, **flags: Any) -> None:
+def resolve(
+    batch: Path,
+    identities: tuple[str, ...],
+    every: bool,
+    attach: str | None,
+    resubmit: bool,
+    abandon: bool,
+    **flags: Any,
+) -> None:
     """Show the rows of BATCH that are in doubt, or settle them: --attach, --resubmit or --abandon.
 
     Example: batchgen resolve prompts.batch --row cat-1 --attach task_12345678
@@ -27,10 +36,10 @@ def resolve(batch: Path, identity: str | None, attach: str | None, resubmit: boo
 
     ledger_to = flags["ledger_to"]
     require(batch, ledger_to)
-    action = rooms.action_of(identity, attach, resubmit, abandon)
-    if attach is not None and identity is not None:
+    action = rooms.action_of(identities, every=every, attach=attach, resubmit=resubmit, abandon=abandon)
+    if attach is not None:
         settings = options.to_settings(batch, None, **flags)
-        said = rooms.attach(settings, identity, attach, service_of(settings))
+        said = rooms.attach(settings, identities[0], attach, service_of(settings))
     else:
-        said = rooms.settle(batch, ledger_to, identity, action)
+        said = rooms.settle(batch, ledger_to, identities, action, every=every)
     click.echo(shown("\n".join(said)))

@@ -28,15 +28,19 @@ async def test_rows_in_doubt_are_shown_and_given_their_task_or_up(emulator: Emul
     task = paid(emulator)[f"prompt {known.removeprefix('r')}"][0].id
     attached = await asyncio.to_thread(batch.resolve, known, attach=task)  # the service is in this loop
     assert attached == [f"{known}: its task is {task}; the next run fetches the video"]
-    assert batch.resolve(lost, abandon=True) == [f"{lost}: given up"]
+    with pytest.raises(UsageError, match="--abandon needs --row ID, or --all"):
+        batch.resolve(abandon=True)
+    assert batch.resolve([lost], abandon=True)[0] == f"{lost}: given up"
     assert (await asyncio.to_thread(batch.rescue)).archived == 6 - doubtful + 1
     status = batch.status()
     assert (status.in_doubt, status.failed) == (doubtful - 2, 1)
     assert len(emulator.tasks) == 6
     with pytest.raises(UsageError, match="exclude each other"):
         batch.resolve(known, resubmit=True, abandon=True)
-    with pytest.raises(UsageError, match="needs --row"):
+    with pytest.raises(UsageError, match="needs one --row"):
         batch.resolve(attach=task)
+    assert batch.resolve(all=True, abandon=True)[-1].startswith(f"{doubtful - 2} row")
+    assert batch.status().in_doubt == 0
 
 
 async def test_what_is_missing_or_changed_is_named_and_fetched_again(tmp_path: Path) -> None:

@@ -120,6 +120,39 @@ async def test_a_row_in_doubt_is_settled_by_a_person(tmp_path: Path) -> None:
         assert len(emulator.tasks) == 5
 
 
+async def test_rows_in_doubt_are_settled_by_name_or_all_in_so_many_words(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 4, resolution="720p", duration="5")
+
+    async def resolve(*words: str) -> tuple[int, str]:
+        ended = await batchgen("resolve", "p.batch", *words, cwd=tmp_path)
+        return ended.code, ended.out + ended.err
+
+    async with emulated(faults={"submit-lost": 1.0}) as emulator:
+        await run(emulator, manifest)
+        for word in ("--resubmit", "--abandon"):
+            code, said = await resolve(word)
+            assert (code, f"{word} needs --row ID, or --all for all that are in doubt: 4 rows" in said) == (2, True)
+        assert "4 rows, up to $1.60, once more for those" in (await resolve("--resubmit"))[1]
+        for words in (("--all",), ("--all", "--resubmit", "--row", "r0"), ("--all", "--attach", "task_1")):
+            assert (await resolve(*words))[0] == 2, words
+        code, said = await resolve("--resubmit", "--row", "r0", "--row", "nobody")
+        assert (code, "no row 'nobody'" in said) == (2, True)
+        assert said_of(await resolve()) == ["r0", "r1", "r2", "r3"]
+        code, said = await resolve("--resubmit", "--row", "r0", "--row", "r1")
+        assert (code, said.splitlines()[-1]) == (0, "2 rows, up to $0.80, once more for those that were accepted")
+        assert said_of(await resolve()) == ["r2", "r3"]
+        code, said = await resolve("--resubmit", "--row", "r1", "--row", "r2")
+        assert (code, said.splitlines()[0]) == (0, "r1 was settled so already; nothing was changed")
+        code, said = await resolve("--abandon", "--all")
+        assert (code, said.splitlines()[0]) == (0, "r3: given up")
+        assert await resolve("--abandon", "--all") == (0, "no row is in doubt\n")
+
+
+def said_of(shown: tuple[int, str]) -> list[str]:
+    """The rows that resolve shows."""
+    return [line.split(":")[0] for line in shown[1].splitlines() if line.startswith("r")]
+
+
 async def test_rescue_fetches_what_is_paid_and_submits_nothing(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 12)
     async with emulated(speed=20.0) as emulator:

@@ -149,7 +149,7 @@ async def test_the_other_commands_begin_with_the_copy_too(s3: S3Server, tmp_path
             assert shown.code == 0
             assert shown.said.count("asked for at") == doubtful
             container.vanish()
-            assert "given up" in (await container.command(berth, "resolve", container.batch, "--abandon")).said
+            assert "given up" in (await container.command(berth, "resolve", container.batch, "--abandon", "--all")).said
             container.vanish()
             went = await container.command(berth, "resume", container.batch, *QUICK)
             assert f"{doubtful} failed" in went.said
