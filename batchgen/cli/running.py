@@ -45,19 +45,17 @@ def resume(batch: Path, **flags: Any) -> None:
 
     Example: batchgen resume prompts.batch
     """
-    require(batch, flags["ledger_to"])
     run_batch(batch, None, **flags)
 
 
 @click.command(cls=Sectioned, short_help="Fetch all that is paid and not archived; submits nothing.")
 @click.argument("batch", type=FOLDER)
-@options.apply(options.FETCH)
+@options.apply((*options.FETCH, *options.NIGHT))
 def rescue(batch: Path, **flags: Any) -> None:
     """Fetch every video of the batch in the folder BATCH that is paid for and not archived. Submits nothing.
 
     Example: batchgen rescue prompts.batch
     """
-    require(batch, flags["ledger_to"])
     run_batch(batch, None, may_submit=False, **flags)
 
 
@@ -90,6 +88,8 @@ def work(
     from batchgen.stopping import AT_ONCE, signals
 
     with told(batch, ping, notify, metrics, _warn) as ended:
+        if manifest is None:
+            require(batch, flags["ledger_to"])
         settings = options.to_settings(batch, manifest, **flags)
         shows = _metered(progress(quiet=quiet, plain=plain), metrics, batch)
         stopping = partial(signals, leave=shows.end)

@@ -180,6 +180,21 @@ async def test_a_deadline_that_is_none_is_refused_before_anything_is_sent(root: 
         assert not (root / "p.batch").exists()
 
 
+async def test_a_rescue_has_a_deadline_and_tells_as_a_run_does(root: Path) -> None:
+    manifest = prompts(root / "p.csv", 2)
+    async with emulated(speed=1.0) as emulator, watching() as watcher:
+        await run(emulator, manifest, "--deadline", "5s")
+        flags = ("--ping", watcher.url, "--notify", watcher.url, "--metrics", root / "p.prom", "--deadline", "1s")
+        rescued = ("rescue", "p.batch", "--base-url", emulator.url, "--json", *QUICK, *flags)
+        ended = await batchgen(*rescued, cwd=root)
+        assert (ended.code, ended.summary["stopped"]) == (4, "--deadline 1s is reached")
+        assert (ended.summary["in_flight"], len(emulator.tasks)) == (2, 2)
+        assert sorted(watcher.paths) == ["", "", "/start"]
+        assert "batchgen_" in (root / "p.prom").read_text()
+        away = await batchgen("rescue", "nowhere.batch", "--ping", watcher.url, cwd=root)
+        assert (away.code, watcher.paths[3:]) == (2, ["/start", "/2"])
+
+
 # -- whom a run tells
 
 
