@@ -14,9 +14,10 @@ from batchgen.ledger import Ledger
 from batchgen.lock import Lock, busy, holder
 from batchgen.manifest.standard_input import STEM
 from batchgen.manifest.textfile import check_plain
+from batchgen.model import EMULATOR
 from batchgen.mounts import network_file_system
 from batchgen.replica import Look, Replica, address_in, look_at, open_replica
-from batchgen.settings import EMULATOR, STANDARD_INPUT, Settings
+from batchgen.settings import STANDARD_INPUT, Settings
 
 LEDGER = "ledger.sqlite"
 _OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".lock", ".ballast", ".control.json", "run.log")

@@ -19,6 +19,7 @@ _SAS_NAMES = frozenset(
 )
 
 ABANDONED = "ABANDONED"  # the fail code of a row that a person gave up while it was in doubt
+EMULATOR = "emulator"  # the service of a batch that was made with --emulator, as its ledger remembers it
 MOST_STRETCHES = 5  # of lines, that a problem names
 
 # What stands in a request for a picture that was a file: its content's SHA-256, and its format.

@@ -105,7 +105,7 @@ def summarize(settings: Settings, ledger: Ledger, work: Batch | None, problem: s
         seconds=round(seconds, 3),
         stopped=stopped.reason if stopped else None,
         exit=stopped.exit_code if stopped else (1 if unfinished else 0),
-        spent_usd=money.reserved_by_run(ledger)[1] / MICRO,
+        spent_usd=0.0 if settings.emulator else money.reserved_by_run(ledger)[1] / MICRO,
         failures=dict(ledger.failures()),
         first_death=link_death(oldest),
         emulated=settings.emulator,

@@ -10,8 +10,8 @@ from batchgen.errors import ArchiveError, ManifestError, UsageError
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger
 from batchgen.ledger.images import links_to_try, wanted_images
-from batchgen.model import PICTURE, Request
-from batchgen.settings import EMULATOR, Settings, is_loopback
+from batchgen.model import EMULATOR, PICTURE, Request
+from batchgen.settings import Settings, is_loopback
 from batchgen.words import many
 
 if TYPE_CHECKING:

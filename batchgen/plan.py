@@ -15,11 +15,11 @@ from batchgen.folder import made_with_emulator, with_memory
 from batchgen.ledger import Ledger, doubt, expected, money
 from batchgen.ledger.ledger import link_death
 from batchgen.lock import holder
-from batchgen.model import ABANDONED, State
+from batchgen.model import ABANDONED, EMULATOR, State
 from batchgen.pictures import try_links
 from batchgen.progress import duration
 from batchgen.replica import look_at
-from batchgen.settings import AS_GIVEN, EMULATOR, SERVICE_URL, STANDARD_INPUT, Settings
+from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.summary import Counts
 from batchgen.words import many, size_words
@@ -141,7 +141,8 @@ class Status(Counts):
         lines += [f"  {getattr(self, state)} {state.replace('_', ' ')}" for state in states if getattr(self, state)]
         lines += [f"    {number} with {code}" for code, number in self.failures.items()]
         lines += [f"  {self.in_doubt_gone} {GONE_IN_DOUBT}"] if self.in_doubt_gone else []
-        lines.append(f"  {many(self.paid_tasks, 'task')} paid for")
+        how = "asked for (emulator: nothing was paid)" if self.service == EMULATOR else "paid for"
+        lines.append(f"  {many(self.paid_tasks, 'task')} {how}")
         return "\n".join(lines if self.running else [*lines, *self._advice()])
 
     def _advice(self) -> Iterator[str]:
@@ -150,7 +151,7 @@ class Status(Counts):
             yield f"  what is in doubt was asked for, and the answer is not known: batchgen resolve {self.batch}"
         if self.first_death:
             yield (
-                f"  {many(self.unfetched, 'paid video is', 'paid videos are')} not archived; "
+                f"  {many(self.unfetched, 'video is', 'videos are')} made and not archived; "
                 f"the first link dies {self.first_death}: batchgen rescue {self.batch}"
             )
 
@@ -202,7 +203,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             estimate_usd=money.estimate(kinds, prices.of) / MICRO,
             **asdict(estimate(ledger, settings, kinds)),
             first_files=expected.first_names(ledger, FIRST_FILES),
-            paid_usd=0.0 if known == EMULATOR else money.paid_price(ledger) / MICRO,
+            paid_usd=money.paid_price(ledger) / MICRO,
             prices_of=prices.date,
             offered=0 if settings.reuse else len(offered),
             is_dearest=any(None in (kind.request.resolution, kind.request.duration) for kind in kinds),

@@ -9,7 +9,7 @@ from shlex import quote
 from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
 from batchgen.folder import hold, make
-from batchgen.ledger import Ledger, doubt
+from batchgen.ledger import Ledger, doubt, money
 from batchgen.ledger.doubt import Doubt
 from batchgen.model import State, zulu
 from batchgen.run import Service
@@ -91,15 +91,12 @@ def _named(ledger: Ledger, identities: Sequence[str], action: str | None) -> tup
 def _meaning(ledger: Ledger, action: str, found: list[Doubt]) -> str:
     """How many rows an action is about, and what it may cost."""
     rows = many(len(found), "row")
+    if money.is_free(ledger):
+        return f"{rows} (emulator: nothing is paid)"
     if action == "abandon":
         return f"{rows}; nothing more is paid, and what was accepted was paid for nothing"
-    return f"{rows}, up to {_price_again(ledger, found)}, once more for those that were accepted"
-
-
-def _price_again(ledger: Ledger, found: list[Doubt]) -> str:
-    """What it costs at most to ask again for those that are in the sheet."""
     price = doubt.price_again(ledger, [each.job.key for each in found if each.is_present])
-    return money_words(price / MICRO)
+    return f"{rows}, up to {money_words(price / MICRO)}, once more for those that were accepted"
 
 
 def _done(action: str, each: Doubt) -> str:
@@ -166,10 +163,9 @@ def _tell(each: Doubt) -> list[str]:
 
 def _ways(ledger: Ledger, batch: Path, found: list[Doubt]) -> Iterator[str]:
     """What a person may do, and what it may cost."""
-    price = _price_again(ledger, found)
     yield "what to do:"
     yield f"  batchgen resolve {quote(str(batch))} --row ID"
     yield "and one of these (the last two also with more than one --row, or with --all in its place):"
     yield "  --attach TASKID  its task is known, as from the service's list: it is fetched, and nothing more is paid"
-    yield f"  --resubmit       ask for it again: up to {price} for all, once more for those that were accepted"
+    yield f"  --resubmit       ask for it again; all of them: {_meaning(ledger, 'resubmit', found)}"
     yield "  --abandon        give it up: nothing more is paid; if it was accepted, it was paid for nothing"

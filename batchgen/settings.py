@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from batchgen.catalog import Prices
 from batchgen.deadline import Deadline
 from batchgen.errors import AccountError, UsageError
-from batchgen.model import Problem
+from batchgen.model import EMULATOR, Problem
 
 if TYPE_CHECKING:
     from batchgen.manifest.selection import Selection
@@ -25,7 +25,6 @@ STANDARD_INPUT = Path("-")
 AS_GIVEN = "as given"  # the date of prices that a person gave
 PING_VARIABLE = "BATCHGEN_PING_URL"
 NOTIFY_VARIABLE = "BATCHGEN_NOTIFY_URL"
-EMULATOR = "emulator"  # the service that a ledger made with --emulator remembers
 EMULATOR_SPEED = 10.0  # times as fast as the service: a batch is done in less than a minute
 DEFAULT_FIRST_POLL_SECONDS = 50.0
 DEFAULT_POLL_EVERY_SECONDS = 5.0

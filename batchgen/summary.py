@@ -92,12 +92,13 @@ class Summary(Counts):
             "sheet, or there and run that file (then in the sheet too: its next run goes by what it says); "
             "or pay for them as they are once more with --retry-failed",
             "given_up": f"given up while in doubt: batchgen resolve {folder} --row ID --resubmit asks for one again",
-            "expired": "expired: made and paid for, but the link died before the video was here; "
-            "--retry-failed pays for it once more",
-            "in_doubt": "in doubt: the service's answer was lost, so it may have been paid for, and is held; "
+            "expired": f"expired: made{'' if self.emulated else ' and paid for'}, but the link died before the video "
+            "was here; --retry-failed pays for it once more",
+            "in_doubt": "in doubt: the service's answer was lost, so it "
+            f"{'is held' if self.emulated else 'may have been paid for, and is held'}; "
             f"batchgen resolve {folder} tells what is known",
             "rendered": f"made and not fetched: the next run fetches it, or batchgen rescue {folder}{dies}",
-            "in_flight": "in flight: paid for, and the next run takes it up",
+            "in_flight": f"in flight: {'' if self.emulated else 'paid for, and '}the next run takes it up",
             "pending": "pending: not asked for yet, the next run does",
         }
         told = [f"{numbers[state]} {words}" for state, words in known.items() if numbers[state]]

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from batchgen.cli import group
 from batchgen.ledger import Ledger
 from batchgen.lock import Lock
-from batchgen.model import State
+from batchgen.model import EMULATOR, State
 from batchgen.plan import read_status
 from tests.e2e.program import emulated, prompts, run
 from tests.report.batches import BEGUN, Wanted, failed, make_batch
@@ -98,6 +98,20 @@ def test_a_moment_is_told_in_one_form_everywhere(tmp_path: Path) -> None:
     for moment in moments:
         assert datetime.fromisoformat(moment.rstrip(":").removesuffix("Z") + "+00:00")
         assert moment.rstrip(":").endswith("Z")
+
+
+def test_of_a_batch_of_the_emulator_nothing_is_said_to_be_paid(tmp_path: Path) -> None:
+    owl = Wanted("owl", "owl", state=State.IN_DOUBT)
+    batch = make_batch(tmp_path, [Wanted("fox", state=State.RENDERED), Wanted("cat", "cat"), owl])
+    assert "  2 tasks paid for\n" in told("status", batch)
+    with Ledger.open(batch / "ledger.sqlite") as ledger:
+        ledger.remember({"service": EMULATOR})
+    assert "  2 tasks asked for (emulator: nothing was paid)\n" in told("status", batch)
+    assert "all of them: 1 row (emulator: nothing is paid)" in told("resolve", batch)
+    told("report", batch)
+    page = (batch / "report.html").read_text("utf-8")
+    assert "emulator: nothing was paid" in page
+    assert "$" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
 
 
 def test_to_watch_a_batch_without_a_run_says_plainly_that_there_is_none(tmp_path: Path) -> None:

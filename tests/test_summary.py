@@ -40,6 +40,14 @@ def test_made_videos_that_wait_are_told_with_the_day_on_which_the_first_dies() -
     assert "2026-12-10T02:00+00:00" in told
 
 
+@pytest.mark.parametrize("state", ["in_flight", "in_doubt", "expired"])
+def test_of_a_batch_of_the_emulator_nothing_is_told_as_paid(state: str) -> None:
+    told = " ".join(replace(DONE, exit=1, **{state: 2}).advice())  # type: ignore[arg-type]
+    assert "paid for, " in told
+    emulated = " ".join(replace(DONE, exit=1, emulated=True, **{state: 2}).advice())  # type: ignore[arg-type]
+    assert "paid for, " not in emulated
+
+
 def test_of_many_causes_the_most_frequent_are_named() -> None:
     failures = {f"CODE_{n}": 9 - n for n in range(8)}
     (told,) = replace(DONE, exit=1, failed=44, failures=failures).advice()

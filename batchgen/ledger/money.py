@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from batchgen.ledger.expected import Kind
 from batchgen.ledger.ledger import Ledger
-from batchgen.model import Request
+from batchgen.model import EMULATOR, Request
 
 # A refused attempt was not paid; each other one was, or may have been.
 _MAY_BE_PAID = "(outcome IS NULL OR outcome != 'refused')"
@@ -68,8 +68,15 @@ def estimate(kinds: Iterable[Kind], price: Callable[[Request], int]) -> int:
     return sum(price(kind.request) * kind.tasks for kind in kinds)
 
 
+def is_free(ledger: Ledger) -> bool:
+    """Whether nothing of the batch was paid, or ever will be: it was made with the emulator."""
+    return ledger.fact("service") == EMULATOR
+
+
 def paid_price(ledger: Ledger) -> int:
     """What the wanted videos that are archived, or on their way, have cost."""
+    if is_free(ledger):
+        return 0
     found = ledger.database.one(
         "SELECT coalesce(sum(price), 0) FROM attempt JOIN job USING (job) WHERE attempt.task_id = job.task_id "
         "AND wanted > 0 AND state IN ('archived', 'rendered', 'in_flight')"
@@ -79,6 +86,8 @@ def paid_price(ledger: Ledger) -> int:
 
 def doubtful_price(ledger: Ledger) -> int:
     """What the attempts of which it is not known whether they were paid for cost, if they were."""
+    if is_free(ledger):
+        return 0
     found = ledger.database.one(
         "SELECT coalesce(sum(price), 0) FROM attempt JOIN job USING (job) "
         f"WHERE state IN ('in_doubt', 'submitting') AND attempt.task_id IS NULL AND {_MAY_BE_PAID}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from batchgen.catalog import MICRO
-from batchgen.ledger import Ledger, ResultRow
+from batchgen.ledger import Ledger, ResultRow, money
 from batchgen.model import State, public_url
 from batchgen.report.poster import Posters
 
@@ -66,7 +66,12 @@ def columns(ledger: Ledger) -> tuple[str, ...]:
 
 
 def costs(ledger: Ledger) -> dict[int, float | None]:
-    """What the accepted tasks of each job cost, in US dollars, as was reserved for them; None: not known."""
+    """What the accepted tasks of each job cost, in US dollars, as was reserved for them; None: not known.
+
+    None is there of a batch of which nothing was paid.
+    """
+    if money.is_free(ledger):
+        return {}
     found = ledger.database.execute("SELECT job, sum(price) FROM attempt WHERE task_id IS NOT NULL GROUP BY job")
     return {job: reserved / MICRO if reserved else None for job, reserved in found}
 

@@ -88,7 +88,7 @@ def figures(ledger: Ledger, cards: Sequence[Card], done: Work, spent: Mapping[in
         Figure("Done", amount(archived), f"of {many(amount(rows), 'row')}, {share(archived, rows)}"),
         *_troubles(counts, cards, money.doubtful_price(ledger) / MICRO),
         *_open(counts),
-        _cost(ledger.paid_tasks(), list(spent.values())),
+        _cost(ledger, list(spent.values())),
         *_speed(done),
         *_size(ledger.archived_bytes(), len(done.archived)),
     ]
@@ -114,7 +114,10 @@ def _open(counts: Counter[str]) -> Iterable[Figure]:
         yield Figure("To do", amount(waiting), words or "not begun")
 
 
-def _cost(tasks: int, spent: Sequence[float | None]) -> Figure:
+def _cost(ledger: Ledger, spent: Sequence[float | None]) -> Figure:
+    tasks = ledger.paid_tasks()
+    if money.is_free(ledger):
+        return Figure("Tasks", amount(tasks), "emulator: nothing was paid")
     known = [each for each in spent if each is not None]
     if len(known) < len(spent) or not tasks:
         return Figure("Paid tasks", amount(tasks), "price not known" if tasks else "")

@@ -44,7 +44,7 @@ async def test_what_was_mended_in_failures_csv_is_to_be_mended_in_the_sheet_too(
 async def test_a_batch_that_was_tried_with_the_emulator_says_so_to_whoever_means_it(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 2)
     tried = await try_out(manifest)
-    assert (tried.code, tried.summary["emulated"]) == (0, True)
+    assert (tried.code, tried.summary["emulated"], tried.summary["spent_usd"]) == (0, True, 0.0)
     shown = await batchgen("run", "p.csv", "--emulator", cwd=tmp_path, **NO_KEY)
     assert "0 tasks asked for by this run (emulator: nothing was paid)" in shown.out
     said = "made with the emulator, and nothing in it was paid for: to begin in earnest, name another folder"
@@ -158,7 +158,7 @@ async def test_rows_that_were_given_up_are_told_apart_from_those_that_can_be_tri
     async with emulated(faults={"submit-lost": 1.0}) as emulator:
         await run(emulator, manifest)
         shown = await batchgen("resolve", "p.batch", cwd=tmp_path)
-        assert "  --resubmit       ask for it again: up to $3.90 for all" in shown.out
+        assert "  --resubmit       ask for it again; all of them: 3 rows, up to $3.90" in shown.out
         assert "\n  batchgen resolve p.batch --row ID\n" in shown.out
         await batchgen("resolve", "p.batch", "--row", "r0", "--abandon", cwd=tmp_path)
         manifest.write_text("id,prompt\nr0,prompt 0\nr1,prompt 1\n", encoding="utf-8")

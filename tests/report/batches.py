@@ -13,6 +13,7 @@ import av
 
 from batchgen.ledger import Ledger
 from batchgen.model import Request, State
+from batchgen.settings import SERVICE_URL
 
 HOSTILE = (
     '"><img src=x onerror=alert(1)>',
@@ -52,7 +53,7 @@ def make_batch(folder: Path, rows: Sequence[Wanted], columns: Sequence[str] = ()
     (folder / "videos").mkdir(parents=True, exist_ok=True)
     with Ledger.open(folder / "ledger.sqlite") as ledger:
         ledger.remember(
-            {"manifest": "/sheets/prompts.csv", "service": "emulator", "columns": json.dumps(list(columns))}
+            {"manifest": "/sheets/prompts.csv", "service": SERVICE_URL, "columns": json.dumps(list(columns))}
         )
         with ledger.database.transaction():
             for number, row in enumerate(rows, 1):
