@@ -22,7 +22,7 @@ from batchgen.replica import look_at
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.summary import Counts
-from batchgen.words import many, size_words
+from batchgen.words import many, size_words, with_command
 
 FIRST_FILES = 5
 GONE_IN_DOUBT = "more in doubt (held), whose rows were edited or are gone"
@@ -72,7 +72,10 @@ class Plan(Counts):
             "in flight at the service": self.in_flight,
             "made and to be fetched": self.rendered,
             "failed (tried again by --retry-failed)": self.failed - self.given_up,
-            f"given up while in doubt (batchgen resolve {self.batch} --row ID --resubmit)": self.given_up,
+            with_command(
+                "given up while in doubt, and asked for again only by",
+                *("resolve", self.batch, "--row", "ID", "--resubmit"),
+            ): self.given_up,
             "expired (made again by --retry-failed)": self.expired,
             "in doubt (held)": self.in_doubt,
             GONE_IN_DOUBT: self.in_doubt_gone,
@@ -148,11 +151,15 @@ class Status(Counts):
     def _advice(self) -> Iterator[str]:
         """What a person may do: nothing, while a run does it."""
         if self.in_doubt or self.in_doubt_gone:
-            yield f"  what is in doubt was asked for, and the answer is not known: batchgen resolve {self.batch}"
+            yield with_command(
+                "  what is in doubt was asked for, and the answer is not known; all that is known is told by",
+                *("resolve", self.batch),
+            )
         if self.first_death:
-            yield (
-                f"  {many(self.unfetched, 'video is', 'videos are')} made and not archived; "
-                f"the first link dies {self.first_death}: batchgen rescue {self.batch}"
+            videos = many(self.unfetched, "video is", "videos are") + " made and not archived"
+            yield with_command(
+                f"  {videos}; to fetch what is made before the first link dies, {self.first_death}",
+                *("rescue", self.batch),
             )
 
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from shlex import quote
 
 from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
@@ -16,7 +15,7 @@ from batchgen.run import Service
 from batchgen.service import Client, TaskStatus, TaskWord
 from batchgen.settings import Settings
 from batchgen.verify import Verified, forget, read_again, set_aside
-from batchgen.words import many, money_words
+from batchgen.words import many, money_words, with_command
 
 
 def verify_batch(batch: Path, ledger_to: str | None, *, forget_damaged: bool) -> Verified:
@@ -163,8 +162,7 @@ def _tell(each: Doubt) -> list[str]:
 
 def _ways(ledger: Ledger, batch: Path, found: list[Doubt]) -> Iterator[str]:
     """What a person may do, and what it may cost."""
-    yield "what to do:"
-    yield f"  batchgen resolve {quote(str(batch))} --row ID"
+    yield with_command("what to do", "resolve", str(batch), "--row", "ID")
     yield "and one of these (the last two also with more than one --row, or with --all in its place):"
     yield "  --attach TASKID  its task is known, as from the service's list: it is fetched, and nothing more is paid"
     yield f"  --resubmit       ask for it again; all of them: {_meaning(ledger, 'resubmit', found)}"

@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from batchgen.model import ABANDONED, State
-from batchgen.words import many
+from batchgen.words import in_one_line, many, with_command
 
 STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
 _AGAIN = "run the same command again: what is paid is fetched, and nothing is paid for twice"
@@ -80,7 +80,7 @@ class Summary(Counts):
         """What is not as it was wanted, and what to do; empty after a success."""
         if self.exit == 0:
             return []
-        folder = quote(str(self._folder))
+        folder = str(self._folder)
         given_up = self.failures.get(ABANDONED, 0)
         numbers = {state: getattr(self, state) for state in STATES} | {
             "failed": self.failed - given_up,
@@ -88,16 +88,23 @@ class Summary(Counts):
         }
         dies = f"; the first link dies {self.first_death}" if self.first_death else ""
         known = {
-            "failed": f"failed ({self._causes()}): {folder}/failures.csv has each one's reason; mend the rows in the "
-            "sheet, or there and run that file (then in the sheet too: its next run goes by what it says); "
+            "failed": f"failed ({self._causes()}): {quote(folder)}/failures.csv has each one's reason; mend the rows "
+            "in the sheet, or there and run that file (then in the sheet too: its next run goes by what it says); "
             "or pay for them as they are once more with --retry-failed",
-            "given_up": f"given up while in doubt: batchgen resolve {folder} --row ID --resubmit asks for one again",
+            "given_up": with_command(
+                "given up while in doubt, and asked for again only by", "resolve", folder, "--row", "ID", "--resubmit"
+            ),
             "expired": f"expired: made{'' if self.emulated else ' and paid for'}, but the link died before the video "
             "was here; --retry-failed pays for it once more",
-            "in_doubt": "in doubt: the service's answer was lost, so it "
-            f"{'is held' if self.emulated else 'may have been paid for, and is held'}; "
-            f"batchgen resolve {folder} tells what is known",
-            "rendered": f"made and not fetched: the next run fetches it, or batchgen rescue {folder}{dies}",
+            "in_doubt": with_command(
+                "in doubt: the service's answer was lost, so it "
+                f"{'' if self.emulated else 'may have been paid for, and '}is held; all that is known is told by",
+                *("resolve", folder),
+            ),
+            "rendered": with_command(
+                f"made and not fetched{dies}; fetched by the next run, or without asking for anything by",
+                *("rescue", folder),
+            ),
             "in_flight": f"in flight: {'' if self.emulated else 'paid for, and '}the next run takes it up",
             "pending": "pending: not asked for yet, the next run does",
         }
@@ -124,7 +131,7 @@ class Summary(Counts):
         told += [words[0].upper() + words[1:] for words in self.advice()]
         files = ((name, self._folder / file) for name, file in _FILES.items())
         told += [f"{name.capitalize()}: {file}" for name, file in files if file.exists()]
-        return "".join(f"{words}. " for words in told).rstrip()
+        return "".join(f"{in_one_line(words)}. " for words in told).rstrip()
 
     @property
     def _folder(self) -> Path:

@@ -1,4 +1,6 @@
-"""Numbers, durations and sizes as a person reads them."""
+"""Numbers, durations, sizes and commands as a person reads them."""
+
+from shlex import join
 
 
 def many(number: int | str, one: str, several: str | None = None) -> str:
@@ -7,6 +9,16 @@ def many(number: int | str, one: str, several: str | None = None) -> str:
     The number may be written out already.
     """
     return f"{number} {one if str(number) == '1' else several or f'{one}s'}"
+
+
+def with_command(sentence: str, *words: str) -> str:
+    """A sentence that leads to a command, which has a line to itself: a narrow terminal would break it elsewhere."""
+    return f"{sentence}:\n    {join(['batchgen', *words])}"
+
+
+def in_one_line(text: str) -> str:
+    """The same without line breaks."""
+    return " ".join(line.strip() for line in text.splitlines())
 
 
 def amount(value: float) -> str:

@@ -114,6 +114,18 @@ def test_of_a_batch_of_the_emulator_nothing_is_said_to_be_paid(tmp_path: Path) -
     assert "$" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
 
 
+def test_a_command_has_a_line_to_itself_and_is_quoted_for_a_shell(tmp_path: Path) -> None:
+    """Forty columns would break it within a sentence."""
+    owl = Wanted("owl", "owl", state=State.IN_DOUBT)
+    batch = make_batch(tmp_path / "my film", [Wanted("fox", state=State.RENDERED), owl])
+    commands = [line for line in (told("status", batch) + told("resolve", batch)).splitlines() if "batchgen " in line]
+    assert commands == [
+        f"    batchgen resolve '{batch}'",
+        f"    batchgen rescue '{batch}'",
+        f"    batchgen resolve '{batch}' --row ID",
+    ]
+
+
 def test_to_watch_a_batch_without_a_run_says_plainly_that_there_is_none(tmp_path: Path) -> None:
     batch = make_batch(tmp_path, [Wanted("fox")])
     assert f"no run is at work in {batch} now; this is how it stands:" in told("status", batch, "--watch")

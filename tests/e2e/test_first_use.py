@@ -159,14 +159,15 @@ async def test_rows_that_were_given_up_are_told_apart_from_those_that_can_be_tri
         await run(emulator, manifest)
         shown = await batchgen("resolve", "p.batch", cwd=tmp_path)
         assert "  --resubmit       ask for it again; all of them: 3 rows, up to $3.90" in shown.out
-        assert "\n  batchgen resolve p.batch --row ID\n" in shown.out
+        assert "\n    batchgen resolve p.batch --row ID\n" in shown.out
         await batchgen("resolve", "p.batch", "--row", "r0", "--abandon", cwd=tmp_path)
         manifest.write_text("id,prompt\nr0,prompt 0\nr1,prompt 1\n", encoding="utf-8")
         ended = await batchgen(*("run", manifest, "--base-url", emulator.url, "--max-tasks", "0", *QUICK), cwd=tmp_path)
-        assert "1 given up while in doubt: batchgen resolve" in ended.out
+        assert "1 given up while in doubt, and asked for again only by:\n    batchgen resolve" in ended.out
         assert "--retry-failed" not in ended.out
         planned = await batchgen("plan", "p.csv", cwd=tmp_path)
-        assert "  1 given up while in doubt (batchgen resolve p.batch --row ID --resubmit)" in planned.out
+        assert "  1 given up while in doubt, and asked for again only by:\n" in planned.out
+        assert "\n    batchgen resolve p.batch --row ID --resubmit\n" in planned.out
         assert "--retry-failed" not in planned.out
         again = await batchgen("resolve", "p.batch", "--resubmit", "--all", cwd=tmp_path)
         assert "r1: will be submitted again by the next run" in again.out
