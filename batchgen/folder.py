@@ -1,8 +1,9 @@
 """The batch's folder: one run at a time, its ledger, what it remembers, and what is refused."""
 
 import json
+import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 from batchgen.catalog import DEFAULT_MODEL
 from batchgen.errors import LedgerError, UsageError
 from batchgen.journal import journal
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, money
 from batchgen.lock import Lock, busy, holder
-from batchgen.manifest.standard_input import STEM
+from batchgen.manifest import standard_input
 from batchgen.manifest.textfile import check_plain
 from batchgen.model import EMULATOR
 from batchgen.mounts import network_file_system
@@ -20,7 +21,7 @@ from batchgen.replica import Look, Replica, address_in, look_at, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings
 
 LEDGER = "ledger.sqlite"
-_OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".lock", ".ballast", ".control.json", "run.log")
+_OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".ballast", ".control.json", "run.log")
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
     """The batch's ledger and its copy, held by this process alone and logged beside.
 
     Raises :class:`BatchBusyError` while another run holds it, :class:`LedgerError` for results without a ledger and
-    for a ledger of another service. A folder that was made for a manifest that is refused is taken away again.
+    for a ledger of another service. What was made for a run that is refused is taken away again, if that is the first.
     """
     folder = settings.batch
     if settings.ledger_to is None:
@@ -55,7 +56,8 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
     _refuse_network(folder)
     made = make(folder)
     with Lock(folder / ".lock"):
-        discard = made
+        kept = frozenset(os.listdir(folder))
+        is_new = discard = LEDGER not in kept
         try:
             with _open(folder, settings.ledger_to) as (ledger, replica):
                 discard = False
@@ -64,17 +66,26 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
                     with journal(folder / "run.log", settings.key, verbose=verbose):
                         yield ledger, replica
                 except UsageError:
-                    discard = made and ledger.fact("manifest") is None
+                    discard = is_new and not money.has_begun(ledger)
                     raise
         finally:
             if discard:
-                _take_away(folder)
+                _take_away(folder, kept)
+                if made:
+                    _take_away_empty(folder)
 
 
-def _take_away(folder: Path) -> None:
-    for name in _OURS:
+def _take_away(folder: Path, kept: Collection[str]) -> None:
+    """Remove what a run that was refused has made in the folder."""
+    for name in {*_OURS, *standard_input.NAMES} - {*kept}:
         (folder / name).unlink(missing_ok=True)
-    with suppress(OSError):  # somebody has put something there
+    (folder / ".lock").unlink(missing_ok=True)
+    if "videos" not in kept:
+        _take_away_empty(folder / "videos")
+
+
+def _take_away_empty(folder: Path) -> None:
+    with suppress(OSError):  # it is not there, or somebody has put something there
         folder.rmdir()
 
 
@@ -220,7 +231,7 @@ def _image_folder(settings: Settings, manifest: Path | None, ledger: Ledger) -> 
 
 def _is_remembered(manifest: Path, ledger: Ledger) -> bool:
     remembered = Path(ledger.fact("manifest") or "")
-    return remembered.stem == STEM if manifest == STANDARD_INPUT else remembered == manifest.absolute()
+    return remembered.stem == standard_input.STEM if manifest == STANDARD_INPUT else remembered == manifest.absolute()
 
 
 def remember(settings: Settings, ledger: Ledger, *, partial: bool = False, **more: str) -> None:

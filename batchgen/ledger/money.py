@@ -68,6 +68,11 @@ def estimate(kinds: Iterable[Kind], price: Callable[[Request], int]) -> int:
     return sum(price(kind.request) * kind.tasks for kind in kinds)
 
 
+def has_begun(ledger: Ledger) -> bool:
+    """Whether a task was ever asked for."""
+    return ledger.database.one("SELECT 1 FROM attempt LIMIT 1") is not None
+
+
 def is_free(ledger: Ledger) -> bool:
     """Whether nothing of the batch was paid, or ever will be: it was made with the emulator."""
     return ledger.fact("service") == EMULATOR

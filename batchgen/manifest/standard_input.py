@@ -13,6 +13,7 @@ from batchgen.manifest import FORMATS
 from batchgen.manifest.words import alternatives, did_you_mean
 
 STEM = "rows"
+NAMES = frozenset(f"{STEM}{suffixes[0]}" for suffixes in FORMATS.values())
 LARGEST = 4 << 30  # bytes
 _CHUNK = 1 << 20
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aiohttp import web
 
-from tests.e2e.program import batchgen, emulated, results, run, sheet
+from tests.e2e.program import batchgen, emulated, pipe, results, run, sheet
 from tests.images.pictures import GIF, JPG, png
 from tests.s3_server import S3Server, s3_server
 
@@ -131,6 +131,35 @@ async def test_links_that_lead_to_no_picture_are_told_by_line_before_anything_is
         assert (good.code, good.summary["archived"]) == (0, 2), good.err
         planned = await batchgen("plan", manifest, "--check-images", cwd=tmp_path)
         assert planned.code == 2
+
+
+@pytest.mark.parametrize(
+    "flags", [("--check-images",), ("--to", "nowhere/videos"), ("--only", "zzz*"), ("--images-to", "s3://nowhere/in")]
+)
+async def test_of_a_first_run_that_is_refused_nothing_is_left(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    (tmp_path / "fox.png").write_bytes(png())
+    picture = "fox.png" if "--images-to" in flags else "http://127.0.0.1:9/gone.jpg"
+    manifest = sheet(tmp_path / "p.csv", [{"prompt": "p", "image_urls": picture}])
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    words = ("run", "-", "--batch", "p.batch", "--emulator", *flags)
+    refused = await pipe(manifest.read_bytes(), *words, cwd=tmp_path)
+    assert refused.code == 2, refused.err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    mine = tmp_path / "p.batch" / "videos"
+    mine.parent.mkdir()
+    (mine.parent / "run.log").write_text("of somebody else")
+    assert (await pipe(manifest.read_bytes(), *words, cwd=tmp_path)).code == 2
+    assert [path.name for path in mine.parent.iterdir()] == ["run.log"]
+    assert (mine.parent / "run.log").read_text().startswith("of somebody else")
+
+
+async def test_a_run_that_is_refused_after_one_that_was_not_loses_nothing(tmp_path: Path) -> None:
+    manifest = sheet(tmp_path / "p.csv", [{"prompt": "p"}])
+    async with emulated() as emulator:
+        await run(emulator, manifest, "--max-tasks", "0")
+        assert (tmp_path / "p.batch" / "ledger.sqlite").exists()
+        assert (await run(emulator, manifest, "--to", "nowhere/videos")).code == 2
+        assert (tmp_path / "p.batch" / "ledger.sqlite").exists()
 
 
 async def test_a_link_to_an_inner_address_is_not_followed_for_a_service_outside(tmp_path: Path) -> None:
