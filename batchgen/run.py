@@ -81,7 +81,12 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         is_told = written.is_current(ledger, settings.batch)
         money.begin_run(ledger)
         replication.tell(replica, settings, listener.say)
-        batch = _run_work(settings, ledger, replica, listener, service, files) if ledger.has_work() else None
+        batch = None
+        if ledger.has_work():
+            batch = _run_work(settings, ledger, replica, listener, service, files)
+        elif settings.destination != ledger.fact("destination"):
+            _destination(settings, ledger)
+            listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
         problem = write_all(ledger, settings, is_told=is_told and batch is None)
         problem = replication.copy_last(replica, ledger) or problem
         if not settings.rehearsal:
@@ -97,10 +102,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
 def _run_work(
     settings: Settings, ledger: Ledger, replica: Replica, listener: Listener, service: Service, files: Files
 ) -> Batch:
-    archive = open_settings_archive(settings, ledger)
-    _prove(archive)
-    if settings.destination:
-        ledger.remember({"destination": settings.destination})  # not before: a slip of the pen would last
+    archive = _destination(settings, ledger)
     if settings.may_submit:
         Pictures(settings.images_to).provide(ledger, files, listener.say)
     replication.copy_first(replica, ledger)
@@ -139,6 +141,15 @@ def open_settings_archive(settings: Settings, ledger: Ledger) -> Archive:
         home=settings.batch,
         connections=settings.downloads,
     )
+
+
+def _destination(settings: Settings, ledger: Ledger) -> Archive:
+    """The batch's archive, proved, and remembered for the runs to come; not before: a slip of the pen would last."""
+    archive = open_settings_archive(settings, ledger)
+    _prove(archive)
+    if settings.destination:
+        ledger.remember({"destination": settings.destination})
+    return archive
 
 
 def _prove(archive: Archive) -> None:

@@ -315,6 +315,24 @@ async def test_resume_remembers_the_manifest_and_the_destination(tmp_path: Path)
         assert (ended.code, ended.summary["archived"]) == (0, 6)
 
 
+async def test_a_destination_that_is_given_while_nothing_is_to_be_done_holds_for_the_next_run(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 1)
+    async with emulated() as emulator:
+        resume = ("resume", "p.batch", "--base-url", emulator.url, "--json", *QUICK)
+        await run(emulator, manifest)
+        assert (await run(emulator, manifest, "--to", "no/where")).code == 2
+        moved = await run(emulator, manifest, "--to", "elsewhere")
+        assert f"videos of later runs go to {tmp_path / 'elsewhere'}" in moved.err
+        assert (moved.code, moved.summary["submitted"]) == (0, 0)
+        assert "later runs" not in (await run(emulator, manifest, "--to", "elsewhere")).err
+        prompts(manifest, 2)
+        assert (await batchgen(*resume, cwd=tmp_path)).code == 0
+    assert [row["video"] for row in results(tmp_path / "p.batch")] == [
+        "videos/r0.mp4",
+        str(tmp_path / "elsewhere/r1.mp4"),
+    ]
+
+
 async def test_a_ledger_refuses_another_service(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "prompts.csv", 1)
     async with emulated() as emulator, emulated() as other:
