@@ -92,7 +92,7 @@ def format_of(path: Path) -> str:
 
 
 def _reader(form: str, path: Path, rules: Rules, encoding: str | None, overrides: Mapping[str, str]) -> Manifest:
-    # Each reader is loaded when it is needed: pandas takes 0.2 s to import.
+    # Each reader is loaded when it is needed: so is what it stands on, like PyYAML.
     if form == "yaml":
         from batchgen.manifest.yaml_file import YamlManifest
 

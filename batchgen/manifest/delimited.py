@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TextIO
 
 from batchgen.errors import ManifestError
+from batchgen.manifest.csv_blocks import CsvBlocks
 from batchgen.manifest.headings import Layout, canonical, resembles
-from batchgen.manifest.lockstep import Lockstep
 from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.records import NO_ROWS, Records, Unreadable, layout_of
 from batchgen.manifest.rules import Rules
@@ -45,11 +45,11 @@ class Delimited:
         yield from self._layout.problems
         try:
             with open_text(self.path, self._encoding) as stream:
-                _, lockstep = self._start(stream)
+                _, blocks = self._start(stream)
                 records = Records(self._layout, self._rules, self._overrides)
-                for block in lockstep:
+                for block in blocks:
                     yield from records.rows(block)
-            if not lockstep.records:
+            if not blocks.records:
                 yield NO_ROWS
         except Unreadable as unreadable:
             yield unreadable.problem
@@ -70,7 +70,7 @@ class Delimited:
         message = "the first line names no column that is known; begin with a header such as id,prompt,seed"
         with open_text(self.path, self._encoding) as stream:
             try:
-                names, line = Lockstep(stream, ",").header()
+                names, line = CsvBlocks(stream, ",").header()
             except Unreadable as unreadable:
                 return refusal(self.path, unreadable.problem.message, unreadable.problem.line)
         if names[0].casefold().startswith("sep="):
@@ -80,7 +80,7 @@ class Delimited:
     def _known_columns(self, delimiter: str) -> int:
         try:
             with open_text(self.path, self._encoding) as stream:
-                names, _ = Lockstep(stream, delimiter).header()
+                names, _ = CsvBlocks(stream, delimiter).header()
         except Unreadable:
             return 0
         except UnicodeDecodeError:
@@ -88,7 +88,7 @@ class Delimited:
             raise refusal(self.path, problem.message, problem.line) from None
         return sum(1 for name in names if canonical(name) or resembles(name))
 
-    def _start(self, stream: TextIO) -> tuple[Layout, Lockstep]:
-        lockstep = Lockstep(stream, self._delimiter)
-        names, line = lockstep.header()
-        return layout_of(self.path, names, line), lockstep
+    def _start(self, stream: TextIO) -> tuple[Layout, CsvBlocks]:
+        blocks = CsvBlocks(stream, self._delimiter)
+        names, line = blocks.header()
+        return layout_of(self.path, names, line), blocks

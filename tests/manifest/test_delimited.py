@@ -5,8 +5,10 @@ import csv
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from batchgen.manifest import open_manifest
+from batchgen.manifest import csv_blocks, open_manifest
 from tests.manifest.reading import read
 
 VERBATIM = [
@@ -313,17 +315,35 @@ def test_a_sheet_larger_than_a_block_is_read_whole_and_again(tmp_path: Path) -> 
         assert (rows[-2].line, rows[-1].line) == (2 + 19_999 * 3, 2 + 20_000 * 3)
 
 
-def test_a_difference_between_pandas_and_csv_reader_is_never_silent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from batchgen.manifest.lockstep import Lockstep
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.sampled_from('ab,"\r\n \0é'), max_size=40), piece=st.integers(1, 9))
+def test_where_a_sheet_is_cut_into_pieces_as_it_is_read_changes_nothing(tmp_path: Path, text: str, piece: int) -> None:
+    whole = read(tmp_path, "prompt,x\n" + text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_blocks, "_PIECE_CHARACTERS", piece)
+        patch.setattr(csv_blocks, "_BLOCK_RECORDS", 2)
+        pieces = read(tmp_path, "prompt,x\n" + text)
+    assert (pieces.rows, pieces.problems) == (whole.rows, whole.problems)
 
-    real = Lockstep._columns
-    monkeypatch.setattr(Lockstep, "_columns", lambda self, text: real(self, text.replace("b", "c")))
-    found = read(tmp_path, "prompt\na\nb\n")
-    assert found.rows == []
-    assert found.fatal[0].line == 3
-    assert "differently" in found.told
+
+def test_a_record_with_a_nul_or_half_a_character_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    text = "prompt,x\na,1\nb\0,2\n c,3\nd\\ud800,4\n\ne,5\n"
+    found = read(tmp_path, text, encoding="raw_unicode_escape")
+    assert [(problem.line, problem.message.partition(",")[0]) for problem in found.fatal] == [
+        (3, "this record holds a NUL character"),
+        (5, "this record holds half a character (a lone surrogate); delete it"),
+    ]
+    assert [(row.number, row.line) for row in found.rows] == [(1, 2), (3, 4), (5, 7)]
+
+
+def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_blocks, "_PIECE_CHARACTERS", 100)
+    monkeypatch.setattr(csv_blocks, "_LONGEST_LINE", 1000)
+    found = read(tmp_path, "prompt\na\nb\n" + "c" * 2000)
+    assert found.prompts == ["a", "b"]
+    assert [(problem.line, problem.message) for problem in found.problems] == [
+        (4, "this line is too long to be a row; is it a sheet at all?")
+    ]
 
 
 ASKED = [
