@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -52,9 +53,12 @@ class Pictures:
 
         Raises :class:`UsageError`, with nothing paid, where one cannot be had or the bucket does not take it.
         """
-        needed = [url for url in wanted_images(ledger, "pending") if PICTURE.fullmatch(url)]
+        needed = (url for url in wanted_images(ledger, "pending") if PICTURE.fullmatch(url))
+        first = next(needed, None)
+        if first is None:
+            return
         try:
-            if needed and (uploaded := self._bucket.provide(needed, files.path)):
+            if uploaded := self._bucket.provide(chain([first], needed), files.path):
                 say(f"{many(uploaded, 'picture was', 'pictures were')} uploaded to {self._address}")
         except ArchiveError as error:
             raise UsageError(f"{error}. Nothing was sent") from None

@@ -1,10 +1,11 @@
 """Pictures in an S3 bucket: uploaded once, by their content, and given out as links that are signed when sent."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +19,7 @@ from batchgen.s3.refusals import status_of, told
 # The link is made when its task is asked for, so it has to outlive the service's own queue alone. SigV4 allows 7 days.
 LINK_SECONDS = 86_400
 AT_ONCE = 8
+AHEAD = 1000  # pictures that wait for their turn: each is a future
 
 
 class ImageBucket:
@@ -29,13 +31,16 @@ class ImageBucket:
         with self._refusals():
             self._client, _ = connect(AT_ONCE, signature_version="s3v4")
 
-    def provide(self, pictures: Sequence[str], path_of: Callable[[str], Path | None]) -> int:
-        """Upload those that are not there; returns how many that were.
+    def provide(self, pictures: Iterable[str], path_of: Callable[[str], Path | None]) -> int:
+        """Upload those that are not there; returns how many that were. Few of them are held at a time.
 
         Raises :class:`UsageError` for one whose file is not known, or has changed, and :class:`ArchiveError`.
         """
+        left, uploaded = iter(pictures), 0
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return sum(pool.map(lambda picture: self._provide(picture, path_of(picture)), pictures))
+            while some := tuple(islice(left, AHEAD)):
+                uploaded += sum(pool.map(lambda picture: self._provide(picture, path_of(picture)), some))
+        return uploaded
 
     def _provide(self, picture: str, path: Path | None) -> bool:
         if self._has(picture):
