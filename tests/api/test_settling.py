@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -10,6 +11,7 @@ from batchgen import Batch, UsageError
 from batchgen.emulator.server import Emulator
 from tests.api.support import at, rows
 from tests.e2e.program import emulated, paid
+from tests.report.batches import Wanted, film, make_batch
 
 
 @pytest.fixture
@@ -68,6 +70,13 @@ async def test_the_page_is_written_also_before_the_run_has_ended(tmp_path: Path)
         assert batch.report(xlsx=True) == tmp_path / "b" / "report.html"
         assert "prompt 2" in (tmp_path / "b" / "report.html").read_text("utf-8")
         assert (tmp_path / "b" / "results.xlsx").exists()
+
+
+def test_the_workbook_of_a_report_has_the_pictures_that_the_report_made(tmp_path: Path) -> None:
+    folder = make_batch(tmp_path / "b", [Wanted("fox", content=film(shade=90))])
+    Batch(folder).report(xlsx=True)
+    with ZipFile(folder / "results.xlsx") as book:
+        assert [name for name in book.namelist() if name.startswith("xl/media/")]
 
 
 def test_a_folder_that_is_no_batch_is_refused_and_left_alone(tmp_path: Path) -> None:
