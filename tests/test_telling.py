@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from batchgen import notice
-from batchgen.cli.telling import told
 from batchgen.errors import FaultError, UsageError
+from batchgen.telling import told
 
 PING = "https://hc.example/uuid?create=1"
 

@@ -224,7 +224,7 @@ class Batch:
         Returns sentences for a person: what is known, or what was done.
         """
         from batchgen import resolve as rooms
-        from batchgen.cli.service import service_of
+        from batchgen.origin import service_of
 
         rows = [] if row is None else [row] if isinstance(row, str) else list(row)
         action = rooms.action_of(rows, every=all, attach=attach, resubmit=resubmit, abandon=abandon)
@@ -271,10 +271,10 @@ def _silent(_: str) -> None:
 
 
 def _work(asked: Asked, say: Callable[[str], object], watch: Watch, stopping: "Stopping") -> "Summary":
-    from batchgen.cli.service import service_of
-    from batchgen.cli.telling import told
     from batchgen.metrics import Metered
+    from batchgen.origin import service_of
     from batchgen.run import Listener, run
+    from batchgen.telling import told
 
     def tell(text: str) -> None:
         say(text)

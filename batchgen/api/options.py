@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias, TypedDict
 import click
 
 from batchgen.cli import group
-from batchgen.cli.options import to_settings
 from batchgen.errors import UsageError
+from batchgen.given import to_settings
 from batchgen.settings import Settings
 
 StrPath: TypeAlias = str | PathLike[str]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchgen import given
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.running import work
@@ -34,7 +35,7 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, .
     """
     from batchgen.plan import make_plan
 
-    flags |= options.rows(flags)
+    flags |= given.rows(flags)
     flags |= {"limits": Limits(prices=read_prices(prices)), "base_url": read_base_url(None)}
     made = make_plan(Settings(batch=batch or batch_folder(manifest), manifest=manifest, **flags))
     for sentence in made.remarks:

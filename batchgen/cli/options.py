@@ -1,31 +1,21 @@
-"""The flags that commands share, and what they mean: one :class:`Settings`."""
+"""The flags that commands share."""
 
 import re
-from collections.abc import Callable, Mapping
-from math import isfinite
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from batchgen.deadline import read_deadline
-from batchgen.errors import AccountError, UsageError
 from batchgen.settings import (
     DEFAULT_FIRST_POLL_SECONDS,
     DEFAULT_POLL_EVERY_SECONDS,
-    EMULATOR_SPEED,
     KEY_VARIABLE,
     NOTIFY_VARIABLE,
     PING_VARIABLE,
     SERVICE_URL,
     URL_VARIABLE,
-    Limits,
-    Settings,
-    read_base_url,
-    read_callback,
-    read_key,
-    read_prices,
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -188,75 +178,3 @@ def apply(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Command], Comm
         return command
 
     return decorate
-
-
-def rows(flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags of ``ROWS`` among ``flags``, which loses them, as :class:`Settings` has them."""
-    from batchgen.manifest.selection import parse
-
-    overrides = flags.pop("overrides", ())
-    selection = parse(*(flags.pop(name, None) for name in ("only", "shard", "limit")))
-    return {"overrides": overrides or None, "selection": selection or None}
-
-
-def to_settings(
-    batch: Path,
-    manifest: Path | None,
-    *,
-    emulator: bool,
-    base_url: str | None,
-    api_key_file: Path | None,
-    to: str | None = None,
-    in_doubt: str = "hold",
-    first_poll: float | None = None,
-    poll_every: float | None = None,
-    callback_url: str | None = None,
-    callback_listen: str | None = None,
-    deadline: str | None = None,
-    key: str | None = None,
-    **more: Any,
-) -> Settings:
-    """What the flags and the environment say. Raises :class:`UsageError`, or :class:`AccountError` without a key."""
-    if manifest is None and base_url is None and not emulator:
-        from batchgen.folder import is_emulated
-
-        emulator = is_emulated(batch)  # the batch knows its service
-    speed = EMULATOR_SPEED if emulator else 1.0
-    url, listen = read_callback(callback_url, callback_listen)
-    more |= rows(more)
-    limits = {name: more.pop(name, None) for name in ("max_tasks", "budget", "budget_per_day")}
-    _check_finite(limits | {"first_poll": first_poll, "poll_every": poll_every, "spare_share": more.get("spare_share")})
-    return Settings(
-        batch=batch,
-        manifest=manifest,
-        destination=to,
-        emulator=emulator,
-        base_url=SERVICE_URL if emulator else read_base_url(base_url),
-        key="emulator" if emulator else _read_key(api_key_file, key, (batch, manifest, more.get("ledger_to"))),
-        first_poll=first_poll or DEFAULT_FIRST_POLL_SECONDS / speed,
-        poll_every=poll_every or DEFAULT_POLL_EVERY_SECONDS / speed,
-        resubmit_in_doubt=in_doubt == "resubmit",
-        limits=Limits(**limits, prices=read_prices(more.pop("prices", ()))),
-        callback_url=url,
-        callback_listen=listen,
-        deadline=read_deadline(deadline) if deadline else None,
-        **more,
-    )
-
-
-def _read_key(file: Path | None, key: str | None, given: tuple[Path, Path | None, str | None]) -> str:
-    """The key; where there is none, what is wrong with the batch that was ``given`` is told first."""
-    try:
-        return read_key(file, key)
-    except AccountError:
-        from batchgen.folder import check_given
-
-        check_given(*given)
-        raise
-
-
-def _check_finite(numbers: Mapping[str, float | None]) -> None:
-    """No limit is one that no number passes: nan is neither above nor below."""
-    for name, number in numbers.items():
-        if number is not None and not isfinite(number):
-            raise UsageError(f"--{name.replace('_', '-')} {number} is no number; write one, or leave it out")

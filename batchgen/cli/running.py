@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from batchgen import given
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.sections import Sectioned
-from batchgen.cli.service import service_of
-from batchgen.cli.telling import told
 from batchgen.cli.terminal import progress, require, say, shown, shown_json
+from batchgen.origin import service_of
 from batchgen.settings import batch_folder
+from batchgen.telling import told
 from batchgen.words import many
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def work(
     with told(batch, ping, notify, metrics, _warn) as ended:
         if manifest is None:
             require(batch, flags["ledger_to"])
-        settings = options.to_settings(batch, manifest, **flags)
+        settings = given.to_settings(batch, manifest, **flags)
         shows = _metered(progress(quiet=quiet, plain=plain), metrics, batch)
         stopping = partial(signals, leave=shows.end)
         listener = Listener(_note if quiet else _warn, shows, verbose, warn=_warn, ended=ended, stopping=stopping)

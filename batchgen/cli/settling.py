@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
+from batchgen import given
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER
-from batchgen.cli.service import service_of
 from batchgen.cli.terminal import require, shown
+from batchgen.origin import service_of
 
 
 @click.command(short_help="Settle rows of which it is not known whether they were paid for.")
@@ -38,7 +39,7 @@ def resolve(
     require(batch, ledger_to)
     action = rooms.action_of(identities, every=every, attach=attach, resubmit=resubmit, abandon=abandon)
     if attach is not None:
-        settings = options.to_settings(batch, None, **flags)
+        settings = given.to_settings(batch, None, **flags)
         said = rooms.attach(settings, identities[0], attach, service_of(settings))
     else:
         said = rooms.settle(batch, ledger_to, identities, action, every=every)

@@ -13,8 +13,8 @@ from tests.e2e.program import KEY
 
 def quick_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the embedded emulator be a hundred times as fast as the service."""
-    for module in ("options", "service"):
-        monkeypatch.setattr(f"batchgen.cli.{module}.EMULATOR_SPEED", 100.0)
+    for module in ("given", "origin"):
+        monkeypatch.setattr(f"batchgen.{module}.EMULATOR_SPEED", 100.0)
 
 
 def at(emulator: Emulator, source: Any, folder: Path | None, **options: Any) -> Batch:
