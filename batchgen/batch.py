@@ -53,7 +53,7 @@ class Stop:
     exit_code: int
 
 
-class Batch:
+class Dispatcher:
     """Runs the ledger's jobs until none can go further, or until stopped.
 
     ``changed`` is called with a job before and after each step. Without ``may_submit`` nothing new is paid for.

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from batchgen.account import Account
-from batchgen.batch import Batch, Stop
+from batchgen.batch import Dispatcher, Stop
 from batchgen.errors import BatchgenError
 from batchgen.ledger import Ledger, doubt
 from batchgen.ledger.doubt import Candidate
@@ -129,7 +129,12 @@ class Callbacks:
 
 @asynccontextmanager
 async def receiving(
-    settings: Settings, ledger: Ledger, account: Account, client: Client, batch: Batch, warn: Callable[[str], None]
+    settings: Settings,
+    ledger: Ledger,
+    account: Account,
+    client: Client,
+    dispatcher: Dispatcher,
+    warn: Callable[[str], None],
 ) -> AsyncIterator[None]:
     """Receive callbacks for as long as the context lasts; ``warn`` is told of rows that are asked for again."""
     from batchgen.service.webhook import Webhook  # aiohttp's server takes a while to load
@@ -137,7 +142,7 @@ async def receiving(
     assert settings.callback_listen
 
     def release(jobs: list[Job]) -> None:
-        batch.release(jobs)
+        dispatcher.release(jobs)
         rows = many(len(jobs), "row whose answer was lost is", "rows whose answers were lost are")
         warn(f"{rows} asked for again: for {SILENCE_SECONDS / 60:.0f} minutes every other callback came")
 
@@ -148,13 +153,13 @@ async def receiving(
         account,
         client,
         patience=(REPEATS_SECONDS + 6 * DEFAULT_FIRST_POLL_SECONDS) * scale,
-        hasten=batch.hasten,
-        adopt=batch.adopt,
+        hasten=dispatcher.hasten,
+        adopt=dispatcher.adopt,
         release=release,
     )
-    batch.may_bring_more = lambda: callbacks.may_bring_more
+    dispatcher.may_bring_more = lambda: callbacks.may_bring_more
     async with Webhook(*settings.callback_listen, callbacks.received):
-        listening = asyncio.create_task(_until_it_fails(callbacks, batch))
+        listening = asyncio.create_task(_until_it_fails(callbacks, dispatcher))
         try:
             yield
         finally:
@@ -162,11 +167,11 @@ async def receiving(
             await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _until_it_fails(callbacks: Callbacks, batch: Batch) -> None:
+async def _until_it_fails(callbacks: Callbacks, dispatcher: Dispatcher) -> None:
     try:
         await callbacks.run()
     except BatchgenError as error:
-        batch.halt(Stop(str(error), 1))
+        dispatcher.halt(Stop(str(error), 1))
     except Exception:
         log.exception("unexpected error")
-        batch.halt(Stop("an unexpected error; run.log has it", 1))
+        dispatcher.halt(Stop("an unexpected error; run.log has it", 1))

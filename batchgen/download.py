@@ -44,7 +44,7 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits
 
 
 @dataclass(frozen=True)
-class Limits:
+class Bounds:
     """What one download may take."""
 
     connect_seconds: float = 10.0  # to find and reach the host
@@ -69,14 +69,14 @@ class Downloader:
         allow_loopback: bool,
         at_once: int,
         plain_http: bool = False,
-        limits: Limits | None = None,
+        bounds: Bounds | None = None,
         tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._allow_loopback = allow_loopback
         self._plain_http = plain_http
         self._at_once = at_once
-        self._limits = limits or Limits()
+        self._limits = bounds or Bounds()
         self._tls = tls
         self._clock = clock
 
@@ -199,7 +199,7 @@ class Downloader:
         return length
 
     async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, for as long as it stays within the limits."""
+        """Yield the body as it comes, for as long as it stays within the bounds."""
         pace, size = _Pace(self._limits, self._clock), 0
         while piece := await _read(response):
             size += len(piece)
@@ -213,8 +213,8 @@ class Downloader:
 class _Pace:
     """Measures a download window by window: a drip never trips a timeout of silence."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        self._limits, self._clock = limits, clock
+    def __init__(self, bounds: Bounds, clock: Callable[[], float]) -> None:
+        self._limits, self._clock = bounds, clock
         self._since, self._bytes = clock(), 0
 
     def is_too_slow(self, count: int) -> bool:

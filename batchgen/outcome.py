@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from batchgen.batch import Batch, Stop
+from batchgen.batch import Dispatcher, Stop
 from batchgen.catalog import MICRO
 from batchgen.errors import LedgerError, LimitReachedError, UsageError
 from batchgen.ledger import Ledger, money
@@ -80,7 +80,9 @@ def write_report(ledger: Ledger, folder: Path) -> None:
         log.exception("the report could not be written")
 
 
-def summarize(settings: Settings, ledger: Ledger, work: Batch | None, problem: str | None, seconds: float) -> Summary:
+def summarize(
+    settings: Settings, ledger: Ledger, work: Dispatcher | None, problem: str | None, seconds: float
+) -> Summary:
     """How the run ended: ``problem`` is what kept something from being written, ``seconds`` how long it took."""
     counts, selected = ledger.counts(), ledger.counts(selected=True)
     stopped = work.stopped if work else None

@@ -33,7 +33,7 @@ class Standing:
     pending: int
     per_minute: float  # rows settled
     seconds_left: float | None  # None: nobody can know
-    doing: str  # submitting, paused, ...: see Batch.doing
+    doing: str  # submitting, paused, ...: see Dispatcher.doing
     waiting: str | None  # what for, in words
     concurrency: int
     rate: int

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from batchgen.batch import Batch, Stop
+from batchgen.batch import Dispatcher, Stop
 from batchgen.errors import BatchBusyError, BatchgenError, ReplicaError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.syncing import Syncing
@@ -39,9 +39,9 @@ def everywhere(syncing: Syncing, replica: Replica) -> Callable[[], Awaitable[Non
     return durable
 
 
-def halting(batch: Batch) -> Callable[[BatchgenError], None]:
+def halting(dispatcher: Dispatcher) -> Callable[[BatchgenError], None]:
     """End the batch when its ledger cannot be kept any more, or its copy is another run's or cannot be continued."""
-    return lambda error: batch.halt(Stop(str(error), error.exit_code if isinstance(error, BatchBusyError) else 1))
+    return lambda error: dispatcher.halt(Stop(str(error), error.exit_code if isinstance(error, BatchBusyError) else 1))
 
 
 def copy_last(replica: Replica, ledger: Ledger) -> str | None:

@@ -20,7 +20,7 @@ from batchgen import again, learned, paid, replication, written
 from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
-from batchgen.batch import Batch
+from batchgen.batch import Dispatcher
 from batchgen.callbacks import receiving
 from batchgen.catalog import MICRO
 from batchgen.control import Desk
@@ -51,7 +51,7 @@ from batchgen.summary import Summary
 # Where the service is: entered for as long as it is needed, it gives the origin.
 Service: TypeAlias = Callable[[], AbstractAsyncContextManager[str]]
 # What stops a batch from outside; it may say why.
-Stopping: TypeAlias = Callable[[Batch, Callable[[str], None]], AbstractContextManager[None]]
+Stopping: TypeAlias = Callable[[Dispatcher, Callable[[str], None]], AbstractContextManager[None]]
 
 log = logging.getLogger("batchgen")
 
@@ -81,19 +81,19 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         is_told = written.is_current(ledger, settings.batch)
         money.begin_run(ledger)
         replication.tell(replica, settings, listener.say)
-        batch = None
+        dispatcher = None
         if ledger.has_work():
-            batch = _run_work(settings, ledger, replica, listener, service, files)
+            dispatcher = _run_work(settings, ledger, replica, listener, service, files)
         elif settings.destination != ledger.fact("destination"):
             _destination(settings, ledger)
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
-        problem = write_all(ledger, settings, is_told=is_told and batch is None)
+        problem = write_all(ledger, settings, is_told=is_told and dispatcher is None)
         problem = replication.copy_last(replica, ledger) or problem
         if not settings.rehearsal:
             paid.record(ledger, settings.batch, paid.index_path())
         if not problem:
             written.note(ledger, settings.batch)
-        summary = summarize(settings, ledger, batch, problem, time.monotonic() - started)
+        summary = summarize(settings, ledger, dispatcher, problem, time.monotonic() - started)
         log.info("run ended", extra=asdict(summary))
         listener.ended(summary)
         return summary
@@ -101,7 +101,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
 
 def _run_work(
     settings: Settings, ledger: Ledger, replica: Replica, listener: Listener, service: Service, files: Files
-) -> Batch:
+) -> Dispatcher:
     archive = _destination(settings, ledger)
     if settings.may_submit:
         Pictures(settings.images_to).provide(ledger, files, listener.say)
@@ -180,7 +180,7 @@ async def _work(
     listener: Listener,
     service: Service,
     desk: Desk,
-) -> Batch:
+) -> Dispatcher:
     loop = asyncio.get_running_loop()
     threads = ThreadPoolExecutor(settings.downloads + 2)
     loop.set_default_executor(threads)
@@ -204,7 +204,7 @@ async def _work(
             affordable=spending.affordable,
             deadline=settings.deadline,
         )
-        batch = Batch(
+        dispatcher = Dispatcher(
             ledger,
             account,
             polling,
@@ -214,20 +214,20 @@ async def _work(
             may_submit=settings.may_submit,
             callbacks=settings.callback_url is not None,
         )
-        await stack.enter_async_context(syncing.running(replication.halting(batch)))
-        await stack.enter_async_context(replica.shipping(ledger, replication.halting(batch)))
+        await stack.enter_async_context(syncing.running(replication.halting(dispatcher)))
+        await stack.enter_async_context(replica.shipping(ledger, replication.halting(dispatcher)))
         if settings.callback_listen:
             warn = listener.warn or listener.say
-            await stack.enter_async_context(receiving(settings, ledger, account, client, batch, warn))
-        if settings.may_submit and has_time(ledger, pipeline, batch, listener.say):
+            await stack.enter_async_context(receiving(settings, ledger, account, client, dispatcher, warn))
+        if settings.may_submit and has_time(ledger, pipeline, dispatcher, listener.say):
             await _compare_with_balance(client, account, ledger, spending, listener)
-        with listener.stopping(batch, listener.say), until(settings.deadline, batch):
-            await steering.beside(batch)
+        with listener.stopping(dispatcher, listener.say), until(settings.deadline, dispatcher):
+            await steering.beside(dispatcher)
         _remember(settings, ledger, account, polling)
-    if batch.is_halted:  # an upload that hangs is not waited for
+    if dispatcher.is_halted:  # an upload that hangs is not waited for
         threads.shutdown(wait=False, cancel_futures=True)
         loop.set_default_executor(ThreadPoolExecutor(1))
-    return batch
+    return dispatcher
 
 
 async def _connected(stack: AsyncExitStack, settings: Settings, service: Service) -> tuple[Client, Downloader]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from batchgen.account import Account
-from batchgen.batch import Batch, Stop
+from batchgen.batch import Dispatcher, Stop
 from batchgen.control import Desk, Order
 from batchgen.deadline import Deadline
 from batchgen.errors import LimitReachedError
@@ -53,38 +53,38 @@ class Steering:
         self._tally.changed(before, after)
         self._progress.changed(before, after)
 
-    async def beside(self, batch: Batch) -> None:
+    async def beside(self, dispatcher: Dispatcher) -> None:
         """Run the batch to its end, and hear and tell meanwhile."""
-        working = asyncio.create_task(batch.run())
+        working = asyncio.create_task(dispatcher.run())
         try:
             while not working.done():
-                self.beat(batch)
+                self.beat(dispatcher)
                 await asyncio.wait([working], timeout=BEAT_SECONDS)
-            self.beat(batch)
+            self.beat(dispatcher)
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
         working.result()
 
-    def beat(self, batch: Batch) -> None:
+    def beat(self, dispatcher: Dispatcher) -> None:
         """Hear, and say how it stands. What goes wrong in it must not end a run that others pay for."""
         try:
-            self._beat(batch)
+            self._beat(dispatcher)
         except Exception:
             log.exception("the progress could not be shown")
 
-    def _beat(self, batch: Batch) -> None:
+    def _beat(self, dispatcher: Dispatcher) -> None:
         order = self._desk.take()
         if order:
-            obey(batch, order)
-        standing = self.standing(batch)
+            obey(dispatcher, order)
+        standing = self.standing(dispatcher)
         self._progress.told(standing)
         now = time.monotonic()
         if order or now - self._published >= PUBLISH_EVERY_SECONDS:
             self._published = now
             self._desk.publish(standing.facts())
 
-    def standing(self, batch: Batch) -> Standing:
+    def standing(self, dispatcher: Dispatcher) -> Standing:
         """How the run stands."""
         counts = self._tally.counts
         per_minute = self._tally.per_minute()
@@ -98,28 +98,28 @@ class Steering:
             rendered=counts[State.RENDERED],
             pending=counts[State.PENDING],
             per_minute=per_minute,
-            seconds_left=self._seconds_left(batch),
-            doing=batch.doing,
-            waiting=self._waiting(batch),
+            seconds_left=self._seconds_left(dispatcher),
+            doing=dispatcher.doing,
+            waiting=self._waiting(dispatcher),
             concurrency=concurrency,
             rate=rate,
             bearable_concurrency=min(concurrency, self._account.concurrency),
             bearable_rate=min(rate, self._account.rate),
         )
 
-    def _seconds_left(self, batch: Batch) -> float | None:
+    def _seconds_left(self, dispatcher: Dispatcher) -> float | None:
         """None while nobody can know: it is paused, or the service is silent."""
-        if batch.doing == "paused" or self._account.unheard > BEAT_SECONDS:
+        if dispatcher.doing == "paused" or self._account.unheard > BEAT_SECONDS:
             return None
-        running = batch.running()
+        running = dispatcher.running()
         counts = self._tally.counts
         now = asyncio.get_running_loop().time()
-        fetches = batch.fetching.ages(now)
+        fetches = dispatcher.fetching.ages(now)
         left = seconds_until_home(
             self._pace([table for _, table in running]),
             [age for age, _ in running],
-            self._affordable(counts[State.PENDING]) if batch.may_submit else 0,
-            batch.fetching.pace(now),
+            self._affordable(counts[State.PENDING]) if dispatcher.may_submit else 0,
+            dispatcher.fetching.pace(now),
             fetches,
             max(0, counts[State.RENDERED] - len(fetches)),
         )
@@ -133,33 +133,33 @@ class Steering:
         latest = max(max(table.latest(), TAIL * table.mean) for table in set(tables))
         return Pace(self._account.concurrency, self._account.per_second, mean, latest)
 
-    def _waiting(self, batch: Batch) -> str | None:
+    def _waiting(self, dispatcher: Dispatcher) -> str | None:
         """What nothing is submitted for, or nothing sent."""
-        if batch.stopped is not None:
-            return f"submitting nothing more: {batch.stopped.reason}"
+        if dispatcher.stopped is not None:
+            return f"submitting nothing more: {dispatcher.stopped.reason}"
         silence, account = self._account.silence, self._account
         if silence > NOTABLE_SILENCE_SECONDS and account.is_refusing:
             return f"the service asks to be left alone for {silence:.0f} seconds (too many requests or tasks)"
         if account.is_cut_off:
             seconds = many(f"{silence:.0f}", "second")
             return f"{account.complaint()}; " + (f"next try in {seconds}" if silence >= 1 else "trying again")
-        if batch.doing == "paused":
+        if dispatcher.doing == "paused":
             return "paused: batchgen ctl BATCH --go continues"
         return None
 
 
-def obey(batch: Batch, order: Order) -> None:
+def obey(dispatcher: Dispatcher, order: Order) -> None:
     """Do what a person ordered."""
     log.info(
         "order",
         extra={"concurrency": order.concurrency, "requests_per_minute": order.rate, "action": order.action},
     )
     if order.concurrency is not None or order.rate is not None:
-        batch.retune(concurrency=order.concurrency, rate=order.rate)
+        dispatcher.retune(concurrency=order.concurrency, rate=order.rate)
     match order.action:
         case "pause":
-            batch.pause()
+            dispatcher.pause()
         case "go":
-            batch.go()
+            dispatcher.go()
         case "drain":
-            batch.stop(Stop("batchgen ctl --drain", LimitReachedError.exit_code))
+            dispatcher.stop(Stop("batchgen ctl --drain", LimitReachedError.exit_code))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 
-from batchgen.batch import Batch, Stop
+from batchgen.batch import Dispatcher, Stop
 from batchgen.deadline import Deadline, LastCall
 from batchgen.errors import LimitReachedError
 from batchgen.forecast import FETCH_SHARE
@@ -21,7 +21,9 @@ LOOK_EVERY_SECONDS = 1.0  # the clock of the day may be set meanwhile
 
 
 @contextmanager
-def signals(batch: Batch, say: Callable[[str], None], leave: Callable[[], None] = lambda: None) -> Iterator[None]:
+def signals(
+    dispatcher: Dispatcher, say: Callable[[str], None], leave: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """The first signal stops gently, the second at once: each answer that came is in the ledger already.
 
     ``leave`` is called before the latter: it gives the terminal back.
@@ -41,7 +43,7 @@ def signals(batch: Batch, say: Callable[[str], None], leave: Callable[[], None] 
         if came_at < inf:
             return
         came_at = loop.time()
-        batch.halt(Stop(f"stopped by {number.name}", 128 + number))
+        dispatcher.halt(Stop(f"stopped by {number.name}", 128 + number))
         say(f"{number.name}: stopping; what is in flight goes on at the service, and the next run takes it up")
 
     for number in before:
@@ -55,7 +57,7 @@ def signals(batch: Batch, say: Callable[[str], None], leave: Callable[[], None] 
 
 
 @contextmanager
-def until(deadline: Deadline | None, batch: Batch) -> Iterator[None]:
+def until(deadline: Deadline | None, dispatcher: Dispatcher) -> Iterator[None]:
     """End the batch at its deadline; what is in flight then is left to the next run."""
     if deadline is None:
         yield
@@ -67,7 +69,7 @@ def until(deadline: Deadline | None, batch: Batch) -> Iterator[None]:
         nonlocal timer
         left = deadline.seconds_left()
         if left <= 0:
-            batch.halt(Stop(f"--deadline {deadline.text} is reached", LimitReachedError.exit_code))
+            dispatcher.halt(Stop(f"--deadline {deadline.text} is reached", LimitReachedError.exit_code))
         else:
             timer = loop.call_later(min(left, LOOK_EVERY_SECONDS), look)
 
@@ -85,7 +87,7 @@ def last_call(settings: Settings) -> LastCall | None:
     return LastCall(settings.deadline, lanes=settings.downloads, fetch=FETCH_SHARE * settings.first_poll)
 
 
-def has_time(ledger: Ledger, pipeline: Pipeline, batch: Batch, say: Callable[[str], None]) -> bool:
+def has_time(ledger: Ledger, pipeline: Pipeline, dispatcher: Dispatcher, say: Callable[[str], None]) -> bool:
     """Say at once that the deadline is too near for any task, if it is; what is paid for is fetched all the same."""
     job = ledger.next_pending()
     try:
@@ -93,6 +95,6 @@ def has_time(ledger: Ledger, pipeline: Pipeline, batch: Batch, say: Callable[[st
             pipeline.check_deadline(job)
     except LimitReachedError as error:
         say(f"{error}: nothing is asked for now, and what is paid for is fetched")
-        batch.stop(Stop(str(error), error.exit_code))
+        dispatcher.stop(Stop(str(error), error.exit_code))
         return False
     return True

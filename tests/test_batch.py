@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchgen.account import Account
-from batchgen.batch import Batch, Stop
+from batchgen.batch import Dispatcher, Stop
 from batchgen.errors import ArchiveError, BatchgenError, LedgerError, LimitReachedError
 from batchgen.model import Job
 from batchgen.service.polling import Polling
@@ -26,7 +26,7 @@ class Stage:
         self.ledger = MemoryLedger(rows)
         self.pipeline = MemoryPipeline(self.ledger, self.account, self.service)
         parts: tuple[Any, ...] = (self.ledger, self.account, Polling(), self.pipeline)
-        self.batch = Batch(*parts, downloads=1, changed=lambda before, after: None, **settings)
+        self.dispatcher = Dispatcher(*parts, downloads=1, changed=lambda before, after: None, **settings)
 
 
 def play(rows: int, *scenes: tuple[float, Callable[[Stage], object]], **settings: Any) -> Stage:
@@ -36,14 +36,14 @@ def play(rows: int, *scenes: tuple[float, Callable[[Stage], object]], **settings
         stage = Stage(rows, **settings)
         for when, scene in scenes:
             asyncio.get_running_loop().call_later(when, scene, stage)
-        await stage.batch.run()
+        await stage.dispatcher.run()
         return stage
 
     return clock.run(main())
 
 
 def test_every_job_is_made() -> None:
-    assert play(25).batch.submitted == 25
+    assert play(25).dispatcher.submitted == 25
 
 
 def test_what_may_not_submit_ends_without_a_post() -> None:
@@ -51,8 +51,8 @@ def test_what_may_not_submit_ends_without_a_post() -> None:
 
 
 def test_a_stop_submits_nothing_more_and_brings_home_what_is_paid() -> None:
-    stage = play(25, (5.0, lambda stage: stage.batch.stop(Stop("enough", 4))))
-    assert stage.batch.submitted == 10
+    stage = play(25, (5.0, lambda stage: stage.dispatcher.stop(Stop("enough", 4))))
+    assert stage.dispatcher.submitted == 10
     assert stage.account.tasks == 0
 
 
@@ -72,8 +72,8 @@ def test_what_forbids_a_task_stops_submitting(error: BatchgenError, halted: bool
         stage.pipeline.intend = intend  # type: ignore[method-assign]
 
     stage = play(25, (5.0, forbid))
-    assert stage.batch.stopped == Stop(str(error), code)
-    assert stage.batch.is_halted == halted
+    assert stage.dispatcher.stopped == Stop(str(error), code)
+    assert stage.dispatcher.is_halted == halted
     assert stage.service.seen.posts == 10
 
 
@@ -81,24 +81,24 @@ def test_a_pause_submits_nothing_and_polls_on() -> None:
     posts = []
     stage = play(
         20,
-        (5.0, lambda stage: stage.batch.pause()),
+        (5.0, lambda stage: stage.dispatcher.pause()),
         (300.0, lambda stage: posts.append((stage.service.seen.posts, stage.account.tasks))),
-        (300.0, lambda stage: stage.batch.go()),
+        (300.0, lambda stage: stage.dispatcher.go()),
     )
     assert posts == [(10, 0)]
-    assert stage.batch.submitted == 20
+    assert stage.dispatcher.submitted == 20
 
 
 def test_a_pause_with_nothing_left_to_submit_holds_no_run() -> None:
-    stage = play(10, (5.0, lambda stage: stage.batch.pause()))
-    assert stage.batch.submitted == 10
+    stage = play(10, (5.0, lambda stage: stage.dispatcher.pause()))
+    assert stage.dispatcher.submitted == 10
 
 
 def test_a_run_goes_on_with_other_limits() -> None:
     running = []
     play(
         60,
-        (5.0, lambda stage: stage.batch.retune(concurrency=3)),
+        (5.0, lambda stage: stage.dispatcher.retune(concurrency=3)),
         (200.0, lambda stage: running.append(stage.account.tasks)),
     )
     assert running == [3]
@@ -108,12 +108,12 @@ def test_a_callback_frees_its_slot_before_the_task_is_asked_about() -> None:
     slots = []
 
     def tell(stage: Stage) -> None:
-        stage.batch.hasten(0)
+        stage.dispatcher.hasten(0)
         slots.append(stage.account.tasks)
 
     stage = play(20, (60.3, tell), callbacks=True)
     assert slots == [9]
-    assert stage.batch.submitted == 20
+    assert stage.dispatcher.submitted == 20
     assert stage.account.tasks == 0
 
 
@@ -121,10 +121,10 @@ def test_a_callback_that_lies_leaves_the_slot_taken() -> None:
     slots = []
     stage = play(
         11,
-        (20.0, lambda stage: stage.batch.pause()),
-        (30.0, lambda stage: stage.batch.hasten(0)),
+        (20.0, lambda stage: stage.dispatcher.pause()),
+        (30.0, lambda stage: stage.dispatcher.hasten(0)),
         (30.5, lambda stage: slots.append(stage.account.tasks)),
-        (31.0, lambda stage: stage.batch.go()),
+        (31.0, lambda stage: stage.dispatcher.go()),
         callbacks=True,
     )
     assert slots == [10]
@@ -132,7 +132,7 @@ def test_a_callback_that_lies_leaves_the_slot_taken() -> None:
 
 
 def test_unknown_callbacks_are_ignored() -> None:
-    stage = play(5, (1.0, lambda stage: stage.batch.hasten(99)), callbacks=True)
+    stage = play(5, (1.0, lambda stage: stage.dispatcher.hasten(99)), callbacks=True)
     assert stage.account.tasks == 0
 
 
@@ -147,7 +147,7 @@ def test_a_clock_of_the_day_that_jumps_changes_nothing(monkeypatch: pytest.Monke
 
 def test_submits_are_not_starved_by_polls_nor_polls_by_submits() -> None:
     stage = play(3000, seconds=2.0, tasks=1000)
-    assert stage.batch.submitted == 3000
+    assert stage.dispatcher.submitted == 3000
     assert stage.service.seen.status_calls >= 3000
     assert not stage.service.seen.refused
 
@@ -166,4 +166,4 @@ def test_a_mistake_of_ours_in_one_job_leaves_the_others_alone(state: str) -> Non
 
     stage = play(25, (0.0, err), seconds=60.0)
     assert stage.service.seen.posts == (24 if state == "submitting" else 25)
-    assert stage.batch.stopped is None
+    assert stage.dispatcher.stopped is None

@@ -209,11 +209,11 @@ def limit(stage: Stage, text: str) -> None:
     intend: Callable[[Job], Job] = stage.pipeline.intend
 
     def checked(job: Job) -> Job:
-        last_call.check(stage.batch._polling.latest(REQUEST), stage.account.tasks)
+        last_call.check(stage.dispatcher._polling.latest(REQUEST), stage.account.tasks)
         return intend(job)
 
     stage.pipeline.intend = checked  # type: ignore[method-assign]
-    stage.ending = until(deadline, stage.batch)  # type: ignore[attr-defined]  # else it would be collected
+    stage.ending = until(deadline, stage.dispatcher)  # type: ignore[attr-defined]  # else it would be collected
     stage.ending.__enter__()  # type: ignore[attr-defined]
 
 
@@ -222,20 +222,20 @@ def test_what_is_in_flight_ends_before_the_deadline_and_little_time_is_left_unus
     seconds: int, generation: float
 ) -> None:
     stage = night(seconds, 2000, generation)
-    assert stage.batch.stopped
-    assert stage.batch.stopped.exit_code == 4
-    assert not stage.batch.is_halted
+    assert stage.dispatcher.stopped
+    assert stage.dispatcher.stopped.exit_code == 4
+    assert not stage.dispatcher.is_halted
     assert stage.account.tasks == 0
     waves = (seconds - 90 - 10) // (generation + 10)  # ten tasks at once; what nothing is known of takes 90 s
-    assert stage.batch.submitted >= 10 * waves
+    assert stage.dispatcher.submitted >= 10 * waves
 
 
 def test_a_task_that_does_not_end_is_left_in_flight_at_the_deadline() -> None:
     stage = night(150, 40, 1000.0)
-    assert stage.batch.is_halted
-    assert stage.batch.stopped
-    assert stage.batch.stopped.exit_code == 4
-    assert stage.account.tasks == stage.batch.submitted == 10
+    assert stage.dispatcher.is_halted
+    assert stage.dispatcher.stopped
+    assert stage.dispatcher.stopped.exit_code == 4
+    assert stage.account.tasks == stage.dispatcher.submitted == 10
 
 
 @pytest.mark.parametrize(("jump", "ends"), [(3600, 300), (-100, 700), (250, 350)])
@@ -248,8 +248,8 @@ def test_a_run_ends_when_the_clock_shows_its_deadline_however_the_clock_is_set(j
         loop = asyncio.get_running_loop()
         start = datetime(2026, 11, 26, 5, 50, tzinfo=UTC).timestamp()
         day = lambda: start + loop.time() + (jump if loop.time() >= 300 else 0)  # noqa: E731
-        with until(read_deadline("2026-11-26T06:00Z", day, loop.time), stage.batch):
-            await stage.batch.run()
+        with until(read_deadline("2026-11-26T06:00Z", day, loop.time), stage.dispatcher):
+            await stage.dispatcher.run()
         ended.append(loop.time())
 
     clock.run(main())
@@ -258,4 +258,4 @@ def test_a_run_ends_when_the_clock_shows_its_deadline_however_the_clock_is_set(j
 
 def test_a_batch_that_is_done_before_its_deadline_ends_as_ever() -> None:
     stage = night(300, 20, 60.0)
-    assert (stage.batch.stopped, stage.batch.submitted) == (None, 20)
+    assert (stage.dispatcher.stopped, stage.dispatcher.submitted) == (None, 20)

@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from batchgen.addresses import may_connect
-from batchgen.download import Downloader, Limits
+from batchgen.download import Bounds, Downloader
 from batchgen.errors import DeadLinkError, DownloadError
 from batchgen.model import Clip
 from tests.slow_disk import Slow
@@ -224,17 +224,17 @@ async def test_an_error_tells_host_and_path_and_no_control_characters(host: Host
 
 async def test_a_silent_host_is_given_up(host: Host) -> None:
     host.reply = send()
-    assert "in time" in str(await refused(host.url, limits=Limits(connect_seconds=0.1, silence_seconds=0.1)))
+    assert "in time" in str(await refused(host.url, bounds=Bounds(connect_seconds=0.1, silence_seconds=0.1)))
 
 
 async def test_a_host_that_stalls_in_the_video_is_given_up(host: Host) -> None:
     host.reply = send(head(VIDEO), VIDEO[:1000])
-    assert "in time" in str(await refused(host.url, limits=Limits(silence_seconds=0.1)))
+    assert "in time" in str(await refused(host.url, bounds=Bounds(silence_seconds=0.1)))
 
 
 async def test_a_head_that_drips_is_given_up(host: Host) -> None:
     host.reply = endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", pause=0.02)
-    assert "in time" in str(await refused(host.url, limits=Limits(connect_seconds=0.1, silence_seconds=0.1)))
+    assert "in time" in str(await refused(host.url, bounds=Bounds(connect_seconds=0.1, silence_seconds=0.1)))
 
 
 async def test_a_video_that_drips_is_given_up_after_the_window(host: Host) -> None:
@@ -252,7 +252,7 @@ async def test_a_slow_video_above_the_least_rate_is_waited_for(host: Host) -> No
 async def test_an_endless_video_is_stopped_at_the_cap(host: Host) -> None:
     host.reply = endless(head(Content_Length=""), b"x" * 65536)
     file = io.BytesIO()
-    async with Downloader(allow_loopback=True, at_once=1, limits=Limits(most_bytes=10**6)) as downloader:
+    async with Downloader(allow_loopback=True, at_once=1, bounds=Bounds(most_bytes=10**6)) as downloader:
         with pytest.raises(DownloadError, match="more than the 1,000,000 bytes"):
             await downloader.fetch(host.url, file)
     assert len(file.getvalue()) <= 10**6
@@ -286,7 +286,7 @@ async def test_to_wait_for_a_turn_is_no_failure_to_connect(host: Host) -> None:
         writer.write(head(VIDEO) + VIDEO)
 
     host.reply = reply
-    async with Downloader(allow_loopback=True, at_once=1, limits=Limits(connect_seconds=0.25)) as downloader:
+    async with Downloader(allow_loopback=True, at_once=1, bounds=Bounds(connect_seconds=0.25)) as downloader:
         await asyncio.gather(*(downloader.fetch(host.url, io.BytesIO()) for _ in range(5)))
 
 
@@ -370,7 +370,7 @@ INNER = _INNER.split()
 @pytest.mark.parametrize("link", INNER)
 async def test_no_spelling_of_an_inner_address_is_reached(host: Host, link: str) -> None:
     port = host.url.split(":")[2].split("/")[0]
-    await refused(link.format(port=port), allow_loopback=False, limits=Limits(connect_seconds=2))
+    await refused(link.format(port=port), allow_loopback=False, bounds=Bounds(connect_seconds=2))
     assert (host.connections, host.heads) == (0, [])
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from batchgen.account import Account
-from batchgen.batch import Batch
+from batchgen.batch import Dispatcher
 from batchgen.control import Desk
 from batchgen.deadline import read_deadline
 from batchgen.forecast import Fetching
@@ -18,7 +18,7 @@ from batchgen.steering import Steering
 async def seconds_left(counts: dict[State, int], *, running: int = 0, **limits: Any) -> float | None:
     """What is said where so many rows stand where; the document's times hold, and fetching takes 5 s."""
     polling = Polling()
-    batch = SimpleNamespace(
+    dispatcher = SimpleNamespace(
         doing="submitting",
         may_submit=True,
         stopped=None,
@@ -27,7 +27,7 @@ async def seconds_left(counts: dict[State, int], *, running: int = 0, **limits: 
     )
     tally = Tally(dict.fromkeys(State, 0) | counts)
     steering = Steering(cast(Desk, None), Account(10_000, 10), polling, tally, Silent(), **limits)
-    return steering.standing(cast(Batch, batch)).seconds_left
+    return steering.standing(cast(Dispatcher, dispatcher)).seconds_left
 
 
 async def test_while_videos_are_fetched_the_time_that_takes_is_told() -> None:

@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
-from batchgen.api.options import Asked, Options, StrPath, check_names, read_options
+from batchgen.api.options import Given, Options, StrPath, check_names, read_options
 from batchgen.api.running import Run, Watch
 from batchgen.errors import UsageError
 from batchgen.manifest.table import Table
@@ -94,7 +94,7 @@ class Batch:
         """
         from batchgen.plan import make_plan
 
-        settings = self._asked(options, key="none-is-needed").settings
+        settings = self._given(options, key="none-is-needed").settings
         made = _aside(partial(make_plan, settings))
         return made if self._table is None else replace(made, manifest=self._table.name)
 
@@ -105,7 +105,7 @@ class Batch:
 
         ``say`` is called with sentences that a person should read, in the run's thread.
         """
-        return Run(partial(_work, self._asked(options), say or _silent))
+        return Run(partial(_work, self._given(options), say or _silent))
 
     def run(
         self,
@@ -141,9 +141,9 @@ class Batch:
 
     def rescue(self, *, say: Callable[[str], object] | None = None, **options: "Unpack[Options]") -> "Summary":
         """Fetch every video that is paid for and not archived. Submits nothing."""
-        asked = self._of_folder(options)
-        asked = replace(asked, settings=replace(asked.settings, may_submit=False))
-        with Run(partial(_work, asked, say or _silent)) as run:
+        given = self._of_folder(options)
+        given = replace(given, settings=replace(given.settings, may_submit=False))
+        with Run(partial(_work, given, say or _silent)) as run:
             return run.wait()
 
     # -- what there is
@@ -249,15 +249,15 @@ class Batch:
             require(self.folder)
         return ledger_to
 
-    def _of_folder(self, options: Options) -> Asked:
+    def _of_folder(self, options: Options) -> Given:
         """Of what the batch is already, whatever its manifest is now."""
         return read_options(self.folder, None, self._key, {**self._options, **options})
 
-    def _asked(self, options: Options, key: str | None = None) -> Asked:
-        asked = read_options(self.folder, self._manifest, self._key or key, {**self._options, **options})
+    def _given(self, options: Options, key: str | None = None) -> Given:
+        given = read_options(self.folder, self._manifest, self._key or key, {**self._options, **options})
         if self._table is None:
-            return asked
-        return replace(asked, settings=replace(asked.settings, stream=self._table.stream, place=self._table.place))
+            return given
+        return replace(given, settings=replace(given.settings, stream=self._table.stream, place=self._table.place))
 
 
 def _aside(work: Callable[[], _T]) -> _T:
@@ -270,7 +270,7 @@ def _silent(_: str) -> None:
     pass
 
 
-def _work(asked: Asked, say: Callable[[str], object], watch: Watch, stopping: "Stopping") -> "Summary":
+def _work(given: Given, say: Callable[[str], object], watch: Watch, stopping: "Stopping") -> "Summary":
     from batchgen.metrics import Metered
     from batchgen.origin import service_of
     from batchgen.run import Listener, run
@@ -279,9 +279,9 @@ def _work(asked: Asked, say: Callable[[str], object], watch: Watch, stopping: "S
     def tell(text: str) -> None:
         say(text)
 
-    settings = asked.settings
-    with told(settings.batch, **asked.telling, warn=tell) as ended:
-        metrics = asked.telling["metrics"]
+    settings = given.settings
+    with told(settings.batch, **given.telling, warn=tell) as ended:
+        metrics = given.telling["metrics"]
         shows = Metered(watch, metrics, settings.batch) if metrics else watch
-        listener = Listener(tell, shows, asked.verbose, ended=ended, stopping=stopping)
+        listener = Listener(tell, shows, given.verbose, ended=ended, stopping=stopping)
         return run(settings, listener, service_of(settings))

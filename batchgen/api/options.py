@@ -88,7 +88,7 @@ def check_names(options: Iterable[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Given:
     """What the options ask for."""
 
     settings: Settings
@@ -96,14 +96,14 @@ class Asked:
     telling: Mapping[str, Any]  # whom to tell how it ended: ping, notify, metrics
 
 
-def read_options(batch: Path, manifest: Path | None, key: str | None, options: Mapping[str, object]) -> Asked:
+def read_options(batch: Path, manifest: Path | None, key: str | None, options: Mapping[str, object]) -> Given:
     """What a run goes by. Raises what the command line would say, as an exception."""
     check_names(options)
     words = [*_words(options), *([f"--batch={batch}"] if manifest else []), "--", str(manifest or batch)]
     flags = _parse("run" if manifest else "resume", words)
     verbose, telling = flags.pop("verbose"), {name: flags.pop(name) for name in ("ping", "notify", "metrics")}
     settings = to_settings(flags.pop("batch"), flags.pop("manifest", None), key=key, **flags)
-    return Asked(settings, verbose, telling)
+    return Given(settings, verbose, telling)
 
 
 def _parse(name: str, words: list[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from batchgen.model import Job
 from batchgen.progress import Standing
 
 if TYPE_CHECKING:
-    from batchgen.batch import Batch
+    from batchgen.batch import Dispatcher
     from batchgen.run import Stopping
     from batchgen.summary import Summary
 
@@ -39,15 +39,15 @@ class Brake:
                 self._halt()
 
     @contextmanager
-    def __call__(self, batch: "Batch", _: Callable[[str], None]) -> Iterator[None]:
+    def __call__(self, dispatcher: "Dispatcher", _: Callable[[str], None]) -> Iterator[None]:
         """For as long as the batch runs (in the calling thread's loop)."""
         from batchgen.batch import Stop
 
         loop, stop = asyncio.get_running_loop(), Stop(STOPPED, STOPPED_EXIT_CODE)
         with self._lock:
-            self._halt = lambda: loop.call_soon_threadsafe(batch.halt, stop)
+            self._halt = lambda: loop.call_soon_threadsafe(dispatcher.halt, stop)
             if self._pulled:
-                batch.halt(stop)
+                dispatcher.halt(stop)
         try:
             yield
         finally:

@@ -100,8 +100,8 @@ def test_a_callback_url_that_is_none_is_refused(url: str) -> None:
 
 def test_an_option_of_a_run_holds_for_that_run_alone(tmp_path: Path) -> None:
     batch = Batch([{"prompt": "a"}], batch=tmp_path / "b", emulator=True, max_tasks=5)
-    assert batch._asked({"max_tasks": 0}).settings.limits.max_tasks == 0
-    assert batch._asked({}).settings.limits.max_tasks == 5
+    assert batch._given({"max_tasks": 0}).settings.limits.max_tasks == 0
+    assert batch._given({}).settings.limits.max_tasks == 5
 
 
 def test_to_import_it_loads_nothing() -> None:

@@ -1,4 +1,4 @@
-"""A batch in virtual time: the program's own Batch, Account and Polling, between a ledger and a service in memory."""
+"""A batch in virtual time: the program's own scheduling, between a ledger and a service in memory."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ from math import inf
 from typing import Any
 
 from batchgen.account import Account
-from batchgen.batch import Batch
+from batchgen.batch import Dispatcher
 from batchgen.model import Job, Request, State
 from batchgen.service.polling import Polling
 from tests.simulation import clock
@@ -20,7 +20,7 @@ REQUEST = Request("wan-2-5", "text-to-video", "a lake")
 
 
 class MemoryLedger:
-    """What Batch asks of a ledger."""
+    """What Dispatcher asks of a ledger."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -73,17 +73,17 @@ class MemoryLedger:
 
 
 class MemoryPipeline:
-    """What Batch asks of a pipeline."""
+    """What Dispatcher asks of a pipeline."""
 
     def __init__(self, ledger: MemoryLedger, account: Account, service: Service) -> None:
         self._ledger = ledger
         self._account = account
         self._service = service
-        self._callbacks: Batch | None = None
+        self._callbacks: Dispatcher | None = None
 
-    def call_back(self, batch: Batch) -> None:
+    def call_back(self, dispatcher: Dispatcher) -> None:
         """From now on the service tells the batch when a task has ended."""
-        self._callbacks = batch
+        self._callbacks = dispatcher
 
     def intend(self, job: Job) -> Job:
         return self._ledger.intend(job)
@@ -177,10 +177,10 @@ async def _simulate(times: Sequence[float], terms: Terms, settings: Set, seed: i
     polling = Polling(settings.first, settings.every, memory=settings.polling_memory, **share)
     pipeline = MemoryPipeline(ledger, account, service)
     parts: tuple[Any, ...] = (ledger, account, polling, pipeline)
-    batch = Batch(*parts, downloads=1, changed=lambda before, after: None, callbacks=settings.callbacks)
+    dispatcher = Dispatcher(*parts, downloads=1, changed=lambda before, after: None, callbacks=settings.callbacks)
     if settings.callbacks:
-        pipeline.call_back(batch)
-    await batch.run()
+        pipeline.call_back(dispatcher)
+    await dispatcher.run()
     return Told(
         rows=len(times),
         span=loop.time(),
