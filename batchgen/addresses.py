@@ -1,6 +1,7 @@
 """Which network addresses this machine may be sent to by a link that somebody else wrote."""
 
 import ipaddress
+from functools import lru_cache
 
 # Global unicast, all that IANA has handed out so far (RFC 4291 2.4). Outside it lie loopback, link-local, unique
 # local, multicast, NAT64 (64:ff9b::/96 and 64:ff9b:1::/48, which reach any IPv4 address behind the gateway),
@@ -27,6 +28,7 @@ _DENIED = tuple(
 )
 
 
+@lru_cache(maxsize=1024)
 def may_connect(ip: str, *, allow_loopback: bool) -> bool:
     """Say whether a connection to this literal address is allowed; ask when connecting, not when resolving.
 

@@ -296,14 +296,18 @@ class Dispatcher:
             self._account.posting += 1
         task = asyncio.create_task(once(job))
         tasks.add(task)
-        task.add_done_callback(tasks.discard)
         task.add_done_callback(self._asked)
 
     def _asked(self, task: asyncio.Task[None]) -> None:
+        self._posts.discard(task)
+        self._asks.discard(task)
+        self._see(task)
+        self._wake.set()
+
+    def _see(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception():  # a mistake of ours: better an end than a wait for ever
             log.error("unexpected error", exc_info=task.exception())
             self.halt(Stop("an unexpected error; run.log has it", 1))
-        self._wake.set()
 
     async def _submit_once(self, job: Job) -> None:
         after = await self._step(job)
@@ -393,7 +397,8 @@ class Dispatcher:
 
     def _fetched(self, task: asyncio.Task[None]) -> None:
         self._fetches.discard(task)
-        self._asked(task)
+        self._see(task)
+        self._wake.set()
         self._wake_fetch.set()
 
     async def _fetch_once(self, job: Job) -> None:
@@ -465,12 +470,12 @@ async def _until_all_or_one(tasks: list[asyncio.Task[None]], one: asyncio.Task[A
 
 
 async def _wait(event: asyncio.Event, seconds: float | None) -> None:
-    """Wait for the event, at most ``seconds`` (None: for as long as it takes)."""
-    if seconds is not None and seconds <= 0:
-        await asyncio.sleep(0)
+    """Wait for the event, which is set after ``seconds`` (None: for as long as it takes)."""
+    if seconds is None:
+        await event.wait()
         return
+    timer = asyncio.get_running_loop().call_later(seconds, event.set)
     try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass
+        await event.wait()
+    finally:
+        timer.cancel()

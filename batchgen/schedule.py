@@ -23,6 +23,7 @@ SHORTEST_GAP = 0.004  # of a generation time, between two questions about one ta
 SHORTEST_GAP_SECONDS = 0.25  # and this does for slow tasks: four questions a second are enough for anybody
 PLAN_EVERY = 0.004  # of a generation time
 PLAN_RANGE_SECONDS = (0.05, 0.25)
+LEARN_EVERY = 0.05  # of a generation time; and as often as the slowest plans do for those that take long
 AGAIN = 0.2  # of the document's interval: when a callback came too early
 HASTEN_GAP_SECONDS = 5.0  # a callback may be repeated, or forged
 NET_FACTOR = 6  # times the document's first wait: when a callback is missed, while nothing is known
@@ -58,6 +59,8 @@ class Schedule:
         self._queue: list[tuple[float, int]] = []  # heap; an entry whose time is not the task's is void
         self._began = inf
         self._planned = -inf
+        self._learned = -inf
+        self._mean = inf  # generation time of the tasks in flight
         self._gap = PLAN_RANGE_SECONDS[1]
         self._added = 0
         self._submits = 0.0  # a second
@@ -197,7 +200,9 @@ class Schedule:
         if now < self.next_plan():
             return
         self._count_submits(now)
-        self._polling.refresh()
+        if now >= self._learned + min(LEARN_EVERY * self._mean, PLAN_RANGE_SECONDS[1]):
+            self._learned = now
+            self._polling.refresh()
         share = self._polling.spare_share
         if is_submitting:
             self._deal(now, share * max(per_second - self._submits, LEAST_POLL_SHARE * per_second), WORTH)
@@ -222,17 +227,23 @@ class Schedule:
         heapq.heapify(self._queue)
         self._choose(now, budget, ready)
         low, high = PLAN_RANGE_SECONDS
-        self._gap = min(max(PLAN_EVERY * means / len(self._tasks), low), high)
+        self._mean = means / len(self._tasks)
+        self._gap = min(max(PLAN_EVERY * self._mean, low), high)
 
     def _ready(self, table: Durations, tasks: list[Asked], now: float, least: float) -> Iterator[tuple[float, int]]:
         """The tasks of one kind that it is worth to ask about, with how long they are expected to have been over."""
         gap = min(SHORTEST_GAP_SECONDS, SHORTEST_GAP * table.mean)
-        idle = table.idle([(task.born, task.place) for task in tasks], now)
-        for task, seconds in zip(tasks, idle, strict=True):
+        young = table.age_of_idle(least)
+        old = []
+        for task in tasks:
             if not task.is_fixed:
                 task.due = inf
-                if seconds >= least and not task.is_asked and now - task.born - task.known >= gap:
-                    yield seconds, task.job.key
+                age = now - task.born
+                if (task.known > 0 or age >= young) and not task.is_asked and age - task.known >= gap:
+                    old.append(task)
+        for task, seconds in zip(old, table.idle([(task.born, task.place) for task in old], now), strict=True):
+            if seconds >= least:
+                yield seconds, task.job.key
 
     def _choose(self, now: float, budget: float, ready: list[tuple[float, int]]) -> None:
         self._allowance = min(self._allowance, 1.0) + budget * self._gap

@@ -15,6 +15,28 @@ ENDED = "the ledger is no longer brought to the disk: the run has ended"
 log = logging.getLogger("batchgen")
 
 
+class _Round:
+    """A sync to come, and who waits for it."""
+
+    def __init__(self) -> None:
+        self.error: LedgerError | None = None
+        self.if_lost: list[Callable[[], None]] = []
+        self._over = asyncio.Event()
+
+    def end(self, error: LedgerError | None = None) -> None:
+        """It has been done, or failed."""
+        self.error = error
+        self._over.set()
+        for tell in self.if_lost if error else ():
+            tell()
+
+    async def ended(self) -> None:
+        """Wait for it. Raises its error."""
+        await self._over.wait()
+        if self.error:
+            raise self.error
+
+
 class Syncing:
     """Syncs a ledger's file; one sync at a time."""
 
@@ -22,16 +44,16 @@ class Syncing:
         self._database = database
         self._wake = asyncio.Event()
         self._ending = False
-        self._next: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._next = _Round()
 
     async def durable(self) -> None:
         """Wait until all that is committed now is on the disk. Raises :class:`LedgerError`."""
         self._wake.set()
-        await asyncio.shield(self._next)
+        await self._next.ended()
 
     def if_lost(self, tell: Callable[[], None]) -> None:
         """Call ``tell`` if what is committed now cannot be brought to the disk."""
-        self._next.add_done_callback(lambda synced: tell() if synced.exception() else None)
+        self._next.if_lost.append(tell)
 
     @asynccontextmanager
     async def running(self, failed: Callable[[LedgerError], None]) -> AsyncIterator[None]:
@@ -57,28 +79,21 @@ class Syncing:
                 await self._sync(threads, failed)
         finally:
             threads.shutdown(wait=False)
-            _refuse(self._next, LedgerError(ENDED))
+            self._next.end(LedgerError(ENDED))
 
     async def _sync(self, threads: ThreadPoolExecutor, failed: Callable[[LedgerError], None]) -> None:
-        loop = asyncio.get_running_loop()
-        waiting, self._next = self._next, loop.create_future()
+        this, self._next = self._next, _Round()
+        error: LedgerError | None = LedgerError(ENDED)
         try:
             if not self._database.is_synced:
-                await loop.run_in_executor(threads, self._database.sync)
-            waiting.set_result(None)
-        except LedgerError as error:
-            _refuse(waiting, error)
+                await asyncio.get_running_loop().run_in_executor(threads, self._database.sync)
+            error = None
+        except LedgerError as refusal:
+            error = refusal
             failed(error)
-        except Exception as error:  # no thread can be started, say: whoever waits must not wait for ever
+        except Exception as fault:  # no thread can be started, say: whoever waits must not wait for ever
             log.exception("unexpected error")
-            refusal = LedgerError(f"the ledger cannot be brought to the disk: {error}")
-            _refuse(waiting, refusal)
-            failed(refusal)
+            error = LedgerError(f"the ledger cannot be brought to the disk: {fault}")
+            failed(error)
         finally:
-            if not waiting.done():
-                _refuse(waiting, LedgerError(ENDED))
-
-
-def _refuse(waiting: asyncio.Future[None], error: LedgerError) -> None:
-    waiting.set_exception(error)
-    waiting.exception()  # there may be nobody who waits
+            this.end(error)

@@ -6,7 +6,7 @@ seen running counts for every bin that it has lived through, so that "not yet" t
 (Kaplan and Meier's estimate). What came last counts most: after ``MEMORY`` ends an older one counts 1/e.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -163,6 +163,12 @@ class Durations:
             known = to_come[before] - into * (share - drop / 2)
             found.append(age - _EDGES[before] - into - (known - left) / (share - drop))
         return found
+
+    def age_of_idle(self, seconds: float) -> float:
+        """The age from which on a task that was never asked about may be expected to have been over for so long."""
+        unasked = self.place(0.0)
+        at = bisect_left(range(BINS), seconds, key=lambda at: self.idle([(-_EDGES[at], unasked)], 0.0)[0])
+        return _EDGES[max(0, at - 1)]
 
     @property
     def mean(self) -> float:

@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchgen.model import Request
 from batchgen.schedule import WORTH
@@ -30,6 +32,22 @@ def taught(low: float, high: float, number: int = 400, table: Durations | None =
 def test_at_first_most_questions_come_when_the_document_says() -> None:
     table = Durations(DOCUMENT)
     assert idle(table, 50, 70) > 5 * idle(table, 20, 40)
+
+
+@given(
+    low=st.floats(0.1, 200),
+    spread=st.floats(0.1, 200),
+    number=st.integers(0, 60),
+    seconds=st.floats(1e-4, 20),
+    share=st.floats(0, 1),
+)
+def test_no_task_is_passed_over_that_is_expected_to_have_been_over_for_long_enough(
+    low: float, spread: float, number: int, seconds: float, share: float
+) -> None:
+    table = taught(low, low + spread, number)
+    age = table.age_of_idle(seconds)
+    assert idle(table, 0, share * age) <= seconds + 1e-6
+    assert idle(table, 0, 1.06 * age) > seconds  # nor is the bound idle itself: it is two bins at most too low
 
 
 def test_yet_a_service_faster_than_its_document_is_looked_for() -> None:
