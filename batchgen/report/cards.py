@@ -13,7 +13,8 @@ from batchgen.ledger import Ledger, ResultRow, money
 from batchgen.model import State, public_url
 from batchgen.report.poster import Posters
 
-INLINE_BYTES = 4_000_000  # of posters that are put inside the page: some 400; more stay files beside it
+# Of posters that are put inside the page: some 1500, and a page that a mail still takes. More stay files beside it.
+INLINE_BYTES = 15_000_000
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def locate(place: str, batch: Path) -> Path | None:
 def beside(batch: Path, posters: Posters) -> Links:
     """Links of a page that lies in the batch's folder: relative ones, so that the folder may be moved or sent.
 
-    A few hundred posters are put inside the page, so that it can be sent alone; ten thousand would make it slow.
+    Many posters are put inside the page, so that it can be sent alone; ten thousand would make it slow.
     """
     inside = posters.weigh() <= INLINE_BYTES
 

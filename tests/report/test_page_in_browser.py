@@ -16,6 +16,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from batchgen.ledger import Ledger
 from batchgen.lock import Lock
 from batchgen.model import State
+from batchgen.report import cards
 from batchgen.report.page import write
 from batchgen.report.serve import ReportServer
 from tests.report.batches import HOSTILE, Wanted, archive, failed, film, make_batch, many
@@ -348,6 +349,29 @@ async def test_a_video_without_a_poster_shows_its_own_first_frame(visit: Open, t
     ]
     await opened.page.fill("#search", "hut")
     assert await opened.page.locator("video").count() == 0
+
+
+async def test_a_page_that_was_copied_shows_what_came_with_it(
+    visit: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cards, "INLINE_BYTES", 0)
+    folder = tmp_path / "whole.batch"
+    report(folder, [Wanted("fox", content=FOX), Wanted("owl", "b", content=FOX)])
+    for name, kept in (("videos", ("videos",)), ("alone", ())):
+        copy = tmp_path / name
+        copy.mkdir()
+        shutil.copy(folder / "report.html", copy)
+        for each in kept:
+            shutil.copytree(folder / each, copy / each)
+        opened = await visit((copy / "report.html").as_uri())
+        if kept:
+            await opened.until("document.querySelectorAll('.card video').length === 2")
+            await opened.until("document.querySelector('.card video').readyState > 1")
+        else:
+            await opened.until("document.querySelectorAll('.card .words').length === 2")
+            said = await opened.page.locator(".card .words").first.inner_text()
+            assert said == "It cannot be loaded from where this page looks for it."
+        opened.complaints[:] = [each for each in opened.complaints if "ERR_FILE_NOT_FOUND" not in each]
 
 
 async def test_a_card_without_a_video_says_why(visit: Open, tmp_path: Path) -> None:

@@ -244,19 +244,26 @@ function card({ row, bySeed }) {
 
 /** What stands in a card's box: the poster, else the video's own first frame, else words that say why there is none. */
 function pictureOf(row) {
-  const source = row.poster ?? row.videos[0];
-  if (!source) return plain(row);
   const name = `A frame of ${shown(row.id)}`;
-  const picture = row.poster
-    ? element("img", { src: source, alt: name, decoding: "async" })
-    : element("video", { src: `${source}#t=0.1`, preload: "metadata", "aria-label": name, tabindex: "-1" });
-  picture.addEventListener("error", () => picture.replaceWith(...plain(row)), { once: true });
+  const ways = [];
+  if (row.poster) ways.push(() => element("img", { src: row.poster, alt: name, decoding: "async" }));
+  if (row.videos[0]) {
+    ways.push(() => element("video", { src: `${row.videos[0]}#t=0.1`, preload: "metadata", "aria-label": name, tabindex: "-1" }));
+  }
+  return ways.length ? firstOf(row, ways) : plain(row, whyNot(row));
+}
+
+/** The first of these that can be loaded: a page may have been copied without its posters, or without its videos. */
+function firstOf(row, [way, ...others]) {
+  if (!way) return plain(row, whyNot(row) || "It cannot be loaded from where this page looks for it.");
+  const picture = way();
+  picture.addEventListener("error", () => picture.replaceWith(...firstOf(row, others)), { once: true });
   return [picture];
 }
 
-function plain(row) {
+function plain(row, otherwise) {
   const status = element("span", { class: "status" }, causeOf(row) && row.fail_code ? shown(row.fail_code) : WORDS[row.status]);
-  const said = (causeOf(row) && row.fail_message) || whyNot(row);
+  const said = (causeOf(row) && row.fail_message) || otherwise;
   const words = said ? element("span", { class: "words", dir: "auto" }, shown(said)) : null;
   return [element("span", { class: "plain" }, status, words)];
 }
