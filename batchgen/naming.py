@@ -5,10 +5,11 @@ import hashlib
 import re
 import string
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from batchgen.errors import UsageError
-from batchgen.model import Request, Row
+from batchgen.model import Row
+from batchgen.rows import Rows
 
 SUFFIX = ".mp4"
 MOST_BYTES = 200  # of a whole name in UTF-8; file systems allow 255, which leaves room for a `.part` or a checksum
@@ -55,12 +56,17 @@ class Template:
         if not any(field for _, field in parts):
             raise UsageError(f"--name {text!r}: every video would have this name; use at least one of {_known()}")
 
+    def names(self, rows: Rows, ids: Sequence[str]) -> list[str]:
+        """Return the final file names of rows with these ids; two rows may get the same (see :func:`fold`)."""
+        if self.text != "{id}":
+            return list(map(self.name, rows, ids))
+        if all(map(_SIMPLE.fullmatch, ids)) and _RESERVED.isdisjoint(map(str.casefold, ids)):
+            return [id + SUFFIX for id in ids]
+        return [_final(_value(id)) for id in ids]  # without a look at the row
+
     def name(self, row: Row, id: str) -> str:
-        """Return the final file name of the row with this id; two rows may get the same (see :func:`fold`)."""
-        filled = "".join([literal + (_value(fact(row, id)) if fact else "") for literal, fact in self._parts])
-        if _SIMPLE.fullmatch(filled) and filled.casefold() not in _RESERVED:  # most are, and a million rows pass here
-            return filled + SUFFIX
-        return _fit(_safe(_tidy(filled)), "")
+        """Return the final file name of the row with this id."""
+        return _final("".join([literal + (_value(fact(row, id)) if fact else "") for literal, fact in self._parts]))
 
 
 def fold(name: str) -> str:
@@ -97,10 +103,13 @@ def slug(prompt: str) -> str:
     return whole or words[:SLUG_CHARS]
 
 
-def content_id(request: Request) -> str:
-    """Return the id of a row that has none of its own: what it asks for, wherever it stands in the sheet."""
-    seed = "" if request.seed is None else f"s{request.seed}"
-    return "-".join(part for part in (slug(request.prompt), seed, request.digest[:_HASH_CHARS]) if part)
+def content_id(prompt: str, seed: int | None, digest: str) -> str:
+    """Return the id of a row that has none of its own: what it asks for, wherever it stands in the sheet.
+
+    ``digest``: its request's, in hex.
+    """
+    seeded = "" if seed is None else f"s{seed}"
+    return "-".join(part for part in (slug(prompt), seeded, digest[:_HASH_CHARS]) if part)
 
 
 def _parse(text: str) -> list[tuple[str, str | None]]:
@@ -125,6 +134,13 @@ def _question(field: str) -> str:
 
 def _known() -> str:
     return ", ".join(f"{{{field}}}" for field in _FIELDS)
+
+
+def _final(filled: str) -> str:
+    """Return the file name of a template whose fields are filled."""
+    if _SIMPLE.fullmatch(filled) and filled.casefold() not in _RESERVED:
+        return filled + SUFFIX
+    return _fit(_safe(_tidy(filled)), "")
 
 
 def _value(value: object) -> str:

@@ -23,6 +23,7 @@ from batchgen.manifest.overrides import parse
 from batchgen.manifest.selection import Candidate, Selection
 from batchgen.manifest.standard_input import spooled
 from batchgen.model import Problem, Row, State
+from batchgen.rows import Rows
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder
 from batchgen.words import many
 
@@ -54,7 +55,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger) -> Taken:
         overrides=parse(settings.overrides or (), model=settings.model),
         picture=pictures.refer,
     )
-    rules = Naming(naming.content_id, template.name, naming.fold, naming.apart)
+    rules = Naming(naming.content_id, template.names, naming.fold, naming.apart)
     rows = _noted(manifest, ledger) if settings.check_images else manifest
     is_another = not manifest.partial and _is_another(settings, ledger)
     intake = take_in(ledger, rows, rules, partial=manifest.partial, must_be_known=is_another)
@@ -81,10 +82,10 @@ def _is_another(settings: Settings, ledger: Ledger) -> bool:
     return not is_same and folder == batch_folder(settings.manifest).absolute()
 
 
-def _noted(manifest: Iterable[Row | Problem], ledger: Ledger) -> Iterator[Row | Problem]:
+def _noted(manifest: Iterable[Rows | Row | Problem], ledger: Ledger) -> Iterator[Rows | Row | Problem]:
     """The manifest; where its links stand is noted as they pass."""
     for item in manifest:
-        if isinstance(item, Row):
+        if isinstance(item, Row):  # what comes together has no links
             note_lines(ledger, item)
         yield item
 

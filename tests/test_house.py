@@ -10,7 +10,7 @@ import pytest
 import batchgen
 
 HOUSE = Path(batchgen.__file__).parent
-VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "formulas", "words", "private"}
+VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "formulas", "words", "private", "rows"}
 # What each room may import besides the vocabulary; a folder is one room.
 ROOMS = {
     "manifest": {"naming"},

@@ -190,9 +190,9 @@ def test_a_slug_is_the_first_words_in_plain_letters(prompt: str, expected: str) 
 
 
 def test_a_row_without_an_id_is_called_by_what_it_asks_for() -> None:
-    digest = row(seed=0).request.digest[:12]
-    assert content_id(row(seed=0).request) == f"a-cat-s0-{digest}"
-    assert content_id(row("猫").request) == row("猫").request.digest[:12]
+    digest = row(seed=0).request.digest
+    assert content_id("A cat", 0, digest) == f"a-cat-s0-{digest[:12]}"
+    assert content_id("猫", None, digest) == digest[:12]
 
 
 TRICKY = st.sampled_from(

@@ -28,7 +28,7 @@ from batchgen.settings import Limits
 from batchgen.spending import Spending
 from batchgen.verify import Damage, forget
 
-RULES = Naming(naming.content_id, naming.Template().name, naming.fold, naming.apart)
+RULES = Naming(naming.content_id, naming.Template().names, naming.fold, naming.apart)
 REQUEST = Request("wan-2-5", "text-to-video", "a lake", "720p", 5, seed=7)
 LINKS = ("https://host.example/1", "https://host.example/2")
 

@@ -9,6 +9,7 @@ from batchgen.ledger.merge import merge
 from batchgen.ledger.stage import Naming
 from batchgen.model import Problem, Row
 from batchgen.problems import Gathered
+from batchgen.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class _StrangeError(_RefusedError):
 
 def take_in(
     ledger: Ledger,
-    manifest: Iterable[Row | Problem],
+    manifest: Iterable[Rows | Row | Problem],
     naming: Naming,
     limit: int = 1000,
     *,

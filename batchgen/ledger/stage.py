@@ -1,12 +1,13 @@
 """The rows of a manifest in a temporary table, so that a million of them need no memory, with what is twice in it."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from batchgen.ledger.database import Database
-from batchgen.model import Problem, Request, Row, digest_of, to_json
+from batchgen.model import Problem, Row, digest_of
 from batchgen.problems import Gathered
+from batchgen.rows import Rows, together
 
 STAGE = """
 CREATE TEMP TABLE sheet (
@@ -34,8 +35,8 @@ LEFT_OUT = "CREATE TEMP TABLE left_out (line INTEGER NOT NULL, id TEXT NOT NULL)
 class Naming:
     """How rows without an id are called, and how files are: the rules of another room, brought in by the caller."""
 
-    content_id: Callable[[Request], str]
-    name: Callable[[Row, str], str]  # row, id -> file name
+    content_id: Callable[[str, int | None, str], str]  # prompt, seed, digest of the request (hex) -> id
+    names: Callable[[Rows, Sequence[str]], list[str]]  # rows, their ids -> file names
     fold: Callable[[str], str]  # file name -> the key under which two are the same file
     apart: Callable[[str, str], str]  # file name, distinguishing mark -> file name
 
@@ -50,46 +51,52 @@ def drop(database: Database) -> None:
     database.execute("DROP TABLE IF EXISTS temp.left_out")
 
 
-def fill(database: Database, manifest: Iterable[Row | Problem], problems: Gathered, naming: Naming) -> None:
+def fill(database: Database, manifest: Iterable[Rows | Row | Problem], problems: Gathered, naming: Naming) -> None:
     """Make the tables, and put the manifest's rows into them; ``problems`` takes the others."""
     database.execute(STAGE)
     database.execute(LEFT_OUT)
-    rows = _only_rows(database, manifest, problems)
+    pieces = _only_rows(database, manifest, problems)
     database.execute_many(
         "INSERT INTO temp.sheet VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
-        _staged(database, rows, naming),
+        _staged(database, pieces, naming),
     )
 
 
-def _only_rows(database: Database, manifest: Iterable[Row | Problem], problems: Gathered) -> Iterator[tuple[int, Row]]:
-    position = 0
-    for item in manifest:
-        if isinstance(item, Row):
-            position += 1
-            yield position, item
+def _only_rows(database: Database, manifest: Iterable[Rows | Row | Problem], problems: Gathered) -> Iterator[Rows]:
+    for item in together(manifest):
+        if isinstance(item, Rows):
+            yield item
         else:
             problems.add(item)
             for identity in item.ids:
                 database.execute("INSERT INTO temp.left_out VALUES (?, ?)", (item.line or 0, identity))
 
 
-def _staged(database: Database, rows: Iterable[tuple[int, Row]], naming: Naming) -> Iterator[tuple[object, ...]]:
-    for position, row in rows:
-        request = row.request
-        public = request.public
-        text = public.to_json()
-        digest = digest_of(text)
-        if public is not request:
-            database.execute("INSERT OR REPLACE INTO temp.signed VALUES (?, ?)", (digest, request.to_json()))
-        given = row.id is not None
-        identity = row.id if row.id is not None else naming.content_id(request)
-        name = naming.name(row, identity)
-        extras = to_json(row.extras) if row.extras else None
-        seeded, signed = request.seed is not None, public is not request
-        yield (
-            *(position, row.number, row.line, identity, given, digest, text, seeded, signed),
-            *(name, naming.key(name), extras),
+def _staged(database: Database, pieces: Iterable[Rows], naming: Naming) -> Iterator[tuple[object, ...]]:
+    position = 1
+    for rows in pieces:
+        digests = list(map(digest_of, rows.requests))
+        ids = _identified(rows, digests, naming)
+        names = naming.names(rows, ids)
+        signed = [0] * len(rows)
+        for at, whole in rows.signed.items():
+            signed[at] = 1
+            database.execute("INSERT OR REPLACE INTO temp.signed VALUES (?, ?)", (digests[at], whole))
+        yield from zip(
+            range(position, position + len(rows)),
+            *(rows.numbers, rows.lines, ids, (identity is not None for identity in rows.ids), digests, rows.requests),
+            *((seed is not None for seed in rows.seeds), signed, names, map(naming.key, names), rows.extras),
+            strict=True,
         )
+        position += len(rows)
+
+
+def _identified(rows: Rows, digests: Sequence[bytes], naming: Naming) -> list[str]:
+    known = zip(rows.ids, rows.prompts, rows.seeds, digests, strict=True)
+    return [
+        identity if identity is not None else naming.content_id(prompt, seed, digest.hex())
+        for identity, prompt, seed, digest in known
+    ]
 
 
 def tell_repeats_apart(database: Database, naming: Naming) -> None:

@@ -14,6 +14,7 @@ from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import check_file, check_plain, refusal
 from batchgen.manifest.words import alternatives
 from batchgen.model import Problem, Row
+from batchgen.rows import Rows
 
 __all__ = ["FORMATS", "Manifest", "open_manifest"]
 
@@ -42,8 +43,10 @@ class Manifest(Protocol):
     def partial(self) -> bool:
         """Whether it is the failures.csv of a batch: rows of the batch that are not in it are not gone."""
 
-    def __iter__(self) -> Iterator[Row | Problem]:
+    def __iter__(self) -> Iterator[Rows | Row | Problem]:
         """Rows and problems as the file is read, in bounded memory; a second iteration reads it again.
+
+        Rows that come together have no images.
 
         Raises ManifestError if the file cannot be opened any more.
         """

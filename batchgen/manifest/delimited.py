@@ -12,6 +12,7 @@ from batchgen.manifest.records import NO_ROWS, Records, Unreadable, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, refusal, undecodable
 from batchgen.model import Problem, Row
+from batchgen.rows import Rows
 
 _DELIMITERS = (",", ";", "\t")
 
@@ -40,7 +41,7 @@ class Delimited:
         """Whether this is a failures.csv of ours."""
         return self._layout.partial
 
-    def __iter__(self) -> Iterator[Row | Problem]:
+    def __iter__(self) -> Iterator[Rows | Row | Problem]:
         """Every row and every problem, in the order of the blocks that the file is read in."""
         yield from self._layout.problems
         try:

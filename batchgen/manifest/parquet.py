@@ -16,6 +16,7 @@ from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem, Row
+from batchgen.rows import Rows
 
 _BLOCK_RECORDS = 4096
 _MOST_ROWS = 50_000_000  # a file of a kilobyte can claim more rows than anybody could pay for
@@ -42,7 +43,7 @@ class ParquetManifest:
         """Whether this is a failures.csv of ours, saved as Parquet."""
         return self._layout.partial
 
-    def __iter__(self) -> Iterator[Row | Problem]:
+    def __iter__(self) -> Iterator[Rows | Row | Problem]:
         """Every row and every problem."""
         yield from self._layout.problems
         records = Records(self._layout, self._rules, self._overrides)

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import repeat
 from pathlib import Path
 
 from batchgen.formulas import unguard
 from batchgen.manifest import expand
+from batchgen.manifest.glance import glance
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, study
 from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Finding, Job, Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.words import escaped, shown
-from batchgen.model import Problem, Row
+from batchgen.model import Problem, Row, columns_to_json
+from batchgen.rows import Rows
 
 LONGEST_CELL = 1 << 20  # characters
 NO_ROWS = Problem(None, None, "there is a header but no row below it; write a row for each video")
@@ -39,7 +40,7 @@ class Block:
 
     numbers: list[int] = field(default_factory=list)  # the record's number in the file, from 1
     lines: list[int] = field(default_factory=list)  # the line it starts on, from 1
-    columns: list[list[str]] = field(default_factory=list)
+    columns: list[Sequence[str]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     flaws: dict[int, set[str]] = field(default_factory=dict)
 
@@ -53,38 +54,51 @@ class Records:
         self._overrides = overrides
         self._unnamed = list(layout.unnamed)
 
-    def rows(self, block: Block) -> Iterator[Row | Problem]:
-        """Return the rows of a block, and what is wrong in it."""
+    def rows(self, block: Block) -> Iterator[Rows | Row | Problem]:
+        """Return the rows of a block, and what is wrong in it: what is plain together, what is not one by one."""
         yield from self._told(block)
         if not block.lines:
             return
-        columns, layout = block.columns, self._layout
-        if layout.guarded:
+        columns, number = block.columns, len(block.lines)
+        if self._layout.guarded:
             columns = [list(map(unguard, column)) for column in columns]
         yield from self._check_unnamed(block)
-        names = layout.columns
-        own = zip(*(columns[place] for place in layout.own), strict=True) if names else repeat(())
-        judge = self._rules.judge
-        cells = zip(*map(self._column, KNOWN, repeat(columns)), strict=False)
-        records = zip(block.numbers, block.lines, cells, own, strict=False)
-        for place, (number, line, record, further) in enumerate(records):
-            job, findings = judge(record)
-            if findings or block.flaws:
-                flawed = block.flaws.get(place, set())
-                ids = () if job or flawed else expand.ids(Cells(*record))  # a flaw was told with its record's id
-                yield from self._problems(findings, line, flawed, ids)
-                job = None if flawed else job
-            if job:
-                extras = dict(zip(names, further, strict=True))
-                if job.seeds:
-                    yield from self._over_seeds(job, number, line, extras)
-                else:
-                    yield Row(number, line, job.request, job.id, extras)
+        known = {name: columns[place] for name, place in self._layout.places.items()}
+        known |= {name: [value] * number for name, value in self._overrides.items()}
+        seen = glance(self._rules, known, number)
+        extras = self._extras(columns, number)
+        plain = Rows(block.numbers, block.lines, seen.ids, seen.prompts, seen.seeds, seen.requests, extras)
+        doubted = sorted({*seen.doubted, *block.flaws}) if block.flaws else seen.doubted
+        cells = zip(*(map(known.get(name, [""] * number).__getitem__, doubted) for name in KNOWN), strict=True)
+        done = 0
+        for place, record in zip(doubted, cells, strict=True):
+            if done < place:
+                yield plain.part(done, place)
+            yield from self._judged(block, place, record, columns)
+            done = place + 1
+        if done < number:
+            yield plain.part(done, number)
 
-    def _column(self, name: str, columns: list[list[str]]) -> Iterator[str]:
-        if name in self._overrides:
-            return repeat(self._overrides[name])
-        return iter(columns[self._layout.places[name]]) if name in self._layout.places else repeat("")
+    def _judged(
+        self, block: Block, place: int, record: tuple[str, ...], columns: list[Sequence[str]]
+    ) -> Iterator[Row | Problem]:
+        number, line = block.numbers[place], block.lines[place]
+        job, findings = self._rules.judge(record)
+        if findings or place in block.flaws:
+            flawed = block.flaws.get(place, set())
+            ids = () if job or flawed else expand.ids(Cells(*record))  # a flaw was told with its record's id
+            yield from self._problems(findings, line, flawed, ids)
+            job = None if flawed else job
+        if job:
+            extras = {self._layout.names[own]: columns[own][place] for own in self._layout.own}
+            if job.seeds:
+                yield from self._over_seeds(job, number, line, extras)
+            else:
+                yield Row(number, line, job.request, job.id, extras)
+
+    def _extras(self, columns: list[Sequence[str]], number: int) -> Sequence[str | None]:
+        own = [columns[place] for place in self._layout.own]
+        return columns_to_json(self._layout.columns, own) if own else [None] * number
 
     def _over_seeds(self, job: Job, number: int, line: int, extras: dict[str, str]) -> Iterator[Row | Problem]:
         try:

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple, TypeVar
 from batchgen.catalog import Accepts, accepts
 from batchgen.manifest import values
 from batchgen.manifest.values import Refused
-from batchgen.model import Request
+from batchgen.model import Form, Request
 
 TEXT_TO_VIDEO = "text-to-video"
 IMAGE_TO_VIDEO = "image-to-video"
 MISSING_PROMPT = "the prompt is missing; write what the video is to show"
-_ERROR_SIGNS = frozenset("#eE")  # that a spreadsheet's error begins with
+# What a blank begins with, a formula, or a spreadsheet's error (#REF!, Err:508).
+_DOUBTFUL_SIGNS = frozenset(["", " ", "=", "#", "e", "E"])
 _MOST_REMEMBERED = 10_000  # distinct sets of choices that are kept in memory
 
 T = TypeVar("T")
@@ -35,6 +36,8 @@ class Cells(NamedTuple):
 
 
 KNOWN = Cells._fields  # every column or key that has a meaning here
+# Those with few different values, which are judged together, once for each set of cells.
+CHOICES = ("mode", "resolution", "duration", "aspect_ratio", "enable_prompt_expansion", "provider")
 
 
 class Finding(NamedTuple):
@@ -54,11 +57,12 @@ class Job(NamedTuple):
 
 
 class _Choices(NamedTuple):
-    """The values of the columns with few different cells, judged once for each set of cells."""
+    """What the cells of ``CHOICES`` mean."""
 
     mode: str | None  # where it was chosen
     facts: dict[str, Any]  # of the request
     findings: tuple[Finding, ...]
+    form: Form | None  # of the request without an image; None: there was a finding, or there must be one
 
 
 class Rules:
@@ -72,6 +76,8 @@ class Rules:
         self._accepts: Accepts = accepts(model)
         self._images: Callable[[str], tuple[str, ...]] = lambda cell: values.images(cell, picture)
         self._remembered: dict[tuple[str, ...], _Choices] = {}
+        self.prompt_characters = self._accepts.advised_prompt_characters
+        self.negative_prompt_characters = self._accepts.advised_negative_prompt_characters
 
     def judge(self, cells: tuple[str, ...]) -> tuple[Job | None, list[Finding]]:
         """Return the job of :class:`Cells` (None if something fatal was found) and every finding, the questions too."""
@@ -86,10 +92,9 @@ class Rules:
             images = facts["image_urls"] = _taken(findings, "image_urls", urls, self._images) or ()
             if images and not chosen.mode:
                 facts["mode"] = IMAGE_TO_VIDEO
-        facts["prompt"] = _prose(findings, "prompt", prompt, self._accepts.advised_prompt_characters)
+        facts["prompt"] = _prose(findings, "prompt", prompt, self.prompt_characters)
         if negative:
-            most = self._accepts.advised_negative_prompt_characters
-            facts["negative_prompt"] = _prose(findings, "negative_prompt", negative, most)
+            facts["negative_prompt"] = _prose(findings, "negative_prompt", negative, self.negative_prompt_characters)
         if seed:
             facts["seed"] = _taken(findings, "seed", seed, values.seed)
         identity = _taken(findings, "id", name, values.identity) if name else None
@@ -100,6 +105,11 @@ class Rules:
             _check_missing(findings)
         fatal = findings and any(found.fatal for found in findings)
         return (None if fatal else Job(Request.of(facts), identity, many)), findings
+
+    def form(self, cells: tuple[str, ...]) -> Form | None:
+        """The form of the requests with these cells of ``CHOICES``; None: judge each record that has them."""
+        chosen = self._remembered.get(cells) or self._remember(cells)
+        return chosen.form
 
     def _remember(self, key: tuple[str, ...]) -> _Choices:
         if len(self._remembered) >= _MOST_REMEMBERED:
@@ -131,7 +141,8 @@ class Rules:
             ),
             "provider": one_of("provider", provider, known.providers),
         }
-        return _Choices(chosen, facts, tuple(found))
+        is_plain_form = not found and chosen != IMAGE_TO_VIDEO
+        return _Choices(chosen, facts, tuple(found), Request.of(facts).form if is_plain_form else None)
 
     @staticmethod
     def _seeds(seed: str, seeds: str, findings: list[Finding]) -> tuple[int, ...]:
@@ -152,17 +163,25 @@ class Rules:
         _advise(findings, "image_urls", len(images), self._accepts.advised_images, "images")
 
 
+def is_plain(cell: str, most: int) -> bool:
+    """Whether a prompt of up to ``most`` characters is taken as it stands, with nothing to find in it: most are."""
+    return (
+        cell[:1] not in _DOUBTFUL_SIGNS
+        and len(cell) <= most
+        and cell.isprintable()
+        and (cell.isascii() or not values.doubtful("prompt", cell))
+    )
+
+
 def _prose(findings: list[Finding], name: str, cell: str, most: int) -> str | None:
     """Return a prompt to the character, or None if it is blank or refused."""
+    if is_plain(cell, most):
+        return cell
     if not cell or cell.isspace():
         return None
-    if len(cell) > most:
-        _advise(findings, name, len(cell), most, "characters")
-    first = cell.lstrip()[0]
-    if (first == "=" or not cell.isascii()) and (question := values.doubtful(name, cell)):
+    _advise(findings, name, len(cell), most, "characters")
+    if question := values.doubtful(name, cell):
         findings.append(Finding(name, question, fatal=False))
-    if first not in _ERROR_SIGNS and cell.isprintable():  # most are, and a million rows pass here
-        return cell
     return _taken(findings, name, cell, lambda text: values.prose(name, text))
 
 

@@ -94,9 +94,14 @@ def switch(name: str, cell: str) -> bool:
     raise Refused(f"{name} {shown(cell)} is neither yes nor no; write true or false{hint}")
 
 
+def is_plain_seed(cell: str) -> bool:
+    """Whether it is digits alone, and no more than fit whatever they are."""
+    return len(cell) < 19 and cell.isascii() and cell.isdigit()
+
+
 def seed(cell: str) -> int:
     """Return a whole number from 0 to 2**63-1, written in digits."""
-    if len(cell) < 19 and cell.isascii() and cell.isdigit():
+    if is_plain_seed(cell):
         return int(cell)
     digits = cell.strip()
     if whole := _DIGITS.fullmatch(digits):
@@ -224,11 +229,16 @@ def no_picture(link: str) -> str | None:
 def identity(cell: str) -> str:
     """Return an id: trimmed, printable, of at most ``LONGEST_ID`` characters."""
     text = cell.strip()
+    if is_identity(text):
+        return text
     if len(text) > LONGEST_ID:
         raise Refused(f"id {shown(cell)} has {len(text)} characters; shorten it to {LONGEST_ID}")
-    if not text.isprintable():
-        raise Refused(f"id {shown(cell)} holds a character that cannot be printed; write it without")
-    return text
+    raise Refused(f"id {shown(cell)} holds a character that cannot be printed; write it without")
+
+
+def is_identity(text: str) -> bool:
+    """Whether a trimmed text, which may be empty, can be taken."""
+    return len(text) <= LONGEST_ID and text.isprintable()
 
 
 def prose(name: str, cell: str) -> str:

@@ -20,6 +20,7 @@ from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.words import did_you_mean, escaped, shown
 from batchgen.model import Problem, Row
+from batchgen.rows import Rows
 
 _BLOCK_RECORDS = 4096
 
@@ -63,7 +64,7 @@ class Workbook:
         """Whether this is a failures.csv of ours, saved as a sheet."""
         return self._layout.partial
 
-    def __iter__(self) -> Iterator[Row | Problem]:
+    def __iter__(self) -> Iterator[Rows | Row | Problem]:
         """Every row and every problem."""
         yield from self._questions
         yield from self._layout.problems
@@ -82,7 +83,7 @@ class Workbook:
             except zipped.BROKEN as error:
                 raise Unreadable(None, f"the file is damaged ({escaped(str(error))}); save it again") from None
 
-    def _read(self, reading: Reading) -> Iterator[Row | Problem]:
+    def _read(self, reading: Reading) -> Iterator[Rows | Row | Problem]:
         lines = (line for line in reading if line.number > self._header_line)
         gatherer = _Gatherer(self._layout)
         records = Records(self._layout, self._rules, self._overrides)

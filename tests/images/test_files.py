@@ -9,6 +9,7 @@ from batchgen.images.files import Files
 from batchgen.images.formats import MOST_BYTES
 from batchgen.manifest import open_manifest
 from batchgen.model import Problem, Row
+from batchgen.rows import singly
 from tests.images.pictures import GIF, JPG, WEBP, png
 
 
@@ -16,7 +17,7 @@ def read(folder: Path, sheet: str, *, may_upload: bool = True) -> tuple[list[tup
     """The images of each row, and the problems."""
     (folder / "sheet.csv").write_text(sheet)
     files = Files(folder, may_upload=may_upload)
-    found = list(open_manifest(folder / "sheet.csv", model="wan-2-5", picture=files.refer))
+    found = list(singly(open_manifest(folder / "sheet.csv", model="wan-2-5", picture=files.refer)))
     images = [item.request.image_urls for item in found if isinstance(item, Row)]
     return images, [str(item) for item in found if isinstance(item, Problem) and item.fatal]
 

@@ -15,7 +15,7 @@ from batchgen.ledger.stage import Naming
 from batchgen.model import Clip, Job, Problem, Request, Row, State
 from batchgen.problems import total
 
-RULES = Naming(naming.content_id, naming.Template("{id}").name, naming.fold, naming.apart)
+RULES = Naming(naming.content_id, naming.Template("{id}").names, naming.fold, naming.apart)
 CLIP = Clip(10, "ab" * 32)
 
 

@@ -184,7 +184,8 @@ class LedgerMachine(RuleBasedStateMachine):
         repeats: Counter[str] = Counter()
         cells: list[tuple[str, Row]] = []
         for row in rows:
-            name = row.id or RULES.content_id(row.request)
+            request = row.request
+            name = row.id or RULES.content_id(request.prompt, request.seed, request.digest)
             if row.id is None:
                 repeats[row.request.digest] += 1
                 name += f"-{repeats[row.request.digest]}" if repeats[row.request.digest] > 1 else ""

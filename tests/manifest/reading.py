@@ -6,6 +6,7 @@ from pathlib import Path
 from batchgen.errors import ManifestError
 from batchgen.manifest import open_manifest
 from batchgen.model import Problem, Request, Row
+from batchgen.rows import singly
 
 
 @dataclass
@@ -41,7 +42,7 @@ def read_file(path: Path, encoding: str | None = None) -> Read:
         manifest = open_manifest(path, model="wan-2-5", encoding=encoding)
     except ManifestError as error:
         return Read([], list(error.problems))
-    found = list(manifest)
+    found = list(singly(manifest))
     rows = [item for item in found if isinstance(item, Row)]
     return Read(rows, [item for item in found if isinstance(item, Problem)], manifest.columns)
 

@@ -8,13 +8,14 @@ import pytest
 from batchgen.errors import UsageError
 from batchgen.manifest import open_manifest, overrides
 from batchgen.model import Problem, Request, Row
+from batchgen.rows import singly
 from tests.manifest.same_rows import ROWS, WRITERS
 
 MODEL = "wan-2-5"
 
 
 def read_with(path: Path, *settings: str) -> tuple[list[Row], list[Problem]]:
-    found = list(open_manifest(path, model=MODEL, overrides=overrides.parse(settings, model=MODEL)))
+    found = list(singly(open_manifest(path, model=MODEL, overrides=overrides.parse(settings, model=MODEL))))
     return [item for item in found if isinstance(item, Row)], [item for item in found if isinstance(item, Problem)]
 
 

@@ -16,6 +16,7 @@ from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest import open_manifest
 from batchgen.manifest.table import Table
 from batchgen.model import Row
+from batchgen.rows import singly
 
 
 def written(source: Any, folder: Path) -> Path:
@@ -25,7 +26,7 @@ def written(source: Any, folder: Path) -> Path:
 
 
 def read(source: Any, folder: Path) -> list[Row]:
-    found = list(open_manifest(written(source, folder), model="wan-2-5"))
+    found = list(singly(open_manifest(written(source, folder), model="wan-2-5")))
     rows = [item for item in found if isinstance(item, Row)]
     assert len(rows) == len(found), found
     return rows
@@ -133,6 +134,6 @@ def test_any_text_comes_back_to_the_character_or_is_refused(prompt: str, note: s
         except ManifestError:
             assert any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in prompt + note)
             return
-        for item in open_manifest(path, model="wan-2-5"):
+        for item in singly(open_manifest(path, model="wan-2-5")):
             if isinstance(item, Row):
                 assert (item.request.prompt, item.extras) == (prompt, {"note": note})

@@ -13,6 +13,7 @@ from batchgen.errors import ManifestError
 from batchgen.manifest import open_manifest
 from batchgen.manifest.moments import kind_of_format
 from batchgen.model import Problem, Row
+from batchgen.rows import singly
 from tests.manifest.reading import Read, read_file
 from tests.manifest.same_rows import ods_table, write_ods
 
@@ -162,12 +163,12 @@ def test_a_sheet_is_chosen_by_name(tmp_path: Path) -> None:
         for sheet, prompt in ((hidden, "h"), (one, "a"), (two, "b")):
             sheet.write_column(0, 0, ["prompt", prompt])
         book.add_worksheet("blank")
-    found = list(open_manifest(tmp_path / "b.xlsx", model="wan-2-5"))
+    found = list(singly(open_manifest(tmp_path / "b.xlsx", model="wan-2-5")))
     assert [item.request.prompt for item in found if isinstance(item, Row)] == ["a"]
     assert [p.message for p in found if isinstance(p, Problem)] == [
         'the sheet "one" is read, and "two" is not; name another with --sheet'
     ]
-    (row,) = open_manifest(tmp_path / "b.xlsx", model="wan-2-5", sheet="two")
+    (row,) = singly(open_manifest(tmp_path / "b.xlsx", model="wan-2-5", sheet="two"))
     assert isinstance(row, Row)
     assert row.request.prompt == "b"
     with pytest.raises(ManifestError, match=r"did you mean two.*there are"):

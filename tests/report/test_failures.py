@@ -15,7 +15,7 @@ from batchgen.model import Job, Request, State
 from batchgen.report import failures
 from tests.manifest.reading import read_file
 
-RULES = Naming(naming.content_id, naming.Template("{id}").name, naming.fold, naming.apart)
+RULES = Naming(naming.content_id, naming.Template("{id}").names, naming.fold, naming.apart)
 SHEET = """id,prompt,seed,seeds,image_urls,Reason,scene
 bad,=1+1,7,,,mine,'=x
 worse,"'=2, ""two""

@@ -22,7 +22,7 @@ from batchgen.model import Clip, Request, Row, State
 from batchgen.report import workbook
 from tests.manifest.reading import read_file
 
-RULES = Naming(naming.content_id, naming.Template("{id}").name, naming.fold, naming.apart)
+RULES = Naming(naming.content_id, naming.Template("{id}").names, naming.fold, naming.apart)
 HOSTILE = [
     "=1+1",
     "@x",
