@@ -152,7 +152,7 @@ def _check_service(ledger: Ledger, settings: Settings) -> None:
     elif known != settings.service:
         raise LedgerError(
             f"the batch {settings.batch} was made with the service {known}, not {settings.service}; "
-            "choose another folder with --batch"
+            f"continue it with --base-url {known}, or name another folder with --batch"
         )
 
 

@@ -57,6 +57,8 @@ def to_settings(
     more |= rows(more)
     limits = {name: more.pop(name, None) for name in ("max_tasks", "budget", "budget_per_day")}
     _check_finite(limits | {"first_poll": first_poll, "poll_every": poll_every, "spare_share": more.get("spare_share")})
+    prices = read_prices(more.pop("prices", ()))
+    until = read_deadline(deadline) if deadline else None
     return Settings(
         batch=batch,
         manifest=manifest,
@@ -67,10 +69,10 @@ def to_settings(
         first_poll=first_poll or DEFAULT_FIRST_POLL_SECONDS / speed,
         poll_every=poll_every or DEFAULT_POLL_EVERY_SECONDS / speed,
         resubmit_in_doubt=in_doubt == "resubmit",
-        limits=Limits(**limits, prices=read_prices(more.pop("prices", ()))),
+        limits=Limits(**limits, prices=prices),
         callback_url=url,
         callback_listen=listen,
-        deadline=read_deadline(deadline) if deadline else None,
+        deadline=until,
         **more,
     )
 

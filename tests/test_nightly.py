@@ -185,6 +185,13 @@ def test_every_path_that_is_printed_is_whole(tmp_path: Path) -> None:
     assert Path(this_program()[0]).is_file()
 
 
+def test_the_dashes_before_the_options_of_run_may_be_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "prompts.csv").touch()
+    flags = ("--deadline", "06:00", "--batch=b", "--xlsx")
+    whole = scheduled(tmp_path, "prompts.csv", "--at", "02:00", "--", *flags)
+    assert scheduled(tmp_path, "prompts.csv", *flags, "--at", "02:00") == whole
+
+
 def test_a_night_that_was_missed_is_not_made_up_for_past_its_deadline(tmp_path: Path) -> None:
     (tmp_path / "prompts.csv").touch()
     assert "Persistent=false\n" in scheduled(tmp_path, "prompts.csv", "--at", "02:00", "--", "--deadline", "06:00")

@@ -10,11 +10,13 @@ import click
 
 from batchgen import given
 from batchgen.cli import options
+from batchgen.cli.numbers import Count
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.running import work
 from batchgen.cli.terminal import progress, require, say, shown, shown_json
 from batchgen.errors import UsageError
 from batchgen.settings import Limits, Settings, batch_folder, read_base_url, read_prices
+from batchgen.words import with_command
 
 if TYPE_CHECKING:
     from batchgen.ledger import Ledger
@@ -89,6 +91,8 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
         found = after_repair(found, batch, summary.exit)
         for words in summary.advice() if found.exit_code else []:
             say(shown(words))
+    elif found.damaged:
+        say(shown(with_command("fetched again, while their links live, by", "verify", str(batch), "--repair")))
     click.echo(shown_json(found.to_json()) if as_json else found.sentence())
     raise click.exceptions.Exit(found.exit_code)
 
@@ -96,7 +100,7 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
 @click.command(short_help="Make the page to look at the videos, or serve it.")
 @click.argument("batch", type=FOLDER)
 @click.option("--serve", is_flag=True, help="Serve the page on this machine, live; S3 links are made when looked at.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to serve it on.  [default: any]")
+@click.option("--port", type=Count(0, 65535), default=0, help="The port to serve it on.  [default: any]")
 @options.LOOK_AT
 @options.XLSX
 def report(batch: Path, serve: bool, port: int, ledger_to: str | None, xlsx: bool) -> None:

@@ -16,7 +16,10 @@ from batchgen.nightly import Night, instructions, read_time, this_program
 from batchgen.settings import NOTIFY_VARIABLE, PING_VARIABLE, STANDARD_INPUT, batch_folder
 
 
-@click.command(short_help="Print a crontab line and systemd units for nightly runs.")
+@click.command(
+    short_help="Print a crontab line and systemd units for nightly runs.",
+    context_settings={"ignore_unknown_options": True},  # they are run's, for whoever forgot the --
+)
 @click.argument("manifest", type=PATH)
 @click.argument("flags", nargs=-1, type=click.UNPROCESSED, metavar="[-- RUN'S OPTIONS]")
 @click.option("--at", required=True, metavar="HH:MM", help="When to start, in local time.")

@@ -1,6 +1,5 @@
 """The flags that commands share."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +7,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from batchgen.cli.numbers import Amount, Count
 from batchgen.settings import (
     DEFAULT_FIRST_POLL_SECONDS,
     DEFAULT_POLL_EVERY_SECONDS,
@@ -20,7 +20,7 @@ from batchgen.settings import (
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
-COUNT = click.IntRange(min=1)
+COUNT = Count(min=1)
 
 
 class _Folder(click.Path):
@@ -31,16 +31,6 @@ class _Folder(click.Path):
 
 
 FOLDER = _Folder(path_type=Path)
-
-
-class Amount(click.FloatRange):
-    """A number that may have a point; who wrote a comma is told."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number, or fail as click does."""
-        if isinstance(value, str) and re.fullmatch(r"\s*[0-9.]*,[0-9]+\s*", value):
-            self.fail(f"write {value.strip().replace('.', '').replace(',', '.')}, with a point", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 MANIFEST = (
@@ -65,7 +55,7 @@ ROWS = (
         metavar="EXPR",
         help="Submit only these rows: fox*,12-20,status:failed (ids, rows, states); id:7 or row:7.",
     ),
-    click.option("--limit", type=int, metavar="N", help="Submit only the first N of these rows."),
+    click.option("--limit", type=COUNT, metavar="N", help="Submit only the first N of these rows."),
     click.option("--shard", metavar="I/N", help="Submit the I-th of N parts of the rows, whatever their order."),
     click.option("--images-to", metavar="DEST", help="Upload pictures that are files to s3://bucket/prefix, once."),
     click.option("--check-images", is_flag=True, help="Try the sheet's links to pictures before anything is paid."),
@@ -99,7 +89,7 @@ FETCH = (
     *LIMITS,
     click.option(
         "--downloads",
-        type=click.IntRange(1, 256),
+        type=Count(1, 256),
         default=32,
         show_default=True,
         metavar="N",
@@ -158,7 +148,7 @@ RUN = (
     ),
     REUSE,
     XLSX,
-    click.option("--max-tasks", type=click.IntRange(min=0), metavar="N", help="Ask for at most N tasks in this run."),
+    click.option("--max-tasks", type=Count(min=0), metavar="N", help="Ask for at most N tasks in this run."),
     click.option("--budget", type=Amount(min=0), metavar="USD", help="Spend at most this in this run."),
     click.option("--budget-per-day", type=Amount(min=0), metavar="USD", help="And this in a calendar day."),
     PRICE,

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from batchgen.cli.options import FOLDER, PATH
+from batchgen.cli.numbers import Amount, Count
+from batchgen.cli.options import COUNT, FOLDER, PATH
 from batchgen.cli.terminal import shown
 from batchgen.errors import UsageError
 
@@ -67,11 +68,11 @@ class _EmulatorHelp(click.Command):
 
 @click.command(cls=_EmulatorHelp, short_help="Serve the API on this machine.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any that is free.")
-@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Times as fast as the service.")
-@click.option("--rate", type=click.IntRange(min=1), default=10000, show_default=True, help="Requests a minute at most.")
-@click.option("--concurrency", type=click.IntRange(min=1), default=1000, show_default=True, help="Tasks at once.")
-@click.option("--credits", type=float, default=1e6, metavar="USD", help="What the account may spend.")
+@click.option("--port", type=Count(0, 65535), default=8765, show_default=True, help="0: any that is free.")
+@click.option("--speed", type=Amount(min=0, min_open=True), default=1.0, help="Times as fast as the service.")
+@click.option("--rate", type=COUNT, default=10000, show_default=True, help="Requests a minute at most.")
+@click.option("--concurrency", type=COUNT, default=1000, show_default=True, help="Tasks at once.")
+@click.option("--credits", type=Amount(min=0), default=1e6, metavar="USD", help="What the account may spend.")
 @click.option("--error-style", type=click.Choice(["http", "body"]), default="http", help="Where errors show.")
 @click.option("--fault", "faults", multiple=True, metavar="NAME=SHARE", help="A fault, and how often: see below.")
 @click.option("--seed", type=int, default=0, help="Draws the faults and generation times.")

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import click
 
-from batchgen.cli.options import FOLDER
+from batchgen.cli.options import COUNT, FOLDER
 from batchgen.cli.terminal import require, shown, shown_json
 from batchgen.errors import UsageError
 
 
 @click.command(short_help="Retune, pause or drain a batch while it runs.")
 @click.argument("batch", type=FOLDER)
-@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="Go on with N tasks in flight.")
-@click.option("--rate", type=click.IntRange(min=1), metavar="N", help="Go on with N requests a minute.")
+@click.option("--concurrency", type=COUNT, metavar="N", help="Go on with N tasks in flight.")
+@click.option("--rate", type=COUNT, metavar="N", help="Go on with N requests a minute.")
 @click.option("--pause", is_flag=True, help="Submit nothing until --go; what is in flight is fetched.")
 @click.option("--go", is_flag=True, help="Submit again.")
 @click.option("--drain", is_flag=True, help="Submit nothing more, fetch what is in flight, and end.")

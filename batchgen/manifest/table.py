@@ -43,7 +43,7 @@ class Table:
             self._columns = [column.array for _, column in frame.items()]
         else:
             self.name = self._each = "rows"
-            rows = list(source)
+            rows = list(source) if isinstance(source, Iterable) else [source]
             if not all(isinstance(row, Mapping) for row in rows):
                 raise UsageError('each row must name its values, like {"prompt": "A fox", "seed": 1}')
             names = list(dict.fromkeys(name for row in rows for name in row))

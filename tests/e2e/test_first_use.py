@@ -84,6 +84,9 @@ async def test_what_was_given_wrong_is_told_before_the_key_is_asked_for(tmp_path
     assert list(tmp_path.iterdir()) == []
     prompts(tmp_path / "p.csv", 1)
     assert (await batchgen("run", "p.csv", cwd=tmp_path, **NO_KEY)).code == 3
+    for wrong, told in ((("--deadline", "soon"), "--deadline soon"), (("--price", "x=1"), "--price x=1 is no price")):
+        ended = await batchgen("run", "p.csv", *wrong, cwd=tmp_path, **NO_KEY)
+        assert (ended.code, told in ended.err) == (2, True)
 
 
 async def test_a_manifest_does_not_take_over_the_batch_of_another(tmp_path: Path) -> None:

@@ -339,7 +339,7 @@ async def test_a_ledger_refuses_another_service(tmp_path: Path) -> None:
         await run(emulator, manifest)
         ended = await run(other, manifest)
         assert (ended.code, len(other.requests)) == (2, 0)
-        assert emulator.url in ended.err
+        assert f"continue it with --base-url {emulator.url}, or name another folder with --batch" in ended.err
 
 
 async def test_results_without_their_ledger_are_refused(tmp_path: Path) -> None:

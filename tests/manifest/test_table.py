@@ -110,9 +110,10 @@ def test_a_table_is_as_it_was_when_it_was_given() -> None:
     assert {table.stream().read() for table in tables} == {b'"prompt"\n"a"\n"b"\n'}
 
 
-def test_rows_that_name_nothing_are_refused() -> None:
+@pytest.mark.parametrize("source", [["a prompt"], 3, {"prompt": "a"}])
+def test_rows_that_name_nothing_are_refused(source: Any) -> None:
     with pytest.raises(UsageError, match="each row must name its values"):
-        Table(["a prompt"])
+        Table(source)
 
 
 def test_rows_may_have_different_keys(tmp_path: Path) -> None:
