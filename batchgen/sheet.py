@@ -102,7 +102,7 @@ def take_in_as_asked(
     if asked.manifest is None and asked.overrides is None and ledger.fact("mended"):
         say(f"the rows are continued as failures.csv has them; batchgen run {settings.manifest} reads the sheet")
         return Files(Path.cwd(), may_upload=False)
-    if settings.manifest != STANDARD_INPUT and not settings.manifest.exists() and ledger.fact("manifest"):
+    if _is_gone(settings, ledger):
         if asked.overrides:
             raise UsageError(f"the manifest {settings.manifest} is gone, so that --set cannot change what its rows say")
         warn(f"the manifest {settings.manifest} is gone; its rows are continued as they were")
@@ -132,6 +132,14 @@ def take_in_as_asked(
         taken=mark if is_plain else "",
     )
     return taken.pictures
+
+
+def _is_gone(settings: Settings, ledger: Ledger) -> bool:
+    """Whether the batch's own manifest is no longer there; another name would be a slip of the pen, and cost money."""
+    assert settings.manifest
+    known = ledger.fact("manifest")
+    is_own = known == str(settings.manifest) or settings.manifest.parent == settings.batch.absolute()
+    return bool(known) and is_own and settings.manifest != STANDARD_INPUT and not settings.manifest.exists()
 
 
 def _mark(settings: Settings) -> str:

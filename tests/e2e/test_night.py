@@ -106,6 +106,15 @@ async def test_a_manifest_that_is_gone_is_told_even_when_all_goes_well(root: Pat
     assert "is gone" in ended.err
 
 
+async def test_a_manifest_that_never_was_the_batchs_is_a_mistake_and_pays_for_nothing(root: Path) -> None:
+    manifest = prompts(root / "p.csv", 2)
+    async with emulated() as emulator:
+        await run(emulator, manifest, "--limit", "1")
+        slip = await run(emulator, root / "pp.csv", "--batch", root / "p.batch")
+        assert (slip.code, "there is no such file" in slip.err) == (2, True)
+        assert len(emulator.tasks) == 1
+
+
 async def test_two_starts_of_cron_a_moment_apart_pay_once(root: Path) -> None:
     manifest = prompts(root / "p.csv", 6)
     async with emulated() as emulator:
