@@ -185,6 +185,8 @@ def is_loopback(host: str) -> bool:
 def read_key(file: Path | None, key: str | None = None) -> str:
     """The API key, as given or from a file or the environment. Raises :class:`AccountError` where there is none."""
     key = key or (_key_of_file(file) if file else os.environ.get(KEY_VARIABLE, "").strip())
+    if not key and file:
+        raise AccountError(f"the key file {file} is empty; write the key into it, or name another with --api-key-file")
     if not key:
         raise AccountError(
             f"no API key is given; set {KEY_VARIABLE}, or name a file that holds it with --api-key-file "

@@ -61,7 +61,7 @@ class Batch:
         self._options = options
         self._table: Table | None = None
         self._manifest: Path | None = None
-        self._folder = Path(batch) if batch is not None else None
+        self._folder = Path(batch) if batch else None
         if isinstance(source, str | PathLike):
             self._take_path(Path(fspath(source)))
         elif source is not None:

@@ -26,6 +26,12 @@ COUNT = Count(min=1)
 class _Folder(click.Path):
     """A path that the shell completes to folders; whether it is one, the command says in its own words."""
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; an empty one, as of a variable that is not set, would be the folder one is in."""
+        if not str(value).strip():
+            self.fail("it is empty; name a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [CompletionItem(incomplete, type="dir")]
 

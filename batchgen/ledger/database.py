@@ -53,7 +53,9 @@ class Database:
                 self._prepare()
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            raise LedgerError(f"{self._name} cannot be used as a ledger: {error}") from None
+            is_damaged = not isinstance(error, sqlite3.OperationalError)
+            hint = "; put a copy of it back: without it every video would be paid for again" if is_damaged else ""
+            raise LedgerError(f"{self._name} cannot be used as a ledger: {error}{hint}") from None
         except LedgerError:
             self._connection.close()
             raise

@@ -79,6 +79,11 @@ def test_the_workbook_of_a_report_has_the_pictures_that_the_report_made(tmp_path
         assert [name for name in book.namelist() if name.startswith("xl/media/")]
 
 
+def test_a_batch_without_a_folder_is_refused() -> None:
+    with pytest.raises(UsageError, match="say where the batch is kept"):
+        Batch(rows(1), batch="")
+
+
 def test_a_folder_that_is_no_batch_is_refused_and_left_alone(tmp_path: Path) -> None:
     batch = Batch(batch=tmp_path / "b")
     for verb in (batch.status, batch.results, batch.report, batch.verify, batch.resolve):

@@ -31,6 +31,9 @@ from tests.e2e.program import batchgen, prompts
         (("run", "p.csv", "--budget", "5,50"), "invalid value for '--budget': write 5.50, with a point ("),
         (("plan", "."), ".: this is a folder; name the manifest inside it"),
         (("run", "/"), "/: this is a folder; name the manifest inside it"),
+        (("run", "p.csv", "--batch", ""), "invalid value for '--batch': it is empty; name a folder ("),
+        (("run", "p.csv", "--to", " "), "invalid value for '--to': it is empty; name a folder ("),
+        (("status", ""), "invalid value for 'BATCH': it is empty; name a folder ("),
         (("stats",), "no such command 'stats'. Did you mean 'status'? (batchgen --help tells more)"),
         (("status", "p.csv"), "p.csv is no batch: it has no ledger.sqlite; name the folder that batchgen run made"),
         (("status", ".", "--watch", "--json"), ". is no batch"),
@@ -48,3 +51,15 @@ async def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, arguments: tuple[
 async def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
     ended = await batchgen(cwd=tmp_path)
     assert (ended.code, "Commands:" in ended.err) == (2, True)
+
+
+async def test_a_key_file_without_a_key_and_a_ledger_that_is_none_are_told_with_what_to_do(tmp_path: Path) -> None:
+    prompts(tmp_path / "p.csv", 1)
+    (tmp_path / "key").write_text("\n", encoding="utf-8")
+    empty = await batchgen("run", "p.csv", "--api-key-file", "key", cwd=tmp_path)
+    assert (empty.code, "the key file key is empty; write the key into it" in empty.err) == (3, True)
+    (tmp_path / "p.batch").mkdir()
+    (tmp_path / "p.batch" / "ledger.sqlite").write_text("not a ledger " * 99, encoding="utf-8")
+    for command in ("status", "resume", "report"):
+        damaged = await batchgen(command, "p.batch", cwd=tmp_path)
+        assert (damaged.code, "file is not a database; put a copy of it back" in damaged.err) == (2, True)
