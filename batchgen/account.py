@@ -23,6 +23,8 @@ TROUBLE_BEFORE_PAUSE = 5  # failures in a row, without a single answer between t
 TROUBLE_HOLD_SECONDS = 10.0  # for which a limit does not grow after a failure
 SILENCE_LIMIT_SECONDS = 1800.0
 NEVER_HEARD_LIMIT_SECONDS = 600.0  # for a service that gave no answer at all yet, while nothing is in flight
+POSTS_AT_ONCE = (16, 100)  # without an answer, which a crash leaves in doubt: for a quick service, and at most
+SPARE_POSTS = 1.5  # as many again by half as answers take on average
 PROOF_SECONDS = 6.0  # between two steps up of the rate: a minute's window tells late
 SAFE = 0.97  # of the requests that passed within a minute before one was refused
 USED = 0.8  # of the rate, from which on a higher one would be used
@@ -49,6 +51,7 @@ class Account:
     ) -> None:
         self.tasks = 0  # in flight, or perhaps so
         self.posting = 0  # of them, those whose POST is not answered
+        self._post_seconds = 0.0  # until its answer, on average
         self._clock = clock
         self._rate = Ceiling(rate, PROOF_SECONDS)
         self._room = Ceiling(concurrency)
@@ -142,6 +145,12 @@ class Account:
             return True
         return self.tasks < self._room.cap and self.posting == 0 and self._room.may_probe(self._clock())
 
+    @property
+    def may_post(self) -> bool:
+        """Whether one more POST may be without an answer: no more are than the rate needs, for a crash's sake."""
+        least, most = POSTS_AT_ONCE
+        return self.posting < min(max(least, SPARE_POSTS * self._post_seconds * self.per_second), most)
+
     # -- hearing
 
     @property
@@ -163,8 +172,9 @@ class Account:
         level = self._in_window(now)
         return max(level, self._rate.limit) if level >= USED * self._rate.limit else level
 
-    def accepted(self) -> None:
-        """A task was accepted: so many at once the service bears."""
+    def accepted(self, seconds: float = 0.0) -> None:
+        """A task was accepted, ``seconds`` after it was asked for: so many at once the service bears."""
+        self._post_seconds += (seconds - self._post_seconds) / POSTS_AT_ONCE[0]
         self._room.passed(self.tasks - self.posting, self._clock())
 
     def busy(self, retry_after: float | None, *, posted: bool = False) -> None:

@@ -179,6 +179,16 @@ def test_after_an_accident_the_tasks_are_soon_as_many_as_before() -> None:
     assert account.concurrency == 1000
 
 
+@pytest.mark.parametrize(("seconds", "posts"), [(0.03, 16), (0.2, 50), (5.0, 100)])
+def test_no_more_posts_are_without_an_answer_than_the_rate_needs(seconds: float, posts: int) -> None:
+    account = Account(10_000, 1000, Clock())
+    for _ in range(200):
+        account.accepted(seconds)
+    while account.may_post:
+        account.posting += 1
+    assert account.posting == posts
+
+
 def test_a_5xx_pauses_growth_and_shrinks_nothing() -> None:
     now = Clock()
     account = Account(10_000, 1000, now)

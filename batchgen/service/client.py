@@ -46,8 +46,8 @@ class Client:
 
     async def __aenter__(self) -> Self:
         # A connection for each POST: one that the server closed meanwhile would leave the row in doubt for nothing.
-        self._submits = self._session(SUBMIT_TIMEOUT, force_close=True, limit=64, traces=[_trace_sent()])
-        self._asks = self._session(STATUS_TIMEOUT, force_close=False, limit=128)
+        self._submits = self._session(SUBMIT_TIMEOUT, force_close=True, limit=0, traces=[_trace_sent()])
+        self._asks = self._session(STATUS_TIMEOUT, force_close=False, limit=256)
         return self
 
     async def __aexit__(self, *_: object) -> None:

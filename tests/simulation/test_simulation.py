@@ -83,6 +83,10 @@ def test_answers_of_trouble_cost_little() -> None:
     assert told.ratio < 1.06
 
 
+def test_a_service_that_takes_a_second_to_answer_is_kept_full() -> None:
+    assert simulate(times("document", 2000), Terms(latency=(0.4, 0.6))).ratio < 1.07
+
+
 # -- an account whose limits nobody told
 
 
