@@ -28,10 +28,18 @@ _OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".ballast", ".control.json", 
 def hold(folder: Path, ledger_to: str | None = None) -> Iterator[tuple[Ledger, Replica]]:
     """The ledger in a batch's folder, with its copy in ``ledger_to``, or where it has one; held by this process alone.
 
-    Raises :class:`BatchBusyError` while another holds it, :class:`LedgerError` for results without a ledger.
+    The folder is made for what ``ledger_to`` has, and taken away again where that cannot be had. Raises
+    :class:`BatchBusyError` while another holds it, :class:`LedgerError` for results without a ledger.
     """
-    with Lock(folder / ".lock"), _open(folder, ledger_to) as (ledger, replica):
-        yield ledger, replica
+    discard = made = ledger_to is not None and make(folder)
+    with Lock(folder / ".lock"):
+        try:
+            with _open(folder, ledger_to) as (ledger, replica):
+                discard = False
+                yield ledger, replica
+        finally:
+            if discard:
+                _take_away(folder, made=made)
 
 
 @contextmanager
@@ -70,18 +78,18 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
                     raise
         finally:
             if discard:
-                _take_away(folder, kept)
-                if made:
-                    _take_away_empty(folder)
+                _take_away(folder, kept, made=made)
 
 
-def _take_away(folder: Path, kept: Collection[str]) -> None:
-    """Remove what a run that was refused has made in the folder."""
+def _take_away(folder: Path, kept: Collection[str] = (), *, made: bool) -> None:
+    """Remove what was made in the folder for what was refused, and the folder itself, if it was ``made`` too."""
     for name in {*_OURS, *standard_input.NAMES} - {*kept}:
         (folder / name).unlink(missing_ok=True)
     (folder / ".lock").unlink(missing_ok=True)
     if "videos" not in kept:
         _take_away_empty(folder / "videos")
+    if made:
+        _take_away_empty(folder)
 
 
 def _take_away_empty(folder: Path) -> None:
@@ -89,10 +97,14 @@ def _take_away_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def require(folder: Path) -> None:
-    """Raise :class:`UsageError` for a folder that is no batch."""
-    if not (folder / LEDGER).is_file():
+def require(folder: Path, ledger_to: str | None = None) -> None:
+    """Raise :class:`UsageError` for a folder that is no batch, and cannot become one by what ``ledger_to`` has."""
+    if (folder / LEDGER).is_file():
+        return
+    if ledger_to is None:
         raise UsageError(f"{folder} is no batch: it has no {LEDGER}; name the folder that batchgen run made")
+    with look(folder, ledger_to):  # where there is none, nobody means to begin one
+        pass
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
-from batchgen.folder import hold, make
+from batchgen.folder import hold
 from batchgen.ledger import Ledger, doubt, money
 from batchgen.ledger.doubt import Doubt
 from batchgen.model import State, zulu
@@ -133,8 +133,6 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
 @contextmanager
 def _changing(batch: Path, ledger_to: str | None) -> Iterator[Ledger]:
     """The batch's ledger; what is changed in it is in its copy too, where it has one, when this is left."""
-    if ledger_to is not None:
-        make(batch)
     with hold(batch, ledger_to) as (ledger, replica):
         yield ledger
         replica.checkpoint(ledger)

@@ -245,8 +245,7 @@ class Batch:
         from batchgen.folder import require
 
         ledger_to = options.get("ledger_to", self._options.get("ledger_to"))
-        if ledger_to is None:
-            require(self.folder)
+        require(self.folder, ledger_to)
         return ledger_to
 
     def _of_folder(self, options: Options) -> Given:
@@ -271,6 +270,7 @@ def _silent(_: str) -> None:
 
 
 def _work(given: Given, say: Callable[[str], object], watch: Watch, stopping: "Stopping") -> "Summary":
+    from batchgen.folder import require
     from batchgen.metrics import Metered
     from batchgen.origin import service_of
     from batchgen.run import Listener, run
@@ -281,6 +281,8 @@ def _work(given: Given, say: Callable[[str], object], watch: Watch, stopping: "S
 
     settings = given.settings
     with told(settings.batch, **given.telling, warn=tell) as ended:
+        if settings.manifest is None:
+            require(settings.batch, settings.ledger_to)
         metrics = given.telling["metrics"]
         shows = Metered(watch, metrics, settings.batch) if metrics else watch
         listener = Listener(tell, shows, given.verbose, ended=ended, stopping=stopping)

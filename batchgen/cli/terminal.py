@@ -48,5 +48,4 @@ def require(batch: Path, ledger_to: str | None = None) -> None:
     """Refuse a folder that is no batch, and cannot become one from the ledger's copy."""
     from batchgen.folder import require
 
-    if ledger_to is None:
-        require(batch)
+    require(batch, ledger_to)

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from batchgen import Batch
+from batchgen import Batch, UsageError
 from tests.e2e.container import Container
 from tests.e2e.program import batchgen, emulated, paid, prompts, start
 from tests.proof.fleet import fleet
@@ -102,11 +102,13 @@ async def test_the_page_of_a_batch_elsewhere_is_served_live_with_its_videos(s3: 
             await server.wait()
 
 
-async def test_where_there_is_nothing_to_look_at_is_said(s3: S3Server, tmp_path: Path) -> None:
+async def test_where_there_is_nothing_is_said_and_nothing_is_begun(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     manifest = prompts(tmp_path / "p.csv", 2)
     async with fleet(1) as berths, berths.berth() as berth:
         for address, why in (("s3://night/nothing", "holds no ledger yet"), ("s3://nowhere/x", "no such bucket")):
-            for command in ("status", "report"):
+            for command in ("status", "report", "resolve", "verify", "rescue", "resume"):
                 went = await berth.run(command, "p.batch", "--ledger-to", address, cwd=tmp_path, env=s3.environment)
                 assert went.code == 2, went.said
                 assert why in went.said
@@ -115,5 +117,9 @@ async def test_where_there_is_nothing_to_look_at_is_said(s3: S3Server, tmp_path:
         went = await berth.run(*words, cwd=tmp_path, env=s3.environment)
         assert went.code == 0
         assert re.search(r"holds no ledger yet[^$]*pay for 2 tasks", went.said)
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(UsageError, match="holds no ledger yet"):
+            await asyncio.to_thread(Batch(batch=tmp_path / "p.batch", key="k", ledger_to="s3://night/nothing").rescue)
         assert s3.keys("night", "nothing") == []
         assert not (tmp_path / "p.batch").exists()
