@@ -87,5 +87,8 @@ def emulator(**flags: Any) -> None:
 
     try:
         serve_forever(**flags)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise UsageError(str(error)) from None
+    except OSError as error:
+        where = f"{flags['host']}:{flags['port']}"
+        raise UsageError(f"{where} cannot be listened at: {error.strerror}; choose another --port or --host") from None

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import nan
 from random import Random
 
 # Forms of Retry-After, the documented ones and those met in the wild; each is a fault "submit-429-NAME".
@@ -121,11 +122,13 @@ def parse_shares(words: Iterable[str]) -> dict[str, float]:
     for word in words:
         name, _, share = word.partition("=")
         if name not in TABLE:
-            raise ValueError(f"no fault is called {name!r}")
+            raise ValueError(f"--fault {word}: no fault is called {name!r}; batchgen emulator --help names them")
         try:
             shares[name] = float(share)
         except ValueError:
-            raise ValueError(f"{word!r} is not NAME=SHARE, such as {name}=0.25") from None
+            shares[name] = nan
+        if not 0 <= shares[name] <= 1:
+            raise ValueError(f"--fault {word}: a share is from 0 to 1; write it like {name}=0.25")
     return shares
 
 

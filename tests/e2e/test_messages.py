@@ -34,6 +34,15 @@ from tests.e2e.program import batchgen, prompts
         (("run", "p.csv", "--batch", ""), "invalid value for '--batch': it is empty; name a folder ("),
         (("run", "p.csv", "--to", " "), "invalid value for '--to': it is empty; name a folder ("),
         (("status", ""), "invalid value for 'BATCH': it is empty; name a folder ("),
+        (
+            ("emulator", "--fault", "nope=1"),
+            "--fault nope=1: no fault is called 'nope'; batchgen emulator --help names them",
+        ),
+        (
+            ("emulator", "--fault", "file-cut=2"),
+            "--fault file-cut=2: a share is from 0 to 1; write it like file-cut=0.25",
+        ),
+        (("emulator", "--host", "192.0.2.1"), "192.0.2.1:8765 cannot be listened at: "),
         (("stats",), "no such command 'stats'. Did you mean 'status'? (batchgen --help tells more)"),
         (("status", "p.csv"), "p.csv is no batch: it has no ledger.sqlite; name the folder that batchgen run made"),
         (("status", ".", "--watch", "--json"), ". is no batch"),
