@@ -190,7 +190,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         service = known or settings.service
         offered = paid.offers(ledger, service, settings.batch, paid.index_path())
         remarks += again.allow(settings, ledger, service)
-        counts = ledger.counts()
+        counts, tasks = ledger.counts(), expected.tasks(ledger)
         kinds = tuple(expected.pending_kinds(ledger))
         prices = settings.limits.prices
         plan = Plan(
@@ -202,10 +202,10 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             gone=intake.gone,
             in_doubt_gone=doubt.gone(ledger),
             reused=ledger.reused_rows(),
-            tasks=expected.tasks(ledger),
-            duplicates=sum(counts.values()) - expected.tasks(ledger),
+            tasks=tasks,
+            duplicates=sum(counts.values()) - tasks,
             repeats=expected.repeats(ledger),
-            selected=sum(ledger.counts(selected=True).values()),
+            selected=sum((ledger.counts(selected=True) if ledger.is_selecting else counts).values()),
             to_submit=ledger.pending_jobs(),
             estimate_usd=money.estimate(kinds, prices.of) / MICRO,
             **asdict(estimate(ledger, settings, kinds)),

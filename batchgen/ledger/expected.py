@@ -37,8 +37,8 @@ def video_bytes(ledger: Ledger) -> dict[tuple[str | None, int | None], float]:
 def first_names(ledger: Ledger, number: int) -> tuple[str, ...]:
     """The names of the first files that the run will make."""
     found = ledger.database.execute(
-        "SELECT name FROM row WHERE position IS NOT NULL AND job IN (SELECT job FROM job WHERE state = 'pending' "
-        f"AND wanted > 0{ledger.and_selected}) ORDER BY position LIMIT ?",
+        "SELECT name FROM row WHERE position IS NOT NULL AND EXISTS (SELECT 1 FROM job WHERE job.job = row.job "
+        f"AND state = 'pending' AND wanted > 0{ledger.and_selected}) ORDER BY position LIMIT ?",
         (number,),
     )
     return tuple(name for (name,) in found)

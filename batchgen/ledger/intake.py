@@ -60,13 +60,14 @@ def take_in(
     database.execute("DELETE FROM temp.signed")
     try:
         with database.transaction():
-            stage.fill(database, manifest, problems, naming)
-            stage.tell_repeats_apart(database, naming)
-            for problem in stage.duplicate_ids(database):
+            repeated = stage.fill(database, manifest, problems, naming)
+            if repeated.digests:
+                stage.tell_repeats_apart(database, naming)
+            for problem in stage.duplicate_ids(database) if repeated.ids else ():
                 problems.add(problem)
             if problems.is_fatal:
                 raise _RefusedError
-            counts = merge(database, naming, partial=partial)
+            counts = merge(database, naming, repeated, partial=partial)
             if must_be_known and counts["gone"] and counts["new"] - counts["edited"] == counts["rows"]:
                 raise _StrangeError
             return Intake(problems.problems(), **counts)

@@ -10,14 +10,34 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from batchgen.ledger.database import Database
-from batchgen.ledger.stage import Naming
+from batchgen.ledger.stage import Naming, Repeated
 
 
-def merge(database: Database, naming: Naming, *, partial: bool) -> dict[str, Any]:
+def merge(database: Database, naming: Naming, repeated: Repeated, *, partial: bool) -> dict[str, Any]:
     """Make the ledger's rows those of the stage, as part of the caller's transaction; returns how many are what.
 
     ``partial``: rows that are not there stay as they are.
     """
+    is_first = not database.one("SELECT 1 FROM main.row LIMIT 1")  # then nothing is known that a row could be
+    if is_first:
+        counts = _all_new(database)
+    else:
+        _recognise(database, partial=partial)
+        counts = _counts(database)
+    _set_names_apart(database, naming, repeated, is_first=is_first)
+    if not is_first:
+        _place_known(database)
+    taken = _last_job(database)
+    _find_shared(database, taken, repeated)
+    with _indexed_later(database) if counts["new"] > counts["rows"] / 2 else nullcontext():
+        _add_new(database, taken)
+    if taken or repeated.digests:
+        _refresh_jobs(database, taken)
+    return counts
+
+
+def _recognise(database: Database, *, partial: bool) -> None:
+    """Find the rows of the stage that the ledger knows."""
     database.execute(
         "UPDATE temp.sheet SET row = row.row FROM main.row WHERE row.id = sheet.id AND row.digest = sheet.digest"
     )
@@ -25,15 +45,6 @@ def merge(database: Database, naming: Naming, *, partial: bool) -> dict[str, Any
     if partial:
         _add_the_others(database)
     _adopt(database)
-    counts = _counts(database)
-    _set_names_apart(database, naming)
-    _place_known(database)
-    taken = _last_job(database)
-    _find_shared(database, taken)
-    with _indexed_later(database) if counts["new"] > counts["rows"] / 2 else nullcontext():
-        _add_new(database, taken)
-    _refresh_jobs(database, taken)
-    return counts
 
 
 def _add_the_others(database: Database) -> None:
@@ -87,6 +98,12 @@ def _adopt(database: Database) -> None:
         database.execute("UPDATE temp.sheet SET row = ? WHERE position = ?", (row, position))
 
 
+def _all_new(database: Database) -> dict[str, int]:
+    found = database.one("SELECT coalesce(max(position), 0) FROM temp.sheet")
+    rows = int(found[0]) if found else 0
+    return {"rows": rows, "new": rows, "edited": 0, "gone": 0, "back": 0, "kept_videos": 0}
+
+
 def _counts(database: Database) -> dict[str, int]:
     def number(sql: str) -> int:
         found = database.one(sql)
@@ -105,8 +122,10 @@ def _counts(database: Database) -> dict[str, int]:
     }
 
 
-def _set_names_apart(database: Database, naming: Naming) -> None:
+def _set_names_apart(database: Database, naming: Naming, repeated: Repeated, *, is_first: bool) -> None:
     """No two rows' files may be the same on any file system; a name once given stays."""
+    if is_first and not repeated.names:
+        return
     database.execute("CREATE INDEX temp.sheet_fold ON sheet (fold) WHERE row IS NULL")
     clashes = database.execute(
         "SELECT position, name, id, digest FROM temp.sheet WHERE position IN ("
@@ -186,14 +205,16 @@ def _last_job(database: Database) -> int:
     return int(found[0]) if found else 0
 
 
-def _find_shared(database: Database, taken: int) -> None:
+def _find_shared(database: Database, taken: int, repeated: Repeated) -> None:
     """Rows with the same request and seed share a job: one that is there, or that of the first of them."""
+    if taken:
+        database.execute(
+            "UPDATE temp.sheet SET job = (SELECT min(job) FROM main.job WHERE job.digest = sheet.digest) "
+            "WHERE row IS NULL AND seeded AND digest IN (SELECT digest FROM main.job)"
+        )
+    if not repeated.digests:
+        return
     database.execute("CREATE INDEX temp.sheet_shared ON sheet (digest) WHERE row IS NULL AND seeded")
-    database.execute(
-        "UPDATE temp.sheet SET job = (SELECT min(job) FROM main.job WHERE job.digest = sheet.digest) "
-        "WHERE position IN (SELECT position FROM temp.sheet WHERE row IS NULL AND seeded "
-        "AND digest IN (SELECT digest FROM main.job))"
-    )
     database.execute(
         "CREATE TEMP TABLE shared AS SELECT digest, min(position) + ? AS job FROM temp.sheet "
         "WHERE row IS NULL AND seeded GROUP BY digest HAVING count(*) > 1",
@@ -212,8 +233,9 @@ def _refresh_jobs(database: Database, taken: int) -> None:
     A new job of one row has this already.
     """
     database.execute(
-        "UPDATE job SET wanted = 0, position = NULL WHERE wanted > 0 AND job NOT IN "
-        "(SELECT job FROM row WHERE position IS NOT NULL)"
+        "UPDATE job SET wanted = 0, position = NULL WHERE job <= ? AND wanted > 0 AND job NOT IN "
+        "(SELECT job FROM row WHERE position IS NOT NULL)",
+        (taken,),
     )
     database.execute(
         "UPDATE job SET wanted = live.wanted, position = live.position FROM "
@@ -223,6 +245,7 @@ def _refresh_jobs(database: Database, taken: int) -> None:
         (taken,),
     )
     database.execute(
-        "UPDATE job SET state = 'rendered' WHERE state = 'archived' AND job IN "
-        "(SELECT job FROM row WHERE row NOT IN (SELECT row FROM video))"
+        "UPDATE job SET state = 'rendered' WHERE job <= ? AND state = 'archived' AND job IN "
+        "(SELECT job FROM row WHERE row NOT IN (SELECT row FROM video))",
+        (taken,),
     )
