@@ -22,4 +22,4 @@ def allow(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
     if settings.reuse and (offered := paid.offers(ledger, service, settings.batch, paid.index_path())):
         paid.take(ledger, offered)
         videos = many(len(offered), "video is", "videos are")
-        yield f"{videos} taken from other batches, which paid for what they made"
+        yield f"{videos} taken from other batches of yours, which made them"

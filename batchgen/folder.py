@@ -59,6 +59,7 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
     for a ledger of another service. What was made for a run that is refused is taken away again, if that is the first.
     """
     folder = settings.batch
+    _refuse_names(folder.absolute(), settings.manifest and settings.manifest.absolute(), settings.destination)
     if settings.ledger_to is None:
         _refuse_results_without_ledger(folder)
     _refuse_network(folder)
@@ -134,6 +135,15 @@ def make(folder: Path) -> bool:
             f"the batch's folder {folder} cannot be made: {error.strerror}; choose another with --batch"
         ) from None
     return True
+
+
+def _refuse_names(*paths: Path | str | None) -> None:
+    """Refuse what cannot be written down: the ledger keeps text, and a path may be any bytes."""
+    for path in filter(None, paths):
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{path}: this path holds bytes that are no UTF-8; rename what is called so") from None
 
 
 def _refuse_network(folder: Path) -> None:

@@ -99,8 +99,8 @@ class Plan(Counts):
         if self.remake_usd:
             yield f"  and up to ${self.remake_usd:.2f} more for expired ones, if they cannot be fetched any more"
         if self.offered:
-            paid_for = many(self.offered, "of them was", "of them were")
-            yield f"  {paid_for} paid for by other batches of yours: --reuse takes what they made"
+            made = many(self.offered, "of them was", "of them were")
+            yield f"  {made} made by other batches of yours: --reuse takes those videos"
 
     def _expected(self) -> Iterator[str]:
         if self.to_submit or self.in_flight:

@@ -1,5 +1,6 @@
 """Every message is of one style: the program's name, what is wrong and where, what to do."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,14 @@ async def test_a_key_file_without_a_key_and_a_ledger_that_is_none_are_told_with_
     for command in ("status", "resume", "report"):
         damaged = await batchgen(command, "p.batch", cwd=tmp_path)
         assert (damaged.code, "file is not a database; put a copy of it back" in damaged.err) == (2, True)
+
+
+async def test_a_path_that_no_text_can_hold_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"od\xffd")
+    odd.mkdir()
+    prompts(odd / "p.csv", 1)
+    prompts(tmp_path / "p.csv", 1)
+    for words in (("run", odd / "p.csv"), ("run", "p.csv", "--to", odd), ("run", "p.csv", "--batch", odd / "b")):
+        ended = await batchgen(*words, "--emulator", cwd=tmp_path)
+        assert (ended.code, "holds bytes that are no UTF-8; rename" in ended.err) == (2, True), ended.err
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [os.fsdecode(b"od\xffd"), "p.csv", "p.csv"]
