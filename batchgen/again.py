@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from batchgen import paid
-from batchgen.ledger import Ledger
+from batchgen.catalog import MICRO
+from batchgen.ledger import Ledger, doubt, money
 from batchgen.settings import Settings
-from batchgen.words import many
+from batchgen.words import many, money_words
 
 
 def allow(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
@@ -13,9 +14,11 @@ def allow(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
 
     Returns what a person should know of it.
     """
+    price = doubt.price_again(ledger, doubt.held(ledger)) / MICRO if settings.resubmit_in_doubt else 0.0
     if settings.resubmit_in_doubt and (again := ledger.resubmit_in_doubt()):
         rows = many(again, "row in doubt is", "rows in doubt are")
-        yield f"{rows} submitted again, and may be paid for twice"
+        cost = "" if money.is_free(ledger) else f", and may be paid for twice: up to {money_words(price)} more"
+        yield f"{rows} submitted again{cost}"
     if settings.retry_failed and (again := ledger.retry_failed()):
         rows = many(again, "row that failed or expired is", "rows that failed or expired are")
         yield f"{rows} tried again"

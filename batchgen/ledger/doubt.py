@@ -176,6 +176,12 @@ def price_again(ledger: Ledger, jobs: Iterable[int]) -> int:
     return sum(int(price[0]) for price in prices if price)
 
 
+def held(ledger: Ledger) -> list[int]:
+    """The jobs in doubt that a run with ``--in-doubt resubmit`` would ask for again."""
+    found = ledger.database.execute(f"SELECT job FROM job WHERE {IN_DOUBT} AND wanted > 0{ledger.and_selected}")
+    return [job for (job,) in found]
+
+
 def gone(ledger: Ledger) -> int:
     """How many rows are in doubt that are no longer in the manifest."""
     found = ledger.database.one(

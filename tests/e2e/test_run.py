@@ -137,6 +137,7 @@ async def test_a_lost_answer_leaves_the_row_in_doubt_and_is_sent_again_only_when
         emulator.faults.shares.clear()
         ended = await run(emulator, manifest, "--in-doubt", "resubmit")
         assert (ended.code, ended.summary["submitted"]) == (0, doubtful)
+        assert f"may be paid for twice: up to ${1.3 * doubtful:.2f} more" in ended.err  # the dearest: nothing is said
 
 
 async def test_tasks_at_once_and_requests_a_minute_are_never_exceeded_not_even_over_a_restart(tmp_path: Path) -> None:
