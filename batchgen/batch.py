@@ -29,6 +29,7 @@ from batchgen.errors import (
 )
 from batchgen.forecast import FETCH_SHARE, Fetching
 from batchgen.ledger import Ledger
+from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, State
 from batchgen.pipeline import Pipeline
 from batchgen.schedule import Schedule
@@ -62,6 +63,7 @@ class Dispatcher:
     def __init__(
         self,
         ledger: Ledger,
+        rendered: Rendered,
         account: Account,
         polling: Polling,
         pipeline: Pipeline,
@@ -74,6 +76,7 @@ class Dispatcher:
         self.stopped: Stop | None = None
         self.submitted = 0  # paid tasks that this run started
         self._ledger = ledger
+        self._rendered = rendered
         self._account = account
         self._polling = polling
         self._pipeline = pipeline
@@ -249,7 +252,7 @@ class Dispatcher:
             return True
         if self._paused and self._ledger.next_pending() is None:  # nobody need say go for it
             self._all_submitted = True
-        return self._all_submitted and not self._ledger.has_remakes() and not self.may_bring_more()
+        return self._all_submitted and not self._rendered.has_remakes() and not self.may_bring_more()
 
     def _is_submitting(self) -> bool:
         ready = self._may_submit and self.stopped is None and not self._all_submitted
@@ -376,10 +379,10 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         while not self._archive_full:
             has_room = len(self._fetches) < self._downloads
-            if has_room and (job := self._ledger.take_rendered(loop.time())):
+            if has_room and (job := self._rendered.take(loop.time())):
                 self._start_fetch(job)
                 continue
-            waking = self._ledger.next_waking() if has_room else inf
+            waking = self._rendered.next_waking() if has_room else inf
             if not self._fetches:
                 if self._asking_over and waking == inf:
                     return
@@ -409,9 +412,9 @@ class Dispatcher:
         self.fetching.ended(job.key, loop.time(), is_home=after.state is State.ARCHIVED)
         if after.state is State.RENDERED:
             self._remember_links(after)
-            self._ledger.rest(job.key, loop.time() + after.wait, after.tries)
+            self._rendered.rest(job.key, loop.time() + after.wait, after.tries)
         else:
-            self._ledger.rouse(job.key)
+            self._rendered.rouse(job.key)
             self._fresh.pop(job.key, None)
         if after.state is State.PENDING:
             self._all_submitted = False

@@ -31,6 +31,7 @@ from batchgen.images.files import Files
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.expected import pending_kinds
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
+from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
 from batchgen.model import Job
 from batchgen.outcome import summarize, write_all
@@ -205,10 +206,7 @@ async def _work(
             deadline=settings.deadline,
         )
         dispatcher = Dispatcher(
-            ledger,
-            account,
-            polling,
-            pipeline,
+            *(ledger, Rendered(ledger), account, polling, pipeline),
             downloads=settings.downloads,
             changed=_counted(ledger, steering),
             may_submit=settings.may_submit,

@@ -16,6 +16,7 @@ from batchgen.archive import open_archive
 from batchgen.archive.places import Places
 from batchgen.errors import DownloadError
 from batchgen.ledger import Ledger, money, take_in
+from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
 from batchgen.model import Clip, Job, Request, Row, State
 from batchgen.paid import Offer, take
@@ -81,7 +82,7 @@ class Stage:
     """A batch of rows that share one task, which has given two videos."""
 
     def __init__(self, folder: Path, ledger: Ledger) -> None:
-        self.ledger, self.host, self.service = ledger, Host(), Service()
+        self.ledger, self.queue, self.host, self.service = ledger, Rendered(ledger), Host(), Service()
         self.archive = open_archive(str(folder / "videos"), tag="t", scratch=folder, home=folder)
         self.archive.probe()
         self.account = Account(10_000, 10)
@@ -127,7 +128,7 @@ async def test_a_row_that_joins_later_is_given_copies_of_all_videos(stage: Stage
     await stage.pipeline.fetch(stage.rendered())
     stage.take_in("a", "b")
     stage.host.asked.clear()
-    job = stage.ledger.take_rendered(inf)
+    job = stage.queue.take(inf)
     assert job
     await stage.pipeline.fetch(job)
     assert stage.videos()[1] == ("videos/b.mp4", "videos/b_2.mp4")
@@ -139,7 +140,7 @@ async def test_a_second_video_that_is_lost_is_fetched_again(stage: Stage, tmp_pa
     await stage.pipeline.fetch(stage.rendered())
     (tmp_path / "videos" / "a_2.mp4").unlink()
     assert forget(stage.ledger, (Damage("a", "videos/a_2.mp4", "missing"),)) == 1
-    job = stage.ledger.take_rendered(inf)
+    job = stage.queue.take(inf)
     assert job
     assert (await stage.pipeline.fetch(job)).state is State.ARCHIVED
     assert stage.videos() == [("videos/a.mp4", "videos/a_2.mp4")]
@@ -196,8 +197,8 @@ async def test_a_task_of_ones_own_that_the_service_does_not_know_now_is_not_paid
 
 async def unknown(stage: Stage, tries: int) -> State:
     for _ in range(tries):
-        taken = stage.ledger.take_rendered(inf)
+        taken = stage.queue.take(inf)
         assert taken
         job = await stage.pipeline.fetch(taken)
-        stage.ledger.rest(job.key, 0.0, job.tries)
+        stage.queue.rest(job.key, 0.0, job.tries)
     return job.state

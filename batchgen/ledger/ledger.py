@@ -6,7 +6,6 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -58,10 +57,6 @@ class Ledger:
         self.is_selecting = False  # see :mod:`batchgen.ledger.selected`
         # Requests whose image links are signed, whole: for this process alone, never in the file.
         database.execute("CREATE TEMP TABLE signed (digest BLOB PRIMARY KEY, request TEXT NOT NULL)")
-        self._taken: set[int] = set()  # jobs that are being fetched
-        self._resting: dict[
-            int, tuple[float, int]
-        ] = {}  # not to be fetched before a time, and then after so many tries
 
     @classmethod
     def open(cls, path: Path | None, *, read_only: bool = False) -> "Ledger":
@@ -172,47 +167,11 @@ class Ledger:
         """The jobs whose task is paid and not known to have ended."""
         return self._jobs(f"{OPEN} AND state = 'in_flight' ORDER BY submitted_at")
 
-    def take_rendered(self, now: float) -> Job | None:
-        """Of the jobs whose video is to be fetched and that do not rest, the one whose link dies first.
-
-        It is taken until :meth:`rest` or :meth:`rouse` is called for it. ``now`` is a time as given to :meth:`rest`.
-        """
-        for (key,) in self.database.execute("SELECT job FROM job WHERE state = 'rendered' ORDER BY completed_at"):
-            until, tries = self._resting.get(key, (now, 0))
-            if key not in self._taken and until <= now:
-                self._taken.add(key)
-                self._resting.pop(key, None)
-                job = self.job(key)
-                return replace(job, tries=tries) if tries else job
-        return None
-
-    def rest(self, key: int, until: float, tries: int = 0) -> None:
-        """Do not give out a job before ``until``, and then after so many tries; in this process alone.
-
-        ``inf``: leave it to the next run.
-        """
-        self._taken.discard(key)
-        self._resting[key] = until, tries
-
-    def rouse(self, key: int) -> None:
-        """The job does not rest."""
-        self._taken.discard(key)
-        self._resting.pop(key, None)
-
-    def next_waking(self) -> float:
-        """When the next job is given out again; ``inf``: none will be."""
-        return min((until for until, _ in self._resting.values()), default=inf)
-
     def has_work(self) -> bool:
         """Whether a run would ask or fetch anything, be it for a row that is no longer in the manifest."""
         submits = f"state = 'pending' AND wanted > 0{self.and_selected}"
         kinds = (f"{OPEN} AND state = 'in_flight'", "state = 'rendered'", submits)
         return any(self._first(f"{kind} LIMIT 1") for kind in kinds)
-
-    def has_remakes(self) -> bool:
-        """Whether a job that is being fetched once more may have to be paid for again."""
-        found = self.database.execute("SELECT job FROM job WHERE state = 'rendered' AND remake = 1")
-        return any(self._resting.get(key, (0.0, 0))[0] < inf for (key,) in found)
 
     def job(self, key: int) -> Job:
         """One job as it is recorded."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from batchgen import naming
 from batchgen.ledger import Intake, Ledger, take_in
 from batchgen.ledger.ledger import Video
+from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
 from batchgen.model import Clip, Job, Problem, Request, Row, State
 from batchgen.problems import total
@@ -114,7 +115,7 @@ def test_a_row_that_joins_an_archived_one_gets_its_video_without_paying(ledger: 
     pay(ledger)
     take(ledger, row("a", "one", seed=1), row("a", "two", seed=1))
     assert pay(ledger) == []
-    job = ledger.take_rendered(0.0)
+    job = Rendered(ledger).take(0.0)
     assert job is not None
     assert [name for _, name in ledger.missing_videos(job, 0)] == ["two.mp4"]
 

@@ -12,6 +12,7 @@ import pytest
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger, take_in
 from batchgen.ledger.database import SCHEMA_VERSION
+from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, Row, State
 from tests.ledger.test_intake import RULES, request
 
@@ -102,19 +103,20 @@ def test_the_link_that_dies_first_is_fetched_first_and_each_job_is_given_out_onc
     with filled(None) as ledger:
         for completed_at in (30.0, 10.0, 20.0):
             rendered(ledger, completed_at)
-        taken = [ledger.take_rendered(0.0) for _ in range(4)]
+        queue = Rendered(ledger)
+        taken = [queue.take(0.0) for _ in range(4)]
         assert [job and job.completed_at for job in taken] == [10.0, 20.0, 30.0, None]
 
 
 def test_a_resting_job_is_given_out_when_its_time_has_come() -> None:
     with filled(None, 1) as ledger:
-        job = rendered(ledger, 1.0)
-        ledger.rest(job.key, 5.0)
-        assert ledger.next_waking() == 5.0
-        assert ledger.take_rendered(4.9) is None
-        assert ledger.take_rendered(5.0) is not None
-        ledger.rest(job.key, inf)
-        assert ledger.next_waking() == inf
+        job, queue = rendered(ledger, 1.0), Rendered(ledger)
+        queue.rest(job.key, 5.0)
+        assert queue.next_waking() == 5.0
+        assert queue.take(4.9) is None
+        assert queue.take(5.0) is not None
+        queue.rest(job.key, inf)
+        assert queue.next_waking() == inf
 
 
 def test_a_link_that_may_be_signed_is_not_written_down() -> None:

@@ -20,6 +20,7 @@ from batchgen.errors import LedgerError, UsageError
 from batchgen.ledger import Ledger, doubt, take_in
 from batchgen.ledger import ledger as ledger_module
 from batchgen.ledger.ledger import Video, token_hash
+from batchgen.ledger.rendered import Rendered
 from batchgen.model import Clip, Job, Request, Row, State
 from tests.ledger.test_intake import RULES, request
 
@@ -362,7 +363,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(ends=YES)
     @while_some(State.RENDERED)
     def fetch(self, ends: bool) -> None:
-        job = self.ledger.take_rendered(self.clock.now)
+        job = Rendered(self.ledger).take(self.clock.now)
         due = [want for want in self.wants if want.state is State.RENDERED]
         assert (job is None) == (not due)
         if job is None:
@@ -377,7 +378,6 @@ class LedgerMachine(RuleBasedStateMachine):
             for row, _ in lacking:
                 self._line_of_row(row).archived = True
             want.state, want.remake = State.ARCHIVED, False
-        self.ledger.rouse(job.key)
 
     def _line_of_row(self, row: int) -> Line:
         found = self.ledger.database.one("SELECT id, hex(digest) FROM row WHERE row = ?", (row,))

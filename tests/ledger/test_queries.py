@@ -6,14 +6,15 @@ from collections.abc import Callable
 import pytest
 
 from batchgen.ledger import Ledger, doubt
+from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, Request, State
 
 JOB = Job(1, Request("wan-2-5", "text-to-video", "a lake"), State.RENDERED)
 OFTEN: dict[str, Callable[[Ledger], object]] = {
     "next_pending": Ledger.next_pending,
-    "take_rendered": lambda ledger: ledger.take_rendered(0.0),
+    "take": lambda ledger: Rendered(ledger).take(0.0),
     "has_work": Ledger.has_work,
-    "has_remakes": Ledger.has_remakes,
+    "has_remakes": lambda ledger: Rendered(ledger).has_remakes(),
     "in_flight": lambda ledger: list(ledger.in_flight()),
     "doubtful_since": lambda ledger: ledger.doubtful_since(0.0),
     "recover": Ledger.recover,

@@ -49,7 +49,7 @@ class MemoryLedger:
         self._rendered.append(job)
         return job
 
-    def take_rendered(self, now: float) -> Job | None:
+    def take(self, now: float) -> Job | None:
         return self._rendered.popleft() if self._rendered else None
 
     def in_flight(self) -> Iterator[Job]:
@@ -176,7 +176,7 @@ async def _simulate(times: Sequence[float], terms: Terms, settings: Set, seed: i
     share = {} if settings.share is None else {"spare_share": settings.share}
     polling = Polling(settings.first, settings.every, memory=settings.polling_memory, **share)
     pipeline = MemoryPipeline(ledger, account, service)
-    parts: tuple[Any, ...] = (ledger, account, polling, pipeline)
+    parts: tuple[Any, ...] = (ledger, ledger, account, polling, pipeline)
     dispatcher = Dispatcher(*parts, downloads=1, changed=lambda before, after: None, callbacks=settings.callbacks)
     if settings.callbacks:
         pipeline.call_back(dispatcher)
