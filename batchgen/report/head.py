@@ -86,7 +86,7 @@ def figures(ledger: Ledger, cards: Sequence[Card], done: Work, spent: Mapping[in
     archived = counts[State.ARCHIVED]
     asked = [
         Figure("Done", amount(archived), f"of {many(amount(rows), 'row')}, {share(archived, rows)}"),
-        *_troubles(counts, cards, money.doubtful_price(ledger) / MICRO),
+        *_troubles(counts, cards, None if money.is_free(ledger) else money.doubtful_price(ledger) / MICRO),
         *_open(counts),
         _cost(ledger, list(spent.values())),
         *_speed(done),
@@ -95,15 +95,22 @@ def figures(ledger: Ledger, cards: Sequence[Card], done: Work, spent: Mapping[in
     return tuple(asked)
 
 
-def _troubles(counts: Counter[str], cards: Sequence[Card], doubtful: float) -> Iterable[Figure]:
+def _troubles(counts: Counter[str], cards: Sequence[Card], doubtful: float | None) -> Iterable[Figure]:
+    """``doubtful``: what was perhaps paid in vain, in US dollars; None: nothing is paid."""
     causes = causes_of(cards)
     first = f"{amount(causes[0].rows)} × {causes[0].code}" if causes and counts[State.FAILED] else ""
     yield Figure("Failed", amount(counts[State.FAILED]), first, "bad" if counts[State.FAILED] else "")
     if counts[State.EXPIRED]:
-        yield Figure("Expired", amount(counts[State.EXPIRED]), "paid, and the link died", "bad")
+        yield Figure(
+            "Expired",
+            amount(counts[State.EXPIRED]),
+            "the link died" if doubtful is None else "paid, and the link died",
+            "bad",
+        )
     if counts[State.IN_DOUBT]:
         price = f": {money_words(doubtful)}" if doubtful else ""
-        yield Figure("In doubt", amount(counts[State.IN_DOUBT]), f"perhaps paid{price}", "bad")
+        note = "the answer was lost" if doubtful is None else f"perhaps paid{price}"
+        yield Figure("In doubt", amount(counts[State.IN_DOUBT]), note, "bad")
 
 
 def _open(counts: Counter[str]) -> Iterable[Figure]:
