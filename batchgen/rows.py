@@ -7,7 +7,7 @@ from typing import Self
 from batchgen.model import Problem, Request, Row, from_json, to_json
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rows:
     """Rows in their order, each column as long as the others; who iterates gets each as a :class:`Row`."""
 

@@ -22,6 +22,7 @@ APPLICATION_ID = 0x62617467  # "batg"
 SCHEMA_VERSION = 2
 WRITTEN = "written"  # a fact that holds until something else changes
 CACHE_KIB = 16_384
+LARGE_PAGE = 16_384  # bytes
 MAKING_SECONDS = 5.0
 BUSY_MS = 30_000
 FOLDING_MS = 500  # who looks at a batch reads for a moment
@@ -104,8 +105,10 @@ class Database:
         self._has_log = mode == "wal"  # a few file systems bear none
         # NORMAL: SQLite syncs only what is folded from the log into the file; we sync the log.
         level = "OFF" if self.path is None else "NORMAL" if self._has_log else "FULL"
-        staging = ("temp.page_size = 16384", f"temp.cache_size = -{CACHE_KIB // 2}")  # a million rows pass through it
-        caching = (f"cache_size = -{CACHE_KIB}", *staging)
+        # A million rows pass through what is temporary: large pages, and nothing that is deleted is overwritten.
+        staging = (f"temp.page_size = {LARGE_PAGE}", f"temp.cache_size = -{CACHE_KIB // 2}", "temp.secure_delete = OFF")
+        temporary = () if self.path else (f"page_size = {LARGE_PAGE}", "secure_delete = OFF")
+        caching = (*temporary, f"cache_size = -{CACHE_KIB}", *staging)
         for pragma in (f"synchronous = {level}", "fullfsync = 1", "foreign_keys = ON", *caching):
             self._patiently(f"PRAGMA {pragma}")
         if self._has_log:

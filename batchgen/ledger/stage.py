@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import cast
 
 from batchgen.ledger.database import Database
 from batchgen.model import Problem, Row, digest_of
@@ -146,7 +147,9 @@ def _staged(database: Database, pieces: Iterable[Rows], naming: Naming, keys: _K
         position += len(rows)
 
 
-def _identified(rows: Rows, digests: Sequence[bytes], naming: Naming) -> list[str]:
+def _identified(rows: Rows, digests: Sequence[bytes], naming: Naming) -> Sequence[str]:
+    if None not in rows.ids:
+        return cast(Sequence[str], rows.ids)
     known = zip(rows.ids, rows.prompts, rows.seeds, digests, strict=True)
     return [
         identity if identity is not None else naming.content_id(prompt, seed, digest.hex())

@@ -15,7 +15,7 @@ from batchgen.model import Problem
 
 _LONGEST_LINE = 16 << 20  # characters; what a hostile file may make us hold at once
 _PIECE_CHARACTERS = 1 << 18
-_BLOCK_RECORDS = 4096
+_BLOCK_RECORDS = 512  # which the processor's own memory holds, with all that is made of them
 _BLOCK_PIECES = 16
 
 

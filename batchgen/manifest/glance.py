@@ -31,7 +31,7 @@ def glance(rules: Rules, columns: Mapping[str, Sequence[str]], number: int) -> G
     """Look at ``number`` records, by the columns of the parameters that they have."""
     nothing = [""] * number
     doubted = set[int]()
-    forms = _forms(rules, [columns.get(name, nothing) for name in CHOICES], doubted)
+    forms = _forms(rules, columns, number, doubted)
     prompts = columns.get("prompt", nothing)
     _doubt(doubted, map(is_plain, prompts, repeat(rules.prompt_characters)))
     negatives = _negatives(rules, columns["negative_prompt"], doubted) if "negative_prompt" in columns else repeat(None)
@@ -47,9 +47,25 @@ def _doubt(doubted: set[int], plain: Iterable[object]) -> None:
     doubted.update(compress(count(), map(not_, plain)))
 
 
-def _forms(rules: Rules, choices: Sequence[Sequence[str]], doubted: set[int]) -> list[Form]:
-    sets = list(zip(*choices, strict=True))
-    known = {cells: rules.form(cells) or _NO_FORM for cells in set(sets)}
+class _Forms(dict[tuple[str, ...], Form]):
+    """The form of each set of cells that is met, asked for once."""
+
+    def __init__(self, rules: Rules, present: Sequence[bool]) -> None:
+        super().__init__()
+        self._rules = rules
+        self._present = present
+
+    def __missing__(self, cells: tuple[str, ...]) -> Form:
+        each = iter(cells)
+        form = self._rules.form(tuple(next(each) if is_there else "" for is_there in self._present))
+        self[cells] = form or _NO_FORM
+        return self[cells]
+
+
+def _forms(rules: Rules, columns: Mapping[str, Sequence[str]], number: int, doubted: set[int]) -> list[Form]:
+    present = [name in columns for name in CHOICES]
+    known = _Forms(rules, present)
+    sets = zip(*(columns[name] for name in compress(CHOICES, present)), strict=True) if any(present) else [()] * number
     forms = list(map(known.__getitem__, sets))
     if _NO_FORM in known.values():
         _doubt(doubted, (form is not _NO_FORM for form in forms))
@@ -63,13 +79,15 @@ def _negatives(rules: Rules, column: Sequence[str], doubted: set[int]) -> list[s
 
 
 def _seeds(column: Sequence[str], doubted: set[int]) -> list[int | None]:
+    if values.are_plain_seeds(column):
+        return list(map(int, column))
     seeds = [int(cell) if values.is_plain_seed(cell) else None for cell in column]
-    if None in seeds:
-        _doubt(doubted, (not cell or seed is not None for cell, seed in zip(column, seeds, strict=True)))
+    _doubt(doubted, (not cell or seed is not None for cell, seed in zip(column, seeds, strict=True)))
     return seeds
 
 
 def _ids(column: Sequence[str], doubted: set[int]) -> list[str | None]:
     ids = list(map(str.strip, column))
-    _doubt(doubted, map(values.is_identity, ids))
+    if not values.are_identities(ids):
+        _doubt(doubted, map(values.is_identity, ids))
     return [text or None for text in ids]

@@ -107,7 +107,7 @@ class Rules:
         return (None if fatal else Job(Request.of(facts), identity, many)), findings
 
     def form(self, cells: tuple[str, ...]) -> Form | None:
-        """The form of the requests with these cells of ``CHOICES``; None: judge each record that has them."""
+        """The form of the requests with these cells of ``CHOICES``; None: each record that has them is to be judged."""
         chosen = self._remembered.get(cells) or self._remember(cells)
         return chosen.form
 
@@ -168,7 +168,7 @@ def is_plain(cell: str, most: int) -> bool:
     return (
         cell[:1] not in _DOUBTFUL_SIGNS
         and len(cell) <= most
-        and cell.isprintable()
+        and (cell.isprintable() or not (cell[0].isspace() or values.unsendable(cell)))
         and (cell.isascii() or not values.doubtful("prompt", cell))
     )
 

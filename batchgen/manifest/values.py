@@ -99,6 +99,12 @@ def is_plain_seed(cell: str) -> bool:
     return len(cell) < 19 and cell.isascii() and cell.isdigit()
 
 
+def are_plain_seeds(cells: Sequence[str]) -> bool:
+    """Whether each is a plain seed: asked of all in one."""
+    joined = "".join(cells)
+    return all(cells) and len(max(cells, key=len)) < 19 and joined.isascii() and joined.isdigit()
+
+
 def seed(cell: str) -> int:
     """Return a whole number from 0 to 2**63-1, written in digits."""
     if is_plain_seed(cell):
@@ -241,14 +247,24 @@ def is_identity(text: str) -> bool:
     return len(text) <= LONGEST_ID and text.isprintable()
 
 
+def are_identities(texts: Sequence[str]) -> bool:
+    """Whether each can be taken: asked of all in one."""
+    return len(max(texts, key=len)) <= LONGEST_ID and "".join(texts).isprintable()
+
+
 def prose(name: str, cell: str) -> str:
     """Return a prompt, to the character; only what no service can take in, and no prompt is, is refused."""
     if _CELL_ERROR.fullmatch(cell.strip()):
         raise Refused(f"{name} is {cell.strip()}, a spreadsheet's error; mend its formula, or type the text")
-    if not cell.isprintable() and (bad := _UNSENDABLE.search(cell)):
+    if bad := unsendable(cell):
         place = f"character {bad.start() + 1} ({escaped(bad[0])})"
         raise Refused(f"{name} {shown(cell)} holds a control character, {place}; delete it")
     return cell
+
+
+def unsendable(cell: str) -> re.Match[str] | None:
+    """The first character of a prompt that no service can take in."""
+    return None if cell.isprintable() else _UNSENDABLE.search(cell)
 
 
 def doubtful(name: str, cell: str) -> str | None:
