@@ -33,12 +33,13 @@ _BROKEN = (sqlite3.OperationalError, sqlite3.DatabaseError)  # the latter itself
 class Database:
     """The connection. Driver errors become a :class:`LedgerError` that names the file."""
 
-    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
-        """Open ``path``, made where it is missing; None: a temporary one that nobody else sees.
+    def __init__(self, path: Path | None, *, read_only: bool = False, page_bytes: int = LARGE_PAGE) -> None:
+        """Open ``path``, made where it is missing; None: a temporary one that nobody else sees, of such pages.
 
         ``read_only``: nothing of the file is changed; one of an older version is copied, and the copy is read.
         """
         self.path = path
+        self._page_bytes = page_bytes
         self.is_synced = True  # whether a power cut would lose nothing
         self._has_log = False
         self._log: int | None = None  # SQLite's, once it was synced
@@ -107,7 +108,7 @@ class Database:
         level = "OFF" if self.path is None else "NORMAL" if self._has_log else "FULL"
         # A million rows pass through what is temporary: large pages, and nothing that is deleted is overwritten.
         staging = (f"temp.page_size = {LARGE_PAGE}", f"temp.cache_size = -{CACHE_KIB // 2}", "temp.secure_delete = OFF")
-        temporary = () if self.path else (f"page_size = {LARGE_PAGE}", "secure_delete = OFF")
+        temporary = () if self.path else (f"page_size = {self._page_bytes}", "secure_delete = OFF")
         caching = (*temporary, f"cache_size = -{CACHE_KIB}", *staging)
         for pragma in (f"synchronous = {level}", "fullfsync = 1", "foreign_keys = ON", *caching):
             self._patiently(f"PRAGMA {pragma}")
@@ -261,7 +262,8 @@ class Database:
 
     def copy(self) -> "Database":
         """A temporary copy, to try things on."""
-        other = Database(None)
+        page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]
+        other = Database(None, page_bytes=page_bytes)  # SQLite copies pages as they are
         self._connection.backup(other._connection)
         return other
 
