@@ -13,7 +13,7 @@ from batchgen.cli import options
 from batchgen.cli.numbers import Count
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.running import work
-from batchgen.cli.terminal import progress, require, say, shown, shown_json
+from batchgen.cli.terminal import progress, require, say, shown, shown_json, tell
 from batchgen.errors import UsageError
 from batchgen.settings import Limits, Settings, batch_folder, read_base_url, read_prices
 from batchgen.words import with_command
@@ -42,7 +42,10 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, .
     made = make_plan(Settings(batch=batch or batch_folder(manifest), manifest=manifest, **flags))
     for sentence in made.remarks:
         say(shown(sentence))
-    click.echo(shown_json(made.to_json()) if as_json else shown(made.sentences()))
+    if as_json:
+        click.echo(shown_json(made.to_json()))
+    else:
+        tell(made.sentences())
 
 
 @click.command(short_help="Where a batch stands.")
@@ -67,7 +70,10 @@ def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json
         if watch and not look_on(batch, progress(plain=plain), say):
             say(shown(f"no run is at work in {batch} now; this is how it stands:"))
         found = read_status(batch, looked.path, running=looked.running if ledger_to else None)
-    click.echo(shown_json(found.to_json()) if as_json else shown(found.sentences()))
+    if as_json:
+        click.echo(shown_json(found.to_json()))
+    else:
+        tell(found.sentences())
 
 
 @click.command(short_help="Read every archived video again and compare.")

@@ -12,7 +12,7 @@ from batchgen import given
 from batchgen.catalog import DEFAULT_MODEL
 from batchgen.cli import options
 from batchgen.cli.options import PATH
-from batchgen.cli.terminal import progress, say, shown, shown_json
+from batchgen.cli.terminal import progress, say, shown, shown_json, tell
 from batchgen.settings import Limits, Settings, batch_folder, read_prices
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ def rehearse(
     told = rehearsal.rehearse(settings, stage.service, stage.seen, progress(quiet=as_json, plain=plain))
     for sentence in told.plan.remarks:
         say(shown(sentence))
-    click.echo(shown_json(told.to_json()) if as_json else shown(told.sentences()))
+    if as_json:
+        click.echo(shown_json(told.to_json()))
+    else:
+        tell(told.sentences())
 
 
 class _Stage:

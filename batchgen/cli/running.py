@@ -11,7 +11,7 @@ from batchgen import given
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.sections import Sectioned
-from batchgen.cli.terminal import progress, require, say, shown, shown_json
+from batchgen.cli.terminal import progress, require, say, shown, shown_json, tell
 from batchgen.origin import service_of
 from batchgen.settings import batch_folder
 from batchgen.telling import told
@@ -122,13 +122,13 @@ def _note(text: str) -> None:
 def _print_summary(summary: "Summary") -> None:
     from batchgen.words import size_words
 
-    click.echo(f"{many(summary.rows, 'row')}: {summary.counts()}")
-    click.echo(f"{summary.paid()}, {size_words(summary.bytes)} of video in all")
+    tell(f"{many(summary.rows, 'row')}: {summary.counts()}")
+    tell(f"{summary.paid()}, {size_words(summary.bytes)} of video in all")
     if summary.selected < summary.rows:
         chosen = many(summary.selected, "row was", "rows were")
-        click.echo(f"{chosen} chosen for this run; the others are left as they are")
+        tell(f"{chosen} chosen for this run; the others are left as they are")
     for words in summary.advice():
-        click.echo(shown(words))
+        tell(words)
     for name, file in (("results", "results.csv"), ("to look at", "report.html")):
         if (Path(summary.batch) / file).exists():
             click.echo(f"{name}: {shown(str(Path(summary.batch) / file))}")

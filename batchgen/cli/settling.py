@@ -8,7 +8,7 @@ import click
 from batchgen import given
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER
-from batchgen.cli.terminal import require, shown
+from batchgen.cli.terminal import require, tell
 from batchgen.origin import service_of
 
 
@@ -43,4 +43,4 @@ def resolve(
         said = rooms.attach(settings, identities[0], attach, service_of(settings))
     else:
         said = rooms.settle(batch, ledger_to, identities, action, every=every)
-    click.echo(shown("\n".join(said)))
+    tell("\n".join(said))

@@ -2,21 +2,59 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import wrap
+from typing import TYPE_CHECKING, TextIO
+
+import click
 
 if TYPE_CHECKING:
     from batchgen.progress import Progress
 
 
+_COMMAND = re.compile(r"\bbatchgen [a-z]+[^;,()]*")
+_KEPT = "\0"  # a blank at which no line is broken
+
+
+def tell(text: str) -> None:
+    """Tell a person what was asked for, on standard output."""
+    click.echo(fitted(shown(text), sys.stdout))
+
+
 def say(text: str) -> None:
     """Say something to a person, on standard error: above the bar, where there is one (click would write over it)."""
     try:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{fitted(text, sys.stderr)}\n")
         sys.stderr.flush()
     except OSError:
         hush()
+
+
+def fitted(text: str, stream: TextIO) -> str:
+    """Text as wide as the terminal that it goes to, broken at blanks: never within a command, which may be copied."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    except (OSError, ValueError):
+        columns = 0
+    return "\n".join(_folded(line, columns) for line in text.split("\n")) if columns else text
+
+
+def _folded(line: str, columns: int) -> str:
+    if len(line) <= columns or line.lstrip().startswith("batchgen "):
+        return line
+    kept = _COMMAND.sub(lambda found: found[0].replace(" ", _KEPT), line.lstrip())
+    indent = " " * (len(line) - len(line.lstrip()))
+    lines = wrap(
+        kept,
+        columns,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  " if indent else "",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines).replace(_KEPT, " ")
 
 
 def hush() -> None:
