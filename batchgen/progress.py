@@ -242,7 +242,9 @@ class Bar:
         if standing.waiting:
             lines.append(Text(self._shown(standing.waiting), style="yellow"))
         with suppress(OSError):  # the terminal is gone: the run goes on
-            self._live.start()
+            if not self._live.is_started:
+                self._live.start()
+                self._live.console.show_cursor()  # a program that is killed, or stopped by Ctrl-Z, would keep it
             self._live.update(Group(*lines), refresh=True)
 
     def end(self) -> None:

@@ -180,6 +180,15 @@ def test_the_bar_fits_its_terminal(columns: int, monkeypatch: pytest.MonkeyPatch
     assert "paused" in screen.getvalue()
 
 
+def test_the_cursor_is_there_while_the_bar_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = screen_of(80, monkeypatch)
+    bar = Bar(shown)
+    for _ in range(2):
+        bar.told(STANDING)
+    hidden, there = "\x1b[?25l", "\x1b[?25h"
+    assert screen.getvalue().rfind(there) > screen.getvalue().rfind(hidden)
+
+
 def test_the_service_commands_no_terminal_through_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = screen_of(80, monkeypatch)
     bar = Bar(shown)
