@@ -18,7 +18,7 @@ def price_of(body: Body) -> int:
 
 
 @dataclass(frozen=True)
-class Limits:
+class AccountLimits:
     """What the account allows; the defaults are the document's, the credits are plenty."""
 
     rate: int = 10_000  # requests in any minute of the service's clock (60 s / speed)
@@ -29,7 +29,7 @@ class Limits:
 class Account:
     """One account's use of its limits. Times are seconds of the emulator's clock."""
 
-    def __init__(self, limits: Limits, window: float) -> None:
+    def __init__(self, limits: AccountLimits, window: float) -> None:
         self.limits = limits
         self.window = window  # how long "a minute" is, in seconds
         self.worst_window = 0

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from batchgen.emulator.account import Limits
+from batchgen.emulator.account import AccountLimits
 from batchgen.emulator.faults import parse_shares
 from batchgen.emulator.server import Emulator
 from batchgen.emulator.wire import ErrorStyle
@@ -32,9 +32,9 @@ def serve_forever(
     host: str = "127.0.0.1",
     port: int = 0,
     speed: float = 1.0,
-    rate: int = Limits.rate,
-    concurrency: int = Limits.concurrency,
-    credits: float = Limits.credits,
+    rate: int = AccountLimits.rate,
+    concurrency: int = AccountLimits.concurrency,
+    credits: float = AccountLimits.credits,
     error_style: ErrorStyle = "http",
     faults: Sequence[str] = (),
     state: Path | None = None,
@@ -48,7 +48,7 @@ def serve_forever(
     """
     emulator = Emulator(
         speed=speed,
-        limits=Limits(rate=rate, concurrency=concurrency, credits=credits),
+        limits=AccountLimits(rate=rate, concurrency=concurrency, credits=credits),
         error_style=error_style,
         faults=parse_shares(faults),
         seed=seed,

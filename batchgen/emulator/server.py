@@ -14,7 +14,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from batchgen.emulator import file_faults, status_faults, submit_faults, wire
-from batchgen.emulator.account import Account, Limits, price_of
+from batchgen.emulator.account import Account, AccountLimits, price_of
 from batchgen.emulator.courier import Courier
 from batchgen.emulator.faults import Faults
 from batchgen.emulator.judge import RefusedError, judge_body, judge_key, parse_json
@@ -46,7 +46,7 @@ class Emulator:
         self,
         *,
         speed: float = 1.0,
-        limits: Limits | None = None,
+        limits: AccountLimits | None = None,
         error_style: ErrorStyle = "http",
         faults: Faults | Mapping[str, float] | None = None,
         seed: int = 0,
@@ -64,7 +64,7 @@ class Emulator:
         self.generation, self.link_seconds, self.elsewhere = generation, link_seconds, elsewhere
         self.clock = clock
         self.faults = faults if isinstance(faults, Faults) else Faults(faults, seed)
-        self.account = Account(limits or Limits(), MINUTE / speed)
+        self.account = Account(limits or AccountLimits(), MINUTE / speed)
         self.records = Records()
         self.url = ""
         self._tiny, self._video_bytes = tiny, video_bytes

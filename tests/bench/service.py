@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import Any
 
-from batchgen.emulator.account import Limits
+from batchgen.emulator.account import AccountLimits
 from batchgen.emulator.server import Emulator
 from tests.simulation.regimes import times
 
@@ -19,7 +19,7 @@ SAMPLES = 60
 
 async def main(regime: str, rows: int, speed: float, slots: int) -> None:
     seconds = times(regime, rows)
-    limits = Limits(rate=round(RATE / speed), concurrency=slots)
+    limits = AccountLimits(rate=round(RATE / speed), concurrency=slots)
     emulator = Emulator(
         speed=speed,
         limits=limits,

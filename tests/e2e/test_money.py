@@ -59,9 +59,9 @@ async def test_plan_tells_the_price_of_what_is_pending_and_of_what_is_paid(tmp_p
 
 
 async def test_a_balance_that_will_not_do_is_told_and_a_service_without_one_is_no_error(tmp_path: Path) -> None:
-    from batchgen.emulator.account import Limits
+    from batchgen.emulator.account import AccountLimits
 
-    async with emulated(limits=Limits(credits=0.9)) as emulator:
+    async with emulated(limits=AccountLimits(credits=0.9)) as emulator:
         ended = await run(emulator, prompts(tmp_path / "p.csv", 5, resolution="720p", duration="5"))
         assert ended.code == 3
         assert "$0.90" in ended.err

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
-from batchgen.emulator.account import Limits
+from batchgen.emulator.account import AccountLimits
 from batchgen.errors import UsageError
 from batchgen.settings import read_notice_url
 from tests.e2e.program import KEY, QUICK, SPEED, Ended, batchgen, emulated, paid, prompts, run, sheet, start
@@ -65,7 +65,7 @@ async def test_a_night_that_goes_well_is_silent_in_crons_bare_environment(root: 
     [
         ("[violation] x", {}, (), 1, ("1 failed (CONTENT_VIOLATION 1)", "failures.csv", "--retry-failed")),
         ("x", {"faults": {"submit-lost": 1.0}}, (), 1, ("2 in doubt", "may have been paid", "batchgen resolve")),
-        ("x", {"limits": Limits(credits=0.0)}, (), 3, ("Stopped:", "redits", "2 pending", "paid for twice")),
+        ("x", {"limits": AccountLimits(credits=0.0)}, (), 3, ("Stopped:", "redits", "2 pending", "paid for twice")),
         ("x", {}, ("--max-tasks", "1"), 4, ("1 archived", "Stopped: --max-tasks 1", "1 pending", "next run")),
     ],
 )
@@ -255,7 +255,7 @@ async def test_a_ping_tells_of_start_and_success_with_the_runs_own_id(root: Path
 @pytest.mark.parametrize(
     ("flags", "settings", "path"),
     [
-        ((), {"limits": Limits(credits=0.0)}, "/3"),
+        ((), {"limits": AccountLimits(credits=0.0)}, "/3"),
         (("--max-tasks", "0"), {}, ""),  # a limit of one's own is no failure
         (("--deadline", "soon"), {}, "/2"),
     ],

@@ -155,10 +155,10 @@ async def test_tasks_at_once_and_requests_a_minute_are_never_exceeded_not_even_o
 
 
 async def test_an_account_smaller_than_the_flags_say_is_served_without_loss(tmp_path: Path) -> None:
-    from batchgen.emulator.account import Limits
+    from batchgen.emulator.account import AccountLimits
 
     manifest = prompts(tmp_path / "prompts.csv", 12)
-    async with emulated(limits=Limits(concurrency=4)) as emulator:
+    async with emulated(limits=AccountLimits(concurrency=4)) as emulator:
         ended = await run(emulator, manifest)
         assert (ended.code, len(emulator.tasks)) == (0, 12)
 
@@ -176,13 +176,13 @@ async def test_a_refused_key_stops_the_batch_before_anything_is_paid(tmp_path: P
 async def test_when_credits_run_out_what_was_paid_is_fetched_and_a_top_up_finishes_the_rest(
     tmp_path: Path, style: str
 ) -> None:
-    from batchgen.emulator.account import Limits
+    from batchgen.emulator.account import AccountLimits
 
     manifest = prompts(tmp_path / "prompts.csv", 10, resolution="720p", duration="5")
-    async with emulated(limits=Limits(credits=1.6), error_style=style) as emulator:
+    async with emulated(limits=AccountLimits(credits=1.6), error_style=style) as emulator:
         ended = await run(emulator, manifest)
         assert (ended.code, ended.summary["archived"], ended.summary["pending"]) == (3, 4, 6)
-        emulator.account.limits = Limits(credits=100.0)
+        emulator.account.limits = AccountLimits(credits=100.0)
         ended = await run(emulator, manifest)
         assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 10, 10)
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.emulator.account import Limits
+from batchgen.emulator.account import AccountLimits
 from batchgen.emulator.server import Emulator
 
 from .support import KEY, HandClock, body, calling
@@ -10,7 +10,7 @@ from .support import KEY, HandClock, body, calling
 
 async def test_the_minute_slides_instead_of_starting_anew() -> None:
     clock = HandClock()
-    async with calling(Emulator(clock=clock, limits=Limits(rate=3))) as caller:
+    async with calling(Emulator(clock=clock, limits=AccountLimits(rate=3))) as caller:
         assert [(await caller.ask("x"))[0] for _ in range(1)] == [404]
         clock.pass_seconds(50)
         assert [(await caller.ask("x"))[0] for _ in range(2)] == [404, 404]
@@ -22,7 +22,7 @@ async def test_the_minute_slides_instead_of_starting_anew() -> None:
 
 async def test_every_request_to_the_api_counts_the_refused_ones_too_but_no_download() -> None:
     clock = HandClock()
-    async with calling(Emulator(clock=clock, limits=Limits(rate=4))) as caller:
+    async with calling(Emulator(clock=clock, limits=AccountLimits(rate=4))) as caller:
         await caller.post(body(prompt=""))
         await caller.post(body(), headers={})
         await caller.submit()
@@ -37,7 +37,7 @@ async def test_every_request_to_the_api_counts_the_refused_ones_too_but_no_downl
 
 async def test_speed_shortens_the_minute() -> None:
     clock = HandClock()
-    async with calling(Emulator(clock=clock, speed=60, limits=Limits(rate=1))) as caller:
+    async with calling(Emulator(clock=clock, speed=60, limits=AccountLimits(rate=1))) as caller:
         assert [(await caller.ask("x"))[0] for _ in range(2)] == [404, 429]
         clock.pass_seconds(1)
         assert (await caller.ask("x"))[0] == 404
@@ -45,7 +45,7 @@ async def test_speed_shortens_the_minute() -> None:
 
 async def test_one_task_more_than_allowed_at_once_is_429_until_one_ends() -> None:
     clock = HandClock()
-    limits = Limits(concurrency=2)
+    limits = AccountLimits(concurrency=2)
     async with calling(Emulator(clock=clock, limits=limits, generation=(60, 60))) as caller:
         await caller.submit()
         clock.pass_seconds(30)
@@ -61,7 +61,7 @@ async def test_one_task_more_than_allowed_at_once_is_429_until_one_ends() -> Non
 
 async def test_failed_tasks_make_room_as_well() -> None:
     clock = HandClock()
-    async with calling(Emulator(clock=clock, limits=Limits(concurrency=1))) as caller:
+    async with calling(Emulator(clock=clock, limits=AccountLimits(concurrency=1))) as caller:
         await caller.submit(prompt="[violation]")
         assert (await caller.post(body()))[0] == 429
         clock.pass_seconds(100)
@@ -78,7 +78,7 @@ async def test_failed_tasks_make_room_as_well() -> None:
     ],
 )
 async def test_a_task_is_charged_at_acceptance_by_the_second(fields: dict[str, Any], usd: float) -> None:
-    async with calling(Emulator(limits=Limits(credits=10))) as caller:
+    async with calling(Emulator(limits=AccountLimits(credits=10))) as caller:
         await caller.submit(**fields)
         assert caller.emulator.stats()["charged"] == usd
         url = f"{caller.emulator.url}/api/v1/apikeys/current-balance"
@@ -88,7 +88,7 @@ async def test_a_task_is_charged_at_acceptance_by_the_second(fields: dict[str, A
 
 @pytest.mark.parametrize("style", ["http", "body"])
 async def test_without_credits_the_answer_is_the_documents_400(style: Any) -> None:
-    async with calling(Emulator(limits=Limits(credits=0.81), error_style=style)) as caller:
+    async with calling(Emulator(limits=AccountLimits(credits=0.81), error_style=style)) as caller:
         await caller.submit()
         await caller.submit()
         status, envelope = await caller.post(body())

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from batchgen.emulator.account import Limits
+from batchgen.emulator.account import AccountLimits
 from batchgen.emulator.server import Emulator
 
 from .support import HandClock, body, calling
@@ -9,7 +9,7 @@ from .support import HandClock, body, calling
 async def test_after_a_restart_tasks_go_on_by_the_clock_and_count_against_the_limits(tmp_path: Path) -> None:
     clock = HandClock()
     state = tmp_path / "deep" / "state.jsonl"
-    limits = Limits(concurrency=2, credits=1.2)
+    limits = AccountLimits(concurrency=2, credits=1.2)
     async with calling(Emulator(clock=clock, tiny=True, state=state, generation=(60, 60), limits=limits)) as caller:
         first = await caller.submit(seed=3)
         clock.pass_seconds(30)

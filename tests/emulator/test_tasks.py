@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from batchgen.emulator.account import Limits
+from batchgen.emulator.account import AccountLimits
 from batchgen.emulator.server import Emulator
 
 from .support import Caller, HandClock, calling
@@ -135,7 +135,7 @@ async def _finished(caller: Caller, clock: HandClock) -> list[str]:
 
 async def test_the_window_for_other_processes_shows_tasks_requests_files_and_numbers() -> None:
     clock = HandClock()
-    async with calling(Emulator(clock=clock, tiny=True, limits=Limits(credits=5))) as caller:
+    async with calling(Emulator(clock=clock, tiny=True, limits=AccountLimits(credits=5))) as caller:
         task_id = await caller.submit(seed=7)
         clock.pass_seconds(100)
         (link,) = await caller.links(task_id)
