@@ -72,7 +72,7 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
                 discard = False
                 _check_service(ledger, settings)
                 try:
-                    with journal(folder / "run.log", settings.key, verbose=verbose):
+                    with journal(folder / "run.log", "" if settings.emulator else settings.key, verbose=verbose):
                         yield ledger, replica
                 except UsageError:
                     discard = is_new and not money.has_begun(ledger)

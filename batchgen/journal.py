@@ -17,6 +17,7 @@ from batchgen.errors import BatchgenError, FaultError
 from batchgen.model import zulu
 
 SIZE_LIMIT_BYTES = 20_000_000
+LONG_KEY = 8  # characters, from which a key stands in no other word by chance
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # The journal of the run that the caller belongs to: a notebook may have several runs.
 _present: ContextVar[logging.Handler | None] = ContextVar("_present", default=None)
@@ -30,7 +31,8 @@ class _Lines(logging.Formatter):
 
     def __init__(self, key: str) -> None:
         super().__init__()
-        self._key = key
+        words = re.escape(key) if len(key) >= LONG_KEY else rf"(?<!\w){re.escape(key)}(?!\w)"
+        self._key = re.compile(words) if key else None
 
     def format(self, record: logging.LogRecord) -> str:
         facts = {name: value for name, value in vars(record).items() if name not in _STANDARD}
@@ -48,7 +50,7 @@ class _Lines(logging.Formatter):
         if not isinstance(value, str):
             return value
         if self._key:
-            value = value.replace(self._key, "***")
+            value = self._key.sub("***", value)
         return _SECRETS.sub("***", value)
 
 

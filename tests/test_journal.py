@@ -52,3 +52,20 @@ def test_what_is_said_after_the_run_is_printed_by_nobody(tmp_path: Path, capsys:
         pass
     logging.getLogger("batchgen").warning("late")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "written"),
+    [
+        ("s3cret-k3y", "Xs3cret-k3yX s3cret-k3y", "X***X ***"),
+        ("k", "task_k1 is asked for, k: ok", "task_k1 is asked for, ***: ok"),
+        ("-k", "a -k b", "a *** b"),
+        ("", "task_1", "task_1"),
+    ],
+)
+def test_the_key_is_never_written_and_a_short_one_spoils_no_other_word(
+    tmp_path: Path, key: str, said: str, written: str
+) -> None:
+    with journal.journal(tmp_path / "run.log", key, verbose=False):
+        logging.getLogger("batchgen").info("told", extra={"words": said})
+    assert json.loads((tmp_path / "run.log").read_text())["words"] == written
