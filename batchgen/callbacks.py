@@ -18,7 +18,8 @@ from batchgen.ledger.doubt import Candidate
 from batchgen.ledger.ledger import token_hash
 from batchgen.model import Job, State
 from batchgen.pipeline import tell
-from batchgen.service import Client, TaskWord
+from batchgen.service.client import Client
+from batchgen.service.wire import TaskWord
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, Settings
 from batchgen.words import many
 

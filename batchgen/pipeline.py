@@ -32,10 +32,16 @@ from batchgen.ledger import Ledger
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS, Video
 from batchgen.model import Clip, Job, Kept, Request, State
 from batchgen.retry import backoff
-from batchgen.service import Client, Submitted, TaskStatus, TaskWord, Verdict
-from batchgen.service.client import ASKED
+from batchgen.service.client import ASKED, Client
 from batchgen.service.polling import Polling
-from batchgen.service.wire import CREDITS_FAIL_CODE, callback_address
+from batchgen.service.wire import (
+    CREDITS_FAIL_CODE,
+    Submitted,
+    TaskStatus,
+    TaskWord,
+    Verdict,
+    callback_address,
+)
 from batchgen.spending import Spending
 
 FETCH_TRIES = 6

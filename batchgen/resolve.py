@@ -12,7 +12,8 @@ from batchgen.ledger import Ledger, doubt, money
 from batchgen.ledger.doubt import Doubt
 from batchgen.model import State, zulu
 from batchgen.run import Service
-from batchgen.service import Client, TaskStatus, TaskWord
+from batchgen.service.client import Client
+from batchgen.service.wire import TaskStatus, TaskWord
 from batchgen.settings import Settings
 from batchgen.verify import Verified, forget, read_again, set_aside
 from batchgen.words import many, money_words, with_command

@@ -40,7 +40,7 @@ from batchgen.pipeline import Pipeline, tell
 from batchgen.progress import Progress, Tally
 from batchgen.replica import Replica
 from batchgen.room import Room
-from batchgen.service import Client
+from batchgen.service.client import Client
 from batchgen.service.polling import Polling
 from batchgen.settings import Settings, is_loopback
 from batchgen.sheet import choose, take_in_as_asked

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import batchgen
+from batchgen.ledger import Ledger
 
 HOUSE = Path(batchgen.__file__).parent
 VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "formulas", "words", "private", "rows"}
@@ -100,12 +101,24 @@ def test_batches_from_python_lean_on_the_command_line_for_its_flags_alone() -> N
         assert lines == ["from batchgen.cli import group"] * (file == HOUSE / "api" / "options.py"), file
 
 
-def test_help_loads_nothing_slow() -> None:
+@pytest.mark.parametrize(
+    ("words", "slow"),
+    [
+        (["run", "--help"], ("pandas", "boto3", "aiohttp", "yaml", "av", "rich", "sqlite3")),
+        (["plan", "sheet.csv"], ("pandas", "boto3", "aiohttp", "yaml", "av", "rich")),
+        (["status", "sheet.batch"], ("pandas", "boto3", "aiohttp", "yaml", "av", "rich")),
+        (["run", "sheet.csv", "--emulator"], ("pandas", "boto3", "yaml")),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_nothing_slow_is_loaded_that_is_not_needed(words: list[str], slow: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "sheet.csv").write_text("id,prompt\nlake,a lake\n", encoding="utf-8")
+    (tmp_path / "sheet.batch").mkdir()
+    Ledger.open(tmp_path / "sheet.batch" / "ledger.sqlite").close()
     code = (
         "import sys; from click.testing import CliRunner; from batchgen.cli import group; "
-        "CliRunner().invoke(group, ['run', '--help'], catch_exceptions=False); "
-        "slow = ('pandas', 'boto3', 'aiohttp', 'yaml', 'av', 'rich', 'sqlite3'); "
-        "print([name for name in slow if name in sys.modules])"
+        f"done = CliRunner().invoke(group, {words}, standalone_mode=False); "
+        f"print(done.exception, [name for name in {slow} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "None []"

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 
 from batchgen.model import Request
-from batchgen.service import Client, TaskWord, Verdict
+from batchgen.service.client import Client
+from batchgen.service.wire import TaskWord, Verdict
 
 KEY = "sentinel-key"
 REQUEST = Request("wan-2-5", "text-to-video", "a cat")
