@@ -18,6 +18,8 @@ from batchgen.settings import Settings
 from batchgen.verify import Verified, forget, read_again, set_aside
 from batchgen.words import many, money_words, with_command
 
+SHOWN = 5  # rows that share a task
+
 
 def verify_batch(batch: Path, ledger_to: str | None, *, forget_damaged: bool) -> Verified:
     """Read every archived video again; those that are damaged may be forgotten, so that a run fetches them."""
@@ -68,7 +70,9 @@ def settle(
         meaning = _meaning(ledger, action, found)
         for each in {each.job.key: each for each in found}.values():
             decide(ledger, each.job)
-        return [*settled, *(f"{each.id}: {_done(action, each)}" for each in found), meaning]
+        known = {each.id for each in found}
+        done = (f"{each.id}{_others(ledger, each, known)}: {_done(action, each)}" for each in found)
+        return [*settled, *done, meaning]
 
 
 def _named(ledger: Ledger, identities: Sequence[str], action: str | None) -> tuple[list[Doubt], list[str]]:
@@ -97,6 +101,13 @@ def _meaning(ledger: Ledger, action: str, found: list[Doubt]) -> str:
         return f"{rows}; nothing more is paid, and what was accepted was paid for nothing"
     price = doubt.price_again(ledger, [each.job.key for each in found if each.is_present])
     return f"{rows}, up to {money_words(price / MICRO)}, once more for those that were accepted"
+
+
+def _others(ledger: Ledger, each: Doubt, known: set[str]) -> str:
+    """What is settled with a row, and was not named."""
+    others = [name for name in doubt.rows_of(ledger, each.job.key) if name not in known]
+    named = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
+    return f" (and {named}, of the same task)" if others else ""
 
 
 def _done(action: str, each: Doubt) -> str:

@@ -176,6 +176,14 @@ def price_again(ledger: Ledger, jobs: Iterable[int]) -> int:
     return sum(int(price[0]) for price in prices if price)
 
 
+def rows_of(ledger: Ledger, job: int) -> list[str]:
+    """The ids of all rows that share a job, of the manifest's own."""
+    found = ledger.database.execute(
+        "SELECT id FROM row WHERE job = ? AND position IS NOT NULL ORDER BY position", (job,)
+    )
+    return [str(name) for (name,) in found]
+
+
 def held(ledger: Ledger) -> list[int]:
     """The jobs in doubt that a run with ``--in-doubt resubmit`` would ask for again."""
     found = ledger.database.execute(f"SELECT job FROM job WHERE {IN_DOUBT} AND wanted > 0{ledger.and_selected}")

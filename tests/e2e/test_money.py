@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from batchgen import Batch
 from batchgen.cli import group
 from tests.e2e.program import KEY, QUICK, batchgen, emulated, prompts, results, run, sheet, start, wrong_files
 
@@ -148,6 +149,17 @@ async def test_rows_in_doubt_are_settled_by_name_or_all_in_so_many_words(tmp_pat
         code, said = resolve("--abandon", "--all")
         assert (code, said.splitlines()[0]) == (0, "r3: given up")
         assert resolve("--abandon", "--all") == (0, "no row is in doubt\n")
+
+
+async def test_who_settles_a_row_is_told_of_those_that_share_its_task(tmp_path: Path) -> None:
+    rows = [{"id": name, "prompt": "fox", "seed": "1"} for name in "abcdefgh"]
+    async with emulated(faults={"submit-lost": 1.0}) as emulator:
+        await run(emulator, sheet(tmp_path / "p.csv", rows))
+        assert len(emulator.tasks) == 1
+    batch = Batch(tmp_path / "p.batch")
+    assert batch.resolve("a", abandon=True)[0] == "a (and b, c, d, e, f, ..., of the same task): given up"
+    assert batch.resolve(list("bcdefgh"), resubmit=True)[0].startswith("b (and a, of the same task): will be submitted")
+    assert batch.resolve(all=True, abandon=True) == ["no row is in doubt"]
 
 
 def said_of(shown: tuple[int, str]) -> list[str]:
