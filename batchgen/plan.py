@@ -22,7 +22,7 @@ from batchgen.replica import look_at
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.summary import Counts
-from batchgen.words import many, size_words, with_command
+from batchgen.words import given_up, many, size_words, with_command
 
 FIRST_FILES = 5
 GONE_IN_DOUBT = "more in doubt (held), whose rows were edited or are gone"
@@ -72,10 +72,7 @@ class Plan(Counts):
             "in flight at the service": self.in_flight,
             "made and to be fetched": self.rendered,
             "failed (tried again by --retry-failed)": self.failed - self.given_up,
-            with_command(
-                "given up while in doubt, and asked for again only by",
-                *("resolve", self.batch, "--row", "ID", "--resubmit"),
-            ): self.given_up,
+            given_up(self.batch): self.given_up,
             "expired (made again by --retry-failed)": self.expired,
             "in doubt (held)": self.in_doubt,
             GONE_IN_DOUBT: self.in_doubt_gone,
@@ -155,6 +152,8 @@ class Status(Counts):
                 "  what is in doubt was asked for, and the answer is not known; all that is known is told by",
                 *("resolve", self.batch),
             )
+        if gone := self.failures.get(ABANDONED):
+            yield f"  {gone} {given_up(self.batch)}"
         if self.first_death:
             videos = many(self.unfetched, "video is", "videos are") + " made and not archived"
             yield with_command(

@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from batchgen.model import ABANDONED, State
-from batchgen.words import in_one_line, many, with_command
+from batchgen.words import given_up, in_one_line, many, with_command
 
 STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
 _AGAIN = "run the same command again: what is paid is fetched, and nothing is paid for twice"
@@ -81,19 +81,17 @@ class Summary(Counts):
         if self.exit == 0:
             return []
         folder = str(self._folder)
-        given_up = self.failures.get(ABANDONED, 0)
+        abandoned = self.failures.get(ABANDONED, 0)
         numbers = {state: getattr(self, state) for state in STATES} | {
-            "failed": self.failed - given_up,
-            "given_up": given_up,
+            "failed": self.failed - abandoned,
+            "given_up": abandoned,
         }
         dies = f"; the first link dies {self.first_death}" if self.first_death else ""
         known = {
             "failed": f"failed ({self._causes()}): {quote(folder)}/failures.csv has each one's reason; mend the rows "
             "in the sheet, or there and run that file (then in the sheet too: its next run goes by what it says); "
             "or pay for them as they are once more with --retry-failed",
-            "given_up": with_command(
-                "given up while in doubt, and asked for again only by", "resolve", folder, "--row", "ID", "--resubmit"
-            ),
+            "given_up": given_up(folder),
             "expired": f"expired: made{'' if self.emulated else ' and paid for'}, but the link died before the video "
             "was here; --retry-failed pays for it once more",
             "in_doubt": with_command(

@@ -16,6 +16,12 @@ def with_command(sentence: str, *words: str) -> str:
     return f"{sentence}:\n    {join(['batchgen', *words])}"
 
 
+def given_up(batch: str) -> str:
+    """What there is to say, behind their number, of rows that a person gave up while they were in doubt."""
+    what = "given up while in doubt, and asked for again only by"
+    return with_command(what, "resolve", batch, "--row", "ID", "--resubmit")
+
+
 def in_one_line(text: str) -> str:
     """The same without line breaks."""
     return " ".join(line.strip() for line in text.splitlines())

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from batchgen.cli import group
 from batchgen.ledger import Ledger
 from batchgen.lock import Lock
-from batchgen.model import EMULATOR, State
+from batchgen.model import ABANDONED, EMULATOR, State
 from batchgen.plan import read_status
 from tests.e2e.program import emulated, prompts, run
 from tests.report.batches import BEGUN, Wanted, failed, make_batch
@@ -114,6 +114,14 @@ def test_of_a_batch_of_the_emulator_nothing_is_said_to_be_paid(tmp_path: Path) -
     assert "emulator: nothing was paid" in shown
     assert "the answer was lost" in shown
     assert not re.search(r"\$|perhaps paid", shown)
+
+
+def test_rows_that_were_given_up_are_told_with_what_asks_for_them_again(tmp_path: Path) -> None:
+    batch = make_batch(tmp_path, [failed("a", "a", fail_code=ABANDONED), failed("b", "b")])
+    status = told("status", batch)
+    assert status.endswith(
+        f"  1 given up while in doubt, and asked for again only by:\n    batchgen resolve {batch} --row ID --resubmit\n"
+    )
 
 
 def test_a_command_has_a_line_to_itself_and_is_quoted_for_a_shell(tmp_path: Path) -> None:
