@@ -178,7 +178,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             raise UsageError(f"{settings.batch} does not remember a manifest: name it")
         name = "standard input" if settings.manifest == STANDARD_INPUT else str(settings.manifest)
         with manifest_as_file(settings, Path(folder)) as settings:
-            taken = take_in_manifest(settings, ledger)
+            taken = take_in_manifest(settings, ledger, to_look_at=True)
         intake = taken.intake
         if not running:  # else it still hears the answers
             ledger.recover()
@@ -203,7 +203,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             reused=ledger.reused_rows(),
             tasks=tasks,
             duplicates=sum(counts.values()) - tasks,
-            repeats=expected.repeats(ledger),
+            repeats=expected.repeats(ledger) if intake.may_repeat else 0,
             selected=sum((ledger.counts(selected=True) if ledger.is_selecting else counts).values()),
             to_submit=ledger.pending_jobs(),
             estimate_usd=money.estimate(kinds, prices.of) / MICRO,

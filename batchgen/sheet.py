@@ -38,8 +38,8 @@ class Taken:
     pictures: Files  # that it names
 
 
-def take_in_manifest(settings: Settings, ledger: Ledger) -> Taken:
-    """Bring the manifest into the ledger.
+def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = False) -> Taken:
+    """Bring the manifest into the ledger; ``to_look_at``: into one that nobody keeps.
 
     Raises :class:`ManifestError` with every problem, if one of them is fatal; then the ledger is as it was.
     """
@@ -58,7 +58,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger) -> Taken:
     rules = Naming(naming.content_id, template.names, naming.fold, naming.apart)
     rows = _noted(manifest, ledger) if settings.check_images else manifest
     is_another = not manifest.partial and _is_another(settings, ledger)
-    intake = take_in(ledger, rows, rules, partial=manifest.partial, must_be_known=is_another)
+    intake = take_in(ledger, rows, rules, partial=manifest.partial, must_be_known=is_another, to_look_at=to_look_at)
     if intake.is_strange:
         owner = Path(ledger.fact("manifest") or "").name
         raise UsageError(

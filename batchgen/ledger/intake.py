@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from batchgen.ledger import stage
 from batchgen.ledger.ledger import Ledger
-from batchgen.ledger.merge import merge
+from batchgen.ledger.merge import has_rows, merge
 from batchgen.ledger.stage import Naming
 from batchgen.model import Problem, Row
 from batchgen.problems import Gathered
@@ -24,6 +24,7 @@ class Intake:
     back: int = 0  # rows that are as they once were, in the place of those gone
     kept_videos: int = 0  # of those gone, rows whose video is kept
     is_strange: bool = False  # the ledger has rows, and knew none of these: nothing was changed
+    may_repeat: bool = True  # False: surely no two rows ask for the same
 
     @property
     def is_usable(self) -> bool:
@@ -47,12 +48,14 @@ def take_in(
     *,
     partial: bool = False,
     must_be_known: bool = False,
+    to_look_at: bool = False,
 ) -> Intake:
     """Make the ledger's rows those of the manifest, in one transaction; with a fatal problem nothing is changed.
 
     ``limit`` bounds how many different problems are kept. ``partial``: rows that the manifest does not have stay as
     they are; one of an id that is known takes the place of its former self, others come last. ``must_be_known``: at
-    least one row, where the ledger has any.
+    least one row, where the ledger has any. ``to_look_at``: nothing will be taken in again, so that what only speeds
+    that up need not be made.
     """
     database = ledger.database
     problems = Gathered(limit)
@@ -67,10 +70,11 @@ def take_in(
                 problems.add(problem)
             if problems.is_fatal:
                 raise _RefusedError
-            counts = merge(database, naming, repeated, partial=partial)
+            may_repeat = repeated.digests or has_rows(database)
+            counts = merge(database, naming, repeated, partial=partial, to_look_at=to_look_at)
             if must_be_known and counts["gone"] and counts["new"] - counts["edited"] == counts["rows"]:
                 raise _StrangeError
-            return Intake(problems.problems(), **counts)
+            return Intake(problems.problems(), may_repeat=may_repeat, **counts)
     except _StrangeError:
         return Intake(problems.problems(), is_strange=True)
     except _RefusedError:

@@ -5,20 +5,18 @@ never by where it stands.
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from batchgen.ledger.database import Database
 from batchgen.ledger.stage import Naming, Repeated
 
 
-def merge(database: Database, naming: Naming, repeated: Repeated, *, partial: bool) -> dict[str, Any]:
+def merge(database: Database, naming: Naming, repeated: Repeated, *, partial: bool, to_look_at: bool) -> dict[str, Any]:
     """Make the ledger's rows those of the stage, as part of the caller's transaction; returns how many are what.
 
-    ``partial``: rows that are not there stay as they are.
+    ``partial``: rows that are not there stay as they are. ``to_look_at``: nothing will be taken in again.
     """
-    is_first = not database.one("SELECT 1 FROM main.row LIMIT 1")  # then nothing is known that a row could be
+    is_first = not partial and not has_rows(database)  # then there is nothing that a row could be
     if is_first:
         counts = _all_new(database)
     else:
@@ -29,11 +27,18 @@ def merge(database: Database, naming: Naming, repeated: Repeated, *, partial: bo
         _place_known(database)
     taken = _last_job(database)
     _find_shared(database, taken, repeated)
-    with _indexed_later(database) if counts["new"] > counts["rows"] / 2 else nullcontext():
+    if is_first or counts["new"] > counts["rows"] / 2:
+        _add_many(database, taken, indexed=not (is_first and to_look_at))
+    else:
         _add_new(database, taken)
     if taken or repeated.digests:
         _refresh_jobs(database, taken)
     return counts
+
+
+def has_rows(database: Database) -> bool:
+    """Whether the ledger has taken in any."""
+    return database.one("SELECT 1 FROM main.row LIMIT 1") is not None
 
 
 def _recognise(database: Database, *, partial: bool) -> None:
@@ -168,16 +173,18 @@ def _place_known(database: Database) -> None:
     )
 
 
-@contextmanager
-def _indexed_later(database: Database) -> Iterator[None]:
-    """Make the indexes of no natural order anew behind many new rows: to sort once is a tenth of the work."""
+def _add_many(database: Database, taken: int, *, indexed: bool) -> None:
+    """Make the indexes of no natural order anew behind many new rows: to sort once is a tenth of the work.
+
+    Not ``indexed``: leave them out. It is taking in alone that looks for rows and jobs by what they are.
+    """
     indexes = database.execute(
         "SELECT name, sql FROM main.sqlite_schema WHERE name IN ('job_digest', 'row_id', 'row_fold')"
     ).fetchall()
     for name, _ in indexes:
         database.execute(f"DROP INDEX main.{name}")
-    yield
-    for _, sql in indexes:
+    _add_new(database, taken)
+    for _, sql in indexes if indexed else ():
         database.execute(sql)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from batchgen import naming
 from batchgen.ledger import Intake, Ledger, take_in
+from batchgen.ledger.expected import repeats
 from batchgen.ledger.ledger import Video
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
@@ -242,3 +243,21 @@ def test_an_image_link_that_is_signed_anew_pays_for_nothing(ledger: Ledger) -> N
 def test_the_manifests_further_columns_come_back_as_they_were(ledger: Ledger) -> None:
     take(ledger, replace(row("a"), extras={"scene": "=1+1", "": " x\n"}))
     assert next(ledger.results()).extras == {"scene": "=1+1", "": " x\n"}
+
+
+@settings(max_examples=100)
+@given(rows=ROWS)
+def test_what_is_only_looked_at_has_the_same_rows(rows: list[Row]) -> None:
+    everything = "SELECT * FROM row JOIN job USING (job) ORDER BY row"
+    with Ledger.open(None) as kept, Ledger.open(None) as looked_at:
+        assert take(kept, *rows) == take_in(looked_at, rows, RULES, to_look_at=True)
+        assert kept.database.execute(everything).fetchall() == looked_at.database.execute(everything).fetchall()
+        assert repeats(kept) == repeats(looked_at)
+
+
+@given(rows=ROWS)
+def test_rows_that_surely_do_not_repeat_do_not(rows: list[Row]) -> None:
+    with Ledger.open(None) as ledger:
+        intake = take(ledger, *rows)
+        assert intake.may_repeat or repeats(ledger) == 0
+        assert intake.may_repeat == (len({row.request for row in rows}) < len(rows))
