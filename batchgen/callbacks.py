@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from batchgen.account import Account
-from batchgen.batch import Dispatcher, Stop
+from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import BatchgenError
 from batchgen.ledger import Ledger, doubt
 from batchgen.ledger.doubt import Candidate

@@ -3,8 +3,8 @@
 import logging
 from pathlib import Path
 
-from batchgen.batch import Dispatcher, Stop
 from batchgen.catalog import MICRO
+from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import LedgerError, LimitReachedError, UsageError
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.ledger import link_death

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from batchgen.batch import Dispatcher, Stop
+from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import BatchBusyError, BatchgenError, ReplicaError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.syncing import Syncing

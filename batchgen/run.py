@@ -20,10 +20,10 @@ from batchgen import again, learned, paid, replication, written
 from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
-from batchgen.batch import Dispatcher
 from batchgen.callbacks import receiving
 from batchgen.catalog import MICRO
 from batchgen.control import Desk
+from batchgen.dispatcher import Dispatcher
 from batchgen.download import Downloader
 from batchgen.errors import ArchiveError, LedgerError, UsageError
 from batchgen.folder import open_batch, with_memory

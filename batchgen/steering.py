@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from batchgen.account import Account
-from batchgen.batch import Dispatcher, Stop
 from batchgen.control import Desk, Order
 from batchgen.deadline import Deadline
+from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import LimitReachedError
 from batchgen.forecast import Pace, seconds_until_home
 from batchgen.model import Job, State

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 
-from batchgen.batch import Dispatcher, Stop
 from batchgen.deadline import Deadline, LastCall
+from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import LimitReachedError
 from batchgen.forecast import FETCH_SHARE
 from batchgen.ledger import Ledger

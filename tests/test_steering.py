@@ -5,9 +5,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from batchgen.account import Account
-from batchgen.batch import Dispatcher
 from batchgen.control import Desk
 from batchgen.deadline import read_deadline
+from batchgen.dispatcher import Dispatcher
 from batchgen.forecast import Fetching
 from batchgen.model import State
 from batchgen.progress import Silent, Tally

@@ -10,7 +10,7 @@ from math import inf
 from typing import Any
 
 from batchgen.account import Account
-from batchgen.batch import Dispatcher
+from batchgen.dispatcher import Dispatcher
 from batchgen.model import Job, Request, State
 from batchgen.service.polling import Polling
 from tests.simulation import clock

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchgen.account import Account
-from batchgen.batch import Dispatcher, Stop
+from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import ArchiveError, BatchgenError, LedgerError, LimitReachedError
 from batchgen.model import Job
 from batchgen.service.polling import Polling
