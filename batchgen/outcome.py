@@ -6,7 +6,7 @@ from pathlib import Path
 from batchgen.catalog import MICRO
 from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import LedgerError, LimitReachedError, UsageError
-from batchgen.ledger import Ledger, money
+from batchgen.ledger import Ledger, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.model import State
 from batchgen.report import failures, results
@@ -67,7 +67,7 @@ def write_workbook(ledger: Ledger, folder: Path) -> Path:
 
 def write_report(ledger: Ledger, folder: Path) -> None:
     """Write the page to look at, of a batch that one can look at; that it fails is no reason for a run to fail."""
-    if sum(ledger.counts().values()) > REPORT_ROWS:
+    if sum(standing.counts(ledger).values()) > REPORT_ROWS:
         return
     from batchgen.report import page  # PyAV and the page's parts take a while to load
 
@@ -84,7 +84,7 @@ def summarize(
     settings: Settings, ledger: Ledger, work: Dispatcher | None, problem: str | None, seconds: float
 ) -> Summary:
     """How the run ended: ``problem`` is what kept something from being written, ``seconds`` how long it took."""
-    counts, selected = ledger.counts(), ledger.counts(selected=True)
+    counts, selected = standing.counts(ledger), standing.counts(ledger, selected=True)
     stopped = work.stopped if work else None
     was_cut_off = work is not None and (selected[State.PENDING] > 0 or work.is_halted)
     if stopped and stopped.exit_code == LimitReachedError.exit_code and not was_cut_off:
@@ -95,20 +95,20 @@ def summarize(
         paid_open = sum(counts[state] - selected[state] for state in (State.IN_FLIGHT, State.RENDERED))
         unfinished = sum(selected.values()) - selected[State.ARCHIVED] + paid_open
     else:  # what is paid, or may be, was to be fetched, and nothing else
-        unfinished = ledger.expected_videos()[0] + counts[State.IN_DOUBT] + counts[State.EXPIRED]
+        unfinished = standing.expected_videos(ledger)[0] + counts[State.IN_DOUBT] + counts[State.EXPIRED]
     _, oldest = ledger.unfetched()
     return Summary(
         batch=str(settings.batch),
         **Summary.fields(counts),
         selected=sum(selected.values()),
         submitted=work.submitted if work else 0,
-        reused=ledger.reused_rows(),
-        bytes=ledger.archived_bytes(),
+        reused=standing.reused_rows(ledger),
+        bytes=standing.archived_bytes(ledger),
         seconds=round(seconds, 3),
         stopped=stopped.reason if stopped else None,
         exit=stopped.exit_code if stopped else (1 if unfinished else 0),
         spent_usd=0.0 if settings.emulator else money.reserved_by_run(ledger)[1] / MICRO,
-        failures=dict(ledger.failures()),
+        failures=dict(standing.failures(ledger)),
         first_death=link_death(oldest),
         emulated=settings.emulator,
     )

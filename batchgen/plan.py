@@ -12,7 +12,7 @@ from batchgen.control import LOCK
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate
 from batchgen.folder import made_with_emulator, with_memory
-from batchgen.ledger import Ledger, doubt, expected, money
+from batchgen.ledger import Ledger, doubt, expected, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.lock import holder
 from batchgen.model import ABANDONED, EMULATOR, State
@@ -189,7 +189,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         service = known or settings.service
         offered = paid.offers(ledger, service, settings.batch, paid.index_path())
         remarks += again.allow(settings, ledger, service)
-        counts, tasks = ledger.counts(), expected.tasks(ledger)
+        counts, tasks = standing.counts(ledger), expected.tasks(ledger)
         kinds = tuple(expected.pending_kinds(ledger))
         prices = settings.limits.prices
         plan = Plan(
@@ -200,12 +200,12 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             edited=intake.edited,
             gone=intake.gone,
             in_doubt_gone=doubt.gone(ledger),
-            reused=ledger.reused_rows(),
+            reused=standing.reused_rows(ledger),
             tasks=tasks,
             duplicates=sum(counts.values()) - tasks,
             repeats=expected.repeats(ledger) if intake.may_repeat else 0,
-            selected=sum((ledger.counts(selected=True) if ledger.is_selecting else counts).values()),
-            to_submit=ledger.pending_jobs(),
+            selected=sum((standing.counts(ledger, selected=True) if ledger.is_selecting else counts).values()),
+            to_submit=standing.pending_jobs(ledger),
             estimate_usd=money.estimate(kinds, prices.of) / MICRO,
             **asdict(estimate(ledger, settings, kinds)),
             first_files=expected.first_names(ledger, FIRST_FILES),
@@ -214,7 +214,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             offered=0 if settings.reuse else len(offered),
             is_dearest=any(None in (kind.request.resolution, kind.request.duration) for kind in kinds),
             remake_usd=money.remake_price(ledger, prices.of) / MICRO,
-            given_up=dict(ledger.failures()).get(ABANDONED, 0),
+            given_up=dict(standing.failures(ledger)).get(ABANDONED, 0),
             service=known,
             remarks=tuple(remarks),
         )
@@ -259,12 +259,12 @@ def read_status(batch: Path, path: Path | None = None, *, running: bool | None =
             service=ledger.fact("service") or "?",
             manifest=ledger.fact("manifest") or "?",
             running=running,
-            **_standing(ledger.counts(), running),
+            **_standing(standing.counts(ledger), running),
             in_doubt_gone=doubt.gone(ledger),
-            paid_tasks=ledger.paid_tasks(),
-            reused=ledger.reused_rows(),
-            bytes=ledger.archived_bytes(),
-            failures=dict(ledger.failures()),
+            paid_tasks=standing.paid_tasks(ledger),
+            reused=standing.reused_rows(ledger),
+            bytes=standing.archived_bytes(ledger),
+            failures=dict(standing.failures(ledger)),
             unfetched=unfetched,
             first_death=link_death(oldest),
         )

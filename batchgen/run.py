@@ -12,6 +12,7 @@ from contextlib import (
     suppress,
 )
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ from batchgen.download import Downloader
 from batchgen.errors import ArchiveError, LedgerError, UsageError
 from batchgen.folder import open_batch, with_memory
 from batchgen.images.files import Files
-from batchgen.ledger import Ledger, money
+from batchgen.ledger import Ledger, money, standing
 from batchgen.ledger.expected import pending_kinds
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
@@ -189,7 +190,8 @@ async def _work(
         client, downloader = await _connected(stack, settings, service)
         account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
         polling = _polling(settings, ledger)
-        spending = Spending(ledger, settings.limits, Room(settings.batch, archive.free_bytes, ledger.expected_videos))
+        room = Room(settings.batch, archive.free_bytes, partial(standing.expected_videos, ledger))
+        spending = Spending(ledger, settings.limits, room)
         places = Places(settings.batch, connections=settings.downloads)
         syncing = Syncing(ledger.database)
         pipeline = Pipeline(
@@ -201,7 +203,7 @@ async def _work(
             if_lost=syncing.if_lost,
         )
         steering = Steering(
-            *(desk, account, polling, Tally(ledger.counts(selected=True)), listener.progress),
+            *(desk, account, polling, Tally(standing.counts(ledger, selected=True)), listener.progress),
             affordable=spending.affordable,
             deadline=settings.deadline,
         )

@@ -260,6 +260,11 @@ class Database:
             raise AssertionError(f"more than one row: {sql}")
         return rows[0] if rows else None
 
+    def number(self, sql: str, parameters: Any = ()) -> int:
+        """The whole number that a query gives; 0 for NULL, and for no row."""
+        found = self.one(sql, parameters)
+        return int(found[0] or 0) if found else 0
+
     def copy(self) -> "Database":
         """A temporary copy, to try things on."""
         page_bytes = self._connection.execute("PRAGMA page_size").fetchone()[0]

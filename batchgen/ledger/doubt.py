@@ -100,12 +100,11 @@ def listening(ledger: Ledger, since: float, until: float) -> None:
 
 def awaiting_callback(ledger: Ledger, since: float) -> int:
     """How many jobs in doubt may still be told of by a callback, of attempts since ``since`` (Unix seconds)."""
-    found = ledger.database.one(
+    return ledger.database.number(
         f"SELECT count(DISTINCT job) FROM job CROSS JOIN attempt USING (job) WHERE {IN_DOUBT} AND token IS NOT NULL "
         "AND called_at IS NULL AND started_at > ?",
         (since,),
     )
-    return int(found[0]) if found else 0
 
 
 def release(ledger: Ledger, window: float) -> list[Job]:
@@ -192,11 +191,10 @@ def held(ledger: Ledger) -> list[int]:
 
 def gone(ledger: Ledger) -> int:
     """How many rows are in doubt that are no longer in the manifest."""
-    found = ledger.database.one(
+    return ledger.database.number(
         f"SELECT count(*) FROM job JOIN row USING (job) WHERE {OPEN} AND state IN ('in_doubt', 'submitting') "
         "AND row.position IS NULL"
     )
-    return int(found[0]) if found else 0
 
 
 def _attempts(ledger: Ledger, key: int) -> tuple[tuple[float, str], ...]:

@@ -55,15 +55,13 @@ def pending_rows(ledger: Ledger) -> Iterator[tuple[str, Request]]:
 
 def tasks(ledger: Ledger) -> int:
     """How many tasks the present manifest asks for, made or not."""
-    found = ledger.database.one("SELECT count(*) FROM job WHERE wanted > 0")
-    return int(found[0]) if found else 0
+    return ledger.database.number("SELECT count(*) FROM job WHERE wanted > 0")
 
 
 def repeats(ledger: Ledger) -> int:
     """How many rows of the present manifest ask for the same as another one, each with a task of its own."""
     # The digests that are there twice are found by their index alone, without a look at a million jobs.
-    found = ledger.database.one(
+    return ledger.database.number(
         "SELECT coalesce(sum(jobs - 1), 0) FROM (SELECT count(*) AS jobs FROM job WHERE wanted > 0 "
         "AND digest IN (SELECT digest FROM job GROUP BY digest HAVING count(*) > 1) GROUP BY digest)"
     )
-    return int(found[0]) if found else 0

@@ -282,16 +282,6 @@ class Ledger:
 
     # -- what there is to tell
 
-    def counts(self, *, selected: bool = False) -> dict[State, int]:
-        """How many rows of the present manifest stand where; ``selected``: of those that the run was asked for."""
-        counts = dict.fromkeys(State, 0)
-        which = self.and_selected if selected else ""
-        for state, number in self.database.execute(
-            f"SELECT state, sum(wanted) FROM job WHERE wanted > 0{which} GROUP BY state"
-        ):
-            counts[State(state)] = number
-        return counts
-
     def unfetched(self) -> tuple[int, float | None]:
         """How many videos are made and not archived, and when the oldest of them was made (Unix seconds)."""
         found = self.database.one("SELECT count(*), min(completed_at) FROM job WHERE state = 'rendered'")
@@ -309,38 +299,6 @@ class Ledger:
         """Whether a task is this batch's own, and not one that another batch paid for."""
         return self.database.one("SELECT 1 FROM attempt WHERE task_id = ?", (task_id,)) is not None
 
-    def paid_tasks(self) -> int:
-        """How many tasks the service has accepted from this batch, as far as is known."""
-        found = self.database.one("SELECT count(*) FROM attempt WHERE task_id IS NOT NULL")
-        return int(found[0]) if found else 0
-
-    def pending_jobs(self) -> int:
-        """How many tasks a run would pay for."""
-        found = self.database.one(f"SELECT count(*) FROM job WHERE state = 'pending' AND wanted > 0{self.and_selected}")
-        return int(found[0]) if found else 0
-
-    def reused_rows(self) -> int:
-        """How many rows of the present manifest need no task of their own: they share another row's or batch's."""
-        found = self.database.one(
-            "SELECT coalesce(sum(wanted - (source IS NULL OR attempts > 0)), 0) FROM job WHERE wanted > 0"
-        )
-        return int(found[0]) if found else 0
-
-    def expected_videos(self) -> tuple[int, int | None]:
-        """How many videos are paid for and not archived, and the size of an archived one on average (None: unknown)."""
-        found = self.database.one(
-            f"SELECT (SELECT count(*) FROM job WHERE {OPEN} AND state IN ('submitting', 'in_flight')) + "
-            "(SELECT count(*) FROM job WHERE state = 'rendered'), "
-            "(SELECT avg(bytes) FROM (SELECT bytes FROM video ORDER BY row DESC LIMIT 100))"
-        )
-        waiting, average = found or (0, None)
-        return int(waiting), int(average) if average else None
-
-    def archived_bytes(self) -> int:
-        """The size of all archived videos."""
-        found = self.database.one("SELECT coalesce(sum(bytes), 0) FROM video")
-        return int(found[0]) if found else 0
-
     def doubtful_since(self, moment: float) -> list[float]:
         """When the attempts began that may be running at the service without our knowing, since ``moment``."""
         found = self.database.execute(
@@ -349,13 +307,6 @@ class Ledger:
             (moment,),
         )
         return [row[0] for row in found]
-
-    def failures(self) -> list[tuple[str, int]]:
-        """Why rows failed: (fail code, rows), the most frequent first."""
-        return self.database.execute(
-            f"SELECT coalesce(fail_code, '?'), sum(wanted) FROM job WHERE {OPEN} AND state = 'failed' AND wanted > 0 "
-            "GROUP BY 1 ORDER BY 2 DESC, 1"
-        ).fetchall()
 
     def results(self, *states: State) -> Iterator[ResultRow]:
         """The rows of the present manifest, in its order; of those states alone, if some are given.

@@ -59,8 +59,7 @@ def reserved_by_run(ledger: Ledger) -> tuple[int, int]:
 
 def reserved_since(ledger: Ledger, moment: float) -> int:
     """The price of all tasks asked for since ``moment`` (Unix seconds)."""
-    found = ledger.database.one("SELECT coalesce(sum(price), 0) FROM attempt WHERE started_at >= ?", (moment,))
-    return int(found[0]) if found else 0
+    return ledger.database.number("SELECT coalesce(sum(price), 0) FROM attempt WHERE started_at >= ?", (moment,))
 
 
 def estimate(kinds: Iterable[Kind], price: Callable[[Request], int]) -> int:
@@ -82,22 +81,20 @@ def paid_price(ledger: Ledger) -> int:
     """What the wanted videos that are archived, or on their way, have cost."""
     if is_free(ledger):
         return 0
-    found = ledger.database.one(
+    return ledger.database.number(
         "SELECT coalesce(sum(price), 0) FROM attempt JOIN job USING (job) WHERE attempt.task_id = job.task_id "
         "AND wanted > 0 AND state IN ('archived', 'rendered', 'in_flight')"
     )
-    return int(found[0]) if found else 0
 
 
 def doubtful_price(ledger: Ledger) -> int:
     """What the attempts of which it is not known whether they were paid for cost, if they were."""
     if is_free(ledger):
         return 0
-    found = ledger.database.one(
+    return ledger.database.number(
         "SELECT coalesce(sum(price), 0) FROM attempt JOIN job USING (job) "
         f"WHERE state IN ('in_doubt', 'submitting') AND attempt.task_id IS NULL AND {_MAY_BE_PAID}"
     )
-    return int(found[0]) if found else 0
 
 
 def remake_price(ledger: Ledger, price: Callable[[Request], int]) -> int:

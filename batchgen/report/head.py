@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from batchgen.catalog import MICRO
-from batchgen.ledger import Ledger, money
+from batchgen.ledger import Ledger, money, standing
 from batchgen.model import State
 from batchgen.report import plots
 from batchgen.report.cards import Card
@@ -90,7 +90,7 @@ def figures(ledger: Ledger, cards: Sequence[Card], done: Work, spent: Mapping[in
         *_open(counts),
         _cost(ledger, list(spent.values())),
         *_speed(done),
-        *_size(ledger.archived_bytes(), len(done.archived)),
+        *_size(standing.archived_bytes(ledger), len(done.archived)),
     ]
     return tuple(asked)
 
@@ -122,7 +122,7 @@ def _open(counts: Counter[str]) -> Iterable[Figure]:
 
 
 def _cost(ledger: Ledger, spent: Sequence[float | None]) -> Figure:
-    tasks = ledger.paid_tasks()
+    tasks = standing.paid_tasks(ledger)
     if money.is_free(ledger):
         return Figure("Tasks", amount(tasks), "emulator: nothing was paid")
     known = [each for each in spent if each is not None]

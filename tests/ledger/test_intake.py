@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen import naming
-from batchgen.ledger import Intake, Ledger, take_in
+from batchgen.ledger import Intake, Ledger, standing, take_in
 from batchgen.ledger.expected import repeats
 from batchgen.ledger.ledger import Video
 from batchgen.ledger.rendered import Rendered
@@ -108,7 +108,7 @@ def test_rows_with_the_same_request_and_seed_are_paid_for_once_and_archived_each
     take(ledger, row("a", "one", seed=1), row("a", "two", seed=1), row("a", "three", seed=2))
     assert pay(ledger) == ["a", "a"]
     assert [result.places for result in ledger.results()] == [("one.mp4",), ("two.mp4",), ("three.mp4",)]
-    assert ledger.reused_rows() == 1
+    assert standing.reused_rows(ledger) == 1
 
 
 def test_a_row_that_joins_an_archived_one_gets_its_video_without_paying(ledger: Ledger) -> None:

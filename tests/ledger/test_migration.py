@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import LedgerError
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, standing
 from batchgen.ledger.database import APPLICATION_ID, SCHEMA_VERSION
 from batchgen.model import Request, State
 
@@ -38,7 +38,7 @@ def test_an_old_ledger_keeps_its_paid_tasks_and_has_what_a_new_one_has(tmp_path:
     path = old_ledger(tmp_path / "old.sqlite")
     with Ledger.open(path) as ledger:
         assert [(job.task_id, job.state) for job in ledger.in_flight()] == [("t", State.IN_FLIGHT)]
-        assert ledger.paid_tasks() == 1
+        assert standing.paid_tasks(ledger) == 1
         assert ledger.database.one("SELECT digest FROM job") == (bytes.fromhex(CAT.digest),)
         assert ledger.database.one("PRAGMA user_version") == (SCHEMA_VERSION,)
     Ledger.open(tmp_path / "new.sqlite").close()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from batchgen.ledger import Ledger, doubt
+from batchgen.ledger import Ledger, doubt, standing
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, Request, State
 
@@ -19,7 +19,7 @@ OFTEN: dict[str, Callable[[Ledger], object]] = {
     "doubtful_since": lambda ledger: ledger.doubtful_since(0.0),
     "recover": Ledger.recover,
     "unfetched": Ledger.unfetched,
-    "expected_videos": Ledger.expected_videos,
+    "expected_videos": standing.expected_videos,
     "missing_videos": lambda ledger: ledger.missing_videos(JOB, 0),
     "kept": lambda ledger: ledger.kept(JOB),
     "candidates": doubt.candidates,

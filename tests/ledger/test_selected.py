@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchgen.ledger import Ledger, take_in
+from batchgen.ledger import Ledger, standing, take_in
 from batchgen.ledger.selected import present, select
 from batchgen.model import Job, Row, State
 from tests.ledger.test_intake import RULES, make, pay, request
@@ -28,11 +28,11 @@ def choose(ledger: Ledger, *ids: str) -> None:
 def test_only_chosen_rows_are_submitted_in_the_manifests_order(ledger: Ledger) -> None:
     take(ledger, *"abcdef")
     choose(ledger, "r5", "r2")
-    assert ledger.pending_jobs() == 2
+    assert standing.pending_jobs(ledger) == 2
     assert pay(ledger) == ["b", "e"]
     assert not ledger.has_work()
-    assert ledger.counts()[State.PENDING] == 4
-    assert ledger.counts(selected=True) == {**dict.fromkeys(State, 0), State.ARCHIVED: 2}
+    assert standing.counts(ledger)[State.PENDING] == 4
+    assert standing.counts(ledger, selected=True) == {**dict.fromkeys(State, 0), State.ARCHIVED: 2}
 
 
 def test_a_chosen_row_that_was_not_taken_after_all_is_given_out_again_in_its_place(ledger: Ledger) -> None:
@@ -60,7 +60,7 @@ def test_failed_and_doubtful_rows_are_tried_again_only_where_they_were_chosen(le
 def test_a_shared_task_is_chosen_with_any_of_its_rows(ledger: Ledger) -> None:
     take(ledger, "same", "same", "same", seed=1)
     choose(ledger, "r3")
-    assert ledger.counts(selected=True)[State.PENDING] == 3
+    assert standing.counts(ledger, selected=True)[State.PENDING] == 3
     assert pay(ledger) == ["same"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchgen import naming
-from batchgen.ledger import Intake, Ledger, take_in
+from batchgen.ledger import Intake, Ledger, standing, take_in
 from batchgen.ledger.stage import Naming
 from batchgen.manifest import headings, open_manifest
 from batchgen.model import Job, Request, State
@@ -90,7 +90,7 @@ def test_a_mended_row_is_an_edited_one_and_the_only_one_to_be_paid_for(ledger: L
     job = ledger.next_pending()
     assert job is not None
     assert job.request.prompt == "mended"
-    assert ledger.pending_jobs() == 1
+    assert standing.pending_jobs(ledger) == 1
 
 
 def test_after_the_mended_rows_the_whole_sheet_pays_only_for_what_it_lacks(ledger: Ledger, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_after_the_mended_rows_the_whole_sheet_pays_only_for_what_it_lacks(ledge
     take(ledger, path)
     intake = take(ledger, tmp_path / "sheet.csv")
     assert (intake.rows, intake.new) == (6, 0)
-    assert ledger.pending_jobs() == 1  # the good one, which was never made
+    assert standing.pending_jobs(ledger) == 1  # the good one, which was never made
 
 
 def test_each_row_says_in_words_why(ledger: Ledger, tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""Where a batch stands, in numbers."""
+
+from batchgen.ledger.ledger import OPEN, Ledger
+from batchgen.model import State
+
+
+def counts(ledger: Ledger, *, selected: bool = False) -> dict[State, int]:
+    """How many rows of the present manifest stand where; ``selected``: of those that the run was asked for."""
+    known = dict.fromkeys(State, 0)
+    which = ledger.and_selected if selected else ""
+    for state, number in ledger.database.execute(
+        f"SELECT state, sum(wanted) FROM job WHERE wanted > 0{which} GROUP BY state"
+    ):
+        known[State(state)] = number
+    return known
+
+
+def failures(ledger: Ledger) -> list[tuple[str, int]]:
+    """Why rows failed: (fail code, rows), the most frequent first."""
+    return ledger.database.execute(
+        f"SELECT coalesce(fail_code, '?'), sum(wanted) FROM job WHERE {OPEN} AND state = 'failed' AND wanted > 0 "
+        "GROUP BY 1 ORDER BY 2 DESC, 1"
+    ).fetchall()
+
+
+def pending_jobs(ledger: Ledger) -> int:
+    """How many tasks a run would pay for."""
+    pending = f"state = 'pending' AND wanted > 0{ledger.and_selected}"
+    return ledger.database.number(f"SELECT count(*) FROM job WHERE {pending}")
+
+
+def paid_tasks(ledger: Ledger) -> int:
+    """How many tasks the service has accepted from this batch, as far as is known."""
+    return ledger.database.number("SELECT count(*) FROM attempt WHERE task_id IS NOT NULL")
+
+
+def reused_rows(ledger: Ledger) -> int:
+    """How many rows of the present manifest need no task of their own: they share another row's or batch's."""
+    return ledger.database.number(
+        "SELECT coalesce(sum(wanted - (source IS NULL OR attempts > 0)), 0) FROM job WHERE wanted > 0"
+    )
+
+
+def archived_bytes(ledger: Ledger) -> int:
+    """The size of all archived videos."""
+    return ledger.database.number("SELECT coalesce(sum(bytes), 0) FROM video")
+
+
+def expected_videos(ledger: Ledger) -> tuple[int, int | None]:
+    """How many videos are paid for and not archived, and the size of an archived one on average (None: unknown)."""
+    found = ledger.database.one(
+        f"SELECT (SELECT count(*) FROM job WHERE {OPEN} AND state IN ('submitting', 'in_flight')) + "
+        "(SELECT count(*) FROM job WHERE state = 'rendered'), "
+        "(SELECT avg(bytes) FROM (SELECT bytes FROM video ORDER BY row DESC LIMIT 100))"
+    )
+    waiting, average = found or (0, None)
+    return int(waiting), int(average) if average else None
