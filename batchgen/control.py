@@ -45,6 +45,10 @@ class Desk:
         self._me = _holder_in(_read(folder / LOCK))
         self._answered = ""
 
+    def is_at_its_place(self) -> bool:
+        """Whether the batch's folder is still that of this run: who moves it, or takes it away, may begin another."""
+        return self._me is None or _holder_in(_read(self._folder / LOCK)) == self._me
+
     def take(self) -> Order | None:
         """The order that waits, if there is one for this run; the file is taken away."""
         facts = _read(self._folder / ORDER)

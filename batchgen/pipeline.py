@@ -173,9 +173,16 @@ class Pipeline:
         log.info("accepted", extra={"job": job.key, "task_id": job.task_id})
         try:
             settled = self._ledger.settle(job, outcome.verdict.value, "")
-        except Exception:
+        except LedgerError:
             self._cry(job)
             raise
+        except Exception as error:  # to go on would pay for row after row, and record none
+            self._cry(job)
+            log.error("unexpected error", exc_info=error, extra={"job": job.key})
+            words = (
+                f"what the service accepted cannot be written down ({type(error).__name__}); run.log has the details"
+            )
+            raise LedgerError(words) from error
         if settled.task_id:
             self._if_lost(lambda: self._cry(job))
         return settled

@@ -74,6 +74,9 @@ class Steering:
             log.exception("the progress could not be shown")
 
     def _beat(self, dispatcher: Dispatcher) -> None:
+        if not self._desk.is_at_its_place():
+            dispatcher.halt(Stop("the batch's folder was moved or taken away; bring it back, and run again", 1))
+            return
         order = self._desk.take()
         if order:
             obey(dispatcher, order)

@@ -341,5 +341,8 @@ def _sync(file: int) -> None:
 
 
 def _has_room(folder: Path) -> bool:
-    disk = os.statvfs(folder)
+    try:
+        disk = os.statvfs(folder)
+    except OSError:  # it was moved, or taken away: what is open takes what was paid all the same
+        return True
     return disk.f_bavail * disk.f_frsize > BALLAST_BYTES

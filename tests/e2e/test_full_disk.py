@@ -15,7 +15,7 @@ class Full(sqlite3.Connection):
 
     def execute(self, sql, parameters=()):
         if sql == "COMMIT" and Full.ids > {RECORDED}:
-            raise sqlite3.ERROR
+            raise ERROR
         Full.ids += sql.startswith("UPDATE attempt SET ended_at")
         return super().execute(sql, parameters)
 
@@ -25,7 +25,12 @@ sqlite3.connect = lambda *args, **more: plain(*args, factory=Full, **more)
 
 
 @pytest.mark.parametrize(
-    "error", ["OperationalError('database or disk is full')", "DatabaseError('database disk image is malformed')"]
+    "error",
+    [
+        "sqlite3.OperationalError('database or disk is full')",
+        "sqlite3.DatabaseError('database disk image is malformed')",
+        "ValueError('what nobody foresaw')",
+    ],
 )
 async def test_a_task_id_that_cannot_be_recorded_is_said_with_what_attaches_it(tmp_path: Path, error: str) -> None:
     manifest = prompts(tmp_path / "p.csv", 10)

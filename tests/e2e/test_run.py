@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import shutil
 import signal
 import sqlite3
 from pathlib import Path
@@ -332,6 +333,25 @@ async def test_a_destination_that_is_given_while_nothing_is_to_be_done_holds_for
         "videos/r0.mp4",
         str(tmp_path / "elsewhere/r1.mp4"),
     ]
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+async def test_a_run_whose_folder_was_moved_or_taken_away_pays_for_nothing_more(tmp_path: Path, is_moved: bool) -> None:
+    manifest, batch = prompts(tmp_path / "p.csv", 40), tmp_path / "p.batch"
+    async with emulated(speed=20.0) as emulator:
+        arguments = ("run", manifest, "--base-url", emulator.url, "--to", tmp_path / "videos", "--concurrency", "2")
+        process = await start(*arguments, *QUICK, cwd=tmp_path)
+        while len(emulator.tasks) < 3:
+            await asyncio.sleep(0.01)
+        batch.rename(tmp_path / "moved") if is_moved else shutil.rmtree(batch)
+        out, err = await process.communicate()
+        assert process.returncode == 1
+        assert b"the batch's folder was moved or taken away; bring it back, and run again" in out
+        assert b"Traceback" not in err
+        assert len(emulator.tasks) < 20
+        if is_moved:
+            (tmp_path / "moved").rename(batch)
+            assert (await run(emulator, manifest)).summary["archived"] == len(emulator.tasks) == 40
 
 
 async def test_a_ledger_refuses_another_service(tmp_path: Path) -> None:
