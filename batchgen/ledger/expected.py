@@ -18,9 +18,10 @@ class Kind(NamedTuple):
 def pending_kinds(ledger: Ledger) -> Iterator[Kind]:
     """What the run may submit, by kind."""
     parameters = "json_extract(request, '$.model', '$.mode', '$.resolution', '$.duration', '$.provider')"
+    # By the key of one of them: a million requests would be sorted with what they are grouped by.
     found = ledger.database.execute(
-        f"SELECT min(request), count(*), sum(wanted) FROM job WHERE state = 'pending' AND wanted > 0"
-        f"{ledger.and_selected} GROUP BY {parameters}"
+        "SELECT request, tasks, rows FROM (SELECT min(job) AS job, count(*) AS tasks, sum(wanted) AS rows FROM job "
+        f"WHERE state = 'pending' AND wanted > 0{ledger.and_selected} GROUP BY {parameters}) JOIN job USING (job)"
     )
     return (Kind(Request.from_json(request), tasks, rows) for request, tasks, rows in found)
 
