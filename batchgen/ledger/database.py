@@ -19,7 +19,7 @@ from batchgen.errors import LedgerError
 from batchgen.model import Request
 
 APPLICATION_ID = 0x62617467  # "batg"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 WRITTEN = "written"  # a fact that holds until something else changes
 CACHE_KIB = 16_384
 LARGE_PAGE = 16_384  # bytes

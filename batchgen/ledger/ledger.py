@@ -17,7 +17,7 @@ from batchgen.model import ABANDONED, Clip, Job, Kept, Request, State, zulu
 LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 15 days
 
 # The condition of the index job_open: SQLite uses it only for a query that says it, word for word.
-OPEN = "state IN ('submitting', 'in_doubt', 'in_flight', 'failed', 'expired')"
+OPEN = "state != 'pending' AND state != 'rendered' AND state != 'archived'"
 _JOB = (
     "job, request, state, wanted, task_id, urls, fail_code, fail_message, attempts, submitted_at, completed_at, "
     "generation_ms, source, remake, signed, digest"

@@ -30,7 +30,7 @@ CREATE INDEX job_digest ON job (digest);
 CREATE UNIQUE INDEX job_task ON job (task_id) WHERE task_id IS NOT NULL;
 CREATE INDEX job_pending ON job (position) WHERE state = 'pending' AND wanted > 0;
 CREATE INDEX job_rendered ON job (completed_at) WHERE state = 'rendered';
-CREATE INDEX job_open ON job (state) WHERE state IN ('submitting', 'in_doubt', 'in_flight', 'failed', 'expired');
+CREATE INDEX job_open ON job (state) WHERE state != 'pending' AND state != 'rendered' AND state != 'archived';
 
 -- One wanted video: a row of the manifest, or one of those that its lists and seeds expand to.
 CREATE TABLE row (

@@ -34,6 +34,12 @@ def columns(path: Path) -> dict[str, set[str]]:
         return {table: {row[1] for row in database.execute(f"PRAGMA table_info({table})")} for table in tables}
 
 
+def indexes(path: Path) -> dict[str, str]:
+    with sqlite3.connect(path) as database:
+        found = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
+        return {name: " ".join(sql.split()) for name, sql in found}
+
+
 def test_an_old_ledger_keeps_its_paid_tasks_and_has_what_a_new_one_has(tmp_path: Path) -> None:
     path = old_ledger(tmp_path / "old.sqlite")
     with Ledger.open(path) as ledger:
@@ -43,6 +49,7 @@ def test_an_old_ledger_keeps_its_paid_tasks_and_has_what_a_new_one_has(tmp_path:
         assert ledger.database.one("PRAGMA user_version") == (SCHEMA_VERSION,)
     Ledger.open(tmp_path / "new.sqlite").close()
     assert columns(path) == columns(tmp_path / "new.sqlite")
+    assert indexes(path) == indexes(tmp_path / "new.sqlite")
 
 
 def test_a_migration_that_fails_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
