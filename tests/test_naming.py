@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from batchgen.errors import UsageError
 from batchgen.model import Request, Row
 from batchgen.naming import MOST_BYTES, Template, apart, content_id, fold, slug
+from batchgen.rows import Rows
 
 RESERVED = {"CON", "PRN", "AUX", "NUL"} | {port + digit for port in ("COM", "LPT") for digit in "0123456789¹²³"}
 
@@ -254,3 +255,15 @@ def test_folding_is_settled_after_one_time(text: str) -> None:
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         assert fold(unicodedata.normalize(form, text)) == fold(text)
     assert fold(text.upper()) == fold(text)
+
+
+NAMES = st.lists(
+    st.sampled_from(["a", "007", "CON", "nul", "x y", "-a", "é", "..", "", "a/b", "x" * 120]) | TEXT, min_size=1
+)
+
+
+@given(st.sampled_from(["{id}", "{id}.mp4", "{row}-{id}-{seed}"]), NAMES)
+def test_many_rows_are_named_as_each_would_be(template: str, ids: list[str]) -> None:
+    rows = [row(number=number, seed=number % 3) for number in range(len(ids))]
+    each = [Template(template).name(one, id_) for one, id_ in zip(rows, ids, strict=True)]
+    assert Template(template).names(Rows.of(rows), ids) == each

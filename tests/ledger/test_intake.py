@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen import naming
-from batchgen.ledger import Intake, Ledger, standing, take_in
+from batchgen.ledger import Intake, Ledger, stage, standing, take_in
 from batchgen.ledger.expected import repeats
 from batchgen.ledger.ledger import Video
 from batchgen.ledger.rendered import Rendered
@@ -261,3 +261,22 @@ def test_rows_that_surely_do_not_repeat_do_not(rows: list[Row]) -> None:
         intake = take(ledger, *rows)
         assert intake.may_repeat or repeats(ledger) == 0
         assert intake.may_repeat == (len({row.request for row in rows}) < len(rows))
+
+
+@pytest.mark.parametrize("number", [15, 16, 17, 40])
+def test_as_many_rows_as_there_are_come_in_in_their_order(ledger: Ledger, number: int) -> None:
+    assert take(ledger, *(row(f"p{n}", f"r{n}") for n in range(number))) == Intake(
+        (), rows=number, new=number, may_repeat=False
+    )
+    assert [(result.id, result.job.request.prompt) for result in ledger.results()] == [
+        (f"r{n}", f"p{n}") for n in range(number)
+    ]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 1000])
+def test_equal_keys_are_found_however_many_are_looked_at_at_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(stage, "_KEYS_AT_ONCE", at_once)
+    problems = take(ledger, *(row(f"p{n}", f"r{n % 7}") for n in range(8))).problems
+    assert [problem.message.partition(" stands")[0] for problem in problems] == ['the id "r0"']
