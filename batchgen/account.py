@@ -24,6 +24,7 @@ TROUBLE_HOLD_SECONDS = 10.0  # for which a limit does not grow after a failure
 SILENCE_LIMIT_SECONDS = 1800.0
 NEVER_HEARD_LIMIT_SECONDS = 600.0  # for a service that gave no answer at all yet, while nothing is in flight
 POSTS_AT_ONCE = (16, 100)  # without an answer, which a crash leaves in doubt: for a quick service, and at most
+POSTS_MEMORY = 16  # answers, over which the time that they take is averaged
 SPARE_POSTS = 1.5  # as many again by half as answers take on average
 PROOF_SECONDS = 6.0  # between two steps up of the rate: a minute's window tells late
 SAFE = 0.97  # of the requests that passed within a minute before one was refused
@@ -172,9 +173,9 @@ class Account:
         level = self._in_window(now)
         return max(level, self._rate.limit) if level >= USED * self._rate.limit else level
 
-    def accepted(self, seconds: float = 0.0) -> None:
+    def accepted(self, seconds: float) -> None:
         """A task was accepted, ``seconds`` after it was asked for: so many at once the service bears."""
-        self._post_seconds += (seconds - self._post_seconds) / POSTS_AT_ONCE[0]
+        self._post_seconds += (seconds - self._post_seconds) / POSTS_MEMORY
         self._room.passed(self.tasks - self.posting, self._clock())
 
     def busy(self, retry_after: float | None, *, posted: bool = False) -> None:

@@ -43,11 +43,19 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._me = _holder_in(_read(folder / LOCK))
+        self._lock = os.lstat(folder / LOCK) if self._me else None
         self._answered = ""
 
     def is_at_its_place(self) -> bool:
         """Whether the batch's folder is still that of this run: who moves it, or takes it away, may begin another."""
-        return self._me is None or _holder_in(_read(self._folder / LOCK)) == self._me
+        if self._lock is None:
+            return True
+        try:
+            return os.path.samestat(os.lstat(self._folder / LOCK), self._lock)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # which proves nothing
+            return True
 
     def take(self) -> Order | None:
         """The order that waits, if there is one for this run; the file is taken away."""

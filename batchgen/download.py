@@ -76,7 +76,7 @@ class Downloader:
         self._allow_loopback = allow_loopback
         self._plain_http = plain_http
         self._at_once = at_once
-        self._limits = bounds or Bounds()
+        self._bounds = bounds or Bounds()
         self._tls = tls
         self._clock = clock
 
@@ -93,7 +93,7 @@ class Downloader:
             trust_env=False,
             read_bufsize=_READ_BUFFER_BYTES,
             timeout=aiohttp.ClientTimeout(
-                total=None, connect=self._limits.connect_seconds, sock_read=self._limits.silence_seconds
+                total=None, connect=self._bounds.connect_seconds, sock_read=self._bounds.silence_seconds
             ),
         )
         return self
@@ -134,14 +134,14 @@ class Downloader:
     async def _follow(self, url: str) -> aiohttp.ClientResponse:
         """Return the first answer that is no redirect; each hop is checked before anything is sent."""
         target = _parse(url)
-        for _ in range(self._limits.redirects + 1):
+        for _ in range(self._bounds.redirects + 1):
             self._check(target)
             response = await self._ask(target)
             if response.status not in _REDIRECTS:
                 return response
             response.close()
             target = _next(target, response.headers.get("Location"))
-        raise DownloadError(f"{_shown(target)}: more than {self._limits.redirects} redirects")
+        raise DownloadError(f"{_shown(target)}: more than {self._bounds.redirects} redirects")
 
     def _check(self, url: URL) -> None:
         if not url.host or url.scheme not in ("http", "https"):
@@ -161,7 +161,7 @@ class Downloader:
     async def _ask(self, url: URL) -> aiohttp.ClientResponse:
         """Send the request and read the head of the answer, which may not drip for ever."""
         with _translated(url):
-            async with asyncio.timeout(self._limits.connect_seconds + self._limits.silence_seconds):
+            async with asyncio.timeout(self._bounds.connect_seconds + self._bounds.silence_seconds):
                 return await self._session.get(url, allow_redirects=False)
 
     async def _receive(self, response: aiohttp.ClientResponse, file: BinaryIO) -> Clip:
@@ -192,21 +192,21 @@ class Downloader:
             )
         with _translated(response.url):
             length = response.content_length
-        if length is not None and length > self._limits.most_bytes:
+        if length is not None and length > self._bounds.most_bytes:
             raise DownloadError(
-                f"{_shown(response.url)}: {length:,} bytes are more than the {self._limits.most_bytes:,} allowed"
+                f"{_shown(response.url)}: {length:,} bytes are more than the {self._bounds.most_bytes:,} allowed"
             )
         return length
 
     async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """Yield the body as it comes, for as long as it stays within the bounds."""
-        pace, size = _Pace(self._limits, self._clock), 0
+        pace, size = _Pace(self._bounds, self._clock), 0
         while piece := await _read(response):
             size += len(piece)
-            if size > self._limits.most_bytes:
-                raise DownloadError(f"{_shown(response.url)}: more than the {self._limits.most_bytes:,} bytes allowed")
+            if size > self._bounds.most_bytes:
+                raise DownloadError(f"{_shown(response.url)}: more than the {self._bounds.most_bytes:,} bytes allowed")
             if pace.is_too_slow(len(piece)):
-                raise DownloadError(f"{_shown(response.url)}: slower than {self._limits.least_rate:,} bytes a second")
+                raise DownloadError(f"{_shown(response.url)}: slower than {self._bounds.least_rate:,} bytes a second")
             yield piece
 
 
@@ -214,16 +214,16 @@ class _Pace:
     """Measures a download window by window: a drip never trips a timeout of silence."""
 
     def __init__(self, bounds: Bounds, clock: Callable[[], float]) -> None:
-        self._limits, self._clock = bounds, clock
+        self._bounds, self._clock = bounds, clock
         self._since, self._bytes = clock(), 0
 
     def is_too_slow(self, count: int) -> bool:
         """Whether the window that ends with these ``count`` bytes was too slow; False within a window."""
         self._bytes += count
         seconds = self._clock() - self._since
-        if seconds < self._limits.window_seconds:
+        if seconds < self._bounds.window_seconds:
             return False
-        slow = self._bytes < self._limits.least_rate * seconds
+        slow = self._bytes < self._bounds.least_rate * seconds
         self._since, self._bytes = self._clock(), 0
         return slow
 

@@ -11,13 +11,13 @@ from contextlib import (
     AsyncExitStack,
     suppress,
 )
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from batchgen import again, learned, paid, replication, written
+from batchgen import again, descriptors, learned, paid, replication, written
 from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
@@ -184,10 +184,12 @@ async def _work(
     desk: Desk,
 ) -> Dispatcher:
     loop = asyncio.get_running_loop()
+    share = descriptors.share(settings.downloads)
+    settings = replace(settings, downloads=share.downloads)
     threads = ThreadPoolExecutor(settings.downloads + 2)
     loop.set_default_executor(threads)
     async with AsyncExitStack() as stack:
-        client, downloader = await _connected(stack, settings, service)
+        client, downloader = await _connected(stack, settings, service, share.connections)
         account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
         polling = _polling(settings, ledger)
         room = Room(settings.batch, archive.free_bytes, partial(standing.expected_videos, ledger))
@@ -230,10 +232,12 @@ async def _work(
     return dispatcher
 
 
-async def _connected(stack: AsyncExitStack, settings: Settings, service: Service) -> tuple[Client, Downloader]:
+async def _connected(
+    stack: AsyncExitStack, settings: Settings, service: Service, connections: int
+) -> tuple[Client, Downloader]:
     origin = await stack.enter_async_context(service())
     assert settings.model
-    client = await stack.enter_async_context(Client(origin, settings.key, settings.model))
+    client = await stack.enter_async_context(Client(origin, settings.key, settings.model, connections))
     at_home = is_loopback(urlsplit(origin).hostname or "")
     return client, await stack.enter_async_context(Downloader(allow_loopback=at_home, at_once=settings.downloads))
 

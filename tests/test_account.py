@@ -175,7 +175,7 @@ def test_after_an_accident_the_tasks_are_soon_as_many_as_before() -> None:
     for _ in range(1200):
         if account.has_slot:
             account.tasks += 1
-            account.accepted()
+            account.accepted(0.02)
     assert account.concurrency == 1000
 
 
@@ -220,7 +220,7 @@ def test_the_limits_of_the_user_are_never_exceeded() -> None:
     now.now += 100
     for _ in range(100):
         account.tasks += account.has_slot
-        account.accepted()
+        account.accepted(0.02)
     assert account.tasks == 20
 
 

@@ -1,10 +1,13 @@
 """Orders to a run: each is taken, one after the other."""
 
+import errno
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+
+import pytest
 
 from batchgen.control import LOOK_EVERY_SECONDS, ORDER, Desk, Order, send
 from batchgen.lock import Lock, holder
@@ -23,3 +26,22 @@ def test_an_order_waits_until_the_one_before_it_is_taken(tmp_path: Path) -> None
         assert second
         desk.publish({"concurrency": second.concurrency})
         assert sent.result()["concurrency"] == 2
+
+
+def test_a_folder_is_gone_only_if_that_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "batch"
+    folder.mkdir()
+    with Lock(folder / ".lock"):
+        desk = Desk(folder)
+        assert desk.is_at_its_place()
+        folder.rename(tmp_path / "moved")
+        assert not desk.is_at_its_place()
+        folder.mkdir()
+        with Lock(folder / ".lock"):
+            assert not desk.is_at_its_place()
+
+        def refuse(_: Path) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr("batchgen.control.os.lstat", refuse)
+        assert desk.is_at_its_place()

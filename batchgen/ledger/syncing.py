@@ -20,15 +20,22 @@ class _Round:
 
     def __init__(self) -> None:
         self.error: LedgerError | None = None
-        self.if_lost: list[Callable[[], None]] = []
+        self._if_lost: list[Callable[[], None]] = []
         self._over = asyncio.Event()
 
     def end(self, error: LedgerError | None = None) -> None:
         """It has been done, or failed."""
         self.error = error
         self._over.set()
-        for tell in self.if_lost if error else ():
+        for tell in self._if_lost if error else ():
             tell()
+
+    def if_lost(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` if it fails, or has failed."""
+        if self.error:
+            tell()
+        else:
+            self._if_lost.append(tell)
 
     async def ended(self) -> None:
         """Wait for it. Raises its error."""
@@ -53,7 +60,7 @@ class Syncing:
 
     def if_lost(self, tell: Callable[[], None]) -> None:
         """Call ``tell`` if what is committed now cannot be brought to the disk."""
-        self._next.if_lost.append(tell)
+        self._next.if_lost(tell)
 
     @asynccontextmanager
     async def running(self, failed: Callable[[LedgerError], None]) -> AsyncIterator[None]:

@@ -36,18 +36,21 @@ STATUS_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
 class Client:
     """Speaks to one origin with one key, which goes nowhere else: a redirect is never followed.
 
-    ``origin`` is like ``https://api.apixo.ai``; ``model`` is the last part of the path.
+    ``origin`` is like ``https://api.apixo.ai``; ``model`` is the last part of the path; ``connections`` is how many
+    there may be at once.
     """
 
-    def __init__(self, origin: str, key: str, model: str) -> None:
+    def __init__(self, origin: str, key: str, model: str, connections: int = 24) -> None:
         self._origin = origin
         self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
         self._model = quote(model, safe="")
+        self._connections = connections
 
     async def __aenter__(self) -> Self:
         # A connection for each POST: one that the server closed meanwhile would leave the row in doubt for nothing.
-        self._submits = self._session(SUBMIT_TIMEOUT, force_close=True, limit=0, traces=[_trace_sent()])
-        self._asks = self._session(STATUS_TIMEOUT, force_close=False, limit=256)
+        third = self._connections // 3
+        self._submits = self._session(SUBMIT_TIMEOUT, force_close=True, limit=third, traces=[_trace_sent()])
+        self._asks = self._session(STATUS_TIMEOUT, force_close=False, limit=2 * third)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -44,6 +44,8 @@ def simulations(*, full: bool) -> Iterator[str]:
         learned = simulate(seconds, settings=Set(polling_memory=cold.polling_memory))
         told = simulate(seconds, settings=Set(callbacks=True))
         lines += [_line(regime, "cold", cold), _line(regime, "learned", learned), _line(regime, "callbacks", told)]
+    for what, away in (("0.5 s away", (0.2, 0.3)), ("1 s away", (0.4, 0.6))):
+        lines.append(_line("document", what, simulate(times("document", rows), Terms(latency=away))))
     yield table(("regime", "", "span/bound", "status calls", "worst minute", "429"), lines)
     if full:
         yield from _sizes()

@@ -40,6 +40,7 @@ class Seen:
     refused: list[tuple[float, str]] = field(default_factory=list)  # when, and what was refused
     worst_window: int = 0
     most_tasks: int = 0
+    most_posts: int = 0  # without an answer
     calls: list[int] = field(default_factory=list)  # status calls of each task
 
 
@@ -55,9 +56,12 @@ class Service:
         self._random = random.Random(seed)
         self._window: deque[float] = deque()
         self._running: list[float] = []
+        self._posting = 0
 
     async def submit(self) -> tuple[Word, int, float | None]:
         """Ask for a task: the answer, the task, and what Retry-After says."""
+        self._posting += 1
+        self.seen.most_posts = max(self.seen.most_posts, self._posting)
         await self._travel()
         self.seen.posts += 1
         now = asyncio.get_running_loop().time()
@@ -65,6 +69,7 @@ class Service:
         if word is Word.BUSY:
             self.seen.refused.append((now, "POST"))
         await self._travel()
+        self._posting -= 1
         return word, task, wait if self.terms.retry_after else None
 
     def _submitted(self, now: float) -> tuple[Word, int, float]:

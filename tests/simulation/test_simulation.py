@@ -83,8 +83,14 @@ def test_answers_of_trouble_cost_little() -> None:
     assert told.ratio < 1.06
 
 
-def test_a_service_that_takes_a_second_to_answer_is_kept_full() -> None:
-    assert simulate(times("document", 2000), Terms(latency=(0.4, 0.6))).ratio < 1.07
+def test_a_quick_service_never_has_more_than_sixteen_posts_to_answer(cold: Told) -> None:
+    assert cold.seen.most_posts <= 16
+
+
+def test_a_service_that_takes_a_second_to_answer_is_kept_full_with_a_hundred_posts_at_most() -> None:
+    told = simulate(times("document", 2000), Terms(latency=(0.4, 0.6)))
+    assert told.ratio < 1.07
+    assert told.seen.most_posts == 100
 
 
 # -- an account whose limits nobody told
