@@ -34,8 +34,8 @@ class CsvBlocks:
 
     def _lines(self) -> Iterator[StringIO]:
         """Return the file's lines by pieces: what is to be known of all its text is asked of a piece at once."""
-        while piece := self._stream.read(_PIECE_CHARACTERS):
-            rest = self._stream.readline(_LONGEST_LINE)
+        while any(read := self._piece()):
+            piece, rest = read
             is_endless = len(rest) >= _LONGEST_LINE
             if is_endless:
                 piece = piece[: max(piece.rfind("\n"), piece.rfind("\r")) + 1]
@@ -46,6 +46,15 @@ class CsvBlocks:
             yield StringIO(piece, newline="")
             if is_endless:
                 raise Unreadable(self._reader.line_num + 1, "this line is too long to be a row; is it a sheet at all?")
+
+    def _piece(self) -> tuple[str, str]:
+        """Return some text and the rest of its last line; a line alone before what cannot be decoded."""
+        place = self._stream.tell()
+        try:
+            return self._stream.read(_PIECE_CHARACTERS), self._stream.readline(_LONGEST_LINE)
+        except UnicodeDecodeError:
+            self._stream.seek(place)
+            return "", self._stream.readline(_LONGEST_LINE)
 
     def header(self) -> tuple[list[str], int]:
         """Return the first record that is not blank, and its line. Raises Unreadable, also where there is none."""

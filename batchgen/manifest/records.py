@@ -32,7 +32,7 @@ class Unreadable(Exception):  # noqa: N818 - it is a message to the reader, not 
 
 @dataclass
 class Block:
-    """Some thousand records: three lists of one length (``columns`` is one list for each column).
+    """Some hundred or thousand records: three lists of one length (``columns`` is one list for each column).
 
     ``flaws`` are the records (by their place in the lists) with cells that are no text, which the problems have told
     already: the names of the parameters that they stand under, or "" for a column of a person's own.

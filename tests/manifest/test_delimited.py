@@ -264,6 +264,15 @@ def test_an_encoding_is_never_guessed(tmp_path: Path) -> None:
     assert read(tmp_path, text, encoding="cp1252").prompts == ["a", "café"]
 
 
+@pytest.mark.parametrize("records", [3000, 30_000])
+def test_what_is_wrong_before_a_byte_that_cannot_be_decoded_is_told_too(tmp_path: Path, records: int) -> None:
+    lines = [f"r{n},a lake".encode() for n in range(records)]
+    lines[1000], lines[-1] = b"r1000,", b"last,\xff"
+    found = read(tmp_path, b"id,prompt\n" + b"\n".join(lines) + b"\n")
+    assert "line 1002, column prompt: the prompt is missing" in found.told
+    assert f"line {records + 1}" in found.told
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
 def test_utf_16_has_its_own_sentence_and_is_read_when_named(tmp_path: Path, encoding: str) -> None:
     text = "\ufeffprompt\ncafé\n".encode(encoding) if encoding == "utf-16-le" else "prompt\ncafé\n".encode(encoding)
