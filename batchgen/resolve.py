@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
@@ -19,6 +20,7 @@ from batchgen.verify import Verified, forget, read_again, set_aside
 from batchgen.words import many, money_words, with_command
 
 SHOWN = 5  # rows that share a task
+Tasks: TypeAlias = dict[int, dict[str, bool]]  # the jobs, each with its rows, and whether they are in the manifest
 
 
 def verify_batch(batch: Path, ledger_to: str | None, *, forget_damaged: bool) -> Verified:
@@ -60,18 +62,18 @@ def settle(
         found, settled = _named(ledger, identities, action) if identities else (_doubts(ledger), [])
         if not found:
             return settled or ["no row is in doubt"]
+        tasks = {each.job.key: doubt.rows_of(ledger, each.job.key) for each in found}
+        others = _others(tasks, found)
         if action is None:
-            return [*(line for each in found for line in _tell(each)), *_ways(ledger, batch, found)]
+            told = (line for each in found for line in _tell(each, others[each.job.key]))
+            return [*told, *_ways(batch, _meaning(ledger, "resubmit", tasks))]
+        meaning = _meaning(ledger, action, tasks)
         if not identities and not every:
-            raise UsageError(
-                f"--{action} needs --row ID, or --all for all that are in doubt: {_meaning(ledger, action, found)}"
-            )
+            raise UsageError(f"--{action} needs --row ID, or --all for all that are in doubt: {meaning}")
         decide = {"resubmit": doubt.resubmit, "abandon": doubt.abandon}[action]
-        meaning = _meaning(ledger, action, found)
-        for each in {each.job.key: each for each in found}.values():
-            decide(ledger, each.job)
-        known = {each.id for each in found}
-        done = (f"{each.id}{_others(ledger, each, known)}: {_done(action, each)}" for each in found)
+        for job in tasks:
+            decide(ledger, ledger.job(job))
+        done = (f"{each.id}{others[each.job.key]}: {_done(action, tasks[each.job.key])}" for each in found)
         return [*settled, *done, meaning]
 
 
@@ -92,28 +94,45 @@ def _named(ledger: Ledger, identities: Sequence[str], action: str | None) -> tup
     return found, settled
 
 
-def _meaning(ledger: Ledger, action: str, found: list[Doubt]) -> str:
+def _meaning(ledger: Ledger, action: str, tasks: Tasks) -> str:
     """How many rows an action is about, and what it may cost."""
-    rows = many(len(found), "row")
+    rows = many(sum(map(len, tasks.values())), "row")
     if money.is_free(ledger):
         return f"{rows} (emulator: nothing is paid)"
     if action == "abandon":
         return f"{rows}; nothing more is paid, and what was accepted was paid for nothing"
-    price = doubt.price_again(ledger, [each.job.key for each in found if each.is_present])
-    return f"{rows}, up to {money_words(price / MICRO)}, once more for those that were accepted"
+    price = doubt.price_again(ledger, tasks)
+    gone = doubt.price_again(ledger, (job for job, sharers in tasks.items() if not any(sharers.values())))
+    cost = money_words(price / MICRO)
+    if gone:
+        cost += (
+            " if they come back" if gone == price else f" ({money_words(gone / MICRO)} of it if those gone come back)"
+        )
+    return f"{rows}, up to {cost}, once more for those that were accepted"
 
 
-def _others(ledger: Ledger, each: Doubt, known: set[str]) -> str:
-    """What is settled with a row, and was not named."""
-    others = [name for name in doubt.rows_of(ledger, each.job.key) if name not in known]
-    named = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
-    return f" (and {named}, of the same task)" if others else ""
+def _others(tasks: Tasks, found: Sequence[Doubt]) -> dict[int, str]:
+    """What is settled with the rows of a job, and was not named."""
+    known = {(each.job.key, each.id) for each in found}
+    return {
+        job: _sharers([f"{name}{_gone(present)}" for name, present in rows.items() if (job, name) not in known])
+        for job, rows in tasks.items()
+    }
 
 
-def _done(action: str, each: Doubt) -> str:
+def _sharers(names: Sequence[str]) -> str:
+    named = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    return f" (and {named}, of the same task)" if names else ""
+
+
+def _gone(is_present: bool) -> str:
+    return "" if is_present else " (no longer in the sheet)"
+
+
+def _done(action: str, sharers: dict[str, bool]) -> str:
     if action == "abandon":
         return "given up"
-    if each.is_present:
+    if any(sharers.values()):
         return "will be submitted again by the next run"
     return "no longer in doubt; no longer in the sheet either, so that it is submitted only if it comes back"
 
@@ -138,8 +157,10 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
             raise AccountError(f"the service refuses the key: {status.message}")
         if status.word not in (TaskWord.RUNNING, TaskWord.SUCCESS, TaskWord.FAILED):
             raise UsageError(f"the service does not know the task {task_id} ({status.message}); nothing was changed")
-        doubt.attach(ledger, found[0].job, task_id)
-        return [f"{identity}: its task is {task_id}; the next run fetches the video"]
+        job = found[0].job
+        doubt.attach(ledger, job, task_id)
+        others = _others({job.key: doubt.rows_of(ledger, job.key)}, found[:1])[job.key]
+        return [f"{identity}{others}: its task is {task_id}; the next run fetches the video"]
 
 
 @contextmanager
@@ -162,18 +183,17 @@ def _doubts(ledger: Ledger, identity: str | None = None) -> list[Doubt]:
     return found
 
 
-def _tell(each: Doubt) -> list[str]:
-    gone = "" if each.is_present else " (no longer in the sheet)"
-    lines = [f"{each.id}{gone}: {each.job.request.prompt[:80]}"]
+def _tell(each: Doubt, others: str) -> list[str]:
+    lines = [f"{each.id}{_gone(each.is_present)}{others}: {each.job.request.prompt[:80]}"]
     for started_at, detail in each.attempts:
         lines.append(f"  asked for at {zulu(started_at)}: {detail}")
     return lines
 
 
-def _ways(ledger: Ledger, batch: Path, found: list[Doubt]) -> Iterator[str]:
+def _ways(batch: Path, meaning: str) -> Iterator[str]:
     """What a person may do, and what it may cost."""
     yield with_command("what to do", "resolve", str(batch), "--row", "ID")
     yield "and one of these (the last two also with more than one --row, or with --all in its place):"
     yield "  --attach TASKID  its task is known, as from the service's list: it is fetched, and nothing more is paid"
-    yield f"  --resubmit       ask for it again; all of them: {_meaning(ledger, 'resubmit', found)}"
+    yield f"  --resubmit       ask for it again; all of them: {meaning}"
     yield "  --abandon        give it up: nothing more is paid; if it was accepted, it was paid for nothing"

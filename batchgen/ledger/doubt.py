@@ -175,12 +175,12 @@ def price_again(ledger: Ledger, jobs: Iterable[int]) -> int:
     return sum(int(price[0]) for price in prices if price)
 
 
-def rows_of(ledger: Ledger, job: int) -> list[str]:
-    """The ids of all rows that share a job, of the manifest's own."""
+def rows_of(ledger: Ledger, job: int) -> dict[str, bool]:
+    """The ids of all rows that share a job, each with whether it is in the manifest."""
     found = ledger.database.execute(
-        "SELECT id FROM row WHERE job = ? AND position IS NOT NULL ORDER BY position", (job,)
+        "SELECT id, position IS NOT NULL FROM row WHERE job = ? ORDER BY position IS NULL, position, row", (job,)
     )
-    return [str(name) for (name,) in found]
+    return {str(name): bool(present) for name, present in found}
 
 
 def held(ledger: Ledger) -> list[int]:

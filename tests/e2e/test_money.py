@@ -157,9 +157,37 @@ async def test_who_settles_a_row_is_told_of_those_that_share_its_task(tmp_path: 
         await run(emulator, sheet(tmp_path / "p.csv", rows))
         assert len(emulator.tasks) == 1
     batch = Batch(tmp_path / "p.batch")
-    assert batch.resolve("a", abandon=True)[0] == "a (and b, c, d, e, f, ..., of the same task): given up"
+    told = batch.resolve("a", abandon=True)
+    assert told[0] == "a (and b, c, d, e, f, ..., of the same task): given up"
+    assert told[-1].startswith("8 rows; ")
     assert batch.resolve(list("bcdefgh"), resubmit=True)[0].startswith("b (and a, of the same task): will be submitted")
     assert batch.resolve(all=True, abandon=True) == ["no row is in doubt"]
+
+
+async def test_a_row_that_is_gone_is_settled_with_its_partners_and_at_the_price_of_its_return(tmp_path: Path) -> None:
+    whole = {"resolution": "720p", "duration": "5"}
+    rows = [
+        {"id": name, "prompt": prompt, "seed": "1", **whole}
+        for name, prompt in zip("abcde", ("fox", "fox", "cat", "cat", "hen"), strict=True)
+    ]
+    async with emulated(faults={"submit-lost": 1.0}) as emulator:
+        await run(emulator, sheet(tmp_path / "p.csv", rows))
+        await run(
+            emulator, sheet(tmp_path / "p.csv", [rows[3], {**rows[0], "id": "f", "prompt": "dog"}]), "--max-tasks", "0"
+        )
+    batch = Batch(tmp_path / "p.batch")
+    gone = "(no longer in the sheet)"
+    assert f"a {gone} (and b {gone}, of the same task): fox" in batch.resolve("a")
+    price = "5 rows, up to $1.20 ($0.80 of it if those gone come back), once more for those that were accepted"
+    assert any(price in line for line in batch.resolve())
+    assert batch.resolve("a", resubmit=True) == [
+        f"a (and b {gone}, of the same task): no longer in doubt; no longer in the sheet either, so that it is "
+        "submitted only if it comes back",
+        "2 rows, up to $0.40 if they come back, once more for those that were accepted",
+    ]
+    told = batch.resolve("c", resubmit=True)
+    assert told[0] == "c (and d, of the same task): will be submitted again by the next run"
+    assert batch.resolve("e", abandon=True)[0] == "e: given up"
 
 
 def said_of(shown: tuple[int, str]) -> list[str]:
