@@ -14,6 +14,7 @@ from batchgen.catalog import Prices
 from batchgen.deadline import Deadline
 from batchgen.errors import AccountError, UsageError
 from batchgen.model import EMULATOR, Problem
+from batchgen.words import with_command
 
 if TYPE_CHECKING:
     from batchgen.manifest.selection import Selection
@@ -94,9 +95,9 @@ def batch_folder(manifest: Path) -> Path:
     if manifest == STANDARD_INPUT:
         raise UsageError("a manifest from standard input has no name: name its batch's folder with --batch DIR")
     if manifest.is_dir():
-        is_batch = (manifest / "ledger.sqlite").is_file()
-        batch = f"this is a batch's folder; batchgen resume {manifest} continues it"
-        raise UsageError(f"{manifest}: {batch if is_batch else 'this is a folder; name the manifest inside it'}")
+        if (manifest / "ledger.sqlite").is_file():
+            raise UsageError(with_command(f"{manifest} is a batch's folder, continued by", "resume", str(manifest)))
+        raise UsageError(f"{manifest}: this is a folder; name the manifest inside it")
     if (manifest.parent / "ledger.sqlite").is_file():
         return manifest.parent
     return manifest.with_name(f"{manifest.stem}.batch")

@@ -25,7 +25,7 @@ from batchgen.manifest.standard_input import spooled
 from batchgen.model import Problem, Row, State
 from batchgen.rows import Rows
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder
-from batchgen.words import many
+from batchgen.words import many, with_command
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def take_in_as_asked(
     if settings.manifest is None:
         raise UsageError(f"{settings.batch} does not remember a manifest; use batchgen run MANIFEST")
     if asked.manifest is None and asked.overrides is None and ledger.fact("mended"):
-        say(f"the rows are continued as failures.csv has them; batchgen run {settings.manifest} reads the sheet")
+        what = "the rows are continued as failures.csv has them; the sheet is read by"
+        say(with_command(what, "run", str(settings.manifest)))
         return Files(Path.cwd(), may_upload=False)
     if _is_gone(settings, ledger):
         if asked.overrides:

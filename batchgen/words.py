@@ -2,6 +2,8 @@
 
 from shlex import join
 
+COMMAND = "    batchgen "  # how the line of a command begins
+
 
 def many(number: int | str, one: str, several: str | None = None) -> str:
     """So many of something: ``1 row``, ``2 rows``; ``several`` where an s does not do.
@@ -13,7 +15,7 @@ def many(number: int | str, one: str, several: str | None = None) -> str:
 
 def with_command(sentence: str, *words: str) -> str:
     """A sentence that leads to a command, which has a line to itself: a narrow terminal would break it elsewhere."""
-    return f"{sentence}:\n    {join(['batchgen', *words])}"
+    return f"{sentence}:\n{COMMAND}{join(words)}"
 
 
 def given_up(batch: str) -> str:

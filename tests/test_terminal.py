@@ -1,13 +1,15 @@
-"""What is told on a terminal is as wide as it is: broken between words, and never within a command."""
+"""What is told on a terminal is as wide as it is: broken between words, and a command is left whole."""
 
 import io
 import os
+from shlex import split
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.cli.terminal import fitted
+from batchgen.words import with_command
 
 
 class Terminal(io.StringIO):
@@ -31,13 +33,24 @@ def test_a_long_line_is_broken_between_words_and_what_follows_stands_below_it() 
     assert told("what is in doubt was asked for", 20) == ["what is in doubt was", "asked for"]
 
 
-@pytest.mark.parametrize(
-    "command", ["batchgen resolve '/a film/b.batch' --row ID --resubmit", "batchgen rescue prompts.batch"]
-)
-def test_a_command_is_left_whole(command: str) -> None:
-    assert told(f"    {command}", 20) == [f"    {command}"]
-    assert told("    batchgen rescue 'a, b (c).batch'", 20) == ["    batchgen rescue 'a, b (c).batch'"]
-    assert f"{command}," in told(f"there is nothing to steer; start one with {command}, or (another)", 20)
+@pytest.mark.parametrize("path", ["prompts.csv", "/a film, part (2); it's one/p.csv"])
+def test_a_command_is_left_whole(path: str) -> None:
+    lines = told(with_command("the rows are continued; the sheet is read by", "run", path), 20)
+    assert lines[:3] == ["the rows are", "continued; the sheet", "is read by:"]
+    assert [split(line) for line in lines[3:]] == [["batchgen", "run", path]]
+
+
+def test_what_only_speaks_of_a_command_is_broken_as_all_else() -> None:
+    assert told("batchgen run prompts.csv reads the sheet and then", 20) == [
+        "batchgen run",
+        "prompts.csv reads",
+        "the sheet and then",
+    ]
+
+
+def test_what_takes_two_columns_is_counted_as_two() -> None:
+    assert told("湖を渡る 狐 は 赤い", 11) == ["湖を渡る 狐", "は 赤い"]
+    assert told("湖を渡る 狐 は 赤い", 10) == ["湖を渡る", "狐 は 赤い"]
 
 
 @given(st.text("ab \n", max_size=200), st.integers(5, 60))

@@ -2,20 +2,17 @@
 
 import json
 import os
-import re
 import sys
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, TextIO
+from unicodedata import combining, east_asian_width
 
 import click
 
+from batchgen.words import COMMAND
+
 if TYPE_CHECKING:
     from batchgen.progress import Progress
-
-
-_COMMAND = re.compile(r"\bbatchgen [a-z]+[^;,()]*")
-_KEPT = "\0"  # a blank at which no line is broken
 
 
 def tell(text: str) -> None:
@@ -33,7 +30,7 @@ def say(text: str) -> None:
 
 
 def fitted(text: str, stream: TextIO) -> str:
-    """Text as wide as the terminal that it goes to, broken at blanks: never within a command, which may be copied."""
+    """Text as wide as the terminal that it goes to, broken at blanks; a command's line is left whole, to be copied."""
     try:
         columns = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
     except (OSError, ValueError):
@@ -42,19 +39,23 @@ def fitted(text: str, stream: TextIO) -> str:
 
 
 def _folded(line: str, columns: int) -> str:
-    if len(line) <= columns or line.lstrip().startswith("batchgen "):
+    if line.startswith(COMMAND) or _cells(line) <= columns:
         return line
-    kept = _COMMAND.sub(lambda found: found[0].replace(" ", _KEPT), line.lstrip())
-    indent = " " * (len(line) - len(line.lstrip()))
-    lines = wrap(
-        kept,
-        columns,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}  " if indent else "",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return "\n".join(lines).replace(_KEPT, " ")
+    first, *words = line.lstrip(" ").split(" ")
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    below = f"{indent}  " if indent else ""
+    lines = [f"{indent}{first}"]
+    for word in words:
+        if _cells(lines[-1]) + 1 + _cells(word) <= columns:
+            lines[-1] += f" {word}"
+        elif word:
+            lines.append(f"{below}{word}")
+    return "\n".join(lines)
+
+
+def _cells(text: str) -> int:
+    """How many columns a text takes: Chinese, and the like, takes two for each character."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def hush() -> None:
