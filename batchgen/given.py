@@ -1,12 +1,10 @@
 """What was given, as flags or by keyword, and what the environment says: one :class:`Settings`."""
 
-from collections.abc import Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from batchgen.deadline import read_deadline
-from batchgen.errors import AccountError, UsageError
+from batchgen.errors import AccountError
 from batchgen.settings import (
     DEFAULT_FIRST_POLL_SECONDS,
     DEFAULT_POLL_EVERY_SECONDS,
@@ -56,7 +54,6 @@ def to_settings(
     url, listen = read_callback(callback_url, callback_listen)
     more |= rows(more)
     limits = {name: more.pop(name, None) for name in ("max_tasks", "budget", "budget_per_day")}
-    _check_finite(limits | {"first_poll": first_poll, "poll_every": poll_every, "spare_share": more.get("spare_share")})
     prices = read_prices(more.pop("prices", ()))
     until = read_deadline(deadline) if deadline else None
     return Settings(
@@ -86,10 +83,3 @@ def _read_key(file: Path | None, key: str | None, batch: tuple[Path, Path | None
 
         check_given(*batch)
         raise
-
-
-def _check_finite(numbers: Mapping[str, float | None]) -> None:
-    """No limit is one that no number passes: nan is neither above nor below."""
-    for name, number in numbers.items():
-        if number is not None and not isfinite(number):
-            raise UsageError(f"--{name.replace('_', '-')} {number} is no number; write one, or leave it out")

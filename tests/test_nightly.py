@@ -219,3 +219,16 @@ def test_what_would_be_refused_at_night_is_refused_now(tmp_path: Path, flags: tu
 def test_a_manifest_that_will_not_be_there_is_refused(tmp_path: Path, manifest: str) -> None:
     with pytest.raises(UsageError, match="no file"):
         scheduled(tmp_path, "--at", "02:00", manifest)
+
+
+@pytest.mark.parametrize(
+    ("flags", "first"), [(("--budget", "5"), "--budget"), (("--ping=https://hc-ping.com/SECRET",), "--ping")]
+)
+def test_whose_first_word_is_an_option_of_run_is_told_where_it_belongs(
+    tmp_path: Path, flags: tuple[str, ...], first: str
+) -> None:
+    (tmp_path / "prompts.csv").touch()
+    with pytest.raises(UsageError, match="run's options behind --") as caught:
+        scheduled(tmp_path, *flags, "prompts.csv", "--at", "03:00")
+    assert str(caught.value).endswith(f"\n    batchgen schedule MANIFEST --at 03:00 -- {first} ...")
+    assert "SECRET" not in str(caught.value)

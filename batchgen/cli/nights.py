@@ -14,6 +14,7 @@ from batchgen.deadline import read_deadline
 from batchgen.errors import UsageError
 from batchgen.nightly import Night, instructions, read_time, this_program
 from batchgen.settings import NOTIFY_VARIABLE, PING_VARIABLE, STANDARD_INPUT, batch_folder
+from batchgen.words import with_command
 
 
 @click.command(
@@ -32,6 +33,10 @@ def schedule(manifest: Path, flags: tuple[str, ...], at: str) -> None:
 
 
 def _night(manifest: Path, flags: tuple[str, ...], at: tuple[int, int]) -> Night:
+    if str(manifest).startswith("-") and manifest != STANDARD_INPUT:
+        flag, when = str(manifest).partition("=")[0], "{:02}:{:02}".format(*at)  # what it is set to may be a secret
+        what = f"{flag} stands where the manifest is due: that comes first, and run's options behind --, as in"
+        raise UsageError(with_command(what, "schedule", "MANIFEST", "--at", when, "--", flag, "..."))
     if manifest == STANDARD_INPUT or not manifest.is_file():
         raise UsageError(f"there is no file {manifest}: a nightly run needs one that stays")
     context = run.make_context("batchgen run", [str(manifest), *flags])  # what it would refuse at night, it does now

@@ -70,9 +70,9 @@ def test_what_is_no_option_is_refused_at_once(tmp_path: Path) -> None:
     ("options", "told"),
     [
         ({"buget": 5}, "--budget"),
-        ({"budget": float("nan")}, "--budget nan is no number"),
-        ({"budget_per_day": float("inf")}, "--budget-per-day inf is no number"),
-        ({"spare_share": float("nan")}, "--spare-share nan is no number"),
+        ({"budget": float("nan")}, "--budget': nan is none"),
+        ({"budget_per_day": float("inf")}, "--budget-per-day': inf is none"),
+        ({"spare_share": float("nan")}, "--spare-share': nan is none"),
         ({"rate": 0}, "--rate"),
         ({"downloads": 5.5}, "--downloads"),
         ({"in_doubt": "ask"}, "--in-doubt"),

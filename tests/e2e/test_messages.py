@@ -14,7 +14,7 @@ from tests.e2e.program import batchgen, prompts
         (("run",), "missing argument 'MANIFEST' (batchgen run --help tells more)"),
         (
             ("run", "p.csv", "--rate", "0"),
-            "invalid value for '--rate': 0 is none; write a whole number from 1 (batchgen run --help tells more)",
+            "invalid value for '--rate': 0 is out of range; write a whole number from 1 (batchgen run --help",
         ),
         (
             ("run", "p.csv", "--downloads", "x"),
@@ -22,11 +22,11 @@ from tests.e2e.program import batchgen, prompts
         ),
         (
             ("run", "p.csv", "--spare-share", "2"),
-            "invalid value for '--spare-share': 2 is none; write a number from 0.01 to 1",
+            "invalid value for '--spare-share': 2 is out of range; write a number from 0.01 to 1",
         ),
         (
             ("run", "p.csv", "--first-poll", "0"),
-            "invalid value for '--first-poll': 0 is none; write a number above 0 (",
+            "invalid value for '--first-poll': 0 is out of range; write a number above 0 (",
         ),
         (("run", "p.csv", "--limit", "1.5"), "invalid value for '--limit': 1.5 is none; write a whole number from 1 ("),
         (("run", "p.csv", "--budget", "5,50"), "invalid value for '--budget': write 5.50, with a point ("),
