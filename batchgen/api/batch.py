@@ -228,10 +228,11 @@ class Batch:
 
         rows = [] if row is None else [row] if isinstance(row, str) else list(row)
         action = rooms.action_of(rows, every=all, attach=attach, resubmit=resubmit, abandon=abandon)
+        ledger_to = self._kept_in(options)
         if attach is not None:
             settings = self._of_folder(options).settings
             return _aside(partial(rooms.attach, settings, rows[0], attach, service_of(settings)))
-        return rooms.settle(self.folder, self._kept_in(options), rows, action, every=all)
+        return rooms.settle(self.folder, ledger_to, rows, action, every=all)
 
     # -- within
 

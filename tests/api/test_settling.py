@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -85,8 +86,14 @@ def test_a_batch_without_a_folder_is_refused() -> None:
 
 
 def test_a_folder_that_is_no_batch_is_refused_and_left_alone(tmp_path: Path) -> None:
-    batch = Batch(batch=tmp_path / "b")
-    for verb in (batch.status, batch.results, batch.report, batch.verify, batch.resolve):
+    folder = tmp_path / "b"
+    batch = Batch(batch=folder, key="none-is-needed")
+    attach = partial(batch.resolve, "a", attach="task_1")
+    for verb in (batch.status, batch.results, batch.report, batch.verify, batch.resolve, attach):
         with pytest.raises(UsageError, match="is no batch"):
             verb()
-    assert not (tmp_path / "b").exists()
+    assert not folder.exists()
+    folder.mkdir()
+    with pytest.raises(UsageError, match="is no batch"):
+        attach()
+    assert not any(folder.iterdir())
