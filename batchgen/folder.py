@@ -216,13 +216,13 @@ def with_memory(settings: Settings, ledger: Ledger) -> Settings:
     manifest = settings.manifest
     if manifest is None and (remembered := ledger.fact("manifest")):
         manifest = Path(remembered)
-    is_same = manifest is not None and _is_remembered(manifest, ledger)
+    is_known = manifest is not None and _is_remembered(manifest, ledger)
 
     def known(name: str, flag: str | None) -> str | None:
         return flag if flag is not None else ledger.fact(name)
 
     def of_manifest(name: str, flag: str | None) -> str | None:
-        return flag if flag is not None or not is_same else ledger.fact(name) or None
+        return flag if flag is not None or not is_known else ledger.fact(name) or None
 
     destination = settings.destination
     if destination is not None and "://" not in destination:
@@ -253,7 +253,12 @@ def _image_folder(settings: Settings, manifest: Path | None, ledger: Ledger) -> 
 
 def _is_remembered(manifest: Path, ledger: Ledger) -> bool:
     remembered = Path(ledger.fact("manifest") or "")
-    return remembered.stem == standard_input.STEM if manifest == STANDARD_INPUT else remembered == manifest.absolute()
+    return remembered.stem == standard_input.STEM if manifest == STANDARD_INPUT else is_same(remembered, manifest)
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one place, which may be empty: ``film/../p.csv`` and ``p.csv``."""
+    return os.path.normpath(one.absolute()) == os.path.normpath(other.absolute())
 
 
 def remember(settings: Settings, ledger: Ledger, *, partial: bool = False, **more: str) -> None:

@@ -12,7 +12,7 @@ from shlex import quote
 
 from batchgen import __version__, naming
 from batchgen.errors import ManifestError, UsageError
-from batchgen.folder import remember
+from batchgen.folder import is_same, remember
 from batchgen.images.files import Files
 from batchgen.ledger import Intake, Ledger, take_in
 from batchgen.ledger.images import note_lines
@@ -78,8 +78,8 @@ def _is_another(settings: Settings, ledger: Ledger) -> bool:
     known, folder = ledger.fact("manifest"), settings.batch.absolute()
     if not known or settings.manifest == STANDARD_INPUT or settings.manifest.parent == folder:
         return False
-    is_same = settings.manifest.name == Path(known).name or settings.manifest.resolve() == Path(known).resolve()
-    return not is_same and folder == batch_folder(settings.manifest).absolute()
+    is_known = settings.manifest.name == Path(known).name or settings.manifest.resolve() == Path(known).resolve()
+    return not is_known and folder == batch_folder(settings.manifest).absolute()
 
 
 def _noted(manifest: Iterable[Rows | Row | Problem], ledger: Ledger) -> Iterator[Rows | Row | Problem]:
@@ -139,8 +139,9 @@ def _is_gone(settings: Settings, ledger: Ledger) -> bool:
     """Whether the batch's own manifest is no longer there; another name would be a slip of the pen, and cost money."""
     assert settings.manifest
     known = ledger.fact("manifest")
-    is_own = known == str(settings.manifest) or settings.manifest.parent == settings.batch.absolute()
-    return bool(known) and is_own and settings.manifest != STANDARD_INPUT and not settings.manifest.exists()
+    if not known or settings.manifest == STANDARD_INPUT or settings.manifest.exists():
+        return False
+    return is_same(Path(known), settings.manifest) or settings.manifest.parent == settings.batch.absolute()
 
 
 def _mark(settings: Settings) -> str:

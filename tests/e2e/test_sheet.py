@@ -77,6 +77,24 @@ async def test_what_is_set_of_a_manifest_that_is_gone_is_refused(tmp_path: Path)
         assert (await resume(emulator, tmp_path / "p.batch")).summary["archived"] == 2
 
 
+async def test_a_manifest_is_the_same_however_its_path_is_written_and_also_when_it_is_gone(tmp_path: Path) -> None:
+    manifest, folder = prompts(tmp_path / "p.csv", 3), tmp_path / "film"
+    folder.mkdir()
+
+    async def beside(emulator: Emulator) -> Ended:
+        where = ("--batch", "../p.batch", "--base-url", emulator.url, "--json", *QUICK)
+        return await batchgen("run", "../p.csv", *where, cwd=folder)
+
+    async with emulated() as emulator:
+        await run(emulator, manifest, "--set", "resolution=1080p", "--max-tasks", "1")
+        assert (await beside(emulator)).summary["archived"] == 3
+        assert [task.input["resolution"] for task in emulator.tasks] == ["1080p"] * 3
+        manifest.unlink()
+        for ended in (await beside(emulator), await run(emulator, manifest)):
+            assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 3, 3)
+            assert "is gone; its rows are continued as they were" in ended.err
+
+
 async def test_a_sheet_through_a_pipe_is_kept_for_later_runs(tmp_path: Path) -> None:
     batch, lines = tmp_path / "night", b'{"id": "a", "prompt": "a"}\n{"id": "b", "prompt": "b"}\n'
     async with emulated() as emulator:
