@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen import private
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, money
 from batchgen.report import head
 from batchgen.report.cards import Card, Links, beside, cards, columns, costs, locate
 from batchgen.report.head import Figure
@@ -37,6 +37,7 @@ class Page:
     cards: tuple[Card, ...]
     made_at: float  # Unix seconds
     running: bool  # a run is at work
+    is_free: bool  # nothing was paid
 
     @property
     def head(self) -> Node:
@@ -49,6 +50,7 @@ class Page:
         return {
             "madeAt": round(self.made_at, 1),
             "running": self.running,
+            "isFree": self.is_free,
             "counts": Counter(card.status for card in self.cards),
             "columns": self.columns,
             "fields": names,
@@ -85,6 +87,7 @@ def gather(
             cards=shown,
             made_at=now,
             running=running,
+            is_free=money.is_free(ledger),
         )
 
 

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from batchgen.ledger import Ledger
 from batchgen.lock import Lock
-from batchgen.model import State
+from batchgen.model import EMULATOR, State
 from batchgen.report import cards
 from batchgen.report.page import write
 from batchgen.report.serve import ReportServer
@@ -390,6 +390,19 @@ async def test_a_card_without_a_video_says_why(visit: Open, tmp_path: Path) -> N
         "It is kept on S3: batchgen report BATCH --serve shows it here.",
         "It is not where it was archived.",
         "It was flagged.",
+    ]
+
+
+async def test_of_an_emulated_batch_no_card_speaks_of_pay(visit: Open, tmp_path: Path) -> None:
+    folder = make_batch(
+        tmp_path / "none.batch", [Wanted("doubt", state=State.IN_DOUBT), Wanted("b", "b", state=State.EXPIRED)]
+    )
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        ledger.remember({"service": EMULATOR})
+        opened = await visit(write(ledger, folder).as_uri())
+    assert await opened.page.locator(".card .words").all_inner_texts() == [
+        "The answer was lost: batchgen resolve tells what is known.",
+        "Made, but its link died before it was fetched.",
     ]
 
 

@@ -14,7 +14,7 @@ function take(data) {
     const raw = data.live === false ? null : JSON.stringify(values); // of no use where no news will come
     if (raw && before[index]?.raw === raw) return before[index];
     const row = Object.fromEntries(data.fields.map((name, place) => [name, values[place]]));
-    return Object.assign(row, { index, raw });
+    return Object.assign(row, { index, raw, isFree: data.isFree });
   });
   state.columns.splice(0, Infinity, ...data.columns);
   $("made").textContent = `As of ${moment(data.madeAt)}`;

@@ -270,8 +270,12 @@ function plain(row, otherwise) {
 
 /** Why there is nothing to see, where the status alone does not say it. */
 function whyNot(row) {
-  if (row.status === "in_doubt") return "Perhaps paid for: batchgen resolve tells what is known.";
-  if (row.status === "expired") return "Made and paid for, but its link died before it was fetched.";
+  if (row.status === "in_doubt") {
+    return `${row.isFree ? "The answer was lost" : "Perhaps paid for"}: batchgen resolve tells what is known.`;
+  }
+  if (row.status === "expired") {
+    return `Made${row.isFree ? "" : " and paid for"}, but its link died before it was fetched.`;
+  }
   return row.places.length && !row.videos[0] ? missing(row) : "";
 }
 
