@@ -15,9 +15,11 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from batchgen.emulator.account import AccountLimits
+from batchgen.emulator.server import Emulator
 from batchgen.errors import UsageError
 from batchgen.settings import read_notice_url
 from tests.e2e.program import KEY, QUICK, SPEED, Ended, batchgen, emulated, paid, prompts, run, sheet, start
+from tests.waiting import until
 
 BARE = {"PATH": "/usr/bin:/bin", "APIXO_API_KEY": KEY}
 SECRET = "SECRET-b1c2"
@@ -86,8 +88,7 @@ async def test_a_run_that_is_in_the_way_is_named(root: Path) -> None:
     manifest = prompts(root / "p.csv", 5)
     async with emulated(speed=5.0) as emulator:
         process = await start("run", manifest, "--base-url", emulator.url, *QUICK, cwd=root)
-        while not emulator.tasks:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(emulator.tasks), process)
         ended = await at_night(emulator.url, manifest, cwd=root)
         process.kill()
         await process.communicate()
@@ -133,8 +134,7 @@ async def test_a_run_under_nohup_outlives_its_terminal(root: Path) -> None:
             *("run", manifest, "--base-url", emulator.url, "--quiet", *QUICK),
             env=BARE,
         )
-        while not emulator.tasks:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(emulator.tasks), process)
         process.send_signal(signal.SIGHUP)
         assert await process.wait() == 0
 
@@ -159,8 +159,7 @@ async def test_a_deadline_that_is_too_near_is_told_at_once_and_what_is_paid_for_
     manifest = prompts(root / "p.csv", 6)
     async with emulated(speed=20.0) as emulator:
         process = await start(*("run", manifest, "--base-url", emulator.url, "--concurrency", "3", *QUICK), cwd=root)
-        while len(emulator.tasks) < 3:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(emulator.tasks) >= 3, process)
         process.terminate()
         await process.communicate()
         number = len(emulator.tasks)
@@ -172,10 +171,19 @@ async def test_a_deadline_that_is_too_near_is_told_at_once_and_what_is_paid_for_
         assert (ended.summary["archived"], ended.summary["pending"]) == (number, 6 - number)
 
 
+async def left_in_flight(emulator: Emulator, manifest: Path) -> None:
+    """Run until its two rows are asked for, and no longer."""
+    process = await start("run", manifest, "--base-url", emulator.url, *QUICK, cwd=manifest.parent)
+    await until(lambda: len(emulator.tasks) == 2, process)
+    process.terminate()
+    await process.communicate()
+
+
 async def test_at_the_deadline_what_still_runs_is_left_to_the_next_run(root: Path) -> None:
     manifest = prompts(root / "p.csv", 2)
-    async with emulated(speed=1.0) as emulator:
-        ended = await run(emulator, manifest, "--deadline", "5s")
+    async with emulated(speed=0.1) as emulator:
+        await left_in_flight(emulator, manifest)
+        ended = await run(emulator, manifest, "--deadline", "1s")
         assert ended.code == 4
         assert "is reached" in ended.summary["stopped"]
         assert ended.summary["in_flight"] == len(emulator.tasks) == 2
@@ -191,8 +199,8 @@ async def test_a_deadline_that_is_none_is_refused_before_anything_is_sent(root: 
 
 async def test_a_rescue_has_a_deadline_and_tells_as_a_run_does(root: Path) -> None:
     manifest = prompts(root / "p.csv", 2)
-    async with emulated(speed=1.0) as emulator, watching() as watcher:
-        await run(emulator, manifest, "--deadline", "5s")
+    async with emulated(speed=0.1) as emulator, watching() as watcher:
+        await left_in_flight(emulator, manifest)
         flags = ("--ping", watcher.url, "--notify", watcher.url, "--metrics", root / "p.prom", "--deadline", "1s")
         rescued = ("rescue", "p.batch", "--base-url", emulator.url, "--json", *QUICK, *flags)
         ended = await batchgen(*rescued, cwd=root)
@@ -276,8 +284,7 @@ async def test_a_run_in_the_way_a_missing_key_and_a_signal_are_told_too(root: Pa
         process = await start(
             *("run", manifest, "--base-url", emulator.url, "--ping", f"{watcher.url}/first", *QUICK), cwd=root
         )
-        while not emulator.tasks:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(emulator.tasks), process)
         await batchgen("run", manifest, "--base-url", emulator.url, "--ping", f"{watcher.url}/second", cwd=root)
         process.send_signal(signal.SIGTERM)
         await process.communicate()
@@ -400,8 +407,7 @@ async def test_the_metrics_of_a_run_at_work_are_there_meanwhile(root: Path) -> N
     async with emulated(speed=1.0) as emulator:
         arguments = ("run", prompts(root / "p.csv", 2), "--base-url", emulator.url, *QUICK, "--metrics", file)
         process = await start(*arguments, cwd=root)
-        while not file.exists():
-            await asyncio.sleep(0.01)
+        await until(lambda: file.exists(), process)
         found = figures(file)
         process.kill()
         await process.communicate()

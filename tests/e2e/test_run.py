@@ -24,6 +24,7 @@ from tests.e2e.program import (
     start,
     wrong_files,
 )
+from tests.waiting import until
 
 
 async def test_a_batch_is_made_and_a_second_run_asks_for_nothing(tmp_path: Path) -> None:
@@ -146,8 +147,7 @@ async def test_tasks_at_once_and_requests_a_minute_are_never_exceeded_not_even_o
     async with emulated() as emulator:
         limits = ("--concurrency", "5")
         process = await start("run", manifest, "--base-url", emulator.url, *limits, *QUICK, cwd=tmp_path)
-        while len(emulator.tasks) < 8:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(emulator.tasks) >= 8, process)
         process.kill()
         await process.communicate()
         ended = await run(emulator, manifest, *limits)
@@ -236,8 +236,7 @@ async def test_an_expired_row_is_paid_for_again_when_a_person_says_so(tmp_path: 
     async with emulated(link_seconds=0.0) as emulator:
         await run(emulator, manifest)
         process = await start(*("run", manifest, "--base-url", emulator.url, "--retry-failed", *QUICK), cwd=tmp_path)
-        while len(emulator.tasks) < 2:
-            await asyncio.sleep(0.02)
+        await until(lambda: len(emulator.tasks) >= 2, process)
         emulator.link_seconds = 1000.0
         await process.communicate()
         assert (process.returncode, len(emulator.tasks)) == (0, 2)
@@ -257,8 +256,7 @@ async def test_a_signal_stops_the_run_with_results_and_loses_no_task(tmp_path: P
         process = await start(
             *("run", manifest, "--base-url", emulator.url, "--json", "--concurrency", "10", *QUICK), cwd=tmp_path
         )
-        while len(emulator.tasks) < 5:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(emulator.tasks) >= 5, process)
         process.send_signal(number)
         out, _ = await process.communicate()
         summary = json.loads(out.decode().splitlines()[-1])
@@ -274,8 +272,7 @@ async def test_a_second_signal_ends_at_once_with_a_sentence(tmp_path: Path) -> N
     async with emulated(faults={"submit-hang": 1.0}) as emulator:
         process = await start("run", manifest, "--base-url", emulator.url, *QUICK, cwd=tmp_path)
         assert process.stderr
-        while not emulator.tasks:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(emulator.tasks), process)
         process.send_signal(signal.SIGINT)
         told = b""
         while b"SIGINT" not in told:
@@ -293,8 +290,7 @@ async def test_a_second_run_of_a_batch_that_is_held_leaves_at_once(tmp_path: Pat
     manifest = prompts(tmp_path / "prompts.csv", 5)
     async with emulated(speed=10.0) as emulator:
         process = await start("run", manifest, "--base-url", emulator.url, *QUICK, cwd=tmp_path)
-        while not emulator.tasks:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(emulator.tasks), process)
         ended = await batchgen("run", manifest, "--base-url", emulator.url, cwd=tmp_path)
         assert ended.code == 75
         assert f"process {process.pid}" in ended.err
@@ -341,8 +337,7 @@ async def test_a_run_whose_folder_was_moved_or_taken_away_pays_for_nothing_more(
     async with emulated(speed=20.0) as emulator:
         arguments = ("run", manifest, "--base-url", emulator.url, "--to", tmp_path / "videos", "--concurrency", "2")
         process = await start(*arguments, *QUICK, cwd=tmp_path)
-        while len(emulator.tasks) < 3:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(emulator.tasks) >= 3, process)
         batch.rename(tmp_path / "moved") if is_moved else shutil.rmtree(batch)
         out, err = await process.communicate()
         assert process.returncode == 1
@@ -444,8 +439,7 @@ async def test_status_tells_where_a_batch_stands(tmp_path: Path) -> None:
 async def test_the_embedded_emulator_finishes_a_batch_that_was_killed(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "prompts.csv", 3, resolution="720p")
     process = await start("run", manifest, "--emulator", cwd=tmp_path)
-    while not (tmp_path / "prompts.batch" / ".emulator").exists():
-        await asyncio.sleep(0.02)
+    await until(lambda: (tmp_path / "prompts.batch" / ".emulator").exists(), process)
     await asyncio.sleep(0.2)
     process.kill()
     await process.communicate()
