@@ -17,7 +17,7 @@ from batchgen.manifest import standard_input
 from batchgen.manifest.textfile import check_plain
 from batchgen.model import EMULATOR
 from batchgen.mounts import network_file_system
-from batchgen.replica import Look, Replica, address_in, look_at, open_replica
+from batchgen.replica import Look, Replica, address_in, holds_copy, look_at, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings
 
 LEDGER = "ledger.sqlite"
@@ -104,8 +104,8 @@ def require(folder: Path, ledger_to: str | None = None) -> None:
         return
     if ledger_to is None:
         raise UsageError(f"{folder} is no batch: it has no {LEDGER}; name the folder that batchgen run made")
-    with look(folder, ledger_to):  # where there is none, nobody means to begin one
-        pass
+    if not holds_copy(ledger_to):  # nobody means to begin one
+        raise UsageError(f"{ledger_to} holds no ledger yet: correct --ledger-to, or begin a run")
 
 
 @contextmanager

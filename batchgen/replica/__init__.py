@@ -122,6 +122,17 @@ class Look:
     said: tuple[str, ...] = ()  # whose it is, and what a person should know of it
 
 
+def holds_copy(address: str) -> bool:
+    """Whether ``address`` has a copy of a ledger. Raises :class:`UsageError` for a store that cannot be read."""
+    from batchgen.replica.log import Log
+    from batchgen.replica.store import BucketStore
+
+    try:
+        return bool(Log(BucketStore(address)).checkpoints())
+    except ReplicaError as error:
+        raise UsageError(str(error)) from None
+
+
 @contextmanager
 def look_at(address: str) -> Iterator[Look]:
     """What is kept at ``address`` now, as a temporary ledger; a run may go on with it meanwhile.

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from batchgen import Batch, UsageError
+from batchgen.folder import require
 from tests.e2e.container import Container
 from tests.e2e.program import batchgen, emulated, paid, prompts, start
 from tests.proof.fleet import fleet
@@ -123,3 +124,14 @@ async def test_where_there_is_nothing_is_said_and_nothing_is_begun(
             await asyncio.to_thread(Batch(batch=tmp_path / "p.batch", key="k", ledger_to="s3://night/nothing").rescue)
         assert s3.keys("night", "nothing") == []
         assert not (tmp_path / "p.batch").exists()
+
+
+def test_whether_there_is_a_batch_is_asked_without_reading_its_copy(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    s3.client.put_object(Bucket="night", Key="film/ledger/00000001-00000001.sqlite.gz", Body=b"never read")
+    require(tmp_path / "p.batch", "s3://night/film")
+    with pytest.raises(UsageError, match="s3://night/other holds no ledger yet: correct --ledger-to"):
+        require(tmp_path / "p.batch", "s3://night/other")
