@@ -17,6 +17,7 @@ from typing import Any
 
 from batchgen.errors import BatchgenError, UsageError
 from batchgen.lock import Holder, holder
+from batchgen.words import with_command
 
 ORDER = ".control.json"
 NOW = ".now.json"
@@ -95,7 +96,7 @@ def send(folder: Path, order: Order, patience: float = PATIENCE_SECONDS) -> dict
     """
     who = holder(folder / LOCK)
     if who is None:
-        raise UsageError(f"no run holds {folder}, there is nothing to steer; start one with batchgen resume {folder}")
+        raise UsageError(_start_one(f"no run holds {folder}, there is nothing to steer", folder))
     order = Order(order.concurrency, order.rate, order.action, secrets.token_hex(8), who)
     until = time.monotonic() + patience
     while (folder / ORDER).exists() and time.monotonic() < until - patience / 2:  # another's, about to be taken
@@ -114,7 +115,7 @@ def send(folder: Path, order: Order, patience: float = PATIENCE_SECONDS) -> dict
 
 def _unanswered(folder: Path, who: Holder) -> BatchgenError:
     if holder(folder / LOCK) != who:
-        return UsageError(f"the run of {folder} has ended meanwhile; start one with batchgen resume {folder}")
+        return UsageError(_start_one(f"the run of {folder} has ended meanwhile", folder))
     return BatchgenError(
         f"the {who} holds {folder} and does not answer; it reads its manifest, writes its results, or is no run. "
         "Nothing was changed; try again in a moment"
@@ -132,6 +133,10 @@ def _order(facts: dict[str, Any]) -> Order | None:
         } if all(number is None or number > 0 for number in (concurrency, rate)):
             return Order(concurrency, rate, action, identity, _holder_in(to))
     return None
+
+
+def _start_one(sentence: str, folder: Path) -> str:
+    return with_command(f"{sentence}; start one by", "resume", str(folder))
 
 
 def _holder_in(facts: Any) -> Holder | None:
