@@ -357,11 +357,9 @@ class Dispatcher:
             self._wake_fetch.set()
 
     def _free_slot(self, job: Job) -> None:
+        self._account.tasks -= 1
         if job.state is State.IN_DOUBT:  # it may be running: its slot is held for as long as it may
-            self._account.tasks -= 1
             self._hold_slot(self._polling.doubt)
-        else:
-            self._account.tasks -= 1
 
     def _hold_slot(self, seconds: float) -> None:
         self._account.tasks += 1
