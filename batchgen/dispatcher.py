@@ -1,9 +1,8 @@
 """Many jobs: which goes next, how many at once, and how to stop gently.
 
-Two lanes. The asking lane owns every request to the service: it takes a turn of the account's limiter, and then
-whatever is most useful at that moment, a submit or a poll that is due. The fetching lane brings home what is
-rendered, a few at a time, the link that dies first before others. What waits, waits in the ledger: only what is in
-flight is held here.
+Two lanes. The asking lane, here, owns every request to the service: it takes a turn of the account's limiter, and then
+whatever is most useful at that moment, a submit or a poll that is due. The fetching lane (``fetcher``) brings home what
+is rendered. What waits, waits in the ledger: only what is in flight is held here.
 
 All scheduling goes by the loop's clock, which never jumps; the time of day serves only to tell how old the tasks of an
 earlier run are.
@@ -27,6 +26,7 @@ from batchgen.errors import (
     LimitReachedError,
     ReplicaError,
 )
+from batchgen.fetcher import Fetcher
 from batchgen.forecast import FETCH_SHARE, Fetching
 from batchgen.ledger import Ledger
 from batchgen.ledger.rendered import Rendered
@@ -35,12 +35,12 @@ from batchgen.pipeline import Pipeline
 from batchgen.schedule import Schedule
 from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
+from batchgen.waiting import wait
 
 POLLS_AT_ONCE = 256  # unanswered: enough for the rate of a service that takes 1.5 s to answer
 DOUBT_CHECK_SECONDS = 0.5
 DRAIN_SECONDS = 8.0  # for POSTs in flight when a signal asks to stop: docker kills after 10
 AGAIN = 0.2  # of the document's interval: when to ask again after a failure
-FRESH_LINKS = 1000  # jobs whose links are remembered though the ledger must not have them
 
 log = logging.getLogger("batchgen")
 
@@ -76,37 +76,30 @@ class Dispatcher:
         self.stopped: Stop | None = None
         self.submitted = 0  # paid tasks that this run started
         self._ledger = ledger
-        self._rendered = rendered
         self._account = account
         self._polling = polling
         self._pipeline = pipeline
-        self._downloads = downloads
         self._changed = changed
         self._schedule = Schedule(polling, callbacks=callbacks)
         self._may_submit = may_submit
         self._paused = False
-        self._backlog = False  # paid videos of earlier runs come first
         self.may_bring_more: Callable[[], bool] = lambda: False  # whether a callback may still settle a doubt
         self._told: set[int] = set()  # jobs in flight whose end a callback told: they hold no slot
         self._posts: set[asyncio.Task[None]] = set()
         self._asks: set[asyncio.Task[None]] = set()
-        self._fetches: set[asyncio.Task[None]] = set()
-        self.fetching = Fetching(downloads, FETCH_SHARE * polling.first)
-        self._fresh: dict[int, Job] = {}
+        forecast = Fetching(downloads, FETCH_SHARE * polling.first)
+        self.fetcher = Fetcher(rendered, downloads, forecast, step=self._step, ended=self._fetched)
         self._all_submitted = False
-        self._asking_over = False
-        self._archive_full = False
         self._poll_next = False
         self._wake = asyncio.Event()
-        self._wake_fetch = asyncio.Event()
         self._halted = asyncio.Event()
 
     async def run(self) -> None:
         """Run until every job has come as far as it can in this run."""
         await self._account.start()
         self._take_up_in_flight()
-        self._backlog = self._ledger.unfetched()[0] > 0
-        lanes = [asyncio.create_task(self._ask()), asyncio.create_task(self._fetch())]
+        self.fetcher.has_backlog = self._ledger.unfetched()[0] > 0
+        lanes = [asyncio.create_task(self._ask()), asyncio.create_task(self.fetcher.run())]
         halt = asyncio.create_task(self._halted.wait())
         try:
             await _until_all_or_one(lanes, halt)
@@ -132,13 +125,13 @@ class Dispatcher:
 
     async def _end(self, lanes: list[asyncio.Task[Any]]) -> None:
         """Polls and downloads may be cut off; a POST may not, since its answer is a paid task's id."""
-        for task in (*lanes, *self._asks, *self._fetches):
+        for task in (*lanes, *self._asks, *self.fetcher.tasks):
             task.cancel()
         if self._posts:
             await asyncio.wait(self._posts, timeout=DRAIN_SECONDS)
         for task in self._posts:
             task.cancel()
-        await asyncio.gather(*lanes, *self._asks, *self._posts, *self._fetches, return_exceptions=True)
+        await asyncio.gather(*lanes, *self._asks, *self._posts, *self.fetcher.tasks, return_exceptions=True)
 
     # -- while it runs
 
@@ -182,7 +175,7 @@ class Dispatcher:
             return "submitting nothing"
         if self._paused:
             return "paused"
-        if self._backlog:
+        if self.fetcher.has_backlog:
             return "fetching first what earlier runs paid for"
         return "all submitted" if self._all_submitted else "submitting"
 
@@ -225,8 +218,7 @@ class Dispatcher:
                 self._start(job)
             else:
                 self._account.unused()
-        self._asking_over = True
-        self._wake_fetch.set()
+        self.fetcher.no_more()
 
     async def _something_to_ask(self) -> bool:
         """Wait until a submit is possible or a poll is due; False when there will be neither."""
@@ -235,7 +227,7 @@ class Dispatcher:
             if not self._schedule and not self._posts and not self._asks and self._is_over():
                 return False
             self._wake.clear()
-            await _wait(self._wake, self._idle_seconds(loop.time()))
+            await wait(self._wake, self._idle_seconds(loop.time()))
         return True
 
     def _idle_seconds(self, now: float) -> float | None:
@@ -252,11 +244,11 @@ class Dispatcher:
             return True
         if self._paused and self._ledger.next_pending() is None:  # nobody need say go for it
             self._all_submitted = True
-        return self._all_submitted and not self._rendered.has_remakes() and not self.may_bring_more()
+        return self._all_submitted and not self.fetcher.has_remakes() and not self.may_bring_more()
 
     def _is_submitting(self) -> bool:
         ready = self._may_submit and self.stopped is None and not self._all_submitted
-        return ready and not self._paused and not self._backlog
+        return ready and not self._paused and not self.fetcher.has_backlog
 
     def _can_submit(self) -> bool:
         return self._is_submitting() and self._account.has_slot and self._account.may_post
@@ -350,11 +342,8 @@ class Dispatcher:
 
     def _open_up(self, after: Job) -> None:
         """What the step makes possible."""
-        if after.state is State.PENDING:
-            self._all_submitted = False
         if after.state is State.RENDERED:
-            self._remember_links(after)
-            self._wake_fetch.set()
+            self.fetcher.rendered(after)
 
     def _free_slot(self, job: Job) -> None:
         self._account.tasks -= 1
@@ -370,62 +359,12 @@ class Dispatcher:
 
         asyncio.get_running_loop().call_later(seconds, release)
 
-    # -- fetching
+    # -- what comes of a step
 
-    async def _fetch(self) -> None:
-        """Bring home what is rendered until nothing more can come; with a full archive, what was begun."""
-        loop = asyncio.get_running_loop()
-        while not self._archive_full:
-            has_room = len(self._fetches) < self._downloads
-            if has_room and (job := self._rendered.take(loop.time())):
-                self._start_fetch(job)
-                continue
-            waking = self._rendered.next_waking() if has_room else inf
-            if not self._fetches:
-                if self._asking_over and waking == inf:
-                    return
-                if self._backlog:  # each was tried
-                    self._backlog = False
-                    self._wake.set()
-            self._wake_fetch.clear()
-            await _wait(self._wake_fetch, waking - loop.time() if waking < inf else None)
-        if self._fetches:
-            await asyncio.wait(self._fetches)
-
-    def _start_fetch(self, job: Job) -> None:
-        task = asyncio.create_task(self._fetch_once(job))
-        self._fetches.add(task)
-        task.add_done_callback(self._fetched)
-
-    def _fetched(self, task: asyncio.Task[None]) -> None:
-        self._fetches.discard(task)
-        self._see(task)
+    def _fetched(self, task: asyncio.Task[None] | None) -> None:
+        if task:
+            self._see(task)
         self._wake.set()
-        self._wake_fetch.set()
-
-    async def _fetch_once(self, job: Job) -> None:
-        loop = asyncio.get_running_loop()
-        self.fetching.began(job.key, loop.time())
-        after = await self._step(self._with_fresh_links(job))
-        self.fetching.ended(job.key, loop.time(), is_home=after.state is State.ARCHIVED)
-        if after.state is State.RENDERED:
-            self._remember_links(after)
-            self._rendered.rest(job.key, loop.time() + after.wait, after.tries)
-        else:
-            self._rendered.rouse(job.key)
-            self._fresh.pop(job.key, None)
-        if after.state is State.PENDING:
-            self._all_submitted = False
-
-    def _remember_links(self, job: Job) -> None:
-        if len(self._fresh) < FRESH_LINKS or job.key in self._fresh:
-            self._fresh[job.key] = job
-
-    def _with_fresh_links(self, job: Job) -> Job:
-        fresh = self._fresh.get(job.key)
-        return replace(job, urls=fresh.urls) if fresh else job
-
-    # -- both
 
     async def _step(self, job: Job) -> Job:
         """One step; what concerns the batch stops it, what nobody foresaw leaves this job to the next run."""
@@ -434,6 +373,8 @@ class Dispatcher:
         except Exception as error:
             after = self._after_error(job, error)
         self._changed(job, after)
+        if after.state is State.PENDING:
+            self._all_submitted = False
         return after
 
     def _after_error(self, job: Job, error: Exception) -> Job:
@@ -445,7 +386,7 @@ class Dispatcher:
                 self.halt(Stop(str(error), error.exit_code))
                 return self._after_refusal(job)
             case ArchiveError():
-                self._archive_full = True
+                self.fetcher.is_full = True
                 self.stop(Stop(str(error), error.exit_code))
             case LedgerError():
                 self.halt(Stop(str(error), 1))
@@ -469,15 +410,3 @@ async def _until_all_or_one(tasks: list[asyncio.Task[None]], one: asyncio.Task[A
         for task in done & running:
             task.result()
         running -= done
-
-
-async def _wait(event: asyncio.Event, seconds: float | None) -> None:
-    """Wait for the event, which is set after ``seconds`` (None: for as long as it takes)."""
-    if seconds is None:
-        await event.wait()
-        return
-    timer = asyncio.get_running_loop().call_later(seconds, event.set)
-    try:
-        await event.wait()
-    finally:
-        timer.cancel()

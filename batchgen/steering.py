@@ -117,12 +117,12 @@ class Steering:
         running = dispatcher.running()
         counts = self._tally.counts
         now = asyncio.get_running_loop().time()
-        fetches = dispatcher.fetching.ages(now)
+        fetches = dispatcher.fetcher.forecast.ages(now)
         left = seconds_until_home(
             self._pace([table for _, table in running]),
             [age for age, _ in running],
             self._affordable(counts[State.PENDING]) if dispatcher.may_submit else 0,
-            dispatcher.fetching.pace(now),
+            dispatcher.fetcher.forecast.pace(now),
             fetches,
             max(0, counts[State.RENDERED] - len(fetches)),
         )

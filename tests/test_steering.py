@@ -23,7 +23,7 @@ async def seconds_left(counts: dict[State, int], *, running: int = 0, **limits: 
         may_submit=True,
         stopped=None,
         running=lambda: [(0.0, polling.usual())] * running,
-        fetching=Fetching(10, guess=5.0),
+        fetcher=SimpleNamespace(forecast=Fetching(10, guess=5.0)),
     )
     tally = Tally(dict.fromkeys(State, 0) | counts)
     steering = Steering(cast(Desk, None), Account(10_000, 10), polling, tally, Silent(), **limits)

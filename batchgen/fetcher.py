@@ -1,0 +1,105 @@
+"""The fetching lane: brings home what is rendered, a few at a time, the link that dies first before others."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from math import inf
+
+from batchgen.forecast import Fetching
+from batchgen.ledger.rendered import Rendered
+from batchgen.model import Job, State
+from batchgen.waiting import wait
+
+FRESH_LINKS = 1000  # jobs whose links are remembered though the ledger must not have them
+
+
+class Fetcher:
+    """Fetches until nothing more can come, ``downloads`` at a time.
+
+    ``step`` fetches a job, and ``ended`` is called with the task of each fetch that is over, and when the backlog is.
+    """
+
+    def __init__(
+        self,
+        rendered: Rendered,
+        downloads: int,
+        forecast: Fetching,
+        *,
+        step: Callable[[Job], Awaitable[Job]],
+        ended: Callable[[asyncio.Task[None] | None], None],
+    ) -> None:
+        self.forecast = forecast
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.has_backlog = False  # paid videos of earlier runs come first
+        self.is_full = False  # the archive: what was begun is ended
+        self._rendered = rendered
+        self._downloads = downloads
+        self._step = step
+        self._ended = ended
+        self._fresh: dict[int, Job] = {}
+        self._is_last = False  # nothing more will be rendered
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Bring home what is rendered until nothing more can come; with a full archive, what was begun."""
+        loop = asyncio.get_running_loop()
+        while not self.is_full:
+            has_room = len(self.tasks) < self._downloads
+            if has_room and (job := self._rendered.take(loop.time())):
+                self._start(job)
+                continue
+            waking = self._rendered.next_waking() if has_room else inf
+            if not self.tasks:
+                if self._is_last and waking == inf:
+                    return
+                if self.has_backlog:  # each was tried
+                    self.has_backlog = False
+                    self._ended(None)
+            self._wake.clear()
+            await wait(self._wake, waking - loop.time() if waking < inf else None)
+        if self.tasks:
+            await asyncio.wait(self.tasks)
+
+    def rendered(self, job: Job) -> None:
+        """A video is there to be fetched."""
+        self._remember_links(job)
+        self._wake.set()
+
+    def no_more(self) -> None:
+        """Nothing more will be rendered."""
+        self._is_last = True
+        self._wake.set()
+
+    def has_remakes(self) -> bool:
+        """Whether a job that is being fetched once more may have to be paid for again."""
+        return self._rendered.has_remakes()
+
+    def _start(self, job: Job) -> None:
+        task = asyncio.create_task(self._once(job))
+        self.tasks.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        self._ended(task)
+        self._wake.set()
+
+    async def _once(self, job: Job) -> None:
+        loop = asyncio.get_running_loop()
+        self.forecast.began(job.key, loop.time())
+        after = await self._step(self._with_fresh_links(job))
+        self.forecast.ended(job.key, loop.time(), is_home=after.state is State.ARCHIVED)
+        if after.state is State.RENDERED:
+            self._remember_links(after)
+            self._rendered.rest(job.key, loop.time() + after.wait, after.tries)
+        else:
+            self._rendered.rouse(job.key)
+            self._fresh.pop(job.key, None)
+
+    def _remember_links(self, job: Job) -> None:
+        if len(self._fresh) < FRESH_LINKS or job.key in self._fresh:
+            self._fresh[job.key] = job
+
+    def _with_fresh_links(self, job: Job) -> Job:
+        fresh = self._fresh.get(job.key)
+        return replace(job, urls=fresh.urls) if fresh else job
