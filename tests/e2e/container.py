@@ -1,6 +1,8 @@
 """A folder in which the program keeps its ledger and its videos in S3 too, and which may vanish."""
 
+import asyncio
 import shutil
+from collections.abc import Callable, Coroutine
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from tests.proof.fleet import Berth, Went
 from tests.s3_server import S3Server
 
 ROWS = 30
+BUSY = 75
+MOST_TRIES = 60
 
 
 class Container:
@@ -29,6 +33,17 @@ class Container:
         return await self.command(
             berth, "run", self.manifest, "--to", f"s3://night/{self._prefix}/videos", *QUICK, *more, **options
         )
+
+    async def take_over(
+        self, berth: Berth, *more: str | Path, kill_at: Callable[[], Coroutine[Any, Any, None]] | None = None
+    ) -> Went:
+        """Run it, as soon as the run that was killed here is taken for dead."""
+        for _ in range(MOST_TRIES):
+            went = await self.run(berth, *more, kill_at=kill_at() if kill_at else None)
+            if went.code != BUSY:
+                break
+            await asyncio.sleep(1)
+        return went
 
     async def command(self, berth: Berth, *words: str | Path, url: str | None = None, **options: Any) -> Went:
         s3 = self._s3.environment | ({"AWS_ENDPOINT_URL": url} if url else {})
