@@ -37,10 +37,12 @@ def _downloads(folder: Path, source: Path, names: list[str]) -> Iterator[tuple[s
     try:
         url = server.stdout.readline().strip()
         curl = f"cd {{to}} && xargs -a {{list}} curl -s --parallel --parallel-max {AT_ONCE} --remote-name-all"
+        hashing = f"ls | xargs -P {os.cpu_count()} -n 10 openssl dgst -sha256 > {{list}}.sums"
         tools: dict[str, str] = {
             "batchgen": f"{sys.executable} -m tests.bench.keep {{to}} {AT_ONCE} < {{list}}",
             "curl": curl,
             "curl, sync": f"{curl} && sync -f .",
+            "curl, hash, sync": f"{curl} && {hashing} && sync -f .",
             "aria2c": f"aria2c -q -j {AT_ONCE} -x 1 -d {{to}} -i {{list}}",
         }
         yield from _race("download", tools, [f"{url}/{name}" for name in names], folder)

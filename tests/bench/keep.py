@@ -1,11 +1,10 @@
 """The program's own downloads and archive, without a service: ``python -m tests.bench.keep DESTINATION AT_ONCE``.
 
-On standard input stands a link or a file in each line; links are downloaded, files are archived as they are.
+On standard input stands a link or a file in each line; links are downloaded, files are hashed and uploaded.
 """
 
 import asyncio
 import hashlib
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -29,16 +28,18 @@ async def main(destination: str, at_once: int, sources: list[str]) -> None:
 
 async def _lane(archive: Archive, downloader: Downloader, left: Iterator[str]) -> None:
     for source in left:
-        with archive.scratch() as file:
-            if source.startswith("http"):
+        if source.startswith("http"):
+            with archive.scratch() as file:
                 clip = await downloader.fetch(source, file)
-            else:
-                with open(source, "rb") as original:
-                    shutil.copyfileobj(original, file)
-                    size = original.tell()
-                    original.seek(0)
-                    clip = Clip(size, hashlib.file_digest(original, "sha256").hexdigest())
-            await asyncio.to_thread(archive.keep, file, Path(source).name, clip)
+                await asyncio.to_thread(archive.keep, file, Path(source).name, clip)
+        else:
+            await asyncio.to_thread(_keep, archive, source)
+
+
+def _keep(archive: Archive, source: str) -> None:
+    with open(source, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        archive.keep(file, Path(source).name, Clip(file.tell(), sha256))
 
 
 if __name__ == "__main__":
