@@ -13,8 +13,8 @@ from math import inf
 from aiolimiter import AsyncLimiter
 
 from batchgen.ceiling import Ceiling
-from batchgen.progress import duration
 from batchgen.retry import backoff
+from batchgen.words import duration
 
 MINUTE_SECONDS = 60.0
 PACE = 0.99  # of the rate: a service that measures shorter stretches than a minute is not overrun either

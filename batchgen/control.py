@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.errors import BatchgenError, UsageError
-from batchgen.lock import Holder, holder
+from batchgen.lock import LOCK, Holder, holder
 from batchgen.words import with_command
 
 ORDER = ".control.json"
 NOW = ".now.json"
-LOCK = ".lock"
 PATIENCE_SECONDS = 15.0  # for the answer: a run that reads a large manifest is busy for a while
 LOOK_EVERY_SECONDS = 0.1
 MOST_BYTES = 10_000
@@ -84,7 +83,7 @@ class Desk:
 
 def read(folder: Path) -> dict[str, Any] | None:
     """How the run that holds the batch stands; None: none does, or it has not said anything yet."""
-    who = holder(folder / LOCK)
+    who = holder(folder)
     facts = _read(folder / NOW) if who else None
     return facts if facts and _holder_in(facts.get("run")) == who else None
 
@@ -94,7 +93,7 @@ def send(folder: Path, order: Order, patience: float = PATIENCE_SECONDS) -> dict
 
     Raises :class:`UsageError` where no run holds the batch, :class:`BatchgenError` where it does not answer.
     """
-    who = holder(folder / LOCK)
+    who = holder(folder)
     if who is None:
         raise UsageError(_start_one(f"no run holds {folder}, there is nothing to steer", folder))
     order = Order(order.concurrency, order.rate, order.action, secrets.token_hex(8), who)
@@ -106,7 +105,7 @@ def send(folder: Path, order: Order, patience: float = PATIENCE_SECONDS) -> dict
         facts = read(folder)
         if facts and facts.get("answered") == order.id:
             return facts
-        if holder(folder / LOCK) != who:
+        if holder(folder) != who:
             break
         time.sleep(LOOK_EVERY_SECONDS)
     (folder / ORDER).unlink(missing_ok=True)
@@ -114,7 +113,7 @@ def send(folder: Path, order: Order, patience: float = PATIENCE_SECONDS) -> dict
 
 
 def _unanswered(folder: Path, who: Holder) -> BatchgenError:
-    if holder(folder / LOCK) != who:
+    if holder(folder) != who:
         return UsageError(_start_one(f"the run of {folder} has ended meanwhile", folder))
     return BatchgenError(
         f"the {who} holds {folder} and does not answer; it reads its manifest, writes its results, or is no run. "

@@ -12,15 +12,14 @@ from batchgen.catalog import DEFAULT_MODEL
 from batchgen.errors import LedgerError, UsageError
 from batchgen.journal import journal
 from batchgen.ledger import Ledger, money
-from batchgen.lock import Lock, busy, holder
+from batchgen.lock import LOCK, Lock, busy, holder
 from batchgen.manifest import standard_input
 from batchgen.manifest.textfile import check_plain
-from batchgen.model import EMULATOR
+from batchgen.model import EMULATOR, LEDGER
 from batchgen.mounts import network_file_system
 from batchgen.replica import Look, Replica, address_in, holds_copy, look_at, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings
 
-LEDGER = "ledger.sqlite"
 _OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".ballast", ".control.json", "run.log")
 
 
@@ -32,7 +31,7 @@ def hold(folder: Path, ledger_to: str | None = None) -> Iterator[tuple[Ledger, R
     :class:`BatchBusyError` while another holds it, :class:`LedgerError` for results without a ledger.
     """
     discard = made = ledger_to is not None and make(folder)
-    with Lock(folder / ".lock"):
+    with Lock(folder):
         try:
             with _open(folder, ledger_to) as (ledger, replica):
                 discard = False
@@ -64,7 +63,7 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
         _refuse_results_without_ledger(folder)
     _refuse_network(folder)
     made = make(folder)
-    with Lock(folder / ".lock"):
+    with Lock(folder):
         kept = frozenset(os.listdir(folder))
         is_new = discard = LEDGER not in kept
         try:
@@ -86,7 +85,7 @@ def _take_away(folder: Path, kept: Collection[str] = (), *, made: bool) -> None:
     """Remove what was made in the folder for what was refused, and the folder itself, if it was ``made`` too."""
     for name in {*_OURS, *standard_input.NAMES} - {*kept}:
         (folder / name).unlink(missing_ok=True)
-    (folder / ".lock").unlink(missing_ok=True)
+    (folder / LOCK).unlink(missing_ok=True)
     if "videos" not in kept:
         _take_away_empty(folder / "videos")
     if made:
@@ -116,7 +115,7 @@ def look(folder: Path, ledger_to: str | None) -> Iterator[Look]:
     """
     if ledger_to is None:
         require(folder)
-        yield Look(folder / LEDGER, running=holder(folder / ".lock") is not None)
+        yield Look(folder / LEDGER, running=holder(folder) is not None)
         return
     with look_at(ledger_to) as found:
         if not found.path.is_file():
@@ -204,7 +203,7 @@ def check_given(folder: Path, manifest: Path | None, ledger_to: str | None) -> N
             require(folder)
         elif manifest != STANDARD_INPUT:
             check_plain(manifest)
-    if found := holder(folder / ".lock"):
+    if found := holder(folder):
         raise busy(folder, found)
 
 

@@ -5,10 +5,12 @@ read or written, a batch begins with the document's figures and nothing fails.
 """
 
 import json
-import os
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
+
+from batchgen.private import replacing
 
 MOST_SERVICES = 16
 
@@ -29,13 +31,10 @@ def record(service: str, memory: str, file: Path) -> None:
     known = _read(file)
     kinds = _kinds(known.pop(service, None)) | _kinds(memory)
     known[service] = json.dumps(kinds, separators=(",", ":"))  # the last: those not met for longest go first
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part.write_text(json.dumps(dict(list(known.items())[-MOST_SERVICES:])), encoding="utf-8")
-        part.replace(file)
-    except OSError:
-        return
+        with replacing(file, shared=True, encoding="utf-8") as part:
+            json.dump(dict(list(known.items())[-MOST_SERVICES:]), part)
 
 
 def _read(file: Path) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import Self
 from batchgen.errors import BatchBusyError, UsageError
 from batchgen.model import zulu
 
+LOCK = ".lock"  # the file in a batch's folder
 TRIES = 4  # whoever only looks whether it is held has it for a moment
 BETWEEN_TRIES_SECONDS = 0.05
 
@@ -28,10 +29,10 @@ class Holder:
 
 
 class Lock:
-    """Held for the life of a run. Entering raises :class:`BatchBusyError` while another process has it."""
+    """Holds a batch's folder for a run's life. Entering raises :class:`BatchBusyError` while another process does."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK
 
     def __enter__(self) -> Self:
         self._open()
@@ -81,10 +82,10 @@ def busy(folder: Path, found: Holder | None) -> BatchBusyError:
     return BatchBusyError(f"another run holds {folder}{who}; wait for it to end")
 
 
-def holder(path: Path) -> Holder | None:
-    """Who holds the lock at ``path``; None: nobody does, or its name cannot be read yet."""
+def holder(folder: Path) -> Holder | None:
+    """Who holds the batch in ``folder``; None: nobody does, or its name cannot be read yet."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        file = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return None
     try:

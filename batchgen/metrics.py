@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from batchgen.model import Job
+from batchgen.private import replacing
 from batchgen.progress import Progress, Standing
 from batchgen.summary import STATES, Summary
 
@@ -89,16 +90,10 @@ def _of_summary(summary: Summary) -> Iterator[Sample]:
 
 def _write(path: Path, batch: Path, samples: Iterable[Sample]) -> None:
     """Write the file whole, readable for everybody: the collector runs as another user."""
-    part = path.with_name(f".{path.name}.part")
     samples = [*samples, ("batchgen_written_time_seconds", {}, round(time.time(), 3))]
-    with open(part, "w", encoding="utf-8", errors="replace", opener=_no_link) as file:
+    with replacing(path, encoding="utf-8", errors="replace") as file:
         file.writelines(_lines(str(batch.absolute()), samples))
         os.fchmod(file.fileno(), 0o644)
-    part.replace(path)
-
-
-def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o644)
 
 
 def _lines(batch: str, samples: Iterable[Sample]) -> Iterator[str]:

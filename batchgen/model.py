@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 # Query parameters that sign a link (AWS SigV4 and V2, CloudFront, Google Cloud Storage, Azure SAS). They change
@@ -19,6 +19,7 @@ _SAS_NAMES = frozenset(
 )
 
 ABANDONED = "ABANDONED"  # the fail code of a row that a person gave up while it was in doubt
+LEDGER = "ledger.sqlite"  # the file in a batch's folder
 EMULATOR = "emulator"  # the service of a batch that was made with --emulator, as its ledger remembers it
 MOST_STRETCHES = 5  # of lines, that a problem names
 
@@ -232,6 +233,17 @@ class State(StrEnum):
     ARCHIVED = "archived"  # every row that wants the video has it
     FAILED = "failed"  # the service refuses this request, or its task ended without a video
     EXPIRED = "expired"  # the video was paid for and its link is dead
+
+
+class Present(NamedTuple):
+    """A row of the present manifest, as far as it matters for choosing."""
+
+    job: int  # the ledger's key
+    id: str  # the one that it is known by in the ledger
+    number: int  # the record of the manifest, from 1
+    digest: str  # of its request, hex
+    seeded: bool  # its request has a seed: rows with the same one share a task
+    state: State
 
 
 @dataclass(frozen=True)

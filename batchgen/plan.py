@@ -8,21 +8,19 @@ from tempfile import TemporaryDirectory
 
 from batchgen import again, paid
 from batchgen.catalog import MICRO
-from batchgen.control import LOCK
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate
 from batchgen.folder import made_with_emulator, with_memory
 from batchgen.ledger import Ledger, doubt, expected, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.lock import holder
-from batchgen.model import ABANDONED, EMULATOR, State
+from batchgen.model import ABANDONED, EMULATOR, LEDGER, State
 from batchgen.pictures import try_links
-from batchgen.progress import duration
 from batchgen.replica import look_at
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.summary import Counts
-from batchgen.words import given_up, many, size_words, with_command
+from batchgen.words import duration, given_up, many, size_words, with_command
 
 FIRST_FILES = 5
 GONE_IN_DOUBT = "more in doubt (held), whose rows were edited or are gone"
@@ -234,7 +232,7 @@ def _copy(settings: Settings) -> tuple[Ledger, tuple[str, ...], bool]:
     work.
     """
     if settings.ledger_to is None:
-        return _copy_of(settings.batch / "ledger.sqlite"), (), holder(settings.batch / LOCK) is not None
+        return _copy_of(settings.batch / LEDGER), (), holder(settings.batch) is not None
     with look_at(settings.ledger_to) as look:
         return _copy_of(look.path), look.said, look.running
 
@@ -251,8 +249,8 @@ def read_status(batch: Path, path: Path | None = None, *, running: bool | None =
 
     ``running``: whether a run is at work (None: as the folder's lock tells).
     """
-    running = holder(batch / LOCK) is not None if running is None else running
-    with Ledger.open(path or batch / "ledger.sqlite", read_only=True) as ledger:
+    running = holder(batch) is not None if running is None else running
+    with Ledger.open(path or batch / LEDGER, read_only=True) as ledger:
         unfetched, oldest = ledger.unfetched()
         return Status(
             batch=str(batch),

@@ -1,8 +1,31 @@
 """Files that are for their owner alone."""
 
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
 
 
 def opener(path: str, flags: int) -> int:
     """Open for :func:`open`: mode 0600 whatever the umask, handed to no child, and never through a symbolic link."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+@contextmanager
+def replacing(path: Path, mode: str = "w", *, shared: bool = False, **options: Any) -> Iterator[IO[Any]]:
+    """A file to write, which takes the place of ``path`` when it is whole and on the disk; not if the block raises.
+
+    ``shared``: another process may do the same at this moment. ``options`` are those of :func:`open`.
+    """
+    mark = f".{secrets.token_hex(4)}" if shared else ""  # else what a kill leaves is overwritten
+    part = path.with_name(f".{path.name}{mark}.part")
+    try:
+        with open(part, mode, opener=opener, **options) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from batchgen.model import Job, State
-from batchgen.words import many
+from batchgen.words import duration, many
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -110,19 +110,6 @@ class Tally:
             self._seen.popleft()
         since, settled = self._seen[0]
         return (self.settled - settled) * 60 / max(now - since, RATE_OVER_AT_LEAST_SECONDS)
-
-
-def duration(seconds: float) -> str:
-    """A stretch of time as people say it, no more exact than a forecast is."""
-    if seconds < 90:
-        whole = max(1, round(seconds) if seconds < 10 else 5 * round(seconds / 5))
-        return f"{whole} second{'s' if whole > 1 else ''}"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} minutes"
-    hours, minutes = divmod(5 * round(minutes / 5), 60)
-    words = many(hours, "hour")
-    return f"{words} {minutes} minutes" if minutes else words
 
 
 def _rate(per_minute: float) -> str:

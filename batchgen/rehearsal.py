@@ -15,10 +15,10 @@ from batchgen.ledger import Ledger
 from batchgen.ledger.expected import pending_rows
 from batchgen.model import PICTURE, Request
 from batchgen.plan import Plan, planned
-from batchgen.progress import Progress, duration
+from batchgen.progress import Progress
 from batchgen.run import Listener, Service, run
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS, Settings
-from batchgen.words import many, size_words
+from batchgen.words import duration, many, size_words
 
 SPEED = 100.0  # times as fast as the service
 MOST_SECONDS = 60.0  # that a play of the whole sheet may take

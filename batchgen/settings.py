@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from batchgen.catalog import Prices
 from batchgen.deadline import Deadline
 from batchgen.errors import AccountError, UsageError
-from batchgen.model import EMULATOR, Problem
+from batchgen.model import EMULATOR, LEDGER, Problem
 from batchgen.words import with_command
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ def batch_folder(manifest: Path) -> Path:
     if manifest == STANDARD_INPUT:
         raise UsageError("a manifest from standard input has no name: name its batch's folder with --batch DIR")
     if manifest.is_dir():
-        if (manifest / "ledger.sqlite").is_file():
+        if (manifest / LEDGER).is_file():
             raise UsageError(with_command(f"{manifest} is a batch's folder, continued by", "resume", str(manifest)))
         raise UsageError(f"{manifest}: this is a folder; name the manifest inside it")
-    if (manifest.parent / "ledger.sqlite").is_file():
+    if (manifest.parent / LEDGER).is_file():
         return manifest.parent
     return manifest.with_name(f"{manifest.stem}.batch")
 

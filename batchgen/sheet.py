@@ -20,9 +20,9 @@ from batchgen.ledger.selected import present, select
 from batchgen.ledger.stage import Naming
 from batchgen.manifest import open_manifest
 from batchgen.manifest.overrides import parse
-from batchgen.manifest.selection import Candidate, Selection
+from batchgen.manifest.selection import Selection
 from batchgen.manifest.standard_input import spooled
-from batchgen.model import Problem, Row, State
+from batchgen.model import Problem, Row
 from batchgen.rows import Rows
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder
 from batchgen.words import many, with_command
@@ -229,8 +229,7 @@ def choose(selection: Selection | None, ledger: Ledger) -> tuple[str, ...]:
 
     def chosen() -> Iterator[int]:
         for row in present(ledger):
-            status = State.IN_DOUBT if row.state is State.SUBMITTING else row.state
-            if picker.takes(Candidate(row.id, row.number, row.digest, row.seeded, status)):
+            if picker.takes(row):
                 yield row.job
             if picker.is_full:
                 break

@@ -13,6 +13,7 @@ from batchgen.archive import MissingError
 from batchgen.archive.places import Places
 from batchgen.errors import ArchiveError
 from batchgen.ledger import Ledger
+from batchgen.model import LEDGER
 from batchgen.words import many
 
 READERS = 8
@@ -119,7 +120,7 @@ def forget(ledger: Ledger, damaged: tuple[Damage, ...]) -> int:
 
 def after_repair(found: Verified, batch: Path, run_exit: int) -> Verified:
     """What was found, with what a run has fetched again since; it ended with ``run_exit``."""
-    with Ledger.open(batch / "ledger.sqlite", read_only=True) as ledger:
+    with Ledger.open(batch / LEDGER, read_only=True) as ledger:
         missing = ledger.database.execute(
             "SELECT id FROM row JOIN job USING (job) WHERE row NOT IN (SELECT row FROM video) "
             "AND state IN ('rendered', 'expired', 'archived')"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from batchgen import control
 from batchgen.lock import holder
-from batchgen.progress import Progress, Standing, duration
+from batchgen.progress import Progress, Standing
+from batchgen.words import duration
 
 LOOK_EVERY_SECONDS = 1.0
 SILENT_SECONDS = 10.0  # a run that says nothing for so long hangs, or waits for a slow disk
@@ -17,7 +18,7 @@ def watch(batch: Path, progress: Progress, say: Callable[[str], object]) -> bool
     """Show how the run of a batch stands, until it ends or a person interrupts. Returns whether there was one."""
     was_running = is_told = False
     try:
-        while holder(batch / control.LOCK):
+        while holder(batch):
             was_running = True
             facts = control.read(batch)
             if facts:

@@ -46,6 +46,19 @@ def share(part: float, whole: float) -> str:
     return f"{percent:.1f}%".replace(".0%", "%")
 
 
+def duration(seconds: float) -> str:
+    """A stretch of time as people say it, no more exact than a forecast is."""
+    if seconds < 90:
+        whole = max(1, round(seconds) if seconds < 10 else 5 * round(seconds / 5))
+        return f"{whole} second{'s' if whole > 1 else ''}"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} minutes"
+    hours, minutes = divmod(5 * round(minutes / 5), 60)
+    words = many(hours, "hour")
+    return f"{words} {minutes} minutes" if minutes else words
+
+
 def seconds_words(seconds: float) -> str:
     """A duration: ``8.2 s``, ``2 min 5 s``, ``1 h 42 min``, ``3 d 4 h``."""
     if seconds < 60:

@@ -14,9 +14,9 @@ from batchgen.lock import Lock, holder
 
 
 def test_an_order_waits_until_the_one_before_it_is_taken(tmp_path: Path) -> None:
-    with Lock(tmp_path / ".lock"), ThreadPoolExecutor(1) as other:
+    with Lock(tmp_path), ThreadPoolExecutor(1) as other:
         desk = Desk(tmp_path)
-        first = Order(concurrency=1, id="first", to=holder(tmp_path / ".lock"))
+        first = Order(concurrency=1, id="first", to=holder(tmp_path))
         (tmp_path / ORDER).write_text(json.dumps(asdict(first)))
         sent = other.submit(send, tmp_path, Order(concurrency=2))
         time.sleep(3 * LOOK_EVERY_SECONDS)
@@ -31,13 +31,13 @@ def test_an_order_waits_until_the_one_before_it_is_taken(tmp_path: Path) -> None
 def test_a_folder_is_gone_only_if_that_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "batch"
     folder.mkdir()
-    with Lock(folder / ".lock"):
+    with Lock(folder):
         desk = Desk(folder)
         assert desk.is_at_its_place()
         folder.rename(tmp_path / "moved")
         assert not desk.is_at_its_place()
         folder.mkdir()
-        with Lock(folder / ".lock"):
+        with Lock(folder):
             assert not desk.is_at_its_place()
 
         def refuse(_: Path) -> None:

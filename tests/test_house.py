@@ -41,7 +41,7 @@ ROOMS = {
     "given": {"deadline", "folder", "manifest", "settings"},
     "origin": {"emulator", "run", "settings"},
     "images": {"s3", "download"},
-    "report": {"ledger", "lock", "manifest"},  # failures.csv is a manifest again
+    "report": {"ledger", "lock", "manifest", "s3"},  # failures.csv is a manifest again
 }
 
 

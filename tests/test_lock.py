@@ -12,10 +12,9 @@ from batchgen.lock import Lock
 
 
 def test_a_lock_that_is_held_names_its_holder_and_is_free_afterwards(tmp_path: Path) -> None:
-    path = tmp_path / ".lock"
-    with Lock(path), pytest.raises(BatchBusyError, match=rf"process {os.getpid()}, started 20\d\d-"):
-        Lock(path).__enter__()
-    with Lock(path):
+    with Lock(tmp_path), pytest.raises(BatchBusyError, match=rf"process {os.getpid()}, started 20\d\d-"):
+        Lock(tmp_path).__enter__()
+    with Lock(tmp_path):
         pass
 
 
@@ -34,24 +33,24 @@ def test_a_file_that_was_taken_away_before_it_was_locked_is_no_lock(
         return file
 
     monkeypatch.setattr("os.open", open_and_lose)
-    with Lock(path), pytest.raises(BatchBusyError):
-        Lock(path).__enter__()
+    with Lock(tmp_path), pytest.raises(BatchBusyError):
+        Lock(tmp_path).__enter__()
     assert len(opened) == 3
 
 
 def test_a_folder_that_cannot_be_written_is_bad_usage(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be written: Not a directory"):
-        Lock(tmp_path / "file" / ".lock").__enter__()
+        Lock(tmp_path / "file").__enter__()
 
 
-def locker(path: Path) -> tuple[int, int]:
+def locker(folder: Path) -> tuple[int, int]:
     """A process that takes the lock and keeps it; what it comes to is read from the pipe, H or B."""
     ear, mouth = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            Lock(path).__enter__()
+            Lock(folder).__enter__()
             os.write(mouth, b"H")
             time.sleep(60)
         except BatchBusyError:
@@ -64,7 +63,7 @@ def locker(path: Path) -> tuple[int, int]:
 
 def test_of_two_that_start_at_once_one_has_it_and_a_kill_frees_it(tmp_path: Path) -> None:
     for _ in range(10):
-        both = [locker(tmp_path / ".lock") for _ in range(2)]
+        both = [locker(tmp_path) for _ in range(2)]
         words = sorted(os.read(ear, 1) for _, ear in both)
         for child, ear in both:
             os.close(ear)

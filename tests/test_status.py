@@ -71,7 +71,7 @@ async def test_rows_in_doubt_that_the_sheet_has_no_longer_are_counted_too(tmp_pa
 async def test_what_a_run_is_asking_for_is_no_doubt_yet(tmp_path: Path) -> None:
     sheet = prompts(tmp_path / "p.csv", 5)
     batch = await asked_and_unheard(sheet)
-    with Lock(batch / ".lock"):
+    with Lock(batch):
         assert "  3 submitting\n" in told("status", batch)
         assert "doubt" not in told("status", batch) + told("plan", sheet)
         assert (facts("status", batch)["in_doubt"], facts("status", batch)["rows"]) == (0, 5)
@@ -79,7 +79,7 @@ async def test_what_a_run_is_asking_for_is_no_doubt_yet(tmp_path: Path) -> None:
 
 def test_advice_is_given_only_while_no_run_is_at_work(tmp_path: Path) -> None:
     batch = make_batch(tmp_path, [Wanted("fox", state=State.RENDERED), Wanted("owl", "owl", state=State.IN_DOUBT)])
-    with Lock(batch / ".lock"):
+    with Lock(batch):
         busy = read_status(batch)
     assert "batchgen " not in busy.sentences()
     assert "1 rendered" in busy.sentences()

@@ -12,6 +12,7 @@ from batchgen.api.options import Given, Options, StrPath, check_names, read_opti
 from batchgen.api.running import Run, Watch
 from batchgen.errors import UsageError
 from batchgen.manifest.table import Table
+from batchgen.model import LEDGER
 from batchgen.progress import Standing
 from batchgen.settings import STANDARD_INPUT, batch_folder
 
@@ -239,7 +240,7 @@ class Batch:
     @property
     def _elsewhere(self) -> str | None:
         """Where the ledger is looked at, if it is not in the folder."""
-        return None if (self.folder / "ledger.sqlite").is_file() else self._options.get("ledger_to")
+        return None if (self.folder / LEDGER).is_file() else self._options.get("ledger_to")
 
     def _kept_in(self, options: Options) -> str | None:
         """Where the ledger is kept too. Raises :class:`UsageError` where there is no batch, and none can come."""

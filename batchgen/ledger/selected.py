@@ -5,10 +5,9 @@ that were not chosen stand before it. Triggers keep it: whatever makes a job pen
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from batchgen.ledger.ledger import Ledger
-from batchgen.model import State
+from batchgen.model import Present, State
 
 _QUEUE = (
     "CREATE TEMP TABLE waiting (position INTEGER PRIMARY KEY, job INTEGER NOT NULL)",
@@ -22,26 +21,16 @@ _QUEUE = (
 )
 
 
-class Present(NamedTuple):
-    """A row of the present manifest, as far as it matters for choosing."""
-
-    job: int
-    id: str
-    number: int  # the manifest's record
-    digest: str  # of its request, hex
-    seeded: bool
-    state: State
-
-
 def present(ledger: Ledger) -> Iterator[Present]:
-    """The rows of the present manifest, in its order."""
+    """The rows of the present manifest, in its order; what was being asked for when a run ended is in doubt."""
     found = ledger.database.execute(
         "SELECT job, id, number, row.digest, "
         "request LIKE '%\"seed\":%' AND json_extract(request, '$.seed') IS NOT NULL, state "
         "FROM row JOIN job USING (job) WHERE row.position IS NOT NULL ORDER BY row.position"
     )
     for job, identity, number, digest, seeded, state in found:
-        yield Present(job, identity, number, digest.hex(), bool(seeded), State(state))
+        known = State.IN_DOUBT if state == State.SUBMITTING else State(state)
+        yield Present(job, identity, number, digest.hex(), bool(seeded), known)
 
 
 def select(ledger: Ledger, jobs: Iterable[int]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from batchgen.manifest.jobs import Jobs, at, read_vars
-from batchgen.manifest.nodes import Broken, Node, Table, Text
+from batchgen.manifest.nodes import Broken, Keyed, Node, Text
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem
@@ -37,7 +37,7 @@ class Sections:
     def jobs(self, rules: Rules, overrides: Mapping[str, str], problems: list[Problem]) -> Jobs:
         """Return what expands jobs, under the defaults and vars that were entered."""
         defaults = self.entries.get("defaults", (None, None))[1]
-        entries = dict(defaults.entries) if isinstance(defaults, Table) else {}
+        entries = dict(defaults.entries) if isinstance(defaults, Keyed) else {}
         entries.pop("vars", None)
         node = self.entries.get("vars", (None, None))[1]
         self._variables = read_vars(node, problems) if node is not None else {}
@@ -51,7 +51,7 @@ class Sections:
 
 
 def _check_defaults(value: Node) -> Iterator[Problem]:
-    if isinstance(value, Table):
+    if isinstance(value, Keyed):
         if "vars" in value.entries:
             message = "vars do not belong to the defaults; move them to the top level"
             yield at(value.entries["vars"][0], message)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from batchgen.manifest import values
-from batchgen.manifest.rules import Cells, Job
+from batchgen.manifest.rules import Cells, Recipe
 from batchgen.manifest.values import LONGEST_ID
 from batchgen.manifest.words import shown
 from batchgen.model import Row
@@ -55,11 +55,11 @@ def ids(record: Cells) -> tuple[str, ...]:
         return ()
 
 
-def over_seeds(job: Job, number: int, line: int, extras: dict[str, str]) -> Iterator[Row]:
-    """Return the rows of a job: one, or one for each of its seeds. Raises as :func:`with_suffixes`."""
-    if not job.seeds:
-        yield Row(number, line, job.request, job.id, extras)
+def over_seeds(recipe: Recipe, number: int, line: int, extras: dict[str, str]) -> Iterator[Row]:
+    """Return the rows of a record: one, or one for each of its seeds. Raises as :func:`with_suffixes`."""
+    if not recipe.seeds:
+        yield Row(number, line, recipe.request, recipe.id, extras)
         return
-    for seed in job.seeds:
-        name = with_suffixes(job.id, [suffix("seeds", str(seed))])
-        yield Row(number, line, replace(job.request, seed=seed), name, extras)
+    for seed in recipe.seeds:
+        name = with_suffixes(recipe.id, [suffix("seeds", str(seed))])
+        yield Row(number, line, replace(recipe.request, seed=seed), name, extras)

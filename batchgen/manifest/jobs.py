@@ -8,9 +8,9 @@ from math import prod
 
 from batchgen.manifest import expand, placeholders, values
 from batchgen.manifest.headings import MOST_COLUMNS, question
-from batchgen.manifest.nodes import Broken, Many, Node, Table, Text
+from batchgen.manifest.nodes import Broken, Keyed, Many, Node, Text
 from batchgen.manifest.overrides import NOTHING_SET
-from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Job, Rules
+from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Recipe, Rules
 from batchgen.manifest.words import did_you_mean, shown
 from batchgen.model import Problem, Row
 
@@ -28,7 +28,7 @@ def at(node: Node, message: str, fatal: bool = True) -> Problem:
 
 def read_vars(node: Node, problems: list[Problem]) -> dict[str, list[Text]]:
     """Return the values of each variable; whatever is none goes to ``problems``."""
-    if not isinstance(node, Table):
+    if not isinstance(node, Keyed):
         if not isinstance(node, Broken) and not (isinstance(node, Text) and node.null):
             problems.append(at(node, "vars must be a mapping; write each as name: [value, value]"))
         return {}
@@ -104,8 +104,8 @@ class Jobs:
     def _entries(self, job: Node) -> dict[str, tuple[Text, Node]] | None:
         """Return the job's keys with the defaults before them; a job's seeds replace a default seed."""
         if isinstance(job, Text) and job.value.strip():
-            job = Table({"prompt": (job, job)}, job.line, job.column)
-        if not isinstance(job, Table):
+            job = Keyed({"prompt": (job, job)}, job.line, job.column)
+        if not isinstance(job, Keyed):
             return None
         hidden = set(job.entries)
         if hidden & {"seed", "seeds"}:
@@ -227,7 +227,9 @@ def _used(record: Mapping[str, Text], scope: Vars, wanted: Mapping[str, list[str
     return [name for name in scope if name in names]
 
 
-def _row(made: Job, axes: _Axes, record: Mapping[str, Text], filling: Mapping[str, str], job: Node, number: int) -> Row:
+def _row(
+    made: Recipe, axes: _Axes, record: Mapping[str, Text], filling: Mapping[str, str], job: Node, number: int
+) -> Row:
     name = _named(made.id, axes, record, filling)
     return Row(number, job.line, made.request, name, dict(axes.extras))
 

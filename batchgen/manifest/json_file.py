@@ -8,8 +8,9 @@ from typing import TextIO
 from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Sections
 from batchgen.manifest.jobs import Jobs, at
 from batchgen.manifest.json_nodes import Cursor
-from batchgen.manifest.nodes import Node, Stop, Text, enter
+from batchgen.manifest.nodes import Node, Text, enter
 from batchgen.manifest.overrides import NOTHING_SET
+from batchgen.manifest.records import Unreadable
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, refusal, undecodable
 from batchgen.model import Problem, Row
@@ -49,9 +50,9 @@ class _Json(ABC):
                 yield from self._read(stream)
         except UnicodeDecodeError:
             yield undecodable(self.path, self._encoding)
-        except Stop as stop:
+        except Unreadable as unreadable:
             yield from self._drained()
-            yield stop.problem
+            yield unreadable.problem
 
     @abstractmethod
     def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
@@ -92,7 +93,7 @@ class JsonManifest(_Json):
             yield at(cursor.value(), "the file must be a list of jobs, or an object that holds one under jobs")
             return
         if cursor.next():
-            raise cursor.stop("something follows behind the end")
+            raise cursor.no_json("something follows behind the end")
 
     def _object(self, cursor: Cursor) -> Iterator[Row | Problem]:
         """The jobs are passed over at first: what stands below them holds for them too."""
@@ -140,7 +141,7 @@ class JsonLines(_Json):
         while text := stream.readline(_LONGEST_LINE):
             line += 1
             if len(text) >= _LONGEST_LINE:
-                raise Stop(line, 1, "this line is too long to be a job; is it JSON Lines at all?")
+                raise Unreadable(line, "this line is too long to be a job; is it JSON Lines at all?", 1)
             if text.strip():
                 number += 1
                 yield from self._line(jobs, Cursor(text, self._problems, line), number)
@@ -151,10 +152,10 @@ class JsonLines(_Json):
         try:
             job = cursor.value()
             if cursor.next():
-                raise cursor.stop("a job should end where its line ends")
-        except Stop as stop:
+                raise cursor.no_json("a job should end where its line ends")
+        except Unreadable as unreadable:
             yield from self._drained()
-            yield stop.problem
+            yield unreadable.problem
             return
         yield from self._drained()
         yield from jobs.rows(job, number)

@@ -8,7 +8,8 @@ import json
 import re
 from collections.abc import Iterator
 
-from batchgen.manifest.nodes import DEEPEST, LONGEST_TEXT, Broken, Many, Node, Stop, Table, Text, enter
+from batchgen.manifest.nodes import DEEPEST, LONGEST_TEXT, Broken, Keyed, Many, Node, Text, enter
+from batchgen.manifest.records import Unreadable
 from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem
 
@@ -51,16 +52,20 @@ class Cursor:
         self._counted = place
         return self._line, place - self._line_start + 1
 
-    def stop(self, message: str) -> Stop:
+    def no_json(self, message: str) -> Unreadable:
         """Return why reading cannot go on from here."""
-        return Stop(*self.where(), f"this is not JSON ({message})")
+        return self._unreadable(f"this is not JSON ({message})")
+
+    def _unreadable(self, message: str) -> Unreadable:
+        line, column = self.where()
+        return Unreadable(line, message, column)
 
     def value(self, depth: int = 1) -> Node:
         """Read a value."""
         letter = self.next()
         line, column = self.where()
         if depth > DEEPEST:
-            raise Stop(line, column, f"lists and objects are nested more than {DEEPEST} deep; a job needs three")
+            raise Unreadable(line, f"lists and objects are nested more than {DEEPEST} deep; a job needs three", column)
         if letter == '"':
             return self._string(line, column)
         if letter == "{":
@@ -77,10 +82,10 @@ class Cursor:
         """Go behind each key of an object in turn; whoever is called must read the value."""
         for _ in self._walk("}"):
             if self.next() != '"':
-                raise self.stop("a key in double quotes, or }, should stand here")
+                raise self.no_json("a key in double quotes, or }, should stand here")
             key = self._string(*self.where())
             if self.next() != ":":
-                raise self.stop("a colon should stand here, behind the key")
+                raise self.no_json("a colon should stand here, behind the key")
             self.place += 1
             yield key
 
@@ -93,7 +98,7 @@ class Cursor:
             yield
             sign = self.next()
             if sign not in (",", end) or not sign:
-                raise self.stop(f"a comma or {end} should stand here")
+                raise self.no_json(f"a comma or {end} should stand here")
             self.place += 1
             if sign == end:
                 return
@@ -105,16 +110,16 @@ class Cursor:
             _, self.place = _DECODE(self.text, self.place)
         except json.JSONDecodeError as error:
             self.place = error.pos
-            raise self.stop(error.msg) from None
+            raise self.no_json(error.msg) from None
         except RecursionError:
-            raise Stop(*self.where(), f"lists and objects are nested more than {DEEPEST} deep") from None
+            raise self._unreadable(f"lists and objects are nested more than {DEEPEST} deep") from None
 
     def _string(self, line: int, column: int) -> Node:
         try:
             value, self.place = _DECODE(self.text, self.place)
         except json.JSONDecodeError as error:
             self.place = error.pos
-            raise self.stop(escaped(error.msg)) from None
+            raise self.no_json(escaped(error.msg)) from None
         bad = _UNSTORABLE.search(value)
         fault = f"is longer than {LONGEST_TEXT} characters" if len(value) > LONGEST_TEXT else ""
         fault = fault or (f"holds a character that no text can have ({escaped(bad[0])})" if bad else "")
@@ -128,13 +133,13 @@ class Cursor:
         self.problems.append(Problem(line, str(column), message))
         return Broken(line, column)
 
-    def _table(self, line: int, column: int, depth: int) -> Table:
+    def _table(self, line: int, column: int, depth: int) -> Keyed:
         entries: dict[str, tuple[Text, Node]] = {}
         for key in self.members():
             value = self.value(depth + 1)
             if isinstance(key, Text):
                 enter(self.problems, entries, key, value)
-        return Table(entries, line, column)
+        return Keyed(entries, line, column)
 
     def _plain(self, line: int, column: int) -> Node:
         if number := _NUMBER.match(self.text, self.place):
@@ -147,4 +152,4 @@ class Cursor:
         if word and word[0].lstrip("-") in ("NaN", "Infinity"):
             self.place = word.end()
             return self._broken(line, column, f"{word[0]} is no number of JSON; write null, or leave the key out")
-        raise self.stop("a value should stand here" if self.next() else "the file ends too early")
+        raise self.no_json("a value should stand here" if self.next() else "the file ends too early")

@@ -11,14 +11,6 @@ DEEPEST = 20
 LONGEST_TEXT = LONGEST_CELL  # characters of one value
 
 
-class Stop(Exception):  # noqa: N818 - it is a message to the reader, not a fault
-    """Reading cannot go on; ``problem`` says why."""
-
-    def __init__(self, line: int, column: int, message: str) -> None:
-        super().__init__(message)
-        self.problem = Problem(line, str(column), message)
-
-
 @dataclass(frozen=True, slots=True)
 class Text:
     """A scalar. Lines and columns of all nodes count from 1."""
@@ -45,7 +37,7 @@ class Many:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Keyed:
     """A mapping: its keys (as their parameter is called, where they are one) to the key's text and the value."""
 
     entries: dict[str, tuple[Text, "Node"]]
@@ -61,7 +53,7 @@ class Broken:
     column: int
 
 
-Node = Text | Many | Table | Broken
+Node = Text | Many | Keyed | Broken
 
 
 def enter(problems: list[Problem], entries: dict[str, tuple[Text, Node]], key: Text, value: Node) -> None:

@@ -75,7 +75,7 @@ class Merged:
         return f"{letters(self.left)}{self.top}:{letters(self.right)}{self.bottom}"
 
 
-class Reading(Protocol):
+class SheetReading(Protocol):
     """One pass over one sheet; ``merged`` is complete at its end."""
 
     merged: list[Merged]

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 from batchgen.manifest import office
 from batchgen.manifest.moments import kind_of_format
 from batchgen.manifest.office import Cell, SheetName
-from batchgen.manifest.ooxml_sheet import SheetReading, unescaped
+from batchgen.manifest.ooxml_sheet import OoxmlReading, unescaped
 from batchgen.manifest.xml_walk import Walk
 
 _DATES = frozenset({14, 15, 16, 17, *range(27, 37), *range(50, 59)})  # the built-in formats: of dates,
@@ -128,15 +128,15 @@ class Xlsx:
             SheetName(name, visible, self._is_blank(part)) for name, visible, part in found if "worksheets/" in part
         ]
 
-    def reading(self, name: str) -> SheetReading:
+    def reading(self, name: str) -> OoxmlReading:
         """Return a pass over the sheet called ``name``."""
         part = next(self._part(mark) for known, _, mark in self._book.sheets if known == name)
         if self._strings is None:
             self._strings, self._kinds = self._shared()
         return self._pass(part, self._strings, self._kinds)
 
-    def _pass(self, part: str, strings: list[Cell], kinds: list[str]) -> SheetReading:
-        return SheetReading(self._archive, part, strings, kinds, self._book.since_1904)
+    def _pass(self, part: str, strings: list[Cell], kinds: list[str]) -> OoxmlReading:
+        return OoxmlReading(self._archive, part, strings, kinds, self._book.since_1904)
 
     def _is_blank(self, part: str) -> bool:
         return next(iter(self._pass(part, [], [])), None) is None

@@ -130,7 +130,7 @@ class _Sheet(Walk):
         return from_serial(value, kind, self._since_1904) if kind else office.number(value)
 
 
-class SheetReading:
+class OoxmlReading:
     """One pass over the rows of one sheet."""
 
     def __init__(self, archive: ZipFile, part: str, strings: list[Cell], kinds: list[str], since_1904: bool) -> None:

@@ -169,7 +169,7 @@ class _Sheet:
         return office.text(shown)
 
 
-class SheetReading:
+class OpenDocumentReading:
     """One pass over the rows of one sheet."""
 
     def __init__(self, archive: ZipFile, name: str) -> None:
@@ -204,6 +204,6 @@ class Ods:
                 pass
         return walk.sheets
 
-    def reading(self, name: str) -> SheetReading:
+    def reading(self, name: str) -> OpenDocumentReading:
         """Return a pass over the sheet called ``name``."""
-        return SheetReading(self._archive, name)
+        return OpenDocumentReading(self._archive, name)

@@ -9,7 +9,7 @@ from batchgen.manifest import expand
 from batchgen.manifest.glance import glance
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, study
 from batchgen.manifest.overrides import NOTHING_SET
-from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Finding, Job, Rules
+from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Finding, Recipe, Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem, Row, columns_to_json
@@ -25,9 +25,9 @@ _PARTNERS: Mapping[str, set[str]] = (
 class Unreadable(Exception):  # noqa: N818 - it is a message to the reader, not a fault
     """Reading cannot go on; ``problem`` says why."""
 
-    def __init__(self, line: int | None, message: str) -> None:
+    def __init__(self, line: int | None, message: str, column: int | None = None) -> None:
         super().__init__(message)
-        self.problem = Problem(line, None, message)
+        self.problem = Problem(line, None if column is None else str(column), message)
 
 
 @dataclass
@@ -83,26 +83,26 @@ class Records:
         self, block: Block, place: int, record: tuple[str, ...], columns: list[Sequence[str]]
     ) -> Iterator[Row | Problem]:
         number, line = block.numbers[place], block.lines[place]
-        job, findings = self._rules.judge(record)
+        recipe, findings = self._rules.judge(record)
         if findings or place in block.flaws:
             flawed = block.flaws.get(place, set())
-            ids = () if job or flawed else expand.ids(Cells(*record))  # a flaw was told with its record's id
+            ids = () if recipe or flawed else expand.ids(Cells(*record))  # a flaw was told with its record's id
             yield from self._problems(findings, line, flawed, ids)
-            job = None if flawed else job
-        if job:
+            recipe = None if flawed else recipe
+        if recipe:
             extras = {self._layout.names[own]: columns[own][place] for own in self._layout.own}
-            if job.seeds:
-                yield from self._over_seeds(job, number, line, extras)
+            if recipe.seeds:
+                yield from self._over_seeds(recipe, number, line, extras)
             else:
-                yield Row(number, line, job.request, job.id, extras)
+                yield Row(number, line, recipe.request, recipe.id, extras)
 
     def _extras(self, columns: list[Sequence[str]], number: int) -> Sequence[str | None]:
         own = [columns[place] for place in self._layout.own]
         return columns_to_json(self._layout.columns, own) if own else [None] * number
 
-    def _over_seeds(self, job: Job, number: int, line: int, extras: dict[str, str]) -> Iterator[Row | Problem]:
+    def _over_seeds(self, recipe: Recipe, number: int, line: int, extras: dict[str, str]) -> Iterator[Row | Problem]:
         try:
-            yield from expand.over_seeds(job, number, line, extras)
+            yield from expand.over_seeds(recipe, number, line, extras)
         except ValueError as error:
             yield Problem(line, self._layout.column("id"), str(error))
 

@@ -48,7 +48,7 @@ class Finding(NamedTuple):
     fatal: bool = True
 
 
-class Job(NamedTuple):
+class Recipe(NamedTuple):
     """A record that is in order: its request, and what it is to be expanded by."""
 
     request: Request
@@ -79,7 +79,7 @@ class Rules:
         self.prompt_characters = self._accepts.advised_prompt_characters
         self.negative_prompt_characters = self._accepts.advised_negative_prompt_characters
 
-    def judge(self, cells: tuple[str, ...]) -> tuple[Job | None, list[Finding]]:
+    def judge(self, cells: tuple[str, ...]) -> tuple[Recipe | None, list[Finding]]:
         """Return the job of :class:`Cells` (None if something fatal was found) and every finding, the questions too."""
         # A million rows pass here: the cells are unpacked once, and a blank one costs no call.
         mode, prompt, resolution, duration, ratio, urls, negative, seed, expansion, provider, name, seeds = cells
@@ -104,7 +104,7 @@ class Rules:
         if not facts["prompt"]:
             _check_missing(findings)
         fatal = findings and any(found.fatal for found in findings)
-        return (None if fatal else Job(Request.of(facts), identity, many)), findings
+        return (None if fatal else Recipe(Request.of(facts), identity, many)), findings
 
     def form(self, cells: tuple[str, ...]) -> Form | None:
         """The form of the requests with these cells of ``CHOICES``; None: each record that has them is to be judged."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from batchgen.errors import UsageError
 from batchgen.manifest.words import alternatives, did_you_mean, shown
-from batchgen.model import State
+from batchgen.model import Present, State
 
 _NUMBERS = re.compile(r"(?:row:)?([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
@@ -21,21 +21,11 @@ _GLOB = re.compile(r"[*?\[]")
 _STATES = tuple(state.value for state in State if state is not State.SUBMITTING)
 
 
-class Candidate(NamedTuple):
-    """A row that may be selected."""
-
-    id: str  # the one that it is known by in the ledger
-    number: int  # the record of the manifest, from 1
-    digest: str  # of its request
-    seeded: bool  # its request has a seed: rows with the same one share a task
-    status: str  # a State's word
-
-
 class _Term(NamedTuple):
     """One of the alternatives of ``--only``."""
 
     text: str
-    takes: Callable[[Candidate], bool]
+    takes: Callable[[Present], bool]
     is_bare: bool = False  # a number, or a range, of which it is not said whether it is an id
 
 
@@ -65,7 +55,7 @@ class Picker:
     _named: dict[str, int] = field(default_factory=dict)  # bare term -> the row whose id it is
     _counted: dict[str, tuple[int, int]] = field(default_factory=dict)  # -> the first and the last row that it counts
 
-    def takes(self, row: Candidate) -> bool:
+    def takes(self, row: Present) -> bool:
         """Whether the row is selected. Rows must come in the manifest's order, each once.
 
         Raises UsageError for a number that is the id of one row and counts another.
@@ -80,7 +70,7 @@ class Picker:
         self.taken += 1
         return True
 
-    def _is_asked_for(self, row: Candidate) -> bool:
+    def _is_asked_for(self, row: Present) -> bool:
         found = [term for term in self.selection.only if term.takes(row)]
         self._met.update(term.text for term in found)
         for term in found:
@@ -88,7 +78,7 @@ class Picker:
                 self._tell_apart(term.text, row)
         return bool(found)
 
-    def _tell_apart(self, text: str, row: Candidate) -> None:
+    def _tell_apart(self, text: str, row: Present) -> None:
         if row.id == text:
             self._named[text] = row.number
         else:
@@ -151,20 +141,20 @@ def _term(text: str) -> _Term:
     return _Term(text, _by_id(rest if sign and kind == "id" else text))
 
 
-def _by_status(name: str) -> Callable[[Candidate], bool]:
+def _by_status(name: str) -> Callable[[Present], bool]:
     if name not in _STATES:
         hint = did_you_mean(name, _STATES)
         raise UsageError(f"--only status:{name}: there is no such status; write {alternatives(_STATES)}{hint}")
-    return lambda row: row.status == name
+    return lambda row: row.state == name
 
 
-def _by_number(text: str, first: int, last: int) -> Callable[[Candidate], bool]:
+def _by_number(text: str, first: int, last: int) -> Callable[[Present], bool]:
     if first > last:
         raise UsageError(f"--only {text} runs backwards; write {last}-{first}")
     return lambda row: first <= row.number <= last
 
 
-def _by_id(pattern: str) -> Callable[[Candidate], bool]:
+def _by_id(pattern: str) -> Callable[[Present], bool]:
     if not _GLOB.search(pattern):
         return lambda row: row.id == pattern
     return lambda row: fnmatchcase(row.id, pattern)
@@ -179,7 +169,7 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def shard_of(row: Candidate, shards: int) -> int:
+def shard_of(row: Present, shards: int) -> int:
     """Return the shard that a row belongs to, from 1: by what it is, never by where it stands.
 
     Rows that share a task (the same request with a seed) belong together, or it would be paid for in each shard.

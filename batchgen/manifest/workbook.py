@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 from batchgen.manifest import zipped
 from batchgen.manifest.headings import Layout
-from batchgen.manifest.office import Line, Merged, Reading, SheetName, as_text
+from batchgen.manifest.office import Line, Merged, SheetName, SheetReading, as_text
 from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.records import NO_ROWS, Block, Records, Unreadable, beyond, layout_of
 from batchgen.manifest.rules import Rules
@@ -83,7 +83,7 @@ class Workbook:
             except zipped.BROKEN as error:
                 raise Unreadable(None, f"the file is damaged ({escaped(str(error))}); save it again") from None
 
-    def _read(self, reading: Reading) -> Iterator[Rows | Row | Problem]:
+    def _read(self, reading: SheetReading) -> Iterator[Rows | Row | Problem]:
         lines = (line for line in reading if line.number > self._header_line)
         gatherer = _Gatherer(self._layout)
         records = Records(self._layout, self._rules, self._overrides)

@@ -8,8 +8,9 @@ import yaml
 
 from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Sections
 from batchgen.manifest.jobs import at
-from batchgen.manifest.nodes import Broken, Node, Stop, Text, enter
+from batchgen.manifest.nodes import Broken, Node, Text, enter
 from batchgen.manifest.overrides import NOTHING_SET
+from batchgen.manifest.records import Unreadable
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, undecodable
 from batchgen.manifest.words import escaped, shown
@@ -53,9 +54,9 @@ class YamlManifest:
         document = _Document(Nodes(stream), self._rules, self._overrides)
         try:
             yield from document.read()
-        except Stop as stop:
+        except Unreadable as unreadable:
             yield from document.drained()
-            yield stop.problem
+            yield unreadable.problem
         except yaml.YAMLError as error:
             yield from document.drained()
             yield self._syntax(error)
@@ -100,7 +101,7 @@ class _Document:
         yield from problems
 
     def read(self) -> Iterator[Row | Problem]:
-        """Return the document's rows and problems. Raises Stop, yaml.YAMLError and UnicodeDecodeError."""
+        """Return the document's rows and problems. Raises Unreadable, yaml.YAMLError and UnicodeDecodeError."""
         nodes = self._nodes
         nodes.event()
         if isinstance(nodes.event(), yaml.StreamEndEvent):

@@ -12,7 +12,8 @@ from typing import Any, TextIO
 
 import yaml
 
-from batchgen.manifest.nodes import DEEPEST, LONGEST_TEXT, Broken, Many, Node, Stop, Table, Text, enter
+from batchgen.manifest.nodes import DEEPEST, LONGEST_TEXT, Broken, Keyed, Many, Node, Text, enter
+from batchgen.manifest.records import Unreadable
 from batchgen.manifest.words import shown
 from batchgen.model import Problem
 
@@ -39,7 +40,7 @@ class _Watched:
         text = self._stream.readline(size)
         self.read_since += len(text)
         if self.read_since > LARGEST_PIECE + _LOOKAHEAD:
-            raise Stop(self._seen, 1, f"more than {LARGEST_PIECE} characters stand here in one piece; split it")
+            raise Unreadable(self._seen, f"more than {LARGEST_PIECE} characters stand here in one piece; split it", 1)
         if not text.isascii() and (hidden := _HIDDEN_BREAK.search(text)):
             code = f"U+{ord(hidden[0]):04X}"
             self.problems.append(
@@ -71,7 +72,7 @@ class Nodes:
         self._told: set[str] = set()
 
     def event(self) -> Any:
-        """Return the next event. Raises yaml.YAMLError, UnicodeDecodeError and Stop."""
+        """Return the next event. Raises yaml.YAMLError, UnicodeDecodeError and Unreadable."""
         event = next(self._events)
         self._watched.line(event.start_mark.line + 1)
         return event
@@ -85,7 +86,7 @@ class Nodes:
         """Return the node that ``event`` begins, ``depth`` levels below the document."""
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if depth > DEEPEST:
-            raise Stop(line, column, TOO_DEEP)
+            raise Unreadable(line, TOO_DEEP, column)
         if isinstance(event, yaml.AliasEvent):
             self._once(line, column, "aliases (*name) are not read; repeat the text, or write it under defaults:")
             return Broken(line, column)
@@ -130,7 +131,7 @@ class Nodes:
             items.append(self.node(event, depth + 1))
         return Many(items, line, column)
 
-    def _table(self, line: int, column: int, depth: int) -> Table:
+    def _table(self, line: int, column: int, depth: int) -> Keyed:
         entries: dict[str, tuple[Text, Node]] = {}
         while not isinstance(event := self.event(), yaml.MappingEndEvent):
             key = self.node(event, depth + 1)
@@ -140,4 +141,4 @@ class Nodes:
             elif not isinstance(key, Broken):
                 message = "a key must be a text; write one word"
                 self.problems.append(Problem(key.line, str(key.column), message))
-        return Table(entries, line, column)
+        return Keyed(entries, line, column)

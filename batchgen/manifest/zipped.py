@@ -10,7 +10,7 @@ from xml.parsers import expat
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from batchgen.errors import ManifestError
-from batchgen.manifest.office import Reading, SheetName
+from batchgen.manifest.office import SheetName, SheetReading
 from batchgen.manifest.records import Unreadable
 from batchgen.manifest.textfile import refusal
 
@@ -41,7 +41,7 @@ class Book(Protocol):
     def sheets(self) -> list[SheetName]:
         """Every sheet that holds cells, in order."""
 
-    def reading(self, name: str) -> Reading:
+    def reading(self, name: str) -> SheetReading:
         """Return a pass over the sheet called ``name``."""
 
 

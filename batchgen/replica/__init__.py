@@ -33,6 +33,7 @@ from typing import Protocol
 
 from batchgen.errors import BatchgenError, ReplicaError, UsageError
 from batchgen.ledger import Ledger
+from batchgen.model import LEDGER
 
 FACT = "replica"  # what the ledger remembers of its copy: where it is, and how far it has come
 
@@ -144,7 +145,7 @@ def look_at(address: str) -> Iterator[Look]:
 
     with TemporaryDirectory(prefix="batchgen-") as folder:
         try:
-            found = look(BucketStore(address), Path(folder) / "ledger.sqlite")
+            found = look(BucketStore(address), Path(folder) / LEDGER)
         except ReplicaError as error:
             raise UsageError(str(error)) from None
         yield found

@@ -1,7 +1,8 @@
 """Videos that lie on S3, to be looked at: links signed at this moment, and single pieces of an object."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -17,22 +18,19 @@ class Buckets:
 
     @cached_property
     def _client(self) -> Any:
-        import boto3  # 0.2 s, and not needed for a batch on this machine
-        from botocore.config import Config
+        from batchgen.s3.client import connect  # boto3 takes 0.2 s, and is not needed for a batch on this machine
 
-        config = Config(signature_version="s3v4", connect_timeout=10, read_timeout=30)
-        return boto3.session.Session().client("s3", config=config)
+        return connect(0, signature_version="s3v4", read_timeout=30)[0]
 
     def sign(self, place: str) -> str:
-        """A link to what is kept at ``place``, valid for an hour: for the browser alone, and never written down."""
-        from botocore.exceptions import BotoCoreError
+        """A link to what is kept at ``place``, valid for an hour: for the browser alone, and never written down.
 
+        Raises :class:`ArchiveError`, most of the time because there are no credentials.
+        """
         bucket, key = _split(place)
         what = {"Bucket": bucket, "Key": key, "ResponseContentType": "video/mp4"}
-        try:
+        with _refusals(f"a link to s3://{bucket}"):
             return str(self._client.generate_presigned_url("get_object", Params=what, ExpiresIn=LINK_SECONDS))
-        except BotoCoreError as error:  # no credentials, most of the time
-            raise ArchiveError(f"a link to s3://{bucket} cannot be signed: {error}") from None
 
     def origins(self, places: Iterable[str]) -> list[str]:
         """The web origins of such links: those from which the page may play videos. Without credentials, none."""
@@ -45,12 +43,8 @@ class Buckets:
 
     def open(self, place: str) -> BinaryIO:
         """The object as a file of which only what is read is fetched. Raises :class:`ArchiveError`."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
+        with _refusals(place):
             return cast(BinaryIO, _Pieces(self._client, *_split(place)))
-        except (BotoCoreError, ClientError) as error:
-            raise ArchiveError(f"{place} cannot be read: {error}") from None
 
 
 class _Pieces(io.RawIOBase):
@@ -89,6 +83,19 @@ class _Pieces(io.RawIOBase):
         buffer[: len(found)] = found
         self._position += len(found)
         return len(found)
+
+
+@contextmanager
+def _refusals(where: str) -> Iterator[None]:
+    """Turn what boto3 says into an :class:`ArchiveError`."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from batchgen.s3.refusals import told
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise ArchiveError(told(error, where)[0]) from None
 
 
 def _split(place: str) -> tuple[str, str]:

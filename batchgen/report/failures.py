@@ -2,15 +2,15 @@
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
-from batchgen import private
 from batchgen.formulas import guard
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.manifest import values
 from batchgen.model import State
+from batchgen.private import replacing
 
 # The manifest's reader knows the file again by this header: what is written here guarded is read without the guard.
 COLUMNS = (
@@ -39,21 +39,16 @@ def write(ledger: Ledger, further: Sequence[str], path: Path) -> int:
 
     ``further`` are the manifest's own columns.
     """
-    rows = ledger.results(State.FAILED, State.EXPIRED)
-    part = path.with_name(f".{path.name}.part")
-    with open(part, "w", encoding="utf-8", newline="", opener=private.opener) as file:
+    lines = _lines(ledger.results(State.FAILED, State.EXPIRED), further)
+    first = next(lines, None)
+    if first is None:
+        path.unlink(missing_ok=True)
+        return 0
+    with replacing(path, encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *map(guard, _headings(further)), REASON])
-        number = 0
-        for number, line in enumerate(_lines(rows, further), 1):  # noqa: B007 - counts
+        for number, line in enumerate(chain([first], lines), 1):  # noqa: B007 - counts
             writer.writerow(line)
-        file.flush()
-        os.fsync(file.fileno())
-    if number:
-        part.replace(path)
-    else:
-        part.unlink()
-        path.unlink(missing_ok=True)
     return number
 
 

@@ -1,8 +1,6 @@
 """report.html: gathered from the ledger as data first, then printed."""
 
 import json
-import os
-import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +10,8 @@ from importlib import resources
 from itertools import islice
 from pathlib import Path
 
-from batchgen import private
 from batchgen.ledger import Ledger, money
+from batchgen.private import replacing
 from batchgen.report import head
 from batchgen.report.cards import Card, Links, beside, cards, columns, costs, locate
 from batchgen.report.head import Figure
@@ -166,7 +164,8 @@ def write(
     posters.make_all(islice(_without_poster(ledger, batch, posters), most_posters), poster_seconds)
     page = gather(ledger, batch, beside(batch, posters), running=running)
     path = batch / NAME
-    _replace(path, render(page).encode(errors="replace"))
+    with replacing(path, shared=True, encoding="utf-8", errors="replace") as file:
+        file.write(render(page))
     return path
 
 
@@ -179,15 +178,3 @@ def _without_poster(ledger: Ledger, batch: Path, posters: Posters) -> Iterator[t
     for sha256, place in found:
         if not posters.find(sha256) and (path := locate(place, batch)):
             yield sha256, path
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(part, "xb", opener=private.opener) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

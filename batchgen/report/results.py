@@ -1,14 +1,13 @@
 """results.csv: a line a row, in the manifest's order, with the manifest's own further columns."""
 
 import csv
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from batchgen import private
 from batchgen.formulas import guard
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.model import zulu
+from batchgen.private import replacing
 
 COLUMNS = (
     "id",
@@ -39,14 +38,10 @@ COLUMNS = (
 
 def write(ledger: Ledger, further: Sequence[str], path: Path) -> None:
     """Write the file whole or leave the one that is there. ``further`` are the manifest's own columns."""
-    part = path.with_name(f".{path.name}.part")
-    with open(part, "w", encoding="utf-8", newline="", opener=private.opener) as file:
+    with replacing(path, encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([guard(name) for name in (*COLUMNS, *headings(further))])
         writer.writerows(_lines(ledger.results(), further))
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def headings(further: Iterable[str], ours: Iterable[str] = COLUMNS) -> Iterator[str]:

@@ -24,6 +24,7 @@ from aiohttp import web
 from batchgen.errors import ArchiveError, BatchgenError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.lock import holder
+from batchgen.model import LEDGER
 from batchgen.report.bucket import Buckets
 from batchgen.report.cards import Links, locate
 from batchgen.report.page import Page, gather, render
@@ -49,7 +50,7 @@ _HEADERS = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class View:
     """The batch at one moment."""
 
     page: Page
@@ -67,29 +68,29 @@ class Reader:
         self._batch = batch
         self._ledger: Ledger | None = None
         self._state: object = None
-        self._reading: Reading | None = None
+        self._view: View | None = None
         self._next = 0.0
 
-    def read(self) -> Reading:
+    def read(self) -> View:
         """How the batch stands, or stood a moment ago. Raises :class:`LedgerError` if the ledger cannot be read."""
-        if self._reading is None or time.monotonic() >= self._next:
-            self._reading = self._renewed()
-        return self._reading
+        if self._view is None or time.monotonic() >= self._next:
+            self._view = self._renewed()
+        return self._view
 
-    def _renewed(self) -> Reading:
+    def _renewed(self) -> View:
         began = time.monotonic()
         ledger, running = self._source()
         if self._ledger and self._ledger is not ledger:
             self._ledger.close()
         self._ledger = ledger
         state = (ledger, ledger.database.one("PRAGMA data_version"), running)
-        if self._reading and state == self._state:
-            return self._reading
+        if self._view and state == self._state:
+            return self._view
         page = gather(ledger, self._batch, _links(), running=running)
-        reading = _reading(page, ledger.fact("destination") or "")
+        view = _view(page, ledger.fact("destination") or "")
         self._state = state
         self._next = time.monotonic() + max(REST_SECONDS, REST_SHARE * (time.monotonic() - began))
-        return reading
+        return view
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -103,8 +104,8 @@ def _beside(batch: Path) -> Source:
 
     def source() -> tuple[Ledger, bool]:
         if not opened:
-            opened.append(Ledger.open(batch / "ledger.sqlite", read_only=True))
-        return opened[0], holder(batch / ".lock") is not None
+            opened.append(Ledger.open(batch / LEDGER, read_only=True))
+        return opened[0], holder(batch) is not None
 
     return source
 
@@ -114,12 +115,12 @@ def _links() -> Links:
     return Links(lambda _, sha256: f"video/{sha256}.mp4", lambda sha256: (f"poster/{sha256}.jpg", None))
 
 
-def _reading(page: Page, destination: str) -> Reading:
+def _view(page: Page, destination: str) -> View:
     places: dict[str, str] = {}
     for card in page.cards:
         for address, place in zip(card.videos, card.places, strict=True):
             places[str(address).removeprefix("video/").removesuffix(".mp4")] = place
-    return Reading(page, page.to_json(), f'"{secrets.token_hex(8)}"', places, destination)
+    return View(page, page.to_json(), f'"{secrets.token_hex(8)}"', places, destination)
 
 
 class ReportServer:
@@ -192,18 +193,18 @@ class ReportServer:
         return answer
 
     async def _page(self, _request: web.Request) -> web.Response:
-        reading = await self._read()
-        known = (*reading.places.values(), f"{reading.destination}/video")
+        view = await self._read()
+        known = (*view.places.values(), f"{view.destination}/video")
         media = await self._in(self._threads, lambda: self._buckets.origins(known))
-        text = await self._in(self._read_thread, lambda: render(reading.page, media=media, live=True))
+        text = await self._in(self._read_thread, lambda: render(view.page, media=media, live=True))
         return web.Response(body=text.encode(errors="replace"), content_type="text/html", charset="utf-8")
 
     async def _news(self, request: web.Request) -> web.Response:
-        reading = await self._read()
-        headers = {"ETag": reading.etag}
-        if request.headers.get("If-None-Match") == reading.etag:
+        view = await self._read()
+        headers = {"ETag": view.etag}
+        if request.headers.get("If-None-Match") == view.etag:
             return web.Response(status=304, headers=headers)
-        return web.Response(body=reading.news, content_type="application/json", headers=headers)
+        return web.Response(body=view.news, content_type="application/json", headers=headers)
 
     async def _video(self, request: web.Request) -> web.StreamResponse:
         _, place = await self._place(request)
@@ -238,7 +239,7 @@ class ReportServer:
             raise web.HTTPNotFound
         return found[1], place
 
-    async def _read(self) -> Reading:
+    async def _read(self) -> View:
         return await self._in(self._read_thread, self._reader.read)
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:

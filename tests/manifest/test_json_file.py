@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchgen.manifest.json_nodes import Cursor
-from batchgen.manifest.nodes import Many, Node, Stop, Table, Text
+from batchgen.manifest.nodes import Keyed, Many, Node, Text
+from batchgen.manifest.records import Unreadable
 from tests.manifest.reading import Read, read
 
 
@@ -111,7 +112,7 @@ def plain(node: Node) -> object:
             return node.value
         case Many():
             return [plain(item) for item in node.items]
-        case Table():
+        case Keyed():
             return {key: plain(value) for key, (_, value) in node.entries.items()}
     raise AssertionError(node)
 
@@ -149,7 +150,7 @@ def test_what_is_no_json_is_refused_and_what_is_json_is_read(text: str) -> None:
     try:
         cursor.value()
         read_whole = not cursor.next() and not cursor.problems
-    except Stop:
+    except Unreadable:
         read_whole = False
     # Stricter than json in this alone: duplicate keys and half characters.
     assert read_whole == good or (good and (cursor.problems or "\\ud" in text))

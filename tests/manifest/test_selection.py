@@ -9,22 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.errors import UsageError
-from batchgen.manifest.selection import Candidate, Selection, parse, shard_of
+from batchgen.manifest.selection import Selection, parse, shard_of
+from batchgen.model import Present, State
 
 ROWS = [
-    Candidate("fox-s1", 1, "d1", True, "archived"),
-    Candidate("fox-s2", 1, "d2", True, "failed"),
-    Candidate("tea", 2, "d3", False, "expired"),
-    Candidate("10", 3, "d4", False, "pending"),
-    Candidate("2024", 4, "d6", False, "pending"),
-    Candidate("5", 5, "d7", False, "pending"),
-    Candidate("6-7", 8, "d8", False, "pending"),
-    Candidate("9-12", 9, "d9", False, "pending"),
-    Candidate("a,b", 10, "d5", False, "pending"),
+    Present(1, "fox-s1", 1, "d1", True, State.ARCHIVED),
+    Present(1, "fox-s2", 1, "d2", True, State.FAILED),
+    Present(2, "tea", 2, "d3", False, State.EXPIRED),
+    Present(3, "10", 3, "d4", False, State.PENDING),
+    Present(4, "2024", 4, "d6", False, State.PENDING),
+    Present(5, "5", 5, "d7", False, State.PENDING),
+    Present(8, "6-7", 8, "d8", False, State.PENDING),
+    Present(9, "9-12", 9, "d9", False, State.PENDING),
+    Present(10, "a,b", 10, "d5", False, State.PENDING),
 ]
 
 
-def picked(rows: list[Candidate], selection: Selection) -> Iterator[Candidate]:
+def picked(rows: list[Present], selection: Selection) -> Iterator[Present]:
     return filter(selection.pick().takes, rows)
 
 
@@ -114,17 +115,19 @@ def test_a_term_that_is_no_rows_is_told() -> None:
     ]  # fmt: skip
 
 
-CANDIDATES = st.lists(
+ROWS_OF_A_SHEET = st.lists(
     st.builds(
-        Candidate, st.text(max_size=5), st.integers(1, 9), st.sampled_from("abcdef"), st.booleans(), st.just("pending")
+        Present,
+        *(st.just(1), st.text(max_size=5), st.integers(1, 9), st.sampled_from("abcdef"), st.booleans()),
+        st.just(State.PENDING),
     ),
     max_size=30,
 )  # fmt: skip
 
 
-@given(rows=CANDIDATES, shards=st.integers(1, 7), seed=st.integers())
+@given(rows=ROWS_OF_A_SHEET, shards=st.integers(1, 7), seed=st.integers())
 def test_shards_are_disjoint_complete_and_the_same_however_the_sheet_is_sorted(
-    rows: list[Candidate], shards: int, seed: int
+    rows: list[Present], shards: int, seed: int
 ) -> None:
     parts = [list(picked(rows, parse(shard=f"{i}/{shards}"))) for i in range(1, shards + 1)]
     assert sorted(chain.from_iterable(parts)) == sorted(rows)
@@ -133,12 +136,14 @@ def test_shards_are_disjoint_complete_and_the_same_however_the_sheet_is_sorted(
 
 
 def test_rows_that_share_a_task_are_in_one_shard() -> None:
-    twins = [Candidate(f"id{n}", n, "same", True, "pending") for n in range(50)]
-    takes = [Candidate(f"id{n}", n, "same", False, "pending") for n in range(50)]
+    twins = [Present(n, f"id{n}", n, "same", True, State.PENDING) for n in range(50)]
+    takes = [Present(n, f"id{n}", n, "same", False, State.PENDING) for n in range(50)]
     assert len({shard_of(row, 5) for row in twins}) == 1
     assert len({shard_of(row, 5) for row in takes}) == 5
 
 
 def test_shards_stay_what_they_are_in_later_versions() -> None:
-    assert [shard_of(row, 4) for row in ROWS] == [shard_of(row._replace(number=99, status="failed"), 4) for row in ROWS]
+    assert [shard_of(row, 4) for row in ROWS] == [
+        shard_of(row._replace(number=99, state=State.FAILED), 4) for row in ROWS
+    ]
     assert [shard_of(row, 4) for row in ROWS] == [3, 1, 1, 2, 1, 4, 2, 1, 2]

@@ -145,5 +145,5 @@ def test_a_planted_link_is_not_written_through(ledger: Ledger, tmp_path: Path) -
     (tmp_path / "victim").write_text("precious")
     (tmp_path / ".failures.csv.part").symlink_to(tmp_path / "victim")
     with pytest.raises(OSError, match="symbolic links"):
-        failures.write(ledger, [], tmp_path / "failures.csv")
+        filled(ledger, tmp_path)
     assert (tmp_path / "victim").read_text() == "precious"

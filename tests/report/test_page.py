@@ -177,7 +177,7 @@ def test_reading_holds_up_no_writer(tmp_path: Path) -> None:
 
 def test_a_page_made_while_a_run_is_at_work_awaits_what_that_run_awaits(tmp_path: Path) -> None:
     folder = make_batch(tmp_path / "x.batch", [Wanted("fox", state=State.SUBMITTING)])
-    for held, status in ((Lock(folder / ".lock"), "in_flight"), (nullcontext(), "in_doubt")):  # its file stays
+    for held, status in ((Lock(folder), "in_flight"), (nullcontext(), "in_doubt")):  # its file stays
         with held:
             CliRunner().invoke(group, ["report", str(folder)], catch_exceptions=False)
         data = data_of((folder / "report.html").read_text())

@@ -776,7 +776,7 @@ async def test_a_served_page_plays_and_follows_the_batch(visit: Open, tmp_path: 
         await page.click(".card >> nth=0")
         await opened.until("document.querySelector('.viewer video').currentTime > 0.1")
         await page.keyboard.press("Escape")
-        with Lock(folder / ".lock"):
+        with Lock(folder):
             with Ledger.open(folder / "ledger.sqlite") as run, run.database.transaction():
                 run.database.execute("UPDATE job SET state = 'archived' WHERE job = 4")
                 archive(run, folder, 4, Wanted("train", content=film(shade=60)))

@@ -178,7 +178,7 @@ async def _read_news(server: ReportServer, web: aiohttp.ClientSession, batch: Pa
 @pytest.mark.usefixtures("restless")
 def test_a_run_is_at_work_while_it_holds_the_lock(batch: Path) -> None:
     reader, told = Reader(_beside(batch), batch), []
-    for held in (nullcontext(), Lock(batch / ".lock"), nullcontext()):  # its file stays, with our process's number
+    for held in (nullcontext(), Lock(batch), nullcontext()):  # its file stays, with our process's number
         with held:
             told.append(reader.read().page.running)
     reader.close()
@@ -285,6 +285,6 @@ async def test_without_credentials_the_page_is_there_and_the_video_says_why_not(
             assert answer.status == 200
         async with web.get(f"{server.url}video/{SHA}.mp4") as answer:
             assert answer.status == 503
-            assert "cannot be signed" in await answer.text()
+            assert "a link to s3://night: there are no credentials" in await answer.text()
         async with web.get(f"{server.url}poster/{SHA}.jpg") as answer:
             assert answer.status == 404
