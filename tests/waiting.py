@@ -16,8 +16,13 @@ async def until(happened: Callable[[], bool], process: asyncio.subprocess.Proces
             await asyncio.sleep(0.01)
 
 
+_held: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nobody listens on, and that the system gives to nobody else meanwhile."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # who asks for this very port, so too, may listen
+    holder.bind(("127.0.0.1", 0))
+    _held.append(holder)
+    return int(holder.getsockname()[1])

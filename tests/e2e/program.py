@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from typing import Any
 
 from batchgen.emulator.server import Emulator
 from batchgen.emulator.tasks import Task
+from tests.waiting import until
 
 KEY = "sentinel-key-7f3a"
 # What the document's times become at the emulator's speed in these tests.
 SPEED = 100.0
 QUICK = ("--first-poll", "0.3", "--poll-every", "0.1")
+PATIENT = ("--first-poll", "5", "--poll-every", "0.1")  # no task is left for the next run for six minutes
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,18 @@ async def pipe(content: bytes, *arguments: str | Path, cwd: Path) -> Ended:
     return await _ended(await _start(arguments, cwd, {}, asyncio.subprocess.PIPE), content)
 
 
+async def kill_at(
+    process: asyncio.subprocess.Process, seen: Sequence[object], number: int, jitter: float = 0.0
+) -> bool:
+    """kill -9 it when the emulator has seen so many, or a little later; False if it had ended by then."""
+    await until(lambda: len(seen) >= number or process.returncode is not None)
+    await asyncio.sleep(jitter)
+    if is_alive := process.returncode is None:
+        process.kill()
+    await process.communicate()
+    return is_alive
+
+
 async def _ended(process: asyncio.subprocess.Process, content: bytes | None = None) -> Ended:
     out, err = await process.communicate(content)
     assert process.returncode is not None
@@ -115,11 +130,39 @@ async def run(emulator: Emulator, manifest: Path, *arguments: str | Path, **env:
     )
 
 
+class Clock:
+    """The emulator's clock, which a test may stop: no task ends before it goes on."""
+
+    def __init__(self) -> None:
+        self._behind = 0.0
+        self._stopped_at: float | None = None
+
+    def __call__(self) -> float:
+        return (time.time() if self._stopped_at is None else self._stopped_at) - self._behind
+
+    def stop(self) -> None:
+        self._stopped_at = time.time()
+
+    def go(self) -> None:
+        assert self._stopped_at
+        self._behind += time.time() - self._stopped_at
+        self._stopped_at = None
+
+
 @asynccontextmanager
 async def emulated(**options: Any) -> AsyncIterator[Emulator]:
     """An emulator whose tasks take half a second to a second, with small videos."""
     async with Emulator(speed=options.pop("speed", SPEED), tiny=options.pop("tiny", True), **options) as emulator:
         yield emulator
+
+
+@asynccontextmanager
+async def standing_still(**options: Any) -> AsyncIterator[tuple[Emulator, Clock]]:
+    """An emulator, and its clock, which is stopped."""
+    clock = Clock()
+    clock.stop()
+    async with emulated(clock=clock, **options) as emulator:
+        yield emulator, clock
 
 
 def sheet(path: Path, rows: Sequence[dict[str, str]]) -> Path:

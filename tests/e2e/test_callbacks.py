@@ -1,6 +1,5 @@
 """Callback mode: what a lost answer swallowed comes back, and nothing that a callback says is believed."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +9,8 @@ import pytest
 
 from batchgen.emulator.faults import Moment
 from batchgen.emulator.server import Emulator
-from tests.e2e.program import Ended, altered, emulated, paid, prompts, run, start, wrong_files
-from tests.waiting import free_port
+from tests.e2e.program import Ended, altered, emulated, paid, prompts, run, standing_still, start, wrong_files
+from tests.waiting import free_port, until
 
 
 def callback_flags(port: int) -> tuple[str, ...]:
@@ -25,7 +24,7 @@ async def run_with_callbacks(emulator: Emulator, manifest: Path, *arguments: str
 async def test_each_task_has_a_secret_of_its_own_and_is_asked_about_once(tmp_path: Path) -> None:
     async with emulated() as emulator:
         ended = await run_with_callbacks(
-            emulator, prompts(tmp_path / "p.csv", 10), "--first-poll", "5", "--poll-every", "5"
+            emulator, prompts(tmp_path / "p.csv", 10), "--first-poll", "60", "--poll-every", "5"
         )
         assert (ended.code, len(emulator.tasks)) == (0, 10)
         assert len({task.callback_url for task in emulator.tasks}) == 10
@@ -74,7 +73,7 @@ async def test_a_row_whose_callback_never_came_is_released_and_paid_for_once(tmp
     env = altered(tmp_path, {"batchgen.callbacks": "SILENCE_SECONDS = 2.0"})
     async with emulated() as emulator:
         emulator.faults.plan = third_submit("submit-500")
-        ended = await run_with_callbacks(emulator, prompts(tmp_path / "p.csv", 6), "--first-poll", "0.1", **env)
+        ended = await run_with_callbacks(emulator, prompts(tmp_path / "p.csv", 6), "--first-poll", "2", **env)
         assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 6, 6)
         assert "1 row whose answer was lost" in ended.err
 
@@ -88,15 +87,14 @@ async def test_quick_polling_lets_no_row_be_released_sooner(tmp_path: Path) -> N
 
 async def test_a_flood_of_forged_callbacks_asks_the_service_nothing(tmp_path: Path) -> None:
     port = free_port()
-    async with emulated(speed=10.0) as emulator:
+    async with standing_still() as (emulator, clock):
         process = await start(
             *("run", prompts(tmp_path / "p.csv", 3), "--base-url", emulator.url, "--json"),
             *callback_flags(port),
-            *("--first-poll", "5", "--poll-every", "5"),
+            *("--first-poll", "60", "--poll-every", "5"),
             cwd=tmp_path,
         )
-        while len(emulator.tasks) < 3:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(emulator.tasks) == 3, process)
         body = json.dumps({"code": 200, "data": {"taskId": emulator.tasks[0].id, "state": "failed"}})
         before = len(emulator.requests)
         async with aiohttp.ClientSession() as session:
@@ -104,6 +102,7 @@ async def test_a_flood_of_forged_callbacks_asks_the_service_nothing(tmp_path: Pa
                 async with session.post(f"http://127.0.0.1:{port}/hook/{n:043}", data=body) as response:
                     assert response.status == 404
         assert len(emulator.requests) == before
+        clock.go()
         out, _ = await process.communicate()
         assert json.loads(out.decode().splitlines()[-1])["archived"] == 3
 

@@ -1,14 +1,17 @@
 """Whoever looked at a run may be gone, with the terminal: the run can still be stopped, and ends as it should."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import QUICK, emulated, environment, prompts, results
+from tests.e2e.program import PATIENT, environment, prompts, results, standing_still
+from tests.waiting import LONGEST_SECONDS, until
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
@@ -18,22 +21,23 @@ async def test_a_run_that_nobody_hears_any_more_can_be_stopped(
 ) -> None:
     manifest = prompts(tmp_path / "prompts.csv", 8)
     near, far = os.openpty() if is_terminal else os.pipe()
-    async with emulated(speed=5.0) as emulator:
+    async with standing_still() as (emulator, _):
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "batchgen", "run", str(manifest), "--base-url", emulator.url, *QUICK),
+            *(sys.executable, "-m", "batchgen", "run", str(manifest), "--base-url", emulator.url, *PATIENT),
             env=environment(TERM="xterm"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=far,
         )
         os.close(far)
-        while len(emulator.tasks) < 8:
-            await asyncio.sleep(0.02)
+        await until(lambda: len(emulator.tasks) == 8, process)
         os.close(near)
-        await asyncio.sleep(1.0)  # it speaks twice a second
+        closed = time.time()
+        now = tmp_path / "prompts.batch" / ".now.json"
+        await until(lambda: json.loads(now.read_text())["at"] > closed + 0.6, process)  # it speaks twice a second
         process.send_signal(number)
         try:
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(LONGEST_SECONDS):
                 await process.wait()
         finally:
             if process.returncode is None:

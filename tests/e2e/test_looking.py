@@ -11,7 +11,7 @@ import pytest
 from batchgen import Batch, UsageError
 from batchgen.folder import require
 from tests.e2e.container import Container
-from tests.e2e.program import batchgen, emulated, paid, prompts, start
+from tests.e2e.program import PATIENT, Clock, batchgen, emulated, paid, prompts, start
 from tests.proof.fleet import fleet
 from tests.s3_server import S3Server, s3_server
 from tests.waiting import until
@@ -31,7 +31,8 @@ async def test_a_batch_is_looked_at_from_elsewhere_while_a_run_holds_it_and_when
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    async with emulated() as emulator, fleet(2) as berths, berths.berth() as one, berths.berth() as two:
+    clock = Clock()
+    async with emulated(clock=clock) as emulator, fleet(2) as berths, berths.berth() as one, berths.berth() as two:
 
         async def look(*words: str | Path) -> str:
             address = ("--ledger-to", "s3://night/seen/ledger")
@@ -40,8 +41,9 @@ async def test_a_batch_is_looked_at_from_elsewhere_while_a_run_holds_it_and_when
             return looked.said
 
         container = Container(tmp_path / "a", s3, emulator, "seen", ROWS)
-        running = asyncio.create_task(container.run(one, "--concurrency", "3"))
+        running = asyncio.create_task(container.run(one, "--concurrency", "3", *PATIENT))
         await until(lambda: len(emulator.tasks) >= 4)
+        clock.stop()
         await two.run("ctl", container.batch, "--pause", cwd=elsewhere)  # for as long as the looks take
         words = ("status", "p.batch", "--json", "--ledger-to", "s3://night/seen/ledger")
         looked = await batchgen(*words, cwd=elsewhere, **s3.environment)  # by which no run is dead after 3 seconds
@@ -55,6 +57,7 @@ async def test_a_batch_is_looked_at_from_elsewhere_while_a_run_holds_it_and_when
         page = (elsewhere / "p.batch" / "report.html").read_text("utf-8")
         assert all(f"prompt {number}" in page for number in range(ROWS))
         await two.run("ctl", container.batch, "--go", cwd=elsewhere)
+        clock.go()
         went = await running
         assert went.code == 0, went.said
         assert max(len(tasks) for tasks in paid(emulator).values()) == 1

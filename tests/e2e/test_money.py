@@ -1,6 +1,5 @@
 """What a run may spend, what was paid already, and what a person settles."""
 
-import asyncio
 import json
 import signal
 from pathlib import Path
@@ -10,7 +9,8 @@ from click.testing import CliRunner
 
 from batchgen import Batch
 from batchgen.cli import group
-from tests.e2e.program import KEY, QUICK, batchgen, emulated, prompts, results, run, sheet, start, wrong_files
+from tests.e2e.program import KEY, QUICK, batchgen, emulated, kill_at, prompts, results, run, sheet, start, wrong_files
+from tests.waiting import until
 
 
 async def test_a_run_stops_at_its_limit_of_tasks_and_the_next_goes_on(tmp_path: Path) -> None:
@@ -29,11 +29,7 @@ async def test_a_limit_of_tasks_holds_over_crashes(tmp_path: Path) -> None:
         arguments = ("run", manifest, "--base-url", emulator.url, "--max-tasks", "10", *QUICK)
         for wanted in (3, 6, 9, 1000):
             process = await start(*arguments, "--concurrency", str(wanted), cwd=tmp_path)
-            while len(emulator.tasks) < wanted and process.returncode is None:
-                await asyncio.sleep(0.01)
-            if process.returncode is None:
-                process.kill()
-            await process.communicate()
+            await kill_at(process, emulator.tasks, wanted)
             if process.returncode != -signal.SIGKILL:  # an intent that a kill caught before its POST counts as well
                 break
         assert process.returncode == 4
@@ -201,8 +197,7 @@ async def test_rescue_fetches_what_is_paid_and_submits_nothing(tmp_path: Path) -
         process = await start(
             *("run", manifest, "--base-url", emulator.url, "--concurrency", "4", *QUICK), cwd=tmp_path
         )
-        while len(emulator.tasks) < 6:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(emulator.tasks) >= 6, process)
         process.send_signal(signal.SIGTERM)
         await process.communicate()
         tasks = len(emulator.tasks)
@@ -245,8 +240,7 @@ async def test_status_warns_of_paid_videos_that_are_not_archived(tmp_path: Path)
     manifest = prompts(tmp_path / "p.csv", 2)
     async with emulated(faults={"file-500": 1.0}) as emulator:
         process = await start("run", manifest, "--base-url", emulator.url, "--json", *QUICK, cwd=tmp_path)
-        while len(emulator.files) < 2:
-            await asyncio.sleep(0.01)
+        await until(lambda: len({file.path for file in emulator.files}) == 2, process)
         process.send_signal(signal.SIGTERM)
         out, _ = await process.communicate()
         assert json.loads(out.decode().splitlines()[-1])["rendered"] == 2

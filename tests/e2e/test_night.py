@@ -18,7 +18,21 @@ from batchgen.emulator.account import AccountLimits
 from batchgen.emulator.server import Emulator
 from batchgen.errors import UsageError
 from batchgen.settings import read_notice_url
-from tests.e2e.program import KEY, QUICK, SPEED, Ended, batchgen, emulated, paid, prompts, run, sheet, start
+from tests.e2e.program import (
+    KEY,
+    PATIENT,
+    QUICK,
+    SPEED,
+    Ended,
+    batchgen,
+    emulated,
+    paid,
+    prompts,
+    run,
+    sheet,
+    standing_still,
+    start,
+)
 from tests.waiting import until
 
 BARE = {"PATH": "/usr/bin:/bin", "APIXO_API_KEY": KEY}
@@ -86,8 +100,8 @@ async def test_trouble_is_one_paragraph_with_what_to_do(
 
 async def test_a_run_that_is_in_the_way_is_named(root: Path) -> None:
     manifest = prompts(root / "p.csv", 5)
-    async with emulated(speed=5.0) as emulator:
-        process = await start("run", manifest, "--base-url", emulator.url, *QUICK, cwd=root)
+    async with standing_still() as (emulator, _):
+        process = await start("run", manifest, "--base-url", emulator.url, *PATIENT, cwd=root)
         await until(lambda: bool(emulator.tasks), process)
         ended = await at_night(emulator.url, manifest, cwd=root)
         process.kill()
@@ -128,14 +142,15 @@ async def test_two_starts_of_cron_a_moment_apart_pay_once(root: Path) -> None:
 
 async def test_a_run_under_nohup_outlives_its_terminal(root: Path) -> None:
     manifest = prompts(root / "p.csv", 3)
-    async with emulated() as emulator:
+    async with standing_still() as (emulator, clock):
         process = await asyncio.create_subprocess_exec(
             *("/bin/sh", "-c", 'trap "" HUP; exec "$@"', "sh", sys.executable, "-m", "batchgen"),
-            *("run", manifest, "--base-url", emulator.url, "--quiet", *QUICK),
+            *("run", manifest, "--base-url", emulator.url, "--quiet", *PATIENT),
             env=BARE,
         )
         await until(lambda: bool(emulator.tasks), process)
         process.send_signal(signal.SIGHUP)
+        clock.go()
         assert await process.wait() == 0
 
 
@@ -144,10 +159,10 @@ async def test_a_run_under_nohup_outlives_its_terminal(root: Path) -> None:
 
 async def test_what_a_deadline_leaves_is_made_by_the_next_night(root: Path) -> None:
     manifest = prompts(root / "p.csv", 30)
-    async with emulated(speed=SPEED / 8) as emulator:
-        ended = await run(emulator, manifest, "--concurrency", "2", "--deadline", "12s")
+    async with emulated(speed=SPEED / 4) as emulator:
+        ended = await run(emulator, manifest, "--concurrency", "2", "--deadline", "6s")
         assert ended.code == 4
-        assert "--deadline 12s" in ended.summary["stopped"]
+        assert "--deadline 6s" in ended.summary["stopped"]
         assert ended.summary["pending"] > 0
         assert ended.summary["submitted"] == len(emulator.tasks)
         ended = await run(emulator, manifest)
@@ -157,23 +172,22 @@ async def test_what_a_deadline_leaves_is_made_by_the_next_night(root: Path) -> N
 
 async def test_a_deadline_that_is_too_near_is_told_at_once_and_what_is_paid_for_is_fetched(root: Path) -> None:
     manifest = prompts(root / "p.csv", 6)
-    async with emulated(speed=20.0) as emulator:
-        process = await start(*("run", manifest, "--base-url", emulator.url, "--concurrency", "3", *QUICK), cwd=root)
-        await until(lambda: len(emulator.tasks) >= 3, process)
+    async with standing_still() as (emulator, clock):
+        process = await start(*("run", manifest, "--base-url", emulator.url, "--concurrency", "3", *PATIENT), cwd=root)
+        await until(lambda: len(emulator.tasks) == 3, process)
         process.terminate()
         await process.communicate()
-        number = len(emulator.tasks)
+        clock.go()
         flags = ("--first-poll", "60", "--poll-every", "0.1", "--deadline", "60s")  # nothing is known of so slow a kind
         ended = await batchgen("run", manifest, "--base-url", emulator.url, "--json", *flags, cwd=root)
         assert ended.code == 4
         assert "nothing is asked for now" in ended.err
-        assert len(emulator.tasks) == number
-        assert (ended.summary["archived"], ended.summary["pending"]) == (number, 6 - number)
+        assert (len(emulator.tasks), ended.summary["archived"], ended.summary["pending"]) == (3, 3, 3)
 
 
 async def left_in_flight(emulator: Emulator, manifest: Path) -> None:
     """Run until its two rows are asked for, and no longer."""
-    process = await start("run", manifest, "--base-url", emulator.url, *QUICK, cwd=manifest.parent)
+    process = await start("run", manifest, "--base-url", emulator.url, *PATIENT, cwd=manifest.parent)
     await until(lambda: len(emulator.tasks) == 2, process)
     process.terminate()
     await process.communicate()
@@ -181,7 +195,7 @@ async def left_in_flight(emulator: Emulator, manifest: Path) -> None:
 
 async def test_at_the_deadline_what_still_runs_is_left_to_the_next_run(root: Path) -> None:
     manifest = prompts(root / "p.csv", 2)
-    async with emulated(speed=0.1) as emulator:
+    async with standing_still() as (emulator, _):
         await left_in_flight(emulator, manifest)
         ended = await run(emulator, manifest, "--deadline", "1s")
         assert ended.code == 4
@@ -199,7 +213,7 @@ async def test_a_deadline_that_is_none_is_refused_before_anything_is_sent(root: 
 
 async def test_a_rescue_has_a_deadline_and_tells_as_a_run_does(root: Path) -> None:
     manifest = prompts(root / "p.csv", 2)
-    async with emulated(speed=0.1) as emulator, watching() as watcher:
+    async with standing_still() as (emulator, _), watching() as watcher:
         await left_in_flight(emulator, manifest)
         flags = ("--ping", watcher.url, "--notify", watcher.url, "--metrics", root / "p.prom", "--deadline", "1s")
         rescued = ("rescue", "p.batch", "--base-url", emulator.url, "--json", *QUICK, *flags)
@@ -280,11 +294,11 @@ async def test_a_ping_tells_how_a_night_failed(
 
 async def test_a_run_in_the_way_a_missing_key_and_a_signal_are_told_too(root: Path) -> None:
     manifest = prompts(root / "p.csv", 4)
-    async with emulated(speed=1.0) as emulator, watching() as watcher:
+    async with standing_still() as (emulator, _), watching() as watcher:
         process = await start(
-            *("run", manifest, "--base-url", emulator.url, "--ping", f"{watcher.url}/first", *QUICK), cwd=root
+            *("run", manifest, "--base-url", emulator.url, "--ping", f"{watcher.url}/first", *PATIENT), cwd=root
         )
-        await until(lambda: bool(emulator.tasks), process)
+        await until(lambda: bool(emulator.tasks and watcher.sent), process)
         await batchgen("run", manifest, "--base-url", emulator.url, "--ping", f"{watcher.url}/second", cwd=root)
         process.send_signal(signal.SIGTERM)
         await process.communicate()
@@ -404,8 +418,8 @@ async def test_the_metrics_of_a_night_without_a_run_are_its_end_and_its_exit_cod
 
 async def test_the_metrics_of_a_run_at_work_are_there_meanwhile(root: Path) -> None:
     file = root / "night.prom"
-    async with emulated(speed=1.0) as emulator:
-        arguments = ("run", prompts(root / "p.csv", 2), "--base-url", emulator.url, *QUICK, "--metrics", file)
+    async with standing_still() as (emulator, _):
+        arguments = ("run", prompts(root / "p.csv", 2), "--base-url", emulator.url, *PATIENT, "--metrics", file)
         process = await start(*arguments, cwd=root)
         await until(lambda: file.exists(), process)
         found = figures(file)

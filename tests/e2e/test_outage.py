@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.e2e.program import QUICK, altered, batchgen, emulated, paid, prompts, results, start, wrong_files
+from tests.waiting import free_port, until
 
 AWAY_SECONDS = 1.0
 
@@ -66,8 +67,7 @@ async def test_a_batch_waits_for_the_network_and_goes_on_by_itself(tmp_path: Pat
         process = await start(
             *("run", manifest, "--base-url", f"http://127.0.0.1:{way.port}", "--concurrency", "3", *QUICK), cwd=tmp_path
         )
-        while len(emulator.tasks) < 5:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(emulator.tasks) >= 5, process)
         way.cut()
         await asyncio.sleep(0.3)  # what had reached the service before is accepted
         before = len(emulator.tasks)
@@ -93,10 +93,7 @@ SOON = {
 
 async def test_a_service_that_nobody_reaches_is_given_up_and_the_cause_is_named(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 3)
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    server.close()
-    await server.wait_closed()
+    address = f"127.0.0.1:{free_port()}"
     ended = await batchgen(
         *("run", manifest, "--base-url", f"http://{address}", "--plain", *QUICK),
         cwd=tmp_path,
