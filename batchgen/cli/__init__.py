@@ -1,4 +1,4 @@
-"""The command line: argv -> Settings -> a run -> exit code. The only room that prints, and that starts the emulator."""
+"""The command line: argv -> Settings -> a run -> exit code. The only room that prints."""
 
 import os
 import sys

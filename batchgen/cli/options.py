@@ -88,10 +88,10 @@ LIMITS = (
     click.option("--rate", type=COUNT, default=10000, show_default=True, metavar="N", help="Requests a minute."),
     click.option("--concurrency", type=COUNT, default=1000, show_default=True, metavar="N", help="Tasks in flight."),
 )
-FETCH = (
-    click.option(
-        "--to", type=_Folder(), metavar="DEST", help="A folder, or s3://bucket/prefix.  [default: DIR/videos]"
-    ),
+TO = click.option(
+    "--to", type=_Folder(), metavar="DEST", help="A folder, or s3://bucket/prefix.  [default: DIR/videos]"
+)
+PACE = (
     *LIMITS,
     click.option(
         "--downloads",
@@ -105,13 +105,13 @@ FETCH = (
         "--first-poll",
         type=Amount(min=0, min_open=True),
         metavar="SECONDS",
-        help=f"Wait before a task is first asked about.  [default: {DEFAULT_FIRST_POLL_SECONDS:.0f}]",
+        help=f"When tasks are expected to be done, until it is known.  [default: {DEFAULT_FIRST_POLL_SECONDS:.0f}]",
     ),
     click.option(
         "--poll-every",
         type=Amount(min=0, min_open=True),
         metavar="SECONDS",
-        help=f"Wait between questions after that.  [default: {DEFAULT_POLL_EVERY_SECONDS:.0f}]",
+        help=f"How often to ask from then on, until it is known.  [default: {DEFAULT_POLL_EVERY_SECONDS:.0f}]",
     ),
     click.option(
         "--spare-share",
@@ -119,6 +119,8 @@ FETCH = (
         metavar="SHARE",
         help="Share of the spare requests used to ask earlier whether tasks are done.  [default: 0.98]",
     ),
+)
+SESSION = (
     *SERVICE,
     LEDGER_TO,
     click.option("--json", "as_json", is_flag=True, help="Print the summary as one line of JSON."),
@@ -126,6 +128,7 @@ FETCH = (
     PLAIN,
     click.option("--verbose", is_flag=True, help="Write more into run.log."),
 )
+FETCH = (TO, *PACE, *SESSION)
 NIGHT = (
     click.option("--deadline", metavar="WHEN", help="End by then, like 06:00 or 4h; what is left is the next run's."),
     click.option(
@@ -143,7 +146,8 @@ NIGHT = (
     click.option("--metrics", type=PATH, metavar="FILE.prom", help="Write figures for Prometheus' node_exporter."),
 )
 RUN = (
-    *FETCH[:7],
+    TO,
+    *PACE,
     RETRY_FAILED,
     click.option(
         "--in-doubt",
@@ -159,9 +163,11 @@ RUN = (
     click.option("--budget-per-day", type=Amount(min=0), metavar="USD", help="And this in a calendar day."),
     PRICE,
     click.option("--callback-url", metavar="URL", help="Where the service reaches --callback-listen."),
-    click.option("--callback-listen", metavar="HOST:PORT", help="Receive callbacks here: fewer polls, no lost task."),
+    click.option(
+        "--callback-listen", metavar="HOST:PORT", help="Receive callbacks here: fewer polls, fewer rows in doubt."
+    ),
     *NIGHT,
-    *FETCH[7:],
+    *SESSION,
 )
 
 

@@ -1,4 +1,4 @@
-"""The commands to start with: init, schema, emulator."""
+"""The commands to start with: init, schema, emulator, completion."""
 
 from pathlib import Path
 from typing import Any
