@@ -11,7 +11,6 @@ from batchgen.ledger.ledger import link_death
 from batchgen.model import State
 from batchgen.report import failures, results
 from batchgen.settings import Settings
-from batchgen.sheet import further_columns
 from batchgen.summary import Summary
 
 POSTER_SHARE = 0.1  # of a run's time, for pictures of its videos
@@ -48,7 +47,7 @@ def write_all(ledger: Ledger, settings: Settings, *, is_told: bool) -> str | Non
 
 def write_results(ledger: Ledger, folder: Path) -> None:
     """Write the batch's results.csv, and failures.csv where rows failed."""
-    further = further_columns(ledger)
+    further = ledger.further_columns()
     results.write(ledger, further, folder / "results.csv")
     failures.write(ledger, further, folder / "failures.csv")
 
@@ -60,7 +59,7 @@ def write_workbook(ledger: Ledger, folder: Path) -> Path:
 
     posters, path = Posters(folder / "posters"), folder / "results.xlsx"
     workbook.write(
-        ledger, further_columns(ledger), path, lambda row: posters.find(row.sha256[0]) if row.sha256 else None
+        ledger, ledger.further_columns(), path, lambda row: posters.find(row.sha256[0]) if row.sha256 else None
     )
     return path
 

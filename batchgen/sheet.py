@@ -121,7 +121,7 @@ def take_in_as_asked(
         say(sentence)
     for sentence in warnings(taken, asked, settings, ledger):
         warn(sentence)
-    further = further_columns(ledger) if taken.partial else []
+    further = ledger.further_columns() if taken.partial else []
     columns = [*further, *(name for name in taken.columns if name not in further)]
     is_plain = not (taken.partial or taken.intake.problems or ledger.has_signed())
     remember(
@@ -160,11 +160,6 @@ def _mark(settings: Settings) -> str:
     except OSError:
         return ""  # what is wrong is told by who reads it
     return mark.hexdigest()
-
-
-def further_columns(ledger: Ledger) -> list[str]:
-    """The manifest's own further columns."""
-    return [str(name) for name in json.loads(ledger.fact("columns") or "[]")]
 
 
 @contextmanager

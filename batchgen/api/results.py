@@ -1,6 +1,5 @@
 """What a batch made: rows as typed records, or as a DataFrame."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -76,7 +75,7 @@ def read_frame(folder: Path, ledger_to: str | None = None) -> "pd.DataFrame":
 
     with look(folder, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
         found = [_result(row, folder) for row in ledger.results()]
-        further: list[str] = json.loads(ledger.fact("columns") or "[]")
+        further = ledger.further_columns()
     columns = {name: pd.Series([getattr(each, name) for each in found], dtype="object") for name in _COLUMNS}
     for name, sign in (("image_urls", "\n"), ("sha256", ";")):
         columns[name] = columns[name].map(lambda values, sign=sign: sign.join(values) or None)

@@ -84,6 +84,10 @@ class Ledger:
         found = self.database.one("SELECT value FROM fact WHERE name = ?", (name,))
         return found[0] if found else None
 
+    def further_columns(self) -> list[str]:
+        """The manifest's own further columns."""
+        return [str(name) for name in json.loads(self.fact("columns") or "[]")]
+
     def remember(self, facts: dict[str, str]) -> None:
         """Remember ``facts``, in the place of what was remembered under their names."""
         news = {name: value for name, value in facts.items() if self.fact(name) != value}

@@ -1,7 +1,6 @@
 """A card of the wall: all that the page shows of one row, and where its video and its poster are found."""
 
 import base64
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -61,11 +60,6 @@ class Card:
     ratio: float | None  # width by height, where it is known
 
 
-def columns(ledger: Ledger) -> tuple[str, ...]:
-    """The manifest's own further columns."""
-    return tuple(json.loads(ledger.fact("columns") or "[]"))
-
-
 def costs(ledger: Ledger) -> dict[int, float | None]:
     """What the accepted tasks of each job cost, in US dollars, as was reserved for them; None: not known.
 
@@ -79,7 +73,7 @@ def costs(ledger: Ledger) -> dict[int, float | None]:
 
 def cards(ledger: Ledger, links: Links, spent: Mapping[int, float | None], *, running: bool) -> Iterator[Card]:
     """A card for each row of the present manifest, in its order."""
-    further = columns(ledger)
+    further = ledger.further_columns()
     archived = ledger.database.execute(
         "SELECT (SELECT max(archived_at) FROM video WHERE video.row = row.row) FROM row "
         "WHERE position IS NOT NULL ORDER BY position"

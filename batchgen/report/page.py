@@ -13,7 +13,7 @@ from pathlib import Path
 from batchgen.ledger import Ledger, money
 from batchgen.private import replacing
 from batchgen.report import head
-from batchgen.report.cards import Card, Links, beside, cards, columns, costs, locate
+from batchgen.report.cards import Card, Links, beside, cards, costs, locate
 from batchgen.report.head import Figure
 from batchgen.report.markup import Node, Tree, embed, fill, policy, to_html, to_tree
 from batchgen.report.poster import Posters
@@ -81,7 +81,7 @@ def gather(
             facts=_facts(ledger, shown),
             figures=head.figures(ledger, shown, done, spent),
             drawings=head.drawings(shown, done),
-            columns=columns(ledger),
+            columns=tuple(ledger.further_columns()),
             cards=shown,
             made_at=now,
             running=running,
