@@ -10,13 +10,22 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-# Query parameters that sign a link (AWS SigV4 and V2, CloudFront, Google Cloud Storage, Azure SAS). They change
-# with each signing while the picture behind the link stays the same, and whoever has them can read it.
-_SIGNING_PREFIXES = ("x-amz-", "x-goog-")
-_SIGNING_NAMES = frozenset({"signature", "expires", "awsaccesskeyid", "googleaccessid", "key-pair-id", "policy"})
-_SAS_NAMES = frozenset(
-    ["sv", "se", "sp", "st", "sr", "sig", "spr", "ss", "srt", "sip", "skoid", "sktid", "skt", "ske", "sks", "skv"]
-)
+# Query parameters that sign a link. They change with each signing while the picture behind the link stays the same,
+# and whoever has them can read it. Others of the same vendors choose another picture: x-oss-process, versionId.
+_SIGNING_PREFIXES = ("x-amz-", "x-goog-")  # AWS SigV4, Google Cloud Storage
+_SIGNED_BY = {  # the one that tells -> all that come with it; elsewhere they may mean something else
+    "signature": (  # AWS V2, CloudFront, Google Cloud Storage, Alibaba OSS V1
+        "signature expires awsaccesskeyid key-pair-id policy googleaccessid ossaccesskeyid security-token"
+    ),
+    "sig": "sv se sp st sr sig spr ss srt sip skoid sktid skt ske sks skv",  # Azure SAS
+    "x-oss-signature": (  # Alibaba OSS V4
+        "x-oss-signature x-oss-signature-version x-oss-credential x-oss-date x-oss-expires x-oss-additional-headers "
+        "x-oss-security-token"
+    ),
+    "q-signature": (  # Tencent COS
+        "q-sign-algorithm q-ak q-sign-time q-key-time q-header-list q-url-param-list q-signature x-cos-security-token"
+    ),
+}
 
 ABANDONED = "ABANDONED"  # the fail code of a row that a person gave up while it was in doubt
 LEDGER = "ledger.sqlite"  # the file in a batch's folder
@@ -34,9 +43,7 @@ def public_url(url: str) -> str:
         return url
     query = parse_qsl(parts.query, keep_blank_values=True)
     names = {name.lower() for name, _ in query}
-    signing = _SIGNING_NAMES if "signature" in names else frozenset()
-    if "sig" in names:
-        signing = signing | _SAS_NAMES
+    signing = {each for name in names & _SIGNED_BY.keys() for each in _SIGNED_BY[name].split()}
     kept = [
         (name, value)
         for name, value in query
@@ -45,6 +52,11 @@ def public_url(url: str) -> str:
     if len(kept) == len(query):
         return url
     return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def with_newlines(text: str) -> str:
+    r"""The text with its line ends as ``\n``: which ones it has is a matter of who saved it, not of what it says."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def zulu(seconds: float, timespec: str = "seconds") -> str:

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,9 @@ import platformdirs
 
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
+from batchgen.ledger.anew import as_now
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
+from batchgen.model import digest_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS paid (
@@ -30,6 +32,7 @@ CREATE TABLE IF NOT EXISTS paid (
     PRIMARY KEY (service, digest)
 ) STRICT, WITHOUT ROWID
 """
+_VERSION = 1  # of the digests; 0: before those of schema 4 of a ledger
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,25 @@ def _index(path: Path) -> Iterator[sqlite3.Connection]:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with closing(sqlite3.connect(path, timeout=10)) as index, index:
         index.execute(_SCHEMA)
+        if index.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
+            _digest_anew(index)
+            index.execute(f"PRAGMA user_version = {_VERSION}")
+            index.commit()
         yield index
+
+
+def _digest_anew(index: sqlite3.Connection) -> None:
+    """Know the tasks by the digests that requests have now; what was asked is in the ledgers of their batches."""
+    for (batch,) in index.execute("SELECT DISTINCT batch FROM paid").fetchall():
+        ledger = Path(batch, "ledger.sqlite")
+        with suppress(sqlite3.Error), closing(sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True)) as asked:
+            for task, former in index.execute("SELECT task_id, digest FROM paid WHERE batch = ?", (batch,)).fetchall():
+                for (request,) in asked.execute("SELECT request FROM job WHERE task_id = ?", (task,)):
+                    digest = digest_of(as_now(request)[0])
+                    index.execute(
+                        "UPDATE OR REPLACE paid SET digest = ? WHERE batch = ? AND digest = ? AND digest != ?",
+                        (digest, batch, former, digest),
+                    )
 
 
 def record(ledger: Ledger, batch: Path, path: Path) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from batchgen.errors import LedgerError
-from batchgen.model import Request
+from batchgen.ledger import anew
 
 APPLICATION_ID = 0x62617467  # "batg"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 WRITTEN = "written"  # a fact that holds until something else changes
 CACHE_KIB = 16_384
 LARGE_PAGE = 16_384  # bytes
@@ -27,6 +27,7 @@ MAKING_SECONDS = 5.0
 BUSY_MS = 30_000
 FOLDING_MS = 500  # who looks at a batch reads for a moment
 BALLAST_BYTES = 262_144  # the pages of some hundred answers
+_DIGESTING = {1: anew.digest_what_is_kept, 3: anew.digest_anew}  # schema -> what is done behind its script
 _BROKEN = (sqlite3.OperationalError, sqlite3.DatabaseError)  # the latter itself: the file is damaged
 
 
@@ -150,16 +151,9 @@ class Database:
     def _migrate(self, version: int) -> None:
         for older in range(version, SCHEMA_VERSION):
             self._run_script(f"migrate_{older}.sql")
-            if older == 1:
-                self._digest_anew()
+            if step := _DIGESTING.get(older):
+                step(self._connection)
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _digest_anew(self) -> None:
-        """Since schema 2 a request's digest is that of the JSON that is kept of it."""
-        for job, request in self._connection.execute("SELECT job, request FROM job").fetchall():
-            digest = bytes.fromhex(Request.from_json(request).digest)
-            self._connection.execute("UPDATE job SET digest = ? WHERE job = ?", (digest, job))
-            self._connection.execute("UPDATE row SET digest = ? WHERE job = ?", (digest, job))
 
     def _create(self) -> None:
         if self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:

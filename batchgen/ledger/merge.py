@@ -85,21 +85,23 @@ def _adopt(database: Database) -> None:
     )
     database.execute("CREATE INDEX temp.orphan_digest ON orphan (digest)")
     orphans = database.execute(
-        "SELECT sheet.position, orphan.row FROM temp.sheet CROSS JOIN temp.orphan ON orphan.digest = sheet.digest "
+        "SELECT sheet.position, orphan.row, sheet.given OR orphan.given "
+        "FROM temp.sheet CROSS JOIN temp.orphan ON orphan.digest = sheet.digest "
         "WHERE sheet.row IS NULL AND (sheet.given = 0 OR orphan.given = 0) ORDER BY sheet.position, orphan.row"
     ).fetchall()
     database.execute("DROP TABLE temp.orphan")
     taken: set[int] = set()
     placed: set[int] = set()
-    for position, row in orphans:
+    for position, row, is_named in orphans:
         if row in taken or position in placed:
             continue
         taken.add(row)
         placed.add(position)
-        database.execute(
-            "UPDATE main.row SET (id, given) = (SELECT id, given FROM temp.sheet WHERE position = ?) WHERE row = ?",
-            (position, row),
-        )
+        if is_named:  # else it is called as an older version did
+            database.execute(
+                "UPDATE main.row SET (id, given) = (SELECT id, given FROM temp.sheet WHERE position = ?) WHERE row = ?",
+                (position, row),
+            )
         database.execute("UPDATE temp.sheet SET row = ? WHERE position = ?", (row, position))
 
 

@@ -1,8 +1,8 @@
 """Whole columns of a sheet at a glance: which records are plain, so that nothing about them needs to be asked singly.
 
 A glance refuses nothing and questions nothing. It vouches for a record only where ``rules`` would have no finding and
-would take each cell as it stands: by the same predicates that ``rules`` and ``values`` ask first of a cell. Any other
-record is doubted, and judged by them.
+would take each cell as it stands, but for line ends: by the same predicates that ``rules`` and ``values`` ask first of
+a cell. Any other record is doubted, and judged by them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ def glance(rules: Rules, columns: Mapping[str, Sequence[str]], number: int) -> G
     nothing = [""] * number
     doubted = set[int]()
     forms = _forms(rules, columns, number, doubted)
-    prompts = columns.get("prompt", nothing)
+    prompts = values.with_newlines_throughout(columns.get("prompt", nothing))
     _doubt(doubted, map(is_plain, prompts, repeat(rules.prompt_characters)))
     negatives = _negatives(rules, columns["negative_prompt"], doubted) if "negative_prompt" in columns else repeat(None)
     seeds = _seeds(columns["seed"], doubted) if "seed" in columns else [None] * number
@@ -73,7 +73,7 @@ def _forms(rules: Rules, columns: Mapping[str, Sequence[str]], number: int, doub
 
 
 def _negatives(rules: Rules, column: Sequence[str], doubted: set[int]) -> list[str | None]:
-    most = rules.negative_prompt_characters
+    most, column = rules.negative_prompt_characters, values.with_newlines_throughout(column)
     _doubt(doubted, (not cell or is_plain(cell, most) for cell in column))
     return [cell or None for cell in column]
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 from batchgen.catalog import Accepts, accepts
 from batchgen.manifest import values
 from batchgen.manifest.values import Refused
-from batchgen.model import Form, Request
+from batchgen.model import Form, Request, with_newlines
 
 TEXT_TO_VIDEO = "text-to-video"
 IMAGE_TO_VIDEO = "image-to-video"
@@ -174,7 +174,8 @@ def is_plain(cell: str, most: int) -> bool:
 
 
 def _prose(findings: list[Finding], name: str, cell: str, most: int) -> str | None:
-    """Return a prompt to the character, or None if it is blank or refused."""
+    """Return a prompt to the character but for its line ends, or None if it is blank or refused."""
+    cell = with_newlines(cell)
     if is_plain(cell, most):
         return cell
     if not cell or cell.isspace():

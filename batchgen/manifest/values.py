@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from batchgen.manifest.words import alternatives, did_you_mean, escaped, shown
-from batchgen.model import PICTURE
+from batchgen.model import PICTURE, with_newlines
 
 MOST_SEEDS = 10_000  # jobs that the seeds of one row may make
 LARGEST_SEED = 2**63 - 1  # what SQLite, and most services, hold in an integer
@@ -179,7 +179,8 @@ def images(cell: str, picture: Callable[[str], str] | None = None) -> tuple[str,
     Several stand as a JSON list, one in each line or separated by ``|``; links also by blanks, ``;`` or ``,``.
     """
     text = cell.strip()
-    found = _json_list(text) if text.startswith("[") else [part for line in text.split("\n") for part in _parts(line)]
+    lines = with_newlines(text).split("\n")
+    found = _json_list(text) if text.startswith("[") else [part for line in lines for part in _parts(line)]
     return tuple(_image(part, picture) for part in found)
 
 
@@ -260,6 +261,11 @@ def prose(name: str, cell: str) -> str:
         place = f"character {bad.start() + 1} ({escaped(bad[0])})"
         raise Refused(f"{name} {shown(cell)} holds a control character, {place}; delete it")
     return cell
+
+
+def with_newlines_throughout(column: Sequence[str]) -> Sequence[str]:
+    r"""The prompts with their line ends as ``\n``: hardly a column has others, which is asked of all in one."""
+    return list(map(with_newlines, column)) if "\r" in "".join(column) else column
 
 
 def unsendable(cell: str) -> re.Match[str] | None:

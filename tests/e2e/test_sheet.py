@@ -1,6 +1,8 @@
 """What a person says of a sheet: which rows, with which values, from where; and what comes of its failures."""
 
 import csv
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -10,6 +12,7 @@ import pytest
 
 from batchgen.emulator.server import Emulator
 from tests.e2e.program import QUICK, Ended, batchgen, emulated, paid, pipe, prompts, results, run, sheet
+from tests.ledger.older import as_it_was, as_of_schema_3, with_crlf
 
 
 async def resume(emulator: Emulator, batch: Path, *arguments: str | Path) -> Ended:
@@ -195,3 +198,56 @@ async def test_a_plan_says_what_a_run_takes_by_the_document_and_then_by_what_the
     told = await batchgen("plan", manifest, cwd=tmp_path)
     for words in ("8 rows, 0 of them new", "4 archived already", "1 duplicates", "$1.20 paid already", "as this batch"):
         assert words in told.out, told.out
+
+
+# -- line ends and signatures are no edits
+
+
+ROWS = (
+    'id,prompt,seed,image_urls\nfox,"a fox\nat dusk",1,\n,"a lake\nin rain",,\n'
+    "turn,it turns,2,https://b.oss-cn-hangzhou.aliyuncs.com/a.jpg?x-oss-date={0}&x-oss-signature=SIGSENTINEL{0}\n"
+)
+
+
+async def test_a_sheet_that_was_saved_by_another_editor_and_signed_anew_buys_nothing_again(tmp_path: Path) -> None:
+    manifest = tmp_path / "p.csv"
+    async with emulated() as emulator:
+        for number, end in enumerate(("\n", "\r\n", "\r", "\n")):
+            manifest.write_text(ROWS.format(number).replace("\n", end), encoding="utf-8", newline="")
+            ended = await run(emulator, manifest)
+            assert (ended.code, len(emulator.tasks), "edited" in ended.err) == (0, 3, False)
+        assert {task.input["prompt"] for task in emulator.tasks} == {"a fox\nat dusk", "a lake\nin rain", "it turns"}
+    for name in ("results.csv", "ledger.sqlite", "run.log", "report.html"):
+        assert b"SIGSENTINEL" not in (tmp_path / "p.batch" / name).read_bytes()
+
+
+async def test_what_the_version_before_paid_for_is_not_paid_for_again(tmp_path: Path) -> None:
+    manifest, ledger = tmp_path / "p.csv", tmp_path / "p.batch" / "ledger.sqlite"
+    manifest.write_text(ROWS.format(0), encoding="utf-8", newline="")
+    async with emulated() as emulator:
+        assert (await run(emulator, manifest, "--only", "fox,turn")).summary["archived"] == 2
+        files = sorted((tmp_path / "p.batch" / "videos").iterdir())
+        as_of_schema_3(ledger, as_it_was)
+        looked = await batchgen("status", "p.batch", "--json", cwd=tmp_path)
+        assert looked.summary["archived"] == 2
+        ended = await run(emulator, manifest)
+        assert (ended.code, ended.summary["submitted"], len(emulator.tasks)) == (0, 1, 3)
+        assert "edited" not in ended.err
+        assert set(files) < set((tmp_path / "p.batch" / "videos").iterdir())
+
+
+async def test_what_another_batch_of_the_version_before_paid_for_is_offered(tmp_path: Path) -> None:
+    home = {"XDG_DATA_HOME": str(tmp_path / "home")}
+    index = tmp_path / "home" / "batchgen" / "paid.sqlite"
+    rows = 'prompt,seed\n"a fox\nat dusk",1\nanother,2\n'
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(rows, encoding="utf-8")
+    async with emulated() as emulator:
+        await run(emulator, tmp_path / "a.csv", **home)
+        as_of_schema_3(tmp_path / "a.batch" / "ledger.sqlite", with_crlf)
+        with closing(sqlite3.connect(index)) as known, known:
+            known.execute("ATTACH ? AS a", (str(tmp_path / "a.batch" / "ledger.sqlite"),))
+            known.execute("UPDATE paid SET digest = (SELECT digest FROM a.job WHERE a.job.task_id = paid.task_id)")
+            known.execute("PRAGMA user_version = 0")
+        ended = await run(emulator, tmp_path / "b.csv", "--reuse", **home)
+        assert (ended.code, ended.summary["archived"], ended.summary["submitted"]) == (0, 2, 0)

@@ -14,7 +14,7 @@ from tests.manifest.reading import read
 
 VERBATIM = [
     "NA", "N/A", "null", "NULL", "None", "nan", "NaN", "<NA>", "n/a", "-", "007", "1.0", "1e3", "=1+1", "@x",
-    "TRUE", "no", "  two blanks around  ", " ", "a,b", 'say "go"', "'tis", "line\nbreak", "cr\r\nlf", "tab\there",
+    "TRUE", "no", "  two blanks around  ", " ", "a,b", 'say "go"', "'tis", "line\nbreak", "tab\there",
     "🦊 und ein Zug", "👩‍👩‍👧", "café", "café", "日本語", "\\n", "{style}", "2026-01-01", "16:9", "# hash", "a;b",
     "\ufefffirst", "\u2028separator", "0x1F", "1_000", "inf", "\u00a0",
 ]  # fmt: skip

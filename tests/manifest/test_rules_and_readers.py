@@ -15,6 +15,7 @@ from batchgen.manifest.expand import suffix
 from batchgen.manifest.headings import resembles
 from batchgen.manifest.rules import Cells
 from batchgen.manifest.words import shown
+from batchgen.model import with_newlines
 from tests.manifest.reading import read, read_file
 
 SAMPLES = Path(__file__).parents[2] / "manifests"
@@ -57,7 +58,7 @@ def test_what_csv_writes_is_read_back_to_the_character(
     text = sheet([["x", "prompt", "y"], *([a, prompt, b] for prompt, a, b in rows)], quoting, delimiter, end)
     found = read(tmp_path, text.encode(encoding), encoding=None if encoding.startswith("utf-8") else encoding)
     assert not found.fatal
-    assert found.prompts == [prompt for prompt, _, _ in rows]
+    assert found.prompts == [with_newlines(prompt) for prompt, _, _ in rows]
     assert [row.extras for row in found.rows] == [{"x": a, "y": b} for _, a, b in rows]
 
 

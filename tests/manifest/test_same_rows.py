@@ -44,6 +44,22 @@ def test_the_same_rows_give_the_same_jobs_in_every_format(tmp_path: Path, name: 
     assert jobs(read_file(tmp_path / name)) == expected
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+@pytest.mark.parametrize("name", [name for name in WRITERS if name != "rows.ods"])  # which has paragraphs instead
+def test_prompts_are_the_same_whatever_the_ends_of_their_lines(tmp_path: Path, name: str, end: str) -> None:
+    def rows(end: str) -> list[tuple[str, ...]]:
+        return [
+            ("plain", f"two{end}lines", "1", *[""] * 6, f"a{end}b{end}", "", ""),
+            ("doubted", f"=two(){end}lines", "", "1-2", *[""] * 5, f" c{end}{end}d", "", ""),
+        ]
+
+    WRITERS["rows.csv"](tmp_path / "plain.csv", rows("\n"))
+    WRITERS[name](tmp_path / name, rows(end))
+    expected = jobs(read_file(tmp_path / "plain.csv"))
+    assert [row.request.prompt for row in expected] == ["two\nlines", *["=two()\nlines"] * 2]
+    assert jobs(read_file(tmp_path / name)) == expected
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_same_rows_through_a_pipe_give_the_same_jobs(tmp_path: Path, name: str) -> None:
     WRITERS["rows.csv"](tmp_path / "plain.csv", list(ROWS))

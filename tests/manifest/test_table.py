@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest import open_manifest
 from batchgen.manifest.table import Table
-from batchgen.model import Row
+from batchgen.model import Row, with_newlines
 from batchgen.rows import singly
 
 
@@ -137,4 +137,4 @@ def test_any_text_comes_back_to_the_character_or_is_refused(prompt: str, note: s
             return
         for item in singly(open_manifest(path, model="wan-2-5")):
             if isinstance(item, Row):
-                assert (item.request.prompt, item.extras) == (prompt, {"note": note})
+                assert (item.request.prompt, item.extras) == (with_newlines(prompt), {"note": note})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import BatchBusyError, BatchgenError, LedgerError, ReplicaError, UsageError
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, database
 from batchgen.replica import replica as replica_module
 from batchgen.replica.log import TAKEOVER_SECONDS, Log, Slot
 from batchgen.replica.replica import StoreReplica
@@ -263,3 +263,32 @@ def test_the_ledger_remembers_where_its_copy_is(store: MemoryStore, tmp_path: Pa
         replica.checkpoint(ledger)
         assert json.loads(ledger.fact("replica") or "") == {"to": "s3://memory/ledger", "term": 1, "sequence": 1}
     replica.end()
+
+
+@pytest.mark.parametrize("step", ["end", "vanish"])
+def test_a_copy_of_the_version_before_goes_on_and_pays_for_nothing_again(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Whose digests were others: for the copy, and for what the log has behind it."""
+    inline(monkeypatch)
+    service = Service()
+    former = Container(store, service, ["a\r\nb", "c\r\nd"])
+    with monkeypatch.context() as before:
+        before.setattr(database, "SCHEMA_VERSION", 3)
+        former.start()
+        for each in ("intend", "ship", "post", "settle", "ship"):
+            getattr(former, each)()
+        former.end() if step == "end" else former.vanish(with_disk=True)
+    store.now += TAKEOVER_SECONDS
+    container = Container(store, service, ["a\nb", "c\nd"])
+    container.start()
+    assert container.tasks() == {"a\nb": "task-a\r\nb-0", "c\nd": None}
+    for each in ("intend", "ship", "post", "end"):
+        getattr(container, each)()
+    assert sorted(service.paid) == ["a\r\nb", "c\nd"]
+    assert not service.twice
+    container.vanish(with_disk=True)
+    last = Container(store, service, ["a\nb", "c\nd"])
+    last.start()
+    assert last.ledger.next_pending() is None
+    last.end()
