@@ -13,6 +13,7 @@ from math import inf
 from aiolimiter import AsyncLimiter
 
 from batchgen.ceiling import Ceiling
+from batchgen.posts import Posts
 from batchgen.retry import backoff
 from batchgen.words import duration
 
@@ -23,9 +24,6 @@ TROUBLE_BEFORE_PAUSE = 5  # failures in a row, without a single answer between t
 TROUBLE_HOLD_SECONDS = 10.0  # for which a limit does not grow after a failure
 SILENCE_LIMIT_SECONDS = 1800.0
 NEVER_HEARD_LIMIT_SECONDS = 600.0  # for a service that gave no answer at all yet, while nothing is in flight
-POSTS_AT_ONCE = (16, 100)  # without an answer, which a crash leaves in doubt: for a quick service, and at most
-POSTS_MEMORY = 16  # answers, over which the time that they take is averaged
-SPARE_POSTS = 1.5  # as many again by half as answers take on average
 PROOF_SECONDS = 6.0  # between two steps up of the rate: a minute's window tells late
 SAFE = 0.97  # of the requests that passed within a minute before one was refused
 USED = 0.8  # of the rate, from which on a higher one would be used
@@ -52,7 +50,7 @@ class Account:
     ) -> None:
         self.tasks = 0  # in flight, or perhaps so
         self.posting = 0  # of them, those whose POST is not answered
-        self._post_seconds = 0.0  # until its answer, on average
+        self.posts = Posts(clock)
         self._clock = clock
         self._rate = Ceiling(rate, PROOF_SECONDS)
         self._room = Ceiling(concurrency)
@@ -148,9 +146,8 @@ class Account:
 
     @property
     def may_post(self) -> bool:
-        """Whether one more POST may be without an answer: no more are than the rate needs, for a crash's sake."""
-        least, most = POSTS_AT_ONCE
-        return self.posting < min(max(least, SPARE_POSTS * self._post_seconds * self.per_second), most)
+        """Whether one more POST may be without an answer."""
+        return self.posts.may_leave(self.posting, self.per_second)
 
     # -- hearing
 
@@ -159,9 +156,13 @@ class Account:
         """Whether the service's last word was an answer, not a refusal or a failure."""
         return self._refusals == 0 and self._troubles == 0
 
-    def answered(self) -> None:
-        """The service gave an answer that is none of its troubles."""
+    def answered(self, *, posted: bool = False) -> None:
+        """The service gave an answer that is none of its troubles; ``posted``: when a task was asked for."""
         self._heard()
+        if posted:
+            self.posts.answered()
+        elif self.is_cut_off:
+            self.posts.revive()
         self._refusals = self._troubles = self._rounds = 0
         self._is_known, self.cause = True, ""
         self._last_answer = now = self._clock()
@@ -175,7 +176,7 @@ class Account:
 
     def accepted(self, seconds: float) -> None:
         """A task was accepted, ``seconds`` after it was asked for: so many at once the service bears."""
-        self._post_seconds += (seconds - self._post_seconds) / POSTS_MEMORY
+        self.posts.took(seconds)
         self._room.passed(self.tasks - self.posting, self._clock())
 
     def busy(self, retry_after: float | None, *, posted: bool = False) -> None:
@@ -213,19 +214,24 @@ class Account:
             self._long_retry_at = now
         return self._rounds >= REFUSED_ROUNDS or (is_long and was_long) or self._rate.is_known_limit(passed)
 
+    def post_trouble(self, cause: str = "", *, may_be_paid: bool) -> None:
+        """A task was asked for, without an answer or with a broken one: no others are, once that is no accident."""
+        self.posts.failed(cause, may_be_paid=may_be_paid)
+        self._note_trouble(cause)
+
     def trouble(self, cause: str = "") -> None:
         """No answer, or a broken one: silence for all once that is no accident."""
+        self._note_trouble(cause)
+        if self.is_cut_off and not self.silence:  # what was under way when the silence began tells nothing new
+            self._pause(backoff(self._troubles - TROUBLE_BEFORE_PAUSE, cap=30.0))
+
+    def _note_trouble(self, cause: str) -> None:
         self._heard()
         self.cause = cause or self.cause
         now = self._clock()
         self._rate.hold(now, TROUBLE_HOLD_SECONDS)
         self._room.hold(now, TROUBLE_HOLD_SECONDS)
-        if now < self._silent_until:  # what was under way when the silence began tells nothing new
-            return
-        self._troubles += 1
-        excess = self._troubles - TROUBLE_BEFORE_PAUSE
-        if excess > 0:
-            self._pause(backoff(excess, cap=30.0))
+        self._troubles += now >= self._silent_until
 
     def _heard(self) -> None:
         if self._sent:

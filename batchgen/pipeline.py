@@ -347,10 +347,12 @@ def tell(account: Account, word: Verdict | TaskWord, retry_after: float | None, 
     match word:
         case Verdict.BUSY | TaskWord.BUSY:
             account.busy(retry_after, posted=isinstance(word, Verdict))
-        case Verdict.UNKNOWN | Verdict.NEVER_SENT | TaskWord.TROUBLE:
+        case Verdict.UNKNOWN | Verdict.NEVER_SENT:
+            account.post_trouble(_short(message or ""), may_be_paid=word is Verdict.UNKNOWN)
+        case TaskWord.TROUBLE:
             account.trouble(_short(message or ""))
         case _:
-            account.answered()
+            account.answered(posted=isinstance(word, Verdict))
 
 
 def _short(message: str) -> str:

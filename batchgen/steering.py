@@ -112,7 +112,7 @@ class Steering:
 
     def _seconds_left(self, dispatcher: Dispatcher) -> float | None:
         """None while nobody can know: it is paused, or the service is silent."""
-        if dispatcher.doing == "paused" or self._account.unheard > BEAT_SECONDS:
+        if dispatcher.doing == "paused" or self._account.unheard > BEAT_SECONDS or self._account.posts.are_failing:
             return None
         running = dispatcher.running()
         counts = self._tally.counts
@@ -140,15 +140,23 @@ class Steering:
         """What nothing is submitted for, or nothing sent."""
         if dispatcher.stopped is not None:
             return f"submitting nothing more: {dispatcher.stopped.reason}"
-        silence, account = self._account.silence, self._account
+        account, posts = self._account, self._account.posts
+        silence = account.silence
         if silence > NOTABLE_SILENCE_SECONDS and account.is_refusing:
             return f"the service asks to be left alone for {silence:.0f} seconds (too many requests or tasks)"
         if account.is_cut_off:
-            seconds = many(f"{silence:.0f}", "second")
-            return f"{account.complaint()}; " + (f"next try in {seconds}" if silence >= 1 else "trying again")
+            silence = silence or posts.pause
+            return f"{account.complaint()}; " + (f"next try in {_seconds(silence)}" if silence >= 1 else "trying again")
         if dispatcher.doing == "paused":
             return "paused: batchgen ctl BATCH --go continues"
+        if posts.are_failing and dispatcher.doing == "submitting":
+            when = f"in {_seconds(posts.pause)}" if posts.pause >= 1 else "now"
+            return f"no clear answer when a task is asked for ({posts.cause}): submitting pauses, one is tried {when}"
         return None
+
+
+def _seconds(seconds: float) -> str:
+    return many(f"{seconds:.0f}", "second")
 
 
 def obey(dispatcher: Dispatcher, order: Order) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from batchgen.account import TROUBLE_BEFORE_PAUSE, Account
 from batchgen.ceiling import Ceiling
+from batchgen.posts import FAILURES_BEFORE_PAUSE, LONGEST_PAUSE_SECONDS, LONGEST_UNPAID_PAUSE_SECONDS
 from tests.simulation import clock
 
 
@@ -187,6 +188,87 @@ def test_no_more_posts_are_without_an_answer_than_the_rate_needs(seconds: float,
     while account.may_post:
         account.posting += 1
     assert account.posting == posts
+
+
+# -- POSTs without a clear answer
+
+
+def lose(account: Account, posts: int = 1, *, may_be_paid: bool = True) -> None:
+    for _ in range(posts):
+        account.post_trouble("HTTP 500", may_be_paid=may_be_paid)
+
+
+def test_after_a_few_posts_without_a_clear_answer_one_alone_leaves_after_ever_longer_pauses() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    lose(account, FAILURES_BEFORE_PAUSE - 1)
+    assert account.may_post
+    pauses: list[float] = []
+    for _ in range(12):
+        lose(account, 3)  # two of them were under way
+        assert not account.may_post
+        pauses.append(account.posts.pause)
+        now.now += account.posts.pause
+        assert account.may_post
+        account.posting = 1
+        assert not account.may_post
+        account.posting = 0
+    assert pauses[:9] == sorted(pauses[:9])
+    assert LONGEST_PAUSE_SECONDS / 2 <= pauses[-1] <= LONGEST_PAUSE_SECONDS
+
+
+def test_a_night_of_posts_without_a_clear_answer_leaves_some_tens_of_rows_in_doubt_and_polls_go_on() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    dawn, posts = now.now + 10 * 3600, 0
+    while now.now < dawn:
+        if account.may_post:
+            posts += 1
+            lose(account)
+        assert account.silence == 0
+        account.answered()
+        now.now += 1.0
+    assert 30 < posts < 100
+
+
+def test_a_post_that_is_answered_ends_the_pauses_and_a_poll_or_a_429_does_not() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    lose(account, FAILURES_BEFORE_PAUSE)
+    account.answered()
+    account.busy(1.0, posted=True)
+    assert not account.may_post
+    assert account.posts.are_failing
+    account.answered(posted=True)
+    assert account.may_post
+    lose(account)
+    assert account.may_post
+
+
+def test_where_nothing_can_have_been_paid_the_pauses_are_short() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    for _ in range(20):
+        lose(account, may_be_paid=False)
+        now.now += account.posts.pause
+    lose(account, may_be_paid=False)
+    assert LONGEST_UNPAID_PAUSE_SECONDS / 2 <= account.posts.pause <= LONGEST_UNPAID_PAUSE_SECONDS
+
+
+def test_when_a_service_that_was_silent_answers_polls_again_one_post_tries_at_once() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    for _ in range(12):
+        lose(account)
+        now.now += account.posts.pause
+    lose(account)
+    long_pause = account.posts.pause
+    for _ in range(TROUBLE_BEFORE_PAUSE + 1):
+        account.trouble()
+    account.answered()
+    assert account.may_post
+    lose(account)
+    assert account.posts.pause >= long_pause / 2
 
 
 def test_a_5xx_pauses_growth_and_shrinks_nothing() -> None:

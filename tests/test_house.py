@@ -30,6 +30,8 @@ ROOMS = {
     "journal": set(),
     "progress": set(),
     "room": set(),
+    "posts": set(),
+    "suspects": set(),
     "control": {"lock"},
     "forecast": set(),
     "deadline": set(),

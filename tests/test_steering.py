@@ -10,13 +10,20 @@ from batchgen.deadline import read_deadline
 from batchgen.dispatcher import Dispatcher
 from batchgen.forecast import Fetching
 from batchgen.model import State
-from batchgen.progress import Silent, Tally
+from batchgen.posts import FAILURES_BEFORE_PAUSE
+from batchgen.progress import Silent, Standing, Tally
 from batchgen.service.polling import Polling
 from batchgen.steering import Steering
 
 
 async def seconds_left(counts: dict[State, int], *, running: int = 0, **limits: Any) -> float | None:
     """What is said where so many rows stand where; the document's times hold, and fetching takes 5 s."""
+    return (await standing(counts, running=running, **limits)).seconds_left
+
+
+async def standing(
+    counts: dict[State, int], *, running: int = 0, account: Account | None = None, **limits: Any
+) -> Standing:
     polling = Polling()
     dispatcher = SimpleNamespace(
         doing="submitting",
@@ -26,8 +33,9 @@ async def seconds_left(counts: dict[State, int], *, running: int = 0, **limits: 
         fetcher=SimpleNamespace(forecast=Fetching(10, guess=5.0)),
     )
     tally = Tally(dict.fromkeys(State, 0) | counts)
-    steering = Steering(cast(Desk, None), Account(10_000, 10), polling, tally, Silent(), **limits)
-    return steering.standing(cast(Dispatcher, dispatcher)).seconds_left
+    account = account or Account(10_000, 10)
+    steering = Steering(cast(Desk, None), account, polling, tally, Silent(), **limits)
+    return steering.standing(cast(Dispatcher, dispatcher))
 
 
 async def test_while_videos_are_fetched_the_time_that_takes_is_told() -> None:
@@ -53,3 +61,16 @@ async def test_a_run_lasts_no_longer_than_its_deadline() -> None:
     left = await seconds_left({State.PENDING: 1000}, deadline=deadline)
     assert left
     assert left <= 600
+
+
+async def test_while_no_post_gets_a_clear_answer_the_run_says_so_and_nobody_knows_how_long_it_takes() -> None:
+    account = Account(10_000, 10, clock=lambda: 0.0)
+    for _ in range(FAILURES_BEFORE_PAUSE):
+        account.post_trouble("HTTP 500", may_be_paid=True)
+    account.answered()  # a poll
+    told = await standing({State.PENDING: 9}, account=account)
+    assert told.waiting
+    assert told.waiting.startswith("no clear answer when a task is asked for (HTTP 500): submitting pauses, one is")
+    assert told.seconds_left is None
+    account.answered(posted=True)
+    assert (await standing({State.PENDING: 9}, account=account)).waiting is None

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 
 
 class Word(Enum):
@@ -17,6 +18,7 @@ class Word(Enum):
     SUCCESS = "success"
     BUSY = "busy"
     BROKEN = "broken"  # a 5xx
+    LOST = "lost"  # no clear answer to a POST
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Terms:
     retry_after: bool = False
     tells_cost: bool = True
     broken: float = 0.0  # share of status calls answered with a 5xx
+    lost: tuple[float, float] = (inf, inf)  # seconds between which POSTs get no clear answer, and nothing is accepted
 
 
 @dataclass
@@ -41,6 +44,7 @@ class Seen:
     worst_window: int = 0
     most_tasks: int = 0
     most_posts: int = 0  # without an answer
+    lost: list[float] = field(default_factory=list)  # when each POST without a clear answer came
     calls: list[int] = field(default_factory=list)  # status calls of each task
 
 
@@ -76,6 +80,9 @@ class Service:
         wait = self._count(now)
         if wait > 0:
             return Word.BUSY, -1, wait
+        if self.terms.lost[0] <= now < self.terms.lost[1]:
+            self.seen.lost.append(now)
+            return Word.LOST, -1, 0.0
         while self._running and self._running[0] <= now:
             heapq.heappop(self._running)
         if len(self._running) >= self.terms.tasks:

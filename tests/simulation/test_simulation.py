@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from batchgen.posts import AT_ONCE, FAILURES_BEFORE_PAUSE
 from tests.simulation.regimes import times
 from tests.simulation.service import Terms, bound
 from tests.simulation.world import Set, Told, simulate
@@ -81,6 +82,20 @@ def test_a_service_that_does_not_tell_its_times_is_learned_all_the_same() -> Non
 def test_answers_of_trouble_cost_little() -> None:
     told = simulate(times("document", 400), Terms(rate=1000, tasks=100, broken=0.1), FLAGS)
     assert told.ratio < 1.06
+
+
+@pytest.mark.parametrize("callbacks", [False, True])
+def test_a_service_that_takes_no_tasks_for_ten_minutes_leaves_a_handful_of_rows_in_doubt(callbacks: bool) -> None:
+    draw = random.Random(5)
+    seconds = [draw.uniform(50, 600) for _ in range(400)]
+    terms = Terms(rate=1000, tasks=100, lost=(120.0, 720.0))
+    told = simulate(seconds, terms, Set(rate=1000, concurrency=100, callbacks=callbacks))
+    burst = FAILURES_BEFORE_PAUSE + AT_ONCE[0]
+    assert len(told.seen.lost) <= burst + 10
+    probes = told.seen.lost[burst:]
+    assert all(after - before > 1 for before, after in pairwise(probes)), "each is sent alone"
+    assert told.accepted == len(seconds) - len(told.seen.lost)
+    assert max(told.in_use[int(900 / 5) :]) > 90, "it goes on at full width"
 
 
 def test_a_quick_service_never_has_more_than_sixteen_posts_to_answer(cold: Told) -> None:

@@ -101,7 +101,10 @@ class MemoryPipeline:
         if word is Word.BUSY:
             self._account.busy(wait, posted=True)
             return self._ledger.withdraw(job)
-        self._account.answered()
+        if word is Word.LOST:
+            self._account.post_trouble("HTTP 500", may_be_paid=True)
+            return replace(job, state=State.IN_DOUBT)
+        self._account.answered(posted=True)
         if self._callbacks:
             loop = asyncio.get_running_loop()
             loop.call_at(self._service.ends[task] + 0.05, self._callbacks.hasten, job.key)
@@ -138,6 +141,11 @@ class Told:
     def ratio(self) -> float:
         """Span over bound."""
         return self.span / self.bound
+
+    @property
+    def accepted(self) -> int:
+        """Tasks that the service took."""
+        return len(self.seen.calls)
 
     @property
     def calls(self) -> float:

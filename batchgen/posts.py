@@ -1,0 +1,75 @@
+"""POSTs, each of which may be paid for: how many may lack an answer, and how a service is tried that gives none."""
+
+import logging
+from collections.abc import Callable
+from math import inf
+
+from batchgen.retry import backoff
+
+AT_ONCE = (16, 100)  # without an answer, which a crash leaves in doubt: for a quick service, and at most
+MEMORY = 16  # answers, over which the time that they take is averaged
+SPARE = 1.5  # as many again by half as answers take on average
+FAILURES_BEFORE_PAUSE = 5  # in a row
+LONGEST_PAUSE_SECONDS = 600.0  # a whole night of failures leaves some tens of rows in doubt
+LONGEST_UNPAID_PAUSE_SECONDS = 30.0  # where nothing can have been paid
+
+log = logging.getLogger("batchgen")
+
+
+class Posts:
+    """Whether one more POST may leave. ``clock`` gives seconds that never jump.
+
+    Each one without a clear answer leaves a row in doubt. After a few in a row none leaves for a while, however well
+    the service answers other requests; then one alone does, and if that fails too, the pause doubles. One that is
+    answered ends it.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.cause = ""  # of the last failure, in words
+        self._clock = clock
+        self._seconds = 0.0  # until an answer, on average
+        self._failures = 0  # in a row, but for those that tell nothing new
+        self._longest = 0.0  # that the present pause may be
+        self._not_before = -inf
+
+    def may_leave(self, under_way: int, per_second: float) -> bool:
+        """Whether one more may be without an answer: no more are than ``per_second`` needs, for a crash's sake."""
+        if self.are_failing:
+            return under_way == 0 and self.pause == 0.0
+        least, most = AT_ONCE
+        return under_way < min(max(least, SPARE * self._seconds * per_second), most)
+
+    @property
+    def are_failing(self) -> bool:
+        """Whether so many failed in a row that it is no accident."""
+        return self._failures >= FAILURES_BEFORE_PAUSE
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next one may leave."""
+        return max(0.0, self._not_before - self._clock()) if self.are_failing else 0.0
+
+    def took(self, seconds: float) -> None:
+        """One was answered, after that long."""
+        self._seconds += (seconds - self._seconds) / MEMORY
+
+    def answered(self) -> None:
+        """One was answered clearly."""
+        self._failures, self._longest, self._not_before = 0, 0.0, -inf
+
+    def failed(self, cause: str, *, may_be_paid: bool) -> None:
+        """One had no clear answer, or never left."""
+        now = self._clock()
+        if now < self._not_before:  # it was under way when the pause began, and tells nothing new
+            return
+        self._failures += 1
+        self.cause = cause or self.cause
+        if self.are_failing:
+            cap = LONGEST_PAUSE_SECONDS if may_be_paid else LONGEST_UNPAID_PAUSE_SECONDS
+            self._longest = min(max(1.0, 2 * self._longest), cap)
+            self._not_before = now + backoff(1, base=self._longest, cap=cap)
+            log.warning("no clear answers: submitting pauses", extra={"seconds": self.pause, "cause": self.cause})
+
+    def revive(self) -> None:
+        """The whole service was silent and answers again: one may try at once."""
+        self._not_before = -inf
