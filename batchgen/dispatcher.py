@@ -206,7 +206,7 @@ class Dispatcher:
             self._schedule.add(job, now, max(0.0, wall - (job.submitted_at or 0.0)))
             self._account.tasks += 1
         for started_at in self._ledger.doubtful_since(wall - self._polling.doubt):
-            self._hold_slot(self._polling.doubt - (wall - started_at))
+            self._hold_slot(self._polling.doubt - max(0.0, wall - started_at))  # a clock may have been set back
 
     async def _ask(self) -> None:
         while await self._something_to_ask():
