@@ -105,6 +105,8 @@ class Dispatcher:
             await _until_all_or_one(lanes, halt)
         finally:
             await self._end([*lanes, halt])
+        if refusal := self._pipeline.refusal:
+            self._after_refusal(refusal)
 
     def stop(self, stop: Stop) -> None:
         """Submit nothing more; what is paid is still polled and fetched. The first reason is the one that is told."""
@@ -116,6 +118,7 @@ class Dispatcher:
     def halt(self, stop: Stop) -> None:
         """End as soon as the answers to the POSTs in flight are recorded."""
         self.stopped = self.stopped or stop
+        self._pipeline.send_no_more()
         self._halted.set()
 
     @property
@@ -381,12 +384,15 @@ class Dispatcher:
 
     def _after_error(self, job: Job, error: Exception) -> Job:
         match error:
-            case AccountError() | ReplicaError():
+            case AccountError():
+                self._after_refusal(error)
+                return self._as_recorded(job)
+            case ReplicaError():
                 self.stop(Stop(str(error), error.exit_code))
-                return self._after_refusal(job)
+                return self._as_recorded(job)
             case BatchBusyError():  # another run has taken the batch over
                 self.halt(Stop(str(error), error.exit_code))
-                return self._after_refusal(job)
+                return self._as_recorded(job)
             case ArchiveError():
                 self.fetcher.is_full = True
                 self.stop(Stop(str(error), error.exit_code))
@@ -399,7 +405,14 @@ class Dispatcher:
                 log.error("unexpected error; the row is left to the next run", exc_info=error, extra=facts)
         return replace(job, wait=inf)
 
-    def _after_refusal(self, job: Job) -> Job:
+    def _after_refusal(self, error: AccountError) -> None:
+        """No request of this account will do: what has not left stays, and what failed for it did not fail."""
+        self.stop(Stop(str(error), error.exit_code))
+        self._pipeline.send_no_more()
+        for before, after in self._pipeline.acquit():
+            self._changed(before, after)
+
+    def _as_recorded(self, job: Job) -> Job:
         """The job as it is recorded; one that is in flight is still asked about, should the refusal pass."""
         return replace(self._ledger.job(job.key), tries=job.tries + 1, wait=self._polling.every)
 

@@ -43,9 +43,13 @@ from batchgen.service.wire import (
     callback_address,
 )
 from batchgen.spending import Spending
+from batchgen.suspects import Suspects
 
 FETCH_TRIES = 6
 CAUSE_LETTERS = 100  # of trouble, told while it lasts
+BARE = (
+    "refused with HTTP {}, in words that are not the service's, as a firewall or a load balancer does; nothing was paid"
+)
 LINK_TRIES = 2  # with one link; then the service is asked whether it has another: the file host may have moved
 DEAD_LINK_TRIES = 3
 NO_RESULT_TRIES = 10
@@ -80,6 +84,8 @@ class Pipeline:
         self._whole = whole  # with links in the place of pictures
         self._durable = durable  # waits until what the ledger holds is wherever it is kept
         self._if_lost = if_lost  # calls back if what the ledger holds does not come to the disk
+        self._may_send = True
+        self._suspects = Suspects()
         self._account = account
         self._polling = polling
         self._client = client
@@ -129,6 +135,8 @@ class Pipeline:
         except BaseException:  # the POST never left
             self._withdraw(job)
             raise
+        if not self._may_send:
+            return self._withdraw(job)
         address = callback_address(self._callback_url, job.token) if self._callback_url and job.token else None
         outcome = await self._client.submit(job.request, address)
         tell(self._account, outcome.verdict, outcome.retry_after, outcome.message)
@@ -139,19 +147,34 @@ class Pipeline:
                 doubt = replace(job, state=State.IN_DOUBT, attempts=job.attempts + 1, fail_message=outcome.message)
                 return self._ledger.settle(doubt, outcome.verdict.value, outcome.message)
             case Verdict.REFUSED:
-                failed = replace(
-                    job,
-                    state=State.FAILED,
-                    attempts=job.attempts + 1,
-                    fail_code=outcome.code,
-                    fail_message=outcome.message,
-                )
-                self._spending.give_back(job.request)
-                return self._ledger.settle(failed, outcome.verdict.value, outcome.message, paid=False)
-        job = self._withdraw(job)
-        if outcome.verdict in (Verdict.ACCOUNT, Verdict.MISDIRECTED):
-            raise AccountError(_refusal(outcome))
-        return job
+                self._suspects.got_through()
+                return self._refused(job, outcome.code, outcome.message)
+            case Verdict.ACCOUNT | Verdict.MISDIRECTED:
+                error = AccountError(_refusal(outcome))
+                if outcome.is_bare and not self._suspects.is_all(job, error):
+                    return self._refused(job, outcome.code, BARE.format(outcome.code))
+                self._withdraw(job)
+                raise error
+        return self._withdraw(job)
+
+    def _refused(self, job: Job, code: str | None, message: str) -> Job:
+        failed = replace(job, state=State.FAILED, attempts=job.attempts + 1, fail_code=code, fail_message=message)
+        self._spending.give_back(job.request)
+        return self._ledger.settle(failed, Verdict.REFUSED.value, message, paid=False)
+
+    def send_no_more(self) -> None:
+        """Withdraw what is asked for from now on, and what has not left yet."""
+        self._may_send = False
+
+    @property
+    def refusal(self) -> AccountError | None:
+        """At a run's end: the refusal that its rows got, if none got through that would tell whether it was theirs."""
+        return self._suspects.verdict
+
+    def acquit(self) -> list[tuple[Job, Job]]:
+        """The account is refused: what failed for it is pending again. Returns those jobs, before and after."""
+        jobs = self._suspects.acquit()
+        return [(replace(job, state=State.FAILED), self._ledger.withdraw(job)) for job in jobs]
 
     def _withdraw(self, job: Job) -> Job:
         self._spending.give_back(job.request)
@@ -170,6 +193,7 @@ class Pipeline:
             tries=0,
             wait=self._polling.wait(0.0),
         )
+        self._suspects.got_through()
         log.info("accepted", extra={"job": job.key, "task_id": job.task_id})
         try:
             settled = self._ledger.settle(job, outcome.verdict.value, "")

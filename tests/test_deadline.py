@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -197,7 +198,7 @@ def test_a_task_takes_what_the_document_says_until_enough_is_known_and_then_what
     assert polling.latest(REQUEST) > 135
 
 
-def night(seconds: int, rows: int, generation: float, **settings: object) -> Stage:
+def night(seconds: int, rows: int, generation: float, **settings: Any) -> Stage:
     """A batch in virtual time that has so many seconds."""
     return play(rows, (0.0, lambda stage: limit(stage, f"{seconds}s")), seconds=generation, **settings)
 

@@ -1,7 +1,9 @@
 """Many jobs: what is asked first, how submitting stops, and what a callback does; in virtual time."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
@@ -9,34 +11,50 @@ import pytest
 
 from batchgen.account import Account
 from batchgen.dispatcher import Dispatcher, Stop
-from batchgen.errors import ArchiveError, BatchgenError, LedgerError, LimitReachedError
-from batchgen.model import Job
+from batchgen.errors import AccountError, ArchiveError, BatchgenError, LedgerError, LimitReachedError
+from batchgen.model import Job, State
 from batchgen.service.polling import Polling
 from tests.simulation import clock
 from tests.simulation.service import Service, Terms
-from tests.simulation.world import MemoryLedger, MemoryPipeline
+from tests.simulation.world import REQUEST, MemoryLedger, MemoryPipeline
 
 
 class Stage:
     """A batch on a simulated service, and what happens meanwhile."""
 
-    def __init__(self, rows: int, seconds: float = 60.0, tasks: int = 10, **settings: Any) -> None:
+    ended = 0.0  # when, in seconds
+
+    def __init__(
+        self,
+        rows: int,
+        seconds: float = 60.0,
+        tasks: int = 10,
+        changed: Callable[[Job, Job], None] = lambda before, after: None,
+        **settings: Any,
+    ) -> None:
         self.service = Service(Terms(tasks=tasks), [seconds] * rows)
         self.account = Account(10_000, tasks, asyncio.get_running_loop().time)
         self.ledger = MemoryLedger(rows)
         self.pipeline = MemoryPipeline(self.ledger, self.account, self.service)
         parts: tuple[Any, ...] = (self.ledger, self.ledger, self.account, Polling(), self.pipeline)
-        self.dispatcher = Dispatcher(*parts, downloads=1, changed=lambda before, after: None, **settings)
+        self.dispatcher = Dispatcher(*parts, downloads=1, changed=changed, **settings)
 
 
-def play(rows: int, *scenes: tuple[float, Callable[[Stage], object]], **settings: Any) -> Stage:
+def play(
+    rows: int,
+    *scenes: tuple[float, Callable[[Stage], object]],
+    before: Callable[[Stage], object] = lambda stage: None,
+    **settings: Any,
+) -> Stage:
     """Run a batch; at each time a scene happens."""
 
     async def main() -> Stage:
         stage = Stage(rows, **settings)
+        before(stage)
         for when, scene in scenes:
             asyncio.get_running_loop().call_later(when, scene, stage)
         await stage.dispatcher.run()
+        stage.ended = asyncio.get_running_loop().time()
         return stage
 
     return clock.run(main())
@@ -129,6 +147,37 @@ def test_a_callback_that_lies_leaves_the_slot_taken() -> None:
     )
     assert slots == [10]
     assert stage.service.seen.most_tasks <= 10
+
+
+def test_a_clock_of_the_day_that_was_set_back_holds_no_slot_of_a_doubt_for_longer() -> None:
+    def set_back(stage: Stage) -> None:
+        stage.ledger.doubtful_since = lambda moment: [time.time() + 86_400.0] * 10  # type: ignore[method-assign]
+
+    stage = play(20, before=set_back)
+    assert stage.dispatcher.submitted == 20
+    assert stage.ended < Polling().doubt + 200
+
+
+def test_who_halts_sends_nothing_more_that_has_not_left() -> None:
+    stage = play(10, (5.0, lambda stage: stage.dispatcher.halt(Stop("enough", 130))))
+    assert stage.pipeline.sends_no_more
+
+
+def test_when_the_account_is_refused_what_failed_for_it_is_told_to_be_pending_again() -> None:
+    changes: list[tuple[int, State, State]] = []
+
+    def refuse(stage: Stage) -> None:
+        async def step(job: Job) -> Job:
+            raise AccountError("the service refuses the account")
+
+        failed = Job(99, REQUEST, State.FAILED)
+        stage.pipeline.step = step  # type: ignore[method-assign]
+        stage.pipeline.acquit = lambda: [(failed, replace(failed, state=State.PENDING))]  # type: ignore[method-assign]
+
+    stage = play(1, before=refuse, changed=lambda before, after: changes.append((after.key, before.state, after.state)))
+    assert stage.dispatcher.stopped == Stop("the service refuses the account", 3)
+    assert stage.pipeline.sends_no_more
+    assert (99, State.FAILED, State.PENDING) in changes
 
 
 def test_unknown_callbacks_are_ignored() -> None:

@@ -1,5 +1,6 @@
 """One job, step by step, between a real ledger and archive and a service that says what it is told to."""
 
+import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -193,6 +194,24 @@ async def test_a_task_of_ones_own_that_the_service_does_not_know_now_is_not_paid
     stage.ledger.save(replace(stage.rendered(), urls=(), attempts=0, completed_at=time.time()))
     stage.service.knows = False
     assert await unknown(stage, FETCH_TRIES) is State.RENDERED
+
+
+async def test_what_has_not_left_when_a_run_is_halted_never_leaves(stage: Stage) -> None:
+    stage.take_in("a")
+    job = stage.ledger.next_pending()
+    assert job
+    synced = asyncio.Event()
+
+    async def durable() -> None:
+        await synced.wait()
+
+    stage.pipeline._durable = durable
+    leaving = asyncio.create_task(stage.pipeline.submit(stage.pipeline.intend(job)))
+    await asyncio.sleep(0)
+    stage.pipeline.send_no_more()
+    synced.set()
+    assert (await leaving).state is State.PENDING  # and the service, which knows no submit, was not asked
+    assert money.reserved_by_run(stage.ledger) == (0, 0)
 
 
 async def unknown(stage: Stage, tries: int) -> State:

@@ -43,6 +43,8 @@ _SUBMIT = {
     "submit-503": "answers 503 with an envelope, accepts nothing",
     "submit-504": "answers 504 with a gateway's HTML, accepts nothing",
     "submit-401": "answers 401, accepts nothing",
+    "submit-403-html": "answers 403 with a firewall's HTML, accepts nothing",
+    "submit-404-html": "answers 404 with a load balancer's HTML, accepts nothing",
     "submit-429": "answers 429 without Retry-After, accepts nothing",
     "submit-429-body": "answers HTTP 200 with code 429, accepts nothing",
     "submit-429-html": "answers 429 with HTML, accepts nothing",

@@ -14,6 +14,8 @@ from batchgen.emulator.wire import Exchange
 Accept = Callable[[], dict[str, str]]  # judges and charges, and returns the answer's data: the taskId
 Act = Callable[[Exchange, Accept], Awaitable[web.StreamResponse]]
 GATEWAY = {
+    403: "Forbidden",
+    404: "Not Found",
     500: "Internal Server Error",
     502: "Bad Gateway",
     503: "Service Unavailable",
@@ -145,6 +147,8 @@ ACTS: dict[str, Act] = {
     "submit-503": partial(_refused, 503, GATEWAY[503]),
     "submit-504": partial(_gateway, 504),
     "submit-401": partial(_refused, 401, "Invalid or missing API Key"),
+    "submit-403-html": partial(_gateway, 403),
+    "submit-404-html": partial(_gateway, 404),
     "submit-429": partial(_refused, 429, "Rate limit exceeded"),
     "submit-429-body": _429_body,
     "submit-429-html": _429_html,

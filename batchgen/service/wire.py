@@ -51,6 +51,7 @@ VERDICTS = {
     429: Verdict.BUSY,
     **dict.fromkeys((301, 302, 303, 307, 308), Verdict.MISDIRECTED),
 }
+_OF_ALL = (401, 402)  # whoever says so: a firewall or a load balancer says others, of one request
 _QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
 _HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # Whole words, in sentences and in codes (NO_CREDITS): "notable fundraiser", which may be of a prompt, says nothing of
@@ -102,6 +103,7 @@ class Submitted:
     code: str | None = None
     task_id: str | None = None
     retry_after: float | None = None  # seconds
+    is_bare: bool = False  # a refusal of all in no envelope: perhaps not the service's, and of this request alone
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ def read_submitted(answer: Answer) -> Submitted:
     """What an answer to generateTask proves."""
     envelope = _envelope(answer.body)
     code = _number(envelope.get("code"))
+    is_bare = code is None and answer.status not in _OF_ALL
     message = _text(envelope.get("message"))
     if not 200 <= answer.status < 300:
         verdict = VERDICTS.get(answer.status, Verdict.UNKNOWN)
@@ -159,6 +162,7 @@ def read_submitted(answer: Answer) -> Submitted:
         _words(answer, message),
         code=str(code) if code is not None else None,
         retry_after=answer.retry_after,
+        is_bare=is_bare and verdict in (Verdict.ACCOUNT, Verdict.MISDIRECTED),
     )
 
 

@@ -194,6 +194,32 @@ def test_what_only_looks_like_missing_credits_is_of_its_row(message: str) -> Non
     assert read_submitted(answer(400, {"code": 400, "message": message})).verdict is Verdict.REFUSED
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "is_bare"),
+    [
+        (403, b"<html>Forbidden</html>", True),
+        (403, {"message": "Forbidden"}, True),  # a cloud's gateway
+        (404, b"<html>Not Found</html>", True),
+        (404, {"detail": "Not Found"}, True),
+        (404, b"", True),
+        (302, b"", True),
+        (401, b"<html>", False),
+        (402, b"", False),
+        (403, {"code": 403, "message": "key blocked"}, False),
+        (200, {"code": 403, "message": "key blocked"}, False),
+        (404, {"code": 404, "message": "no such model"}, False),
+        (200, {"code": 401, "message": "Invalid API Key"}, False),
+        (400, b"<html>", False),  # of its row in any case
+        (502, b"<html>", False),  # proves nothing
+        (200, ACCEPTED, False),
+    ],
+)
+def test_a_refusal_of_all_that_bears_no_code_of_the_services_may_be_of_one_request_alone(
+    status: int, body: Any, is_bare: bool
+) -> None:
+    assert read_submitted(answer(status, body)).is_bare is is_bare
+
+
 def test_a_refusal_keeps_the_services_code_and_words() -> None:
     outcome = read_submitted(answer(200, {"code": 400, "message": "duration must be 5 or 10", "data": None}))
     assert (outcome.code, outcome.message) == ("400", "duration must be 5 or 10")

@@ -80,6 +80,7 @@ class MemoryPipeline:
         self._account = account
         self._service = service
         self._callbacks: Dispatcher | None = None
+        self.sends_no_more = False
 
     def call_back(self, dispatcher: Dispatcher) -> None:
         """From now on the service tells the batch when a task has ended."""
@@ -123,6 +124,14 @@ class MemoryPipeline:
             return replace(job, wait=5.0)
         told = round(seconds * 1000) if self._service.terms.tells_cost else None
         return self._ledger.rendered(replace(job, state=State.RENDERED, urls=("u",), generation_ms=told))
+
+    refusal = None
+
+    def send_no_more(self) -> None:
+        self.sends_no_more = True
+
+    def acquit(self) -> list[tuple[Job, Job]]:
+        return []
 
 
 @dataclass(frozen=True)
