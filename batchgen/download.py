@@ -182,7 +182,7 @@ class Downloader:
     def _check_head(self, response: aiohttp.ClientResponse) -> int | None:
         """Refuse what is no plain video; return the announced length in bytes, if there is one."""
         if response.status in _DEAD:
-            raise DeadLinkError(f"{_shown(response.url)}: the host no longer gives it (HTTP {response.status})")
+            raise DeadLinkError(f"{_shown(response.url)}: the host does not give it (HTTP {response.status})")
         if response.status != 200:
             raise DownloadError(f"{_shown(response.url)}: the host answered HTTP {response.status}")
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()

@@ -122,4 +122,4 @@ class DownloadError(BatchgenError):
 
 
 class DeadLinkError(DownloadError):
-    """The file host no longer knows the link (403, 404 or 410)."""
+    """The file host refuses the link (403, 404 or 410), or the service no longer knows the task."""

@@ -93,7 +93,7 @@ class Summary(Counts):
             "or pay for them as they are once more with --retry-failed",
             "given_up": given_up(folder),
             "expired": f"expired: made{'' if self.emulated else ' and paid for'}, but the link died before the video "
-            "was here; --retry-failed pays for it once more",
+            "was here; --retry-failed fetches it if it can be had after all, or else pays for it once more",
             "in_doubt": with_command(
                 "in doubt: the service's answer was lost, so it "
                 f"{'' if self.emulated else 'may have been paid for, and '}is held; all that is known is told by",

@@ -15,7 +15,7 @@ from batchgen import naming
 from batchgen.account import Account
 from batchgen.archive import open_archive
 from batchgen.archive.places import Places
-from batchgen.errors import DownloadError
+from batchgen.errors import DeadLinkError, DownloadError
 from batchgen.ledger import Ledger, money, take_in
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
@@ -40,6 +40,7 @@ class Host:
 
     def __init__(self) -> None:
         self.refuses: set[str] = set()
+        self.has_none = False
         self.is_gone = False
         self.asked: list[str] = []
 
@@ -47,6 +48,8 @@ class Host:
         self.asked.append(url)
         if self.is_gone:
             raise DownloadError("no connection to the host", unreachable=True)
+        if self.has_none:
+            raise DeadLinkError("host.example/1: the host does not give it (HTTP 403)")
         if url in self.refuses:
             raise DownloadError("the host answered HTTP 500")
         file.seek(0)
@@ -62,6 +65,7 @@ class Service:
         self.is_gone = False
         self.knows = True
         self.asked = 0
+        self.completed_at = 1.0
 
     async def balance(self) -> Balance:
         return Balance(TaskWord.TROUBLE if self.is_gone else TaskWord.SUCCESS)
@@ -72,7 +76,7 @@ class Service:
             return TaskStatus(TaskWord.TROUBLE, "no connection to the service could be made")
         if not self.knows:
             return TaskStatus(TaskWord.MISSING, "no such task")
-        return TaskStatus(TaskWord.SUCCESS, urls=LINKS, completed_at=1.0)
+        return TaskStatus(TaskWord.SUCCESS, urls=LINKS, completed_at=self.completed_at)
 
 
 async def durable() -> None:
@@ -168,6 +172,60 @@ async def test_a_host_that_is_gone_though_the_service_is_there_is_left_to_the_ne
         job = await stage.pipeline.fetch(job)
     assert (job.state, job.wait) == (State.RENDERED, inf)
     assert stage.service.asked == FETCH_TRIES - 1
+
+
+# -- a link that is refused
+
+
+async def refused(stage: Stage, *, hours: float, tries: int = FETCH_TRIES, remake: bool = False) -> list[Job]:
+    """What each try brings with a link that the host refuses, of a video that was made some hours ago."""
+    stage.take_in("a")
+    stage.host.has_none, stage.service.completed_at = True, time.time() - hours * 3600
+    job = replace(stage.rendered(), completed_at=stage.service.completed_at, remake=remake)
+    stage.ledger.save(job)
+    return [job := await stage.pipeline.fetch(job) for _ in range(tries)]
+
+
+@pytest.mark.parametrize("hours", [0.0, 23.9, -2.0])  # the service's clock may be another
+async def test_a_young_link_that_is_refused_is_asked_for_anew_and_left_to_the_next_run(
+    stage: Stage, caplog: pytest.LogCaptureFixture, hours: float
+) -> None:
+    tried = await refused(stage, hours=hours)
+    assert {job.state for job in tried} == {State.RENDERED}
+    assert all(2**n / 2 <= job.wait <= 2**n for n, job in enumerate(tried[:-1]))
+    assert tried[-1].wait == inf
+    assert stage.service.asked == FETCH_TRIES - 1
+    assert [record.getMessage() for record in caplog.records] == ["link refused: left to the next run"]
+    assert stage.ledger.job(tried[-1].key).fail_message == "host.example/1: the host does not give it (HTTP 403)"
+    stage.host.has_none = False
+    assert (await stage.pipeline.fetch(stage.ledger.job(tried[-1].key))).state is State.ARCHIVED
+
+
+async def test_a_link_that_is_refused_a_day_after_its_video_was_made_is_dead(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    *_, before, last = await refused(stage, hours=26)
+    assert (before.state, last.state) == (State.RENDERED, State.EXPIRED)
+    assert last.fail_message == "host.example/1: the host does not give it (HTTP 403), 26 hours after it was made"
+    assert [record.getMessage() for record in caplog.records] == ["link dead"]
+
+
+async def test_a_link_that_is_refused_after_its_fifteen_days_is_dead_once_a_new_one_is_refused_too(
+    stage: Stage,
+) -> None:
+    before, last = await refused(stage, hours=16 * 24, tries=2)
+    assert (before.state, last.state, stage.service.asked) == (State.RENDERED, State.EXPIRED, 1)
+    assert str(last.fail_message).endswith(", 16 days after it was made")
+
+
+async def test_leave_to_pay_again_is_not_used_while_the_link_may_live_nor_by_a_later_run(stage: Stage) -> None:
+    *_, last = await refused(stage, hours=1, remake=True)
+    assert (last.state, stage.ledger.job(last.key).remake) == (State.RENDERED, False)
+
+
+async def test_leave_to_pay_again_is_used_once_the_link_is_dead(stage: Stage) -> None:
+    *_, last = await refused(stage, hours=26, remake=True)
+    assert (last.state, last.task_id) == (State.PENDING, None)
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
