@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from batchgen.archive import MissingError
+from batchgen.archive import MissingError, UnreadableError
 from batchgen.archive.places import Places
 from batchgen.errors import ArchiveError
 from batchgen.ledger import Ledger
@@ -29,7 +31,7 @@ class Damage:
 
     id: str
     place: str
-    what: str  # missing or changed
+    what: str  # missing, changed or unreadable
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def _damage(places: Places, place: str, size: int, sha256: bytes) -> str | None:
             read += len(piece)
     except MissingError:
         return "missing"
+    except UnreadableError:
+        return "unreadable"
     return None if (read, digest.digest()) == (size, sha256) else "changed"
 
 
@@ -131,12 +135,18 @@ def after_repair(found: Verified, batch: Path, run_exit: int) -> Verified:
 
 
 def set_aside(batch: Path, damaged: tuple[Damage, ...]) -> None:
-    """Move local files that were changed out of the way of what is fetched in their place; nothing is deleted."""
-    for path in _changed_files(batch, damaged):
-        aside = path.with_name(f"{path.stem}.changed{path.suffix}")
+    """Move local files out of the way of what is fetched in their place; nothing is deleted.
+
+    A folder that has a video's name stays: the video gets another.
+    """
+    for damage in damaged:
+        path = batch / damage.place
+        if damage.what == "missing" or damage.place.startswith("s3://") or not _is_file(path):
+            continue
+        aside = path.with_name(f"{path.stem}.{damage.what}{path.suffix}")
         number = 2
-        while aside.exists():
-            aside = path.with_name(f"{path.stem}.changed-{number}{path.suffix}")
+        while os.path.lexists(aside):
+            aside = path.with_name(f"{path.stem}.{damage.what}-{number}{path.suffix}")
             number += 1
         try:
             path.rename(aside)
@@ -144,7 +154,11 @@ def set_aside(batch: Path, damaged: tuple[Damage, ...]) -> None:
             raise ArchiveError(f"{path} cannot be moved aside: {error.strerror}") from None
 
 
-def _changed_files(batch: Path, damaged: tuple[Damage, ...]) -> Iterator[Path]:
-    for damage in damaged:
-        if damage.what == "changed" and not damage.place.startswith("s3://"):
-            yield batch / damage.place
+def _is_file(path: Path) -> bool:
+    """Whether there is one, or a link, which is moved itself; also where only trying to move it can tell."""
+    try:
+        return not stat.S_ISDIR(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True

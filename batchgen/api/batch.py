@@ -198,7 +198,7 @@ class Batch:
     # -- setting it right
 
     def verify(self, *, repair: bool = False, **options: "Unpack[Options]") -> "Verified":
-        """Read every archived video again, and compare; ``repair`` fetches what is missing or changed.
+        """Read every archived video again, and compare; ``repair`` fetches what is damaged.
 
         What is told is how it was before the repair.
         """

@@ -17,6 +17,10 @@ class MissingError(ArchiveError):
     """The archive answers, but what was kept is not there (to be told apart from one that does not answer)."""
 
 
+class UnreadableError(ArchiveError):
+    """What was kept is there and cannot be read, though others next to it may be."""
+
+
 class Archive(Protocol):
     """A store of videos. Its methods block and may be called by many threads at once; all raise ArchiveError.
 
@@ -40,7 +44,10 @@ class Archive(Protocol):
         """
 
     def read(self, place: str) -> Iterator[bytes]:
-        """Yield what was kept at ``place``, in pieces of 1 MiB; raises MissingError if nothing is there."""
+        """Yield what was kept at ``place``, in pieces of 1 MiB.
+
+        Raises MissingError if nothing is there, UnreadableError if it is this one alone that cannot be read.
+        """
 
     def sweep(self) -> int:
         """Remove what crashed runs of this batch left unfinished, and count it; no run may be at work."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchgen import private
-from batchgen.archive import READ_BYTES, MissingError, names
+from batchgen.archive import READ_BYTES, MissingError, UnreadableError, names
 from batchgen.errors import ArchiveError
 from batchgen.model import Clip
 
@@ -36,6 +36,10 @@ _ADVICE = {
 _PASSING = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.EINTR, errno.EAGAIN, errno.EBUSY, errno.EEXIST, errno.ENAMETOOLONG}
     | {errno.EILSEQ, errno.EINVAL, errno.ELOOP, errno.ESTALE, errno.ETIMEDOUT, errno.ENOMEM}
+)
+# What says that a file cannot be read, and nothing of those beside it.
+_OF_ONE_FILE = frozenset(
+    {errno.EIO, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO, errno.ENODEV}
 )
 
 
@@ -147,7 +151,8 @@ class DiskArchive:
         except FileNotFoundError:
             raise MissingError(f"{path} is missing") from None
         except OSError as error:
-            raise ArchiveError(f"{path} cannot be read: {error.strerror}") from None
+            kind = UnreadableError if error.errno in _OF_ONE_FILE else ArchiveError
+            raise kind(f"{path} cannot be read: {error.strerror}") from None
 
     def sweep(self) -> int:
         """Remove the ``.part`` files of this batch."""

@@ -78,10 +78,10 @@ def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json
 
 @click.command(short_help="Read every archived video again and compare.")
 @click.argument("batch", type=FOLDER)
-@click.option("--repair", is_flag=True, help="Fetch what is missing or changed, while its link lives.")
+@click.option("--repair", is_flag=True, help="Fetch what is missing, changed or unreadable, while its link lives.")
 @options.apply((*options.PACE, *options.SESSION))
 def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
-    """Read every archived video of BATCH again, and name each that is missing or is not as it was.
+    """Read every archived video of BATCH again, and name each that is missing, unreadable or not as it was.
 
     Example: batchgen verify prompts.batch --repair
     """

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.archive import Archive, open_archive
+from batchgen.archive import Archive, UnreadableError, open_archive
 from batchgen.errors import ArchiveError
 from tests.archive.conftest import TAG, clip_of, keep
 
@@ -254,3 +254,22 @@ def test_a_crash_between_name_and_cleaning_is_recovered(disk: Archive, folder: P
     assert disk.sweep() == 1
     assert keep(disk, VIDEO, "a.mp4") == ["a.mp4"]
     assert [path.name for path in folder.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("code", "is_of_one"),
+    [(errno.EIO, True), (errno.EACCES, True), (errno.ESTALE, False), (errno.EMFILE, False), (errno.ETIMEDOUT, False)],
+)
+def test_a_file_that_cannot_be_read_is_told_apart_from_a_folder_that_does_not_answer(
+    disk: Archive, monkeypatch: pytest.MonkeyPatch, code: int, is_of_one: bool
+) -> None:
+    (place,) = keep(disk, VIDEO, "a.mp4")
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "open", refuse)
+        with pytest.raises(ArchiveError) as told:
+            next(disk.read(place))
+    assert isinstance(told.value, UnreadableError) is is_of_one

@@ -236,6 +236,28 @@ async def test_verify_names_exactly_what_is_missing_or_changed_and_repairs_it(tm
         assert len(emulator.tasks) == 9
 
 
+async def test_a_video_that_cannot_be_read_hides_no_other_damage_and_is_fetched_again(tmp_path: Path) -> None:
+    videos = tmp_path / "p.batch" / "videos"
+    async with emulated() as emulator:
+        await run(emulator, prompts(tmp_path / "p.csv", 5))
+        for row in (0, 1, 2):
+            (videos / f"r{row}.mp4").unlink()
+        (videos / "r0.mp4").mkdir()
+        (videos / "r0.mp4" / "notes.txt").write_text("mine")
+        (videos / "r2.mp4").symlink_to("r2.mp4")
+        ended = await batchgen("verify", "p.batch", "--json", cwd=tmp_path)
+        told = [(damage["id"], damage["what"]) for damage in ended.summary["damaged"]]
+        assert (ended.code, told) == (1, [("r0", "unreadable"), ("r1", "missing"), ("r2", "unreadable")])
+        assert "videos/r0.mp4: unreadable (row r0)" in ended.err
+        repaired = await batchgen("verify", "p.batch", "--repair", "--base-url", emulator.url, *QUICK, cwd=tmp_path)
+        assert (repaired.code, repaired.out) == (0, "5 videos read, 3 damaged, 3 fetched again\n"), repaired.err
+        assert (videos / "r0.mp4" / "notes.txt").read_text() == "mine"
+        assert (videos / "r2.unreadable.mp4").is_symlink()
+        assert (await batchgen("verify", "p.batch", cwd=tmp_path)).code == 0
+        assert await wrong_files(emulator, tmp_path / "p.batch") == []
+        assert len(emulator.tasks) == 5
+
+
 async def test_status_warns_of_paid_videos_that_are_not_archived(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 2)
     async with emulated(faults={"file-500": 1.0}) as emulator:
