@@ -58,3 +58,12 @@ class Prices:
         rate = known.get(request.resolution or "", max(known.values()))
         seconds = request.duration or max(accepts(request.model).durations)
         return round(rate * seconds * MICRO)
+
+
+GUESSED_BYTES = {"720p": 800_000, "1080p": 1_600_000}  # of a second of video
+
+
+def guessed_bytes(request: Request) -> float:
+    """The size of a video of which there is none yet to go by."""
+    rate = GUESSED_BYTES.get(request.resolution or "", max(GUESSED_BYTES.values()))
+    return float(rate * (request.duration or max(accepts(request.model).durations)))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batchgen.account import Account
+from batchgen.catalog import guessed_bytes
 from batchgen.forecast import Pace, seconds_left
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import Kind, video_bytes
@@ -14,8 +15,6 @@ from batchgen.service.polling import Polling
 from batchgen.settings import Settings
 
 DOCUMENT_SECONDS = {"720p": (50.0, 70.0), "1080p": (70.0, 90.0)}  # of generation, from the API's document
-GUESSED_BYTES = {"720p": 800_000, "1080p": 1_600_000}  # of a second of video
-LONGEST_SECONDS = 10  # of a video
 
 
 @dataclass(frozen=True)
@@ -75,9 +74,3 @@ def _bytes(ledger: Ledger, kinds: Sequence[Kind]) -> tuple[float, bool]:
         for kind, size in zip(kinds, sizes, strict=True)
     )
     return total, bool(sizes) and None not in sizes
-
-
-def guessed_bytes(request: Request) -> float:
-    """The size of a video of which the batch has none yet."""
-    rate = GUESSED_BYTES.get(request.resolution or "", max(GUESSED_BYTES.values()))
-    return float(rate * (request.duration or LONGEST_SECONDS))

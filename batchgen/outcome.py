@@ -94,7 +94,7 @@ def summarize(
         paid_open = sum(counts[state] - selected[state] for state in (State.IN_FLIGHT, State.RENDERED))
         unfinished = sum(selected.values()) - selected[State.ARCHIVED] + paid_open
     else:  # what is paid, or may be, was to be fetched, and nothing else
-        unfinished = standing.expected_videos(ledger)[0] + counts[State.IN_DOUBT] + counts[State.EXPIRED]
+        unfinished = standing.awaited_jobs(ledger) + counts[State.IN_DOUBT] + counts[State.EXPIRED]
     _, oldest = ledger.unfetched()
     return Summary(
         batch=str(settings.batch),

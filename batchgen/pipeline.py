@@ -112,7 +112,7 @@ class Pipeline:
         self.check_deadline(job)
         if (whole := self._whole(job.request)) is not job.request:
             job = replace(job, request=whole)
-        price = self._spending.reserve(job.request)
+        price = self._spending.reserve(job.request, job.wanted)
         token = secrets.token_urlsafe(32) if self._callback_url else None
         try:
             return self._ledger.intend(job, price=price, token=token)

@@ -2,55 +2,72 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from batchgen.catalog import guessed_bytes
 from batchgen.errors import ArchiveError
+from batchgen.model import Request
 
-FIRST_GUESS_BYTES = 2_000_000  # of a video, until the batch has some
 RESERVE_BYTES = 1_000_000  # for the ledger and the results
 LOOK_EVERY_SECONDS = 1.0
+LOOK_SHARE = 50.0  # times as long as a look takes, there is none
 
 
 class Room:
     """Watches the free space of the archive and of the batch's folder.
 
-    ``expected`` gives (videos that are paid and not archived, bytes of an archived one on average or None).
+    ``awaited`` gives the files that are still to be kept of what is paid for, by kind: a request of it, and how many.
+    ``known`` gives the size of archived ones on average, by resolution and duration; of other kinds it is guessed.
     """
 
     def __init__(
         self,
         batch: Path,
         free_bytes: Callable[[], int | None],
-        expected: Callable[[], tuple[int, int | None]],
+        awaited: Callable[[], Iterable[tuple[Request, int]]],
+        known: Callable[[], Mapping[tuple[str | None, int | None], float]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._batch = batch
         self._free_bytes = free_bytes
-        self._expected = expected
+        self._awaited = awaited
+        self._known = known
         self._clock = clock
-        self._looked = float("-inf")
-        self._left = 0
+        self._look_after = float("-inf")
+        self._left = 0.0  # bytes
+        self._sizes: Mapping[tuple[str | None, int | None], float] = {}
 
-    def reserve(self) -> None:
-        """Room for one more video; raises :class:`ArchiveError` when there is none."""
-        if self._clock() - self._looked > LOOK_EVERY_SECONDS or self._left <= 0:
-            self._looked = self._clock()
+    def reserve(self, request: Request, files: int) -> None:
+        """Room for one more video, kept in so many files; raises :class:`ArchiveError` when there is none."""
+        if self._clock() > self._look_after or self._left < files * self._size(request):
+            began = self._clock()
+            self._sizes = self._known()
             self._left = self._look()
-        self._left -= 1
+            took = self._clock() - began  # a large backlog of videos is not counted for each task
+            self._look_after = began + max(LOOK_EVERY_SECONDS, LOOK_SHARE * took)
+        self._left -= files * self._size(request)
         if self._left < 0:
+            guess = "" if self._kind(request) in self._sizes else ", as is guessed"
             raise ArchiveError(
-                f"the disk of {self._batch} or of the destination has no room for another video; "
-                "free some space, and run again",
+                f"the disk of {self._batch} or of the destination has no room for another video "
+                f"({self._size(request) / 1e6:.1f} MB{guess}); free some space, and run again",
                 full=True,
             )
 
-    def _look(self) -> int:
-        """For how many more videos there is room."""
-        waiting, size = self._expected()
+    def _size(self, request: Request) -> float:
+        return self._sizes.get(self._kind(request)) or guessed_bytes(request)
+
+    @staticmethod
+    def _kind(request: Request) -> tuple[str | None, int | None]:
+        return request.resolution, request.duration
+
+    def _look(self) -> float:
+        """How many bytes are free for more videos."""
         ours = os.statvfs(self._batch)
-        free = ours.f_bavail * ours.f_frsize - RESERVE_BYTES
+        free = float(ours.f_bavail * ours.f_frsize - RESERVE_BYTES)
         there = self._free_bytes()
         if there is not None:
-            free = min(free, there - RESERVE_BYTES - waiting * (size or FIRST_GUESS_BYTES))
-        return int(free // (size or FIRST_GUESS_BYTES)) if free > 0 else 0
+            awaited = sum(files * self._size(request) for request, files in self._awaited())
+            free = min(free, there - RESERVE_BYTES - awaited)
+        return free

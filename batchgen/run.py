@@ -30,7 +30,7 @@ from batchgen.errors import ArchiveError, LedgerError, UsageError
 from batchgen.folder import open_batch, with_memory
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger, money, standing
-from batchgen.ledger.expected import pending_kinds
+from batchgen.ledger.expected import awaited_videos, pending_kinds, recent_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
@@ -192,7 +192,7 @@ async def _work(
         client, downloader = await _connected(stack, settings, service, share.connections)
         account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
         polling = _polling(settings, ledger)
-        room = Room(settings.batch, archive.free_bytes, partial(standing.expected_videos, ledger))
+        room = Room(settings.batch, archive.free_bytes, partial(awaited_videos, ledger), partial(recent_bytes, ledger))
         spending = Spending(ledger, settings.limits, room)
         places = Places(settings.batch, connections=settings.downloads)
         syncing = Syncing(ledger.database)

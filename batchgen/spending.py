@@ -26,13 +26,13 @@ class Spending:
         """What a task costs at most, in millionths of a dollar."""
         return self._limits.prices.of(request)
 
-    def reserve(self, request: Request) -> int:
-        """Reserve one task; returns its price.
+    def reserve(self, request: Request, files: int = 1) -> int:
+        """Reserve one task, whose video is kept in so many files; returns its price.
 
         Raises :class:`LimitReachedError` when a limit would be passed, :class:`ArchiveError` when the disk is too full.
         """
         if self._room:
-            self._room.reserve()
+            self._room.reserve(request, files)
         price = self.price(request)
         self._turn_day()
         limits = self._limits

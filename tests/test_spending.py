@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.catalog import MICRO, Prices
+from batchgen.catalog import MICRO, Prices, guessed_bytes
 from batchgen.errors import ArchiveError, LimitReachedError
 from batchgen.ledger import Ledger, money
-from batchgen.ledger.expected import pending_kinds
+from batchgen.ledger.expected import awaited_videos, pending_kinds, recent_bytes
 from batchgen.model import Request, State
-from batchgen.room import Room
+from batchgen.room import RESERVE_BYTES, Room
 from batchgen.settings import Limits
 from batchgen.spending import Spending
 from tests.ledger.test_ledger import filled, first
@@ -113,20 +113,50 @@ def test_the_estimate_is_that_of_all_pending_jobs(ledger: Ledger) -> None:
     assert money.estimate(pending_kinds(ledger), lambda _: 7) == 63
 
 
+MEGABYTE = {(CHEAP.resolution, CHEAP.duration): 1_000_000.0}  # a video of its kind
+TO_BE_MADE = Request("wan-2-5", "text-to-video", "another", "1080p", 10)
+FIVE_MEGABYTES = RESERVE_BYTES + 4_000_000
+
+
 def test_nothing_is_reserved_that_the_disk_could_not_keep(ledger: Ledger, tmp_path: Path) -> None:
     paid: list[int] = []
-    spending = Spending(ledger, Limits(), Room(tmp_path, lambda: 5_000_000, lambda: (len(paid), 1_000_000)))
+    room = Room(tmp_path, lambda: FIVE_MEGABYTES, lambda: [(CHEAP, len(paid))], lambda: MEGABYTE)
+    spending = Spending(ledger, Limits(), room)
     while len(paid) < 4:
         paid.append(spending.reserve(CHEAP))
-    with pytest.raises(ArchiveError, match="free some space") as raised:
+    with pytest.raises(ArchiveError, match=r"another video \(1\.0 MB\); free some space") as raised:
         spending.reserve(CHEAP)
     assert raised.value.full
 
 
 def test_room_is_kept_for_what_is_paid_and_not_yet_archived(tmp_path: Path) -> None:
-    room = Room(tmp_path, lambda: 5_000_000, lambda: (4, 1_000_000))
+    room = Room(tmp_path, lambda: FIVE_MEGABYTES, lambda: [(CHEAP, 4)], lambda: MEGABYTE)
     with pytest.raises(ArchiveError):
-        room.reserve()
+        room.reserve(CHEAP, 1)
+
+
+def test_room_is_kept_for_each_file_of_a_video_that_several_rows_want(tmp_path: Path) -> None:
+    room = Room(tmp_path, lambda: FIVE_MEGABYTES, list, lambda: MEGABYTE)
+    room.reserve(CHEAP, 4)
+    with pytest.raises(ArchiveError):
+        room.reserve(CHEAP, 5)
+
+
+def test_a_kind_without_a_video_yet_is_guessed_as_a_plan_guesses_it(tmp_path: Path) -> None:
+    free = RESERVE_BYTES + int(guessed_bytes(TO_BE_MADE))
+    Room(tmp_path, lambda: free, list, lambda: MEGABYTE).reserve(TO_BE_MADE, 1)
+    with pytest.raises(ArchiveError, match=r"16\.0 MB, as is guessed"):
+        Room(tmp_path, lambda: free - 1, list, lambda: MEGABYTE).reserve(TO_BE_MADE, 1)
+
+
+def test_of_what_is_paid_each_row_will_keep_a_file_of_its_kind(ledger: Ledger) -> None:
+    paid_for = ledger.intend(first(ledger))
+    assert [(request.resolution, files) for request, files in awaited_videos(ledger)] == [
+        (paid_for.request.resolution, paid_for.wanted)
+    ]
+    ledger.database.execute("UPDATE job SET wanted = 3 WHERE job = ?", (paid_for.key,))
+    assert [files for _, files in awaited_videos(ledger)] == [3]
+    assert recent_bytes(ledger) == {}
 
 
 def test_what_was_reserved_before_midnight_and_given_back_after_it_makes_the_new_day_no_longer(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.ledger import OPEN, Ledger
 from batchgen.model import Request
 
 
@@ -31,6 +31,27 @@ def video_bytes(ledger: Ledger) -> dict[tuple[str | None, int | None], float]:
     found = ledger.database.execute(
         "SELECT json_extract(request, '$.resolution'), json_extract(request, '$.duration'), avg(bytes) "
         "FROM video JOIN row USING (row) JOIN job USING (job) GROUP BY 1, 2"
+    )
+    return {(resolution, duration): size for resolution, duration, size in found}
+
+
+def awaited_videos(ledger: Ledger) -> list[tuple[Request, int]]:
+    """How many files are still to be kept of what is paid for, by kind: a request of it, and their number."""
+    by_kind = "GROUP BY json_extract(request, '$.resolution', '$.duration')"
+    found = ledger.database.execute(
+        "SELECT request, sum(max(wanted, 1)) FROM job "
+        f"WHERE {OPEN} AND state IN ('submitting', 'in_flight') {by_kind} "
+        f"UNION ALL SELECT request, sum(max(wanted, 1)) FROM job WHERE state = 'rendered' {by_kind}"
+    )
+    return [(Request.from_json(request), files) for request, files in found]
+
+
+def recent_bytes(ledger: Ledger) -> dict[tuple[str | None, int | None], float]:
+    """As :func:`video_bytes`, of a hundred videos alone, which are found at once."""
+    found = ledger.database.execute(
+        "SELECT json_extract(request, '$.resolution'), json_extract(request, '$.duration'), avg(bytes) "
+        "FROM (SELECT row, bytes FROM video ORDER BY row DESC LIMIT 100) JOIN row USING (row) JOIN job USING (job) "
+        "GROUP BY 1, 2"
     )
     return {(resolution, duration): size for resolution, duration, size in found}
 

@@ -46,12 +46,9 @@ def archived_bytes(ledger: Ledger) -> int:
     return ledger.database.number("SELECT coalesce(sum(bytes), 0) FROM video")
 
 
-def expected_videos(ledger: Ledger) -> tuple[int, int | None]:
-    """How many videos are paid for and not archived, and the size of an archived one on average (None: unknown)."""
-    found = ledger.database.one(
+def awaited_jobs(ledger: Ledger) -> int:
+    """How many jobs are paid for, or being paid for, and not archived."""
+    return ledger.database.number(
         f"SELECT (SELECT count(*) FROM job WHERE {OPEN} AND state IN ('submitting', 'in_flight')) + "
-        "(SELECT count(*) FROM job WHERE state = 'rendered'), "
-        "(SELECT avg(bytes) FROM (SELECT bytes FROM video ORDER BY row DESC LIMIT 100))"
+        "(SELECT count(*) FROM job WHERE state = 'rendered')"
     )
-    waiting, average = found or (0, None)
-    return int(waiting), int(average) if average else None
