@@ -167,7 +167,8 @@ def _set_space_aside(ledger: Ledger, folder: Path) -> None:
     try:
         ledger.database.load_ballast()
     except OSError as error:
-        ledger.database.drop_ballast()
+        with suppress(OSError):
+            ledger.database.drop_ballast()
         raise UsageError(f"the batch's folder {folder} cannot be written: {error.strerror}. Nothing was sent") from None
 
 

@@ -15,11 +15,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
+from batchgen import private
 from batchgen.errors import LedgerError
 from batchgen.ledger import anew
 
 APPLICATION_ID = 0x62617467  # "batg"
 SCHEMA_VERSION = 4
+LEAST_SQLITE = (3, 37, 0)  # STRICT tables, PRAGMA table_list
 WRITTEN = "written"  # a fact that holds until something else changes
 CACHE_KIB = 16_384
 LARGE_PAGE = 16_384  # bytes
@@ -174,7 +176,8 @@ class Database:
     def load_ballast(self) -> None:
         """Set some space aside that is given up when the disk is full, for what must still be written then."""
         if self.path:
-            with open(self._ballast(), "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            self.drop_ballast()
+            with open(self._ballast(), "xb", opener=private.opener) as file:  # never what a link leads to
                 file.write(bytes(BALLAST_BYTES))
                 os.fsync(file.fileno())
 
@@ -285,7 +288,17 @@ class Database:
         self.close()
 
 
+def check_sqlite() -> None:
+    """Raise :class:`LedgerError` where the SQLite that this Python brings is too old for a ledger."""
+    if sqlite3.sqlite_version_info < LEAST_SQLITE:
+        raise LedgerError(
+            f"this Python ({sys.executable}) has SQLite {sqlite3.sqlite_version}, and a ledger needs "
+            f"{LEAST_SQLITE[0]}.{LEAST_SQLITE[1]} or newer; use a Python that brings its own, like that of uv or conda"
+        )
+
+
 def _connect(path: Path | None, *, read_only: bool = False) -> sqlite3.Connection:
+    check_sqlite()
     if path and not read_only:
         _make_private(path)
     name = f"{path.absolute().as_uri()}?mode=ro" if path and read_only else str(path or "")

@@ -13,7 +13,7 @@ from pathlib import Path
 from batchgen import private
 from batchgen.errors import LedgerError
 from batchgen.ledger.changes import make_again
-from batchgen.ledger.database import Snapshot
+from batchgen.ledger.database import Snapshot, check_sqlite
 from batchgen.replica.log import Entry, Log, Slot
 from batchgen.replica.store import Store
 
@@ -67,6 +67,7 @@ def download(store: Store, slot: Slot, later: Iterable[Entry], folder: Path) -> 
 
     Raises :class:`LedgerError` if it is missing, or if what comes after does not fit.
     """
+    check_sqlite()
     found = store.read(key_of(slot))
     if found is None:
         raise LedgerError(f"{store}/{key_of(slot)} is missing: restore it, and run again")

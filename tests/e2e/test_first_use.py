@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchgen import Batch, UsageError
-from tests.e2e.program import QUICK, Ended, batchgen, emulated, prompts, results, run, sheet
+from tests.e2e.program import QUICK, Ended, altered, batchgen, emulated, prompts, results, run, sheet
 
 NO_KEY = {"APIXO_API_KEY": ""}
 
@@ -184,3 +184,24 @@ def test_an_option_that_is_none_is_refused_before_anything_is_read() -> None:
     options: dict[str, Any] = {"buget": 3}
     with pytest.raises(UsageError, match="--budget"):
         Batch("nothere.csv", **options)
+
+
+async def test_a_python_with_an_old_sqlite_is_told_by_every_command_that_needs_a_ledger(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 1)
+    assert (await batchgen("run", manifest, "--emulator", "--batch", "known.batch", cwd=tmp_path)).code == 0
+    old = altered(tmp_path, {"batchgen.ledger.database": OLD_SQLITE})
+    for words in (("run", manifest, "--emulator"), ("plan", manifest), ("status", "known.batch")):
+        ended = await batchgen(*words, cwd=tmp_path, **old)
+        told = "has SQLite 3.34.1, and a ledger needs 3.37 or newer; use a Python that brings its own"
+        assert (ended.code, told in ended.err, ended.out, ended.err.count("\n")) == (2, True, "", 1), ended.err
+    assert not (tmp_path / "p.batch").exists()
+
+
+OLD_SQLITE = "sqlite3.sqlite_version_info, sqlite3.sqlite_version = (3, 34, 1), '3.34.1'"
+
+
+async def test_a_folder_where_the_space_should_be_set_aside_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 1)
+    (tmp_path / "p.batch" / ".ballast").mkdir(parents=True)
+    ended = await batchgen("run", manifest, "--emulator", cwd=tmp_path)
+    assert (ended.code, "p.batch cannot be written" in ended.err, "Nothing was sent" in ended.err) == (2, True, True)

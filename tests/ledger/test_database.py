@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchgen.errors import LedgerError
-from batchgen.ledger.database import Database
+from batchgen.ledger.database import BALLAST_BYTES, Database
 
 
 def test_a_write_that_fails_outside_a_transaction_names_the_ledger(tmp_path: Path) -> None:
@@ -108,3 +108,17 @@ def test_a_ledger_may_be_a_symbolic_link(tmp_path: Path) -> None:
         write(database, "a")
         database.sync()
     assert names(tmp_path / "elsewhere.sqlite") == ["a"]
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_space_is_set_aside_in_no_file_that_somebody_else_has_linked_to(tmp_path: Path, link: str) -> None:
+    theirs, batch = tmp_path / "theirs", tmp_path / "b"
+    theirs.write_text("mine")
+    batch.mkdir()
+    getattr(batch / ".ballast", link)(theirs)
+    with Database(batch / "ledger.sqlite") as database:
+        database.load_ballast()
+        assert (batch / ".ballast").stat().st_size == BALLAST_BYTES
+        assert theirs.read_text() == "mine"
+        database.drop_ballast()
+    assert theirs.exists()
