@@ -6,7 +6,7 @@ from batchgen import paid
 from batchgen.catalog import MICRO
 from batchgen.ledger import Ledger, doubt, money
 from batchgen.settings import Settings
-from batchgen.words import many, money_words
+from batchgen.words import left_alone, many, money_words, with_command
 
 
 def allow(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
@@ -14,11 +14,8 @@ def allow(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
 
     Returns what a person should know of it.
     """
-    price = doubt.price_again(ledger, doubt.held(ledger)) / MICRO if settings.resubmit_in_doubt else 0.0
-    if settings.resubmit_in_doubt and (again := ledger.resubmit_in_doubt()):
-        rows = many(again, "row in doubt is", "rows in doubt are")
-        cost = "" if money.is_free(ledger) else f", and may be paid for twice: up to {money_words(price)} more"
-        yield f"{rows} submitted again{cost}"
+    if settings.resubmit_in_doubt:
+        yield from _resubmit(settings, ledger)
     if settings.retry_failed and (again := ledger.retry_failed()):
         rows = many(again, "row that failed or expired is", "rows that failed or expired are")
         yield f"{rows} tried again"
@@ -26,3 +23,13 @@ def allow(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
         paid.take(ledger, offered)
         videos = many(len(offered), "video is", "videos are")
         yield f"{videos} taken from other batches of yours, which made them"
+
+
+def _resubmit(settings: Settings, ledger: Ledger) -> Iterator[str]:
+    if jobs := doubt.resubmit_held(ledger):
+        price = doubt.price_again(ledger, jobs) / MICRO
+        rows = many(len(jobs), "row in doubt is", "rows in doubt are")
+        cost = "" if money.is_free(ledger) else f", and may be paid for twice: up to {money_words(price)} more"
+        yield f"{rows} submitted again{cost}"
+    if rows_left := doubt.left_alone(ledger):
+        yield with_command(f"{left_alone(rows_left)}; what is known of it is told by", "resolve", str(settings.batch))

@@ -7,28 +7,25 @@ which one status call has to confirm. Polling goes on all the while, as the safe
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from math import inf
 
-from batchgen.account import Account
+from batchgen.candidates import Candidates
 from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import BatchgenError
-from batchgen.ledger import Ledger, doubt
-from batchgen.ledger.doubt import Candidate
+from batchgen.ledger import Ledger, doubt, evidence
+from batchgen.ledger.evidence import Candidate
 from batchgen.ledger.ledger import token_hash
 from batchgen.model import Job, State
-from batchgen.pipeline import tell
-from batchgen.service.client import Client
-from batchgen.service.wire import TaskWord
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, Settings
 from batchgen.words import many
 
 HEARTBEAT_SECONDS = 1.0
-JUMP_SECONDS = 10.0  # between the clocks, in a heartbeat: the time of day was set, or the machine slept
+RECORD_SECONDS = 20.0  # what was listened to since is not on record: less may be released, never more
+GAP_SECONDS = 10.0  # the time of day was set, the machine slept, or the process was stopped
 REPEATS_SECONDS = 30 + 120 + 600  # after which the service gives a callback up (from the vendor's other pages)
 SILENCE_SECONDS = 3600.0 + REPEATS_SECONDS  # no task was seen to take an hour: only then is silence a proof
-EARLY_SECONDS = 120.0  # by which the clocks may differ
-LATE_SECONDS = 600.0  # within which the service creates a task that it was asked for
 IDENTIFY_TRIES = 5
 
 log = logging.getLogger("batchgen")
@@ -37,37 +34,34 @@ log = logging.getLogger("batchgen")
 class Callbacks:
     """Goes between the receiver, the ledger and the running batch.
 
-    ``hasten`` is told the key of a job whose task has probably ended; ``adopt`` is given a job that was in doubt and
-    is in flight; ``release`` is given jobs in doubt that have become pending. ``patience`` is for how many seconds
-    after its submit a job in doubt is waited for.
+    ``hasten`` is told the key of a job whose task has probably ended; ``adopt`` is given a job as it was, in doubt, and
+    as it is, in flight; ``release`` is given jobs in doubt that have become pending. ``patience`` is for how many
+    seconds after its submit a job in doubt is waited for.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        account: Account,
-        client: Client,
+        candidates: Candidates,
         *,
         patience: float,
         hasten: Callable[[int], None],
-        adopt: Callable[[Job], None],
+        adopt: Callable[[Job, Job], None],
         release: Callable[[list[Job]], None],
     ) -> None:
         self._ledger = ledger
-        self._account = account
-        self._client = client
+        self._candidates = candidates
         self._patience = patience
         self._hasten = hasten
         self._adopt = adopt
         self._release = release
-        self._since = time.time()
-        self._offset = time.time() - time.monotonic()
+        self._begin_anew()
         self._tries: dict[int, int] = {}
         self._wake = asyncio.Event()
 
     def received(self, token: str, task_id: str | None) -> bool:
         """A callback came. Returns whether its token is one of ours; then it is on record."""
-        job = doubt.called(self._ledger, token_hash(token), task_id)
+        job = evidence.called(self._ledger, token_hash(token), task_id)
         if job is None:
             return False
         if job.state is State.IN_FLIGHT:
@@ -79,18 +73,16 @@ class Callbacks:
     @property
     def may_bring_more(self) -> bool:
         """Whether a job in doubt is still waited for."""
-        return doubt.awaiting_callback(self._ledger, time.time() - self._patience - 2 * HEARTBEAT_SECONDS) > 0 or any(
-            self._tries.get(candidate.attempt, 0) < IDENTIFY_TRIES for candidate in doubt.candidates(self._ledger)
-        )
+        since = time.time() - self._patience - 2 * HEARTBEAT_SECONDS
+        return doubt.awaiting_callback(self._ledger, since) > 0 or any(self._named())
 
     async def run(self) -> None:
         """Until cancelled: confirm what callbacks brought, record that we listen, release what never came."""
         while True:
             self._wake.clear()
-            for candidate in doubt.candidates(self._ledger):
+            for candidate in self._named():
                 await self._identify(candidate)
-            self._begin_anew_after_a_jump()
-            doubt.listening(self._ledger, self._since, time.time())
+            self._record()
             if released := doubt.release(self._ledger, SILENCE_SECONDS):
                 log.warning("released: their callbacks never came", extra={"jobs": len(released)})
                 self._release(released)
@@ -98,42 +90,42 @@ class Callbacks:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self._wake.wait()
 
-    def _begin_anew_after_a_jump(self) -> None:
-        """What the clock of the day skipped was not listened to: nothing follows from its silence."""
-        offset = time.time() - time.monotonic()
-        if abs(offset - self._offset) > JUMP_SECONDS:
-            log.warning("the clock has jumped", extra={"seconds": round(offset - self._offset)})
-            self._since = time.time()
-        self._offset = offset
+    def _begin_anew(self) -> None:
+        self._since, self._beat = time.time(), time.monotonic()
+        self._offset = self._since - self._beat
+        self._recorded = -inf
+
+    def _record(self) -> None:
+        """Record that we listen; what a gap or the clock of the day skipped was not listened to."""
+        now, beat = time.time(), time.monotonic()
+        if beat - self._beat > GAP_SECONDS or abs(now - beat - self._offset) > GAP_SECONDS:
+            log.warning(
+                "callbacks may have been missed: a gap, or the clock was set", extra={"seconds": beat - self._beat}
+            )
+            self._begin_anew()
+        self._beat, self._offset = beat, now - beat
+        if beat - self._recorded >= RECORD_SECONDS:
+            doubt.listening(self._ledger, self._since, now)
+            self._recorded = beat
+
+    def _named(self) -> Iterator[Candidate]:
+        """The tasks that callbacks named, as far as the service may still come to know them."""
+        for candidate in evidence.candidates(self._ledger):
+            if candidate.is_called and self._tries.get(candidate.attempt, 0) < IDENTIFY_TRIES:
+                yield candidate
 
     async def _identify(self, candidate: Candidate) -> None:
-        """Ask the service about the task that a callback named; only if it fits the attempt, it is the job's."""
-        tries = self._tries.get(candidate.attempt, 0)
-        if tries >= IDENTIFY_TRIES:
-            return
-        self._tries[candidate.attempt] = tries + 1
-        await self._account.turn()
-        status = await self._client.status(candidate.task_id)
-        tell(self._account, status.word, status.retry_after, status.message)
-        if status.word not in (TaskWord.RUNNING, TaskWord.SUCCESS, TaskWord.FAILED):
-            return
-        created = status.created_at
-        sent = candidate.started_at
-        if created is not None and not sent - EARLY_SECONDS <= created <= sent + LATE_SECONDS:
-            doubt.reject(self._ledger, candidate)
-            return
-        job = doubt.bind(self._ledger, candidate, "its callback brought the task id")
+        self._tries[candidate.attempt] = self._tries.get(candidate.attempt, 0) + 1
+        _, job = await self._candidates.verify(candidate)
         if job:
-            log.info("a callback brought back a task", extra={"job": job.key, "task_id": job.task_id})
-            self._adopt(job)
+            self._adopt(candidate.job, job)
 
 
 @asynccontextmanager
 async def receiving(
     settings: Settings,
     ledger: Ledger,
-    account: Account,
-    client: Client,
+    candidates: Candidates,
     dispatcher: Dispatcher,
     warn: Callable[[str], None],
 ) -> AsyncIterator[None]:
@@ -151,8 +143,7 @@ async def receiving(
     scale = settings.first_poll / DEFAULT_FIRST_POLL_SECONDS
     callbacks = Callbacks(
         ledger,
-        account,
-        client,
+        candidates,
         patience=(REPEATS_SECONDS + 6 * DEFAULT_FIRST_POLL_SECONDS) * scale,
         hasten=dispatcher.hasten,
         adopt=dispatcher.adopt,

@@ -11,10 +11,10 @@ earlier run are.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any
+from typing import Any, TypeAlias
 
 from batchgen.account import Account
 from batchgen.errors import (
@@ -42,6 +42,8 @@ DOUBT_CHECK_SECONDS = 0.5
 DRAIN_SECONDS = 8.0  # for POSTs in flight when a signal asks to stop: docker kills after 10
 AGAIN = 0.2  # of the document's interval: when to ask again after a failure
 
+Adopt: TypeAlias = Callable[[Job, Job], None]  # a job as it was, and as it is: in flight
+
 log = logging.getLogger("batchgen")
 
 
@@ -58,6 +60,7 @@ class Dispatcher:
 
     ``changed`` is called with a job before and after each step. Without ``may_submit`` nothing new is paid for.
     With ``callbacks`` the service tells when a task has ended (see :meth:`hasten`), and is not asked before.
+    ``first`` is awaited before anything is submitted, with :meth:`adopt` to tell of tasks that it finds.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Dispatcher:
         changed: Callable[[Job, Job], None],
         may_submit: bool = True,
         callbacks: bool = False,
+        first: Callable[[Adopt], Awaitable[None]] | None = None,
     ) -> None:
         self.stopped: Stop | None = None
         self.submitted = 0  # paid tasks that this run started
@@ -80,6 +84,7 @@ class Dispatcher:
         self._polling = polling
         self._pipeline = pipeline
         self._changed = changed
+        self._first = first
         self._schedule = Schedule(polling, callbacks=callbacks)
         self._may_submit = may_submit
         self._paused = False
@@ -149,9 +154,9 @@ class Dispatcher:
                 self._account.tasks -= 1
             self._wake.set()
 
-    def adopt(self, job: Job) -> None:
-        """A job that was in doubt has a task, which has ended: go on with it."""
-        self._changed(replace(job, state=State.IN_DOUBT), job)
+    def adopt(self, was: Job, job: Job) -> None:
+        """A job that had no task has one, which has probably ended: go on with it."""
+        self._changed(was, job)
         now = asyncio.get_running_loop().time()
         self._account.tasks += 1
         self._schedule.add(job, now, max(0.0, time.time() - (job.submitted_at or 0.0)))
@@ -211,7 +216,17 @@ class Dispatcher:
         for started_at in self._ledger.doubtful_since(wall - self._polling.doubt):
             self._hold_slot(self._polling.doubt - max(0.0, wall - started_at))  # a clock may have been set back
 
+    async def _look_first(self) -> None:
+        try:
+            if self._first:
+                await self._first(self.adopt)
+        except AccountError as error:
+            self.stop(Stop(str(error), error.exit_code))
+        except LedgerError as error:
+            self.halt(Stop(str(error), 1))
+
     async def _ask(self) -> None:
+        await self._look_first()
         while await self._something_to_ask():
             await self._account.turn()
             if self._account.is_lost:
@@ -336,9 +351,10 @@ class Dispatcher:
 
     def _keep_asking(self, job: Job, now: float) -> None:
         """Ask about the task again, if its answer leaves hope; its slot is taken either way."""
-        if job.wait == inf or self._polling.gives_up(self._schedule.asked_for(job, now)):
+        is_missing = job.missing_since is not None  # then the job itself knows how long it is asked about
+        if job.wait == inf or (not is_missing and self._polling.gives_up(self._schedule.asked_for(job, now))):
             self._schedule.leave(job)
-        elif job.tries > 0:
+        elif job.tries > 0 or is_missing:
             self._schedule.unheard(job, now + job.wait)
         elif self._account.is_answering:  # which is about this very answer: nothing was awaited since it came
             self._schedule.heard(job, now)

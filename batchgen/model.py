@@ -279,6 +279,7 @@ class Job:
     token: str | None = field(default=None, repr=False)  # the secret in its callback's address
     source: tuple[Kept, ...] = ()  # files of another batch that hold the video
     tries: int = 0  # failed tries of the present step, in this run
+    missing_since: float | None = None  # the service says that there is no such task; by a clock that never jumps
     wait: float = 0.0  # seconds before the next step
 
     @classmethod

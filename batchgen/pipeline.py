@@ -1,7 +1,7 @@
 """One job: the table {state: step}, each step one call to a room, each outcome recorded before the next.
 
     submitting -- submit --> in_flight, failed, in_doubt, or pending again
-    in_flight  -- poll ----> rendered, failed, or in_flight still
+    in_flight  -- poll ----> rendered, failed, in_doubt, or in_flight still
     rendered   -- fetch ---> archived, expired, or rendered still
 
 A job goes from pending to submitting by the ledger's ``intend``, which is on the disk before the POST leaves, and in
@@ -28,7 +28,7 @@ from batchgen.archive.places import Places
 from batchgen.deadline import LastCall
 from batchgen.download import Downloader
 from batchgen.errors import AccountError, ArchiveError, DeadLinkError, DownloadError, LedgerError
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, evidence
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS, Video
 from batchgen.model import Clip, Job, Kept, Request, State
 from batchgen.retry import backoff
@@ -187,6 +187,8 @@ class Pipeline:
             task_id=outcome.task_id,
             attempts=job.attempts + 1,
             submitted_at=time.time(),
+            completed_at=None,  # of a former task
+            generation_ms=None,
             fail_code=None,
             fail_message=None,
             remake=False,
@@ -236,12 +238,16 @@ class Pipeline:
             case TaskWord.FAILED:
                 return self._failed(job, status)
             case TaskWord.SUCCESS:  # without a link: paid, so asked for again
-                job = replace(job, tries=job.tries + 1)
+                job = replace(job, tries=job.tries + 1, missing_since=None)
                 return replace(job, wait=inf if job.tries >= NO_RESULT_TRIES else self._next_poll(job))
             case TaskWord.ACCOUNT:
                 return self._refused_poll(job, status)
+            case TaskWord.MISSING:
+                return self._missing(job, status)
+            case TaskWord.RUNNING:
+                return replace(job, missing_since=None, wait=self._next_poll(job))
             case _:
-                return replace(job, wait=self._next_poll(job))
+                return replace(job, wait=inf if self._is_given_up(job) else self._next_poll(job))
 
     def _failed(self, job: Job, status: TaskStatus) -> Job:
         if status.fail_code == CREDITS_FAIL_CODE:  # nothing was made, and nothing else will be
@@ -257,6 +263,18 @@ class Pipeline:
                 generation_ms=status.generation_ms,
             )
         )
+
+    def _missing(self, job: Job, status: TaskStatus) -> Job:
+        """The service says that there is no such task: it may learn of it late. If it never does, nobody can know."""
+        if self._is_given_up(job):
+            log.warning("the service no longer knows a task", extra={"job": job.key, "task_id": job.task_id})
+            return evidence.forgotten(self._ledger, job, status.message)
+        since = time.monotonic() if job.missing_since is None else job.missing_since
+        return replace(job, missing_since=since, wait=self._next_poll(job))
+
+    def _is_given_up(self, job: Job) -> bool:
+        """Whether the service has not known the task for as long as one is asked about."""
+        return job.missing_since is not None and self._polling.gives_up(time.monotonic() - job.missing_since)
 
     def _refused_poll(self, job: Job, status: TaskStatus) -> Job:
         if job.tries == 0:

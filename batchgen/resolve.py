@@ -1,23 +1,24 @@
 """What a person does about a batch that does not run: settle rows in doubt, and look whether all is still there."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
 from batchgen.folder import hold
 from batchgen.ledger import Ledger, doubt, money
-from batchgen.ledger.doubt import Doubt
+from batchgen.ledger.doubt import Attempt, Doubt
 from batchgen.model import State, zulu
 from batchgen.run import Service
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskStatus, TaskWord
 from batchgen.settings import Settings
 from batchgen.verify import Verified, forget, read_again, set_aside
-from batchgen.words import many, money_words, with_command
+from batchgen.words import left_alone, many, money_words, with_command
 
 SHOWN = 5  # rows that share a task
 Tasks: TypeAlias = dict[int, dict[str, bool]]  # the jobs, each with its rows, and whether they are in the manifest
@@ -55,26 +56,79 @@ def settle(
 
     The rows of these ids; of ``every`` row in doubt, if none is named: an action needs one or the other. To repeat it
     does no harm: a row that is no longer in doubt is left as it is. One that was given up is in doubt all the same,
-    for whoever names it.
+    for whoever names it. One whose callback came is resubmitted by name alone.
     """
     with _changing(batch, ledger_to) as ledger:
         ledger.recover()
-        found, settled = _named(ledger, identities, action) if identities else (_doubts(ledger), [])
+        found, told = _named(ledger, identities, action) if identities else (_doubts(ledger), [])
         if not found:
-            return settled or ["no row is in doubt"]
-        tasks = {each.job.key: doubt.rows_of(ledger, each.job.key) for each in found}
-        others = _others(tasks, found)
+            return told or ["no row is in doubt"]
         if action is None:
-            told = (line for each in found for line in _tell(each, others[each.job.key]))
-            return [*told, *_ways(batch, _meaning(ledger, "resubmit", tasks))]
-        meaning = _meaning(ledger, action, tasks)
-        if not identities and not every:
-            raise UsageError(f"--{action} needs --row ID, or --all for all that are in doubt: {meaning}")
-        decide = {"resubmit": doubt.resubmit, "abandon": doubt.abandon}[action]
-        for job in tasks:
-            decide(ledger, ledger.job(job))
-        done = (f"{each.id}{others[each.job.key]}: {_done(action, tasks[each.job.key])}" for each in found)
-        return [*settled, *done, meaning]
+            return _show(batch, ledger, found)
+        if action == "resubmit" and not identities:
+            told += _left_alone(found)
+            found = [each for each in found if not each.is_called]
+        return [*told, *(_settle(ledger, found, action, may=bool(identities or every)) if found else ())]
+
+
+def in_doubt(batch: Path, ledger_to: str | None, identities: Sequence[str]) -> str:
+    """The rows in doubt, or those of these ids, with all that is known: JSON."""
+    with _changing(batch, ledger_to) as ledger:
+        ledger.recover()
+        found = _named(ledger, identities, None)[0] if identities else _doubts(ledger)
+    return json.dumps({"in_doubt": list(map(_facts, found))}, ensure_ascii=False)
+
+
+def _facts(each: Doubt) -> dict[str, Any]:
+    attempts = [
+        {
+            "asked_at": zulu(attempt.started_at),
+            "known": attempt.detail,
+            "called_at": None if attempt.called_at is None else zulu(attempt.called_at),
+            "task_id": attempt.task_id,
+        }
+        for attempt in each.attempts
+    ]
+    return {"id": each.id, "prompt": each.job.request.prompt, "in_manifest": each.is_present, "attempts": attempts}
+
+
+def _show(batch: Path, ledger: Ledger, found: Sequence[Doubt]) -> list[str]:
+    tasks = _tasks(ledger, found)
+    others = _others(tasks, found)
+    told = (line for each in found for line in _tell(each, others[each.job.key]))
+    uncalled = {each.job.key: tasks[each.job.key] for each in found if not each.is_called}
+    return [*told, *_ways(batch, _meaning(ledger, "resubmit", uncalled) if uncalled else "")]
+
+
+def _settle(ledger: Ledger, found: Sequence[Doubt], action: str, *, may: bool) -> list[str]:
+    """Resubmit or abandon them, if one ``may``: for that they have to be named, or all be meant."""
+    tasks = _tasks(ledger, found)
+    meaning = _meaning(ledger, action, tasks)
+    if not may:
+        raise UsageError(f"--{action} needs --row ID, or --all for all that are in doubt: {meaning}")
+    decide = {"resubmit": doubt.resubmit, "abandon": doubt.abandon}[action]
+    decide(ledger, *map(ledger.job, tasks))
+    others = _others(tasks, found)
+    done = [f"{each.id}{others[each.job.key]}: {_done(action, tasks[each.job.key])}" for each in found]
+    warnings = [words for each in found for words in _warning(each)] if action == "resubmit" else []
+    return [*done, *warnings, meaning]
+
+
+def _tasks(ledger: Ledger, found: Sequence[Doubt]) -> Tasks:
+    return {each.job.key: doubt.rows_of(ledger, each.job.key) for each in found}
+
+
+def _left_alone(found: Sequence[Doubt]) -> list[str]:
+    rows = sum(each.is_called for each in found)
+    return [f"{left_alone(rows)}; name it with --row to pay for it once more"] if rows else []
+
+
+def _warning(each: Doubt) -> Iterator[str]:
+    """What a person who pays for a row once more should know."""
+    if each.is_called:
+        yield f"{each.id}: its callback came, so that the service has accepted it: to ask for it again pays twice"
+    if each.task_id:
+        yield f"{each.id}: the next run asks about the task {each.task_id} first, and takes it if the service knows it"
 
 
 def _named(ledger: Ledger, identities: Sequence[str], action: str | None) -> tuple[list[Doubt], list[str]]:
@@ -144,12 +198,12 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
     """
     with _changing(settings.batch, settings.ledger_to) as ledger:
         ledger.recover()
-        owner = doubt.owner(ledger, task_id)
+        found = _doubts(ledger, identity)
+        owner = doubt.owner(ledger, task_id, found[0].job if found else None)
         if owner == identity:
             return [f"{identity} has the task {task_id} already; nothing was changed"]
         if owner is not None:
             raise UsageError(f"the task {task_id} is that of the row {owner!r}")
-        found = _doubts(ledger, identity)
         if not found:
             raise UsageError(f"{identity} is not in doubt; nothing was changed")
         status = asyncio.run(_ask(settings, ledger, task_id, service))
@@ -185,9 +239,17 @@ def _doubts(ledger: Ledger, identity: str | None = None) -> list[Doubt]:
 
 def _tell(each: Doubt, others: str) -> list[str]:
     lines = [f"{each.id}{_gone(each.is_present)}{others}: {each.job.request.prompt[:80]}"]
-    for started_at, detail in each.attempts:
-        lines.append(f"  asked for at {zulu(started_at)}: {detail}")
+    for attempt in each.attempts:
+        lines.append(f"  asked for at {zulu(attempt.started_at)}: {attempt.detail}")
+        if attempt.called_at is not None:
+            lines.append(f"  its callback came at {zulu(attempt.called_at)}{_name(attempt)}")
     return lines
+
+
+def _name(attempt: Attempt) -> str:
+    if not attempt.task_id:
+        return ": the service has accepted it"
+    return f" and named the task {attempt.task_id}, which each run asks about, and --attach too"
 
 
 def _ways(batch: Path, meaning: str) -> Iterator[str]:
@@ -195,5 +257,6 @@ def _ways(batch: Path, meaning: str) -> Iterator[str]:
     yield with_command("what to do", "resolve", str(batch), "--row", "ID")
     yield "and one of these (the last two also with more than one --row, or with --all in its place):"
     yield "  --attach TASKID  its task is known, as from the service's list: it is fetched, and nothing more is paid"
-    yield f"  --resubmit       ask for it again; all of them: {meaning}"
+    every = f"all of them: {meaning}" if meaning else "their callbacks came, so that they are paid for twice"
+    yield f"  --resubmit       ask for it again; {every}"
     yield "  --abandon        give it up: nothing more is paid; if it was accepted, it was paid for nothing"

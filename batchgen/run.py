@@ -22,6 +22,7 @@ from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
 from batchgen.callbacks import receiving
+from batchgen.candidates import Candidates
 from batchgen.catalog import MICRO
 from batchgen.control import Desk
 from batchgen.dispatcher import Dispatcher
@@ -29,7 +30,7 @@ from batchgen.download import Downloader
 from batchgen.errors import ArchiveError, LedgerError, UsageError
 from batchgen.folder import open_batch, with_memory
 from batchgen.images.files import Files
-from batchgen.ledger import Ledger, money, standing
+from batchgen.ledger import Ledger, evidence, money, standing
 from batchgen.ledger.expected import awaited_videos, pending_kinds, recent_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
@@ -84,7 +85,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         money.begin_run(ledger)
         replication.tell(replica, settings, listener.say)
         dispatcher = None
-        if ledger.has_work():
+        if ledger.has_work() or evidence.candidates(ledger):
             dispatcher = _run_work(settings, ledger, replica, listener, service, files)
         elif settings.destination != ledger.fact("destination"):
             _destination(settings, ledger)
@@ -210,18 +211,20 @@ async def _work(
             affordable=spending.affordable,
             deadline=settings.deadline,
         )
+        candidates = Candidates(ledger, account, client)
         dispatcher = Dispatcher(
             *(ledger, Rendered(ledger), account, polling, pipeline),
             downloads=settings.downloads,
             changed=_counted(ledger, steering),
             may_submit=settings.may_submit,
             callbacks=settings.callback_url is not None,
+            first=candidates.verify_all,
         )
         await stack.enter_async_context(syncing.running(replication.halting(dispatcher)))
         await stack.enter_async_context(replica.shipping(ledger, replication.halting(dispatcher)))
         if settings.callback_listen:
             warn = listener.warn or listener.say
-            await stack.enter_async_context(receiving(settings, ledger, account, client, dispatcher, warn))
+            await stack.enter_async_context(receiving(settings, ledger, candidates, dispatcher, warn))
         if settings.may_submit and has_time(ledger, pipeline, dispatcher, listener.say):
             await _compare_with_balance(client, account, ledger, spending, listener)
         with listener.stopping(dispatcher, listener.say), until(settings.deadline, dispatcher):

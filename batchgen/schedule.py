@@ -136,7 +136,7 @@ class Schedule:
     def end(self, job: Job, now: float) -> None:
         """The task has ended."""
         task = self._forget(job)
-        if task is None or job.state is State.PENDING:  # withdrawn by the service
+        if task is None or job.state in (State.PENDING, State.IN_DOUBT):  # withdrawn or forgotten by the service
             return
         told = job.generation_ms / 1000 if job.generation_ms else None
         task.table.ended(task.known, now - task.born, told)

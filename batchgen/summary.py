@@ -95,7 +95,7 @@ class Summary(Counts):
             "expired": f"expired: made{'' if self.emulated else ' and paid for'}, but the link died before the video "
             "was here; --retry-failed fetches it if it can be had after all, or else pays for it once more",
             "in_doubt": with_command(
-                "in doubt: the service's answer was lost, so it "
+                "in doubt: the service's answer was lost, or it no longer knows the task, so it "
                 f"{'' if self.emulated else 'may have been paid for, and '}is held; all that is known is told by",
                 *("resolve", folder),
             ),

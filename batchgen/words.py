@@ -24,6 +24,12 @@ def given_up(batch: str) -> str:
     return with_command(what, "resolve", batch, "--row", "ID", "--resubmit")
 
 
+def left_alone(rows: int) -> str:
+    """What there is to say of rows in doubt that are resubmitted only by name."""
+    one = "row in doubt is left alone: its callback came, so that the service has accepted it"
+    return many(rows, one, "rows in doubt are left alone: their callbacks came, so that the service has accepted them")
+
+
 def in_one_line(text: str) -> str:
     """The same without line breaks."""
     return " ".join(line.strip() for line in text.splitlines())

@@ -4,20 +4,22 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from math import ceil
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from batchgen import callbacks as module
-from batchgen.account import Account
 from batchgen.callbacks import Callbacks
-from batchgen.ledger import Ledger, doubt
+from batchgen.candidates import Candidates
+from batchgen.ledger import Ledger, doubt, evidence
 from batchgen.ledger.ledger import token_hash
 from batchgen.model import Job, State
 from tests.ledger.test_ledger import filled, first
 
-WINDOW = 1000.0
+WINDOW = 100.0
+STEP = 9.0  # seconds: heartbeats come that late without being a gap
 
 
 class Clock:
@@ -58,13 +60,12 @@ def submitted(ledger: Ledger, token: str, task_id: str | None) -> Job:
 async def listen(ledger: Ledger, *meanwhile: Callable[[], None]) -> list[Job]:
     """Listen for some heartbeats after each of what happens meanwhile; the jobs that were released."""
     released: list[Job] = []
-    nothing: Any = None
-    account = Account(100, 100)
+    nobody: Any = None
     heard = Callbacks(
-        *(ledger, account, nothing),
+        *(ledger, Candidates(ledger, nobody, nobody)),
         patience=WINDOW,
         hasten=lambda _: None,
-        adopt=lambda _: None,
+        adopt=lambda _, __: None,
         release=released.extend,
     )
     listening = asyncio.create_task(heard.run())
@@ -82,13 +83,34 @@ def doubtful(ledger: Ledger) -> None:
     """Three tasks whose callbacks have come, and one attempt in doubt."""
     for number in range(3):
         submitted(ledger, f"t{number}", f"task_{number}")
-        doubt.called(ledger, token_hash(f"t{number}"), f"task_{number}")
+        evidence.called(ledger, token_hash(f"t{number}"), f"task_{number}")
     submitted(ledger, "lost", None)
 
 
+def listened(clock: Clock, seconds: float) -> list[Callable[[], None]]:
+    """So much time passes, heartbeat after heartbeat."""
+    return [lambda: clock.pass_(STEP)] * ceil(seconds / STEP)
+
+
 async def test_a_job_is_released_when_its_callback_surely_would_have_come(ledger: Ledger, clock: Clock) -> None:
-    released = await listen(ledger, lambda: clock.pass_(1), lambda: doubtful(ledger), lambda: clock.pass_(WINDOW + 10))
+    passes = listened(clock, WINDOW + module.RECORD_SECONDS)
+    released = await listen(ledger, lambda: clock.pass_(1), lambda: doubtful(ledger), *passes)
     assert [job.state for job in released] == [State.PENDING]
+
+
+async def test_a_process_that_was_stopped_did_not_listen(ledger: Ledger, clock: Clock) -> None:
+    wakes_late = [lambda: doubtful(ledger), *listened(clock, 30), lambda: clock.pass_(WINDOW)]
+    assert await listen(ledger, lambda: clock.pass_(1), *wakes_late, *listened(clock, 30)) == []
+    spans = ledger.database.execute("SELECT until - since FROM listening").fetchall()
+    assert len(spans) == 2
+    assert all(seconds <= 40 for (seconds,) in spans)
+
+
+async def test_that_it_listens_is_written_seldom(ledger: Ledger, clock: Clock) -> None:
+    said: list[str] = []
+    ledger.database._connection.set_trace_callback(said.append)
+    await listen(ledger, *listened(clock, 120))
+    assert 5 <= sum("INTO listening" in sql for sql in said) <= 7
 
 
 @pytest.mark.parametrize("jump", [WINDOW + 10, 3600.0, 86_400.0, -3600.0])

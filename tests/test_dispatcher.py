@@ -13,7 +13,7 @@ from batchgen.account import Account
 from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import AccountError, ArchiveError, BatchgenError, LedgerError, LimitReachedError
 from batchgen.model import Job, State
-from batchgen.service.polling import Polling
+from batchgen.service.polling import PATIENCE, Polling
 from tests.simulation import clock
 from tests.simulation.service import Service, Terms
 from tests.simulation.world import REQUEST, MemoryLedger, MemoryPipeline
@@ -216,3 +216,39 @@ def test_a_mistake_of_ours_in_one_job_leaves_the_others_alone(state: str) -> Non
     stage = play(25, (0.0, err), seconds=60.0)
     assert stage.service.seen.posts == (24 if state == "submitting" else 25)
     assert stage.dispatcher.stopped is None
+
+
+def test_a_task_that_the_service_does_not_know_teaches_nothing_and_holds_its_slot_a_while() -> None:
+    asked: list[float] = []
+
+    def forget(stage: Stage) -> None:
+        async def step(job: Job) -> Job:
+            if job.state is not State.IN_FLIGHT:
+                return await ask(job)
+            asked.append(asyncio.get_running_loop().time())
+            state = State.IN_FLIGHT if len(asked) < 20 else State.IN_DOUBT
+            return replace(job, state=state, missing_since=0.0, wait=1000.0)
+
+        ask = stage.pipeline.step
+        stage.pipeline.step = step  # type: ignore[method-assign]
+
+    stage = play(1, (0.0, forget))
+    table = stage.dispatcher._polling.usual()
+    assert (len(asked), table.ends, any(table._alive_steps)) == (20, 0, False)
+    assert asked[-1] > PATIENCE * 50.0  # it is its own step that gives it up
+    assert stage.account.tasks == 1
+
+
+def test_what_is_to_be_known_first_is_known_before_anything_is_submitted() -> None:
+    async def first(adopt: object) -> None:
+        await asyncio.sleep(100.0)
+
+    assert min(play(3, first=first).service.starts) > 100.0
+
+
+def test_a_key_that_is_refused_before_anything_is_submitted_stops_the_run() -> None:
+    async def first(adopt: object) -> None:
+        raise AccountError("the service refuses the key")
+
+    stage = play(3, first=first)
+    assert (stage.dispatcher.stopped, stage.service.seen.posts) == (Stop("the service refuses the key", 3), 0)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from math import inf
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import pytest
@@ -25,7 +26,7 @@ from batchgen.pipeline import FETCH_TRIES, Pipeline
 from batchgen.progress import Silent
 from batchgen.run import Listener, _compare_with_balance
 from batchgen.service.polling import Polling
-from batchgen.service.wire import Balance, TaskStatus, TaskWord
+from batchgen.service.wire import Balance, Submitted, TaskStatus, TaskWord, Verdict
 from batchgen.settings import Limits
 from batchgen.spending import Spending
 from batchgen.verify import Damage, forget
@@ -64,6 +65,7 @@ class Service:
     def __init__(self) -> None:
         self.is_gone = False
         self.knows = True
+        self.is_at_work = False
         self.asked = 0
         self.completed_at = 1.0
 
@@ -76,6 +78,8 @@ class Service:
             return TaskStatus(TaskWord.TROUBLE, "no connection to the service could be made")
         if not self.knows:
             return TaskStatus(TaskWord.MISSING, "no such task")
+        if self.is_at_work:
+            return TaskStatus(TaskWord.RUNNING)
         return TaskStatus(TaskWord.SUCCESS, urls=LINKS, completed_at=self.completed_at)
 
 
@@ -270,6 +274,72 @@ async def test_what_has_not_left_when_a_run_is_halted_never_leaves(stage: Stage)
     synced.set()
     assert (await leaving).state is State.PENDING  # and the service, which knows no submit, was not asked
     assert money.reserved_by_run(stage.ledger) == (0, 0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The time, by both clocks."""
+    clock = SimpleNamespace(now=1_000_000.0)
+    both = SimpleNamespace(time=lambda: clock.now, monotonic=lambda: clock.now)
+    monkeypatch.setattr("batchgen.pipeline.time", both)
+    return clock
+
+
+PATIENCE_SECONDS = 3600.0  # at the document's first wait of 50 s
+
+
+async def test_a_task_that_the_service_does_not_know_for_an_hour_is_in_doubt(
+    stage: Stage, clock: SimpleNamespace
+) -> None:
+    stage.take_in("a")
+    job = in_flight(stage, clock)
+    stage.service.knows = False
+    job = await stage.pipeline.poll(job)
+    clock.now += PATIENCE_SECONDS
+    job = await stage.pipeline.poll(job)
+    assert job.state is State.IN_FLIGHT
+    clock.now += 1
+    job = await stage.pipeline.poll(job)
+    assert stage.ledger.job(job.key) == replace(job, missing_since=None, wait=0.0)
+    assert (job.state, job.task_id) == (State.IN_DOUBT, "task_1")
+    assert job.fail_message == "the service no longer knows the task task_1 (no such task)"
+
+
+async def test_a_task_that_the_service_knows_meanwhile_is_not_in_doubt(stage: Stage, clock: SimpleNamespace) -> None:
+    stage.take_in("a")
+    job = in_flight(stage, clock)
+    stage.service.is_at_work = True
+    for knows in (False, True, False, False):
+        stage.service.knows = knows
+        job = await stage.pipeline.poll(job)
+        clock.now += PATIENCE_SECONDS - 1
+    assert (job.state, job.wait < inf) == (State.IN_FLIGHT, True)
+
+
+async def test_silence_puts_no_task_in_doubt(stage: Stage, clock: SimpleNamespace) -> None:
+    stage.take_in("a")
+    job = in_flight(stage, clock)
+    stage.service.knows = False
+    job = await stage.pipeline.poll(job)
+    stage.service.is_gone = True
+    clock.now += PATIENCE_SECONDS + 1
+    job = await stage.pipeline.poll(job)
+    assert (job.state, job.wait) == (State.IN_FLIGHT, inf)  # left to the next run
+
+
+async def test_a_new_task_has_nothing_of_the_times_of_the_one_before(stage: Stage, clock: SimpleNamespace) -> None:
+    stage.take_in("a")
+    job = in_flight(stage, clock)
+    stage.ledger.save(replace(job, state=State.PENDING, task_id=None, completed_at=5.0, generation_ms=7))
+    job = in_flight(stage, clock, "task_2")
+    assert (job.completed_at, job.generation_ms) == (None, None)
+
+
+def in_flight(stage: Stage, clock: SimpleNamespace, task_id: str = "task_1") -> Job:
+    job = stage.ledger.next_pending()
+    assert job
+    job = stage.pipeline._accepted(stage.pipeline.intend(job), Submitted(Verdict.ACCEPTED, task_id=task_id))
+    return stage.ledger.job(job.key)
 
 
 async def unknown(stage: Stage, tries: int) -> State:

@@ -8,7 +8,8 @@ import click
 from batchgen import given
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER
-from batchgen.cli.terminal import require, tell
+from batchgen.cli.terminal import require, shown_json, tell
+from batchgen.errors import UsageError
 from batchgen.origin import service_of
 
 
@@ -19,6 +20,7 @@ from batchgen.origin import service_of
 @click.option("--attach", metavar="TASKID", help="The row's task is this one: fetch it.")
 @click.option("--resubmit", is_flag=True, help="Ask for it again; it may be paid for twice.")
 @click.option("--abandon", is_flag=True, help="Give the row up.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows in doubt as one line of JSON.")
 @options.apply((*options.SERVICE, options.LEDGER_TO))
 def resolve(
     batch: Path,
@@ -27,6 +29,7 @@ def resolve(
     attach: str | None,
     resubmit: bool,
     abandon: bool,
+    as_json: bool,
     **flags: Any,
 ) -> None:
     """Show the rows of BATCH that are in doubt, or settle them: --attach, --resubmit or --abandon.
@@ -38,6 +41,11 @@ def resolve(
     ledger_to = flags["ledger_to"]
     require(batch, ledger_to)
     action = rooms.action_of(identities, every=every, attach=attach, resubmit=resubmit, abandon=abandon)
+    if as_json and action:
+        raise UsageError(f"--json shows the rows in doubt: leave it out, or --{action}")
+    if as_json:
+        click.echo(shown_json(rooms.in_doubt(batch, ledger_to, identities)))
+        return
     if attach is not None:
         settings = given.to_settings(batch, None, **flags)
         said = rooms.attach(settings, identities[0], attach, service_of(settings))

@@ -1,27 +1,25 @@
-"""Jobs in doubt: what callbacks bring back, what a person decides, and what may be released on its own."""
+"""Jobs in doubt: what a person decides, and what may be released on its own."""
 
-import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchgen.errors import UsageError
-from batchgen.ledger.ledger import OPEN, Ledger
+from batchgen.ledger.evidence import CALLED, IN_DOUBT, Candidate, bind
+from batchgen.ledger.ledger import NOT_RECORDED, OPEN, Ledger
 from batchgen.model import ABANDONED, Job, State
 
-IN_DOUBT = f"{OPEN} AND state = 'in_doubt'"
 LEAST_CALLBACKS = 3  # that came, before one that did not is taken as a proof
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A task id that a callback brought for a job in doubt, to be verified by a status call."""
+class Attempt(NamedTuple):
+    """A POST of which it is not known what it led to. Times are Unix seconds."""
 
-    attempt: int
-    task_id: str
-    started_at: float  # of the attempt, Unix seconds
-    job: Job
+    started_at: float
+    detail: str  # what happened
+    called_at: float | None  # when its callback came
+    task_id: str | None  # that may be its own, but is not confirmed
 
 
 @dataclass(frozen=True)
@@ -30,67 +28,18 @@ class Doubt:
 
     id: str
     job: Job
-    attempts: tuple[tuple[float, str], ...]  # when (Unix seconds), and what happened
+    attempts: tuple[Attempt, ...]
     is_present: bool  # in the manifest
 
+    @property
+    def is_called(self) -> bool:
+        """Whether the service has accepted it, as a callback tells: then to ask for it again pays twice."""
+        return any(attempt.called_at is not None for attempt in self.attempts)
 
-def called(ledger: Ledger, token: bytes, task_id: str | None) -> Job | None:
-    """Record that a callback came, by its token's hash; returns its job, or None for a token that nobody gave.
-
-    The task id is kept as a candidate only where the attempt has none of its own.
-    """
-    database = ledger.database
-    found = database.one("SELECT attempt, job, task_id, called_at FROM attempt WHERE token = ?", (token,))
-    if found is None:
-        return None
-    attempt, key, known, called_at = found
-    if called_at is None or (known is None and task_id):
-        with database.transaction(synced=False):  # what a power cut takes of it only leaves a doubt
-            database.execute(
-                "UPDATE attempt SET called_at = coalesce(called_at, ?), "
-                "candidate = CASE WHEN task_id IS NULL THEN coalesce(candidate, ?) END WHERE attempt = ?",
-                (time.time(), task_id, attempt),
-            )
-    return ledger.job(key)
-
-
-def candidates(ledger: Ledger) -> list[Candidate]:
-    """The task ids that are to be verified, of jobs that are in doubt."""
-    found = ledger.database.execute(
-        f"SELECT attempt, candidate, started_at, job FROM job CROSS JOIN attempt USING (job) WHERE {IN_DOUBT} "
-        "AND candidate IS NOT NULL AND attempt.task_id IS NULL ORDER BY attempt"
-    ).fetchall()
-    return [Candidate(attempt, task_id, started_at, ledger.job(key)) for attempt, task_id, started_at, key in found]
-
-
-def bind(ledger: Ledger, candidate: Candidate, how: str) -> Job | None:
-    """The task is the job's: it is in flight. None if another row has that task."""
-    job = replace(
-        candidate.job,
-        state=State.IN_FLIGHT,
-        task_id=candidate.task_id,
-        submitted_at=candidate.started_at,
-        fail_code=None,
-        fail_message=None,
-        remake=False,
-    )
-    try:
-        with ledger.database.transaction():
-            ledger.database.execute(
-                "UPDATE attempt SET outcome = 'accepted', detail = ?, task_id = ? WHERE attempt = ?",
-                (how, candidate.task_id, candidate.attempt),
-            )
-            ledger.write(job)
-    except sqlite3.IntegrityError:
-        reject(ledger, candidate)
-        return None
-    return job
-
-
-def reject(ledger: Ledger, candidate: Candidate) -> None:
-    """The task is not the job's."""
-    with ledger.database.transaction():
-        ledger.database.execute("UPDATE attempt SET candidate = NULL WHERE attempt = ?", (candidate.attempt,))
+    @property
+    def task_id(self) -> str | None:
+        """The latest task id that may be its own, if there is one."""
+        return next((attempt.task_id for attempt in reversed(self.attempts) if attempt.task_id), None)
 
 
 def listening(ledger: Ledger, since: float, until: float) -> None:
@@ -102,7 +51,7 @@ def awaiting_callback(ledger: Ledger, since: float) -> int:
     """How many jobs in doubt may still be told of by a callback, of attempts since ``since`` (Unix seconds)."""
     return ledger.database.number(
         f"SELECT count(DISTINCT job) FROM job CROSS JOIN attempt USING (job) WHERE {IN_DOUBT} AND token IS NOT NULL "
-        "AND called_at IS NULL AND started_at > ?",
+        "AND called_at IS NULL AND attempt.task_id IS NULL AND started_at > ?",
         (since,),
     )
 
@@ -122,14 +71,15 @@ def release(ledger: Ledger, window: float) -> list[Job]:
         silent = ledger.database.execute(
             f"SELECT job, started_at FROM job CROSS JOIN attempt USING (job) WHERE {IN_DOUBT} AND token IS NOT NULL "
             "AND called_at IS NULL AND started_at BETWEEN ? AND ? "
-            "AND attempt = (SELECT max(attempt) FROM attempt AS last WHERE last.job = job.job)",
+            "AND attempt = (SELECT max(attempt) FROM attempt AS last WHERE last.job = job.job) "
+            f"AND attempt.task_id IS NULL AND NOT {CALLED}",
             (since, until - window),
         ).fetchall()
         if not silent or not _all_came(ledger, since, until - window):
             continue
         for key, started_at in silent:
             reason = f"callbacks were received throughout, and none came within {window:.0f} s of {started_at:.0f}"
-            _decide(ledger, ledger.job(key), "released", reason, State.PENDING, None)
+            _decide(ledger, (ledger.job(key),), "released", reason, State.PENDING)
             released.append(ledger.job(key))
     return released
 
@@ -137,7 +87,7 @@ def release(ledger: Ledger, window: float) -> list[Job]:
 def _all_came(ledger: Ledger, since: float, until: float) -> bool:
     found = ledger.database.one(
         "SELECT count(called_at), count(*) - count(called_at) FROM attempt "
-        "WHERE token IS NOT NULL AND outcome = 'accepted' AND started_at BETWEEN ? AND ?",
+        "WHERE token IS NOT NULL AND task_id IS NOT NULL AND started_at BETWEEN ? AND ?",
         (since, until),
     )
     return found is not None and found[0] >= LEAST_CALLBACKS and found[1] == 0
@@ -184,9 +134,18 @@ def rows_of(ledger: Ledger, job: int) -> dict[str, bool]:
 
 
 def held(ledger: Ledger) -> list[int]:
-    """The jobs in doubt that a run with ``--in-doubt resubmit`` would ask for again."""
-    found = ledger.database.execute(f"SELECT job FROM job WHERE {IN_DOUBT} AND wanted > 0{ledger.and_selected}")
+    """The jobs in doubt that a run with ``--in-doubt resubmit`` asks for again: none whose callback came."""
+    found = ledger.database.execute(
+        f"SELECT job FROM job WHERE {IN_DOUBT} AND wanted > 0 AND NOT {CALLED}{ledger.and_selected}"
+    )
     return [job for (job,) in found]
+
+
+def left_alone(ledger: Ledger) -> int:
+    """How many rows it does not ask for again, since their callbacks came: the service has accepted them."""
+    return ledger.database.number(
+        f"SELECT sum(wanted) FROM job WHERE {IN_DOUBT} AND wanted > 0 AND {CALLED}{ledger.and_selected}"
+    )
 
 
 def gone(ledger: Ledger) -> int:
@@ -197,56 +156,79 @@ def gone(ledger: Ledger) -> int:
     )
 
 
-def _attempts(ledger: Ledger, key: int) -> tuple[tuple[float, str], ...]:
+def _attempts(ledger: Ledger, key: int) -> tuple[Attempt, ...]:
     found = ledger.database.execute(
-        "SELECT started_at, coalesce(detail, 'the run ended before the answer was recorded') FROM attempt "
-        "WHERE job = ? AND task_id IS NULL ORDER BY attempt",
-        (key,),
+        "SELECT started_at, coalesce(detail, ?), called_at, coalesce(task_id, candidate) FROM attempt "
+        "WHERE job = ? AND (task_id IS NULL OR outcome = 'missing') ORDER BY attempt",
+        (NOT_RECORDED, key),
     )
-    return tuple((started_at, detail) for started_at, detail in found)
+    return tuple(Attempt(*facts) for facts in found)
 
 
-def owner(ledger: Ledger, task_id: str) -> str | None:
-    """The id of the row that has a task, or once had it, if one has."""
-    found: tuple[Any, ...] | None = ledger.database.execute(
+def owner(ledger: Ledger, task_id: str, asker: Job | None = None) -> str | None:
+    """The id of the row that has a task, or once had it, if one has.
+
+    None also where it is the ``asker`` that has it, and the service no longer knew it.
+    """
+    if asker and _is_missing(ledger, asker, task_id):
+        return None
+    found = ledger.database.one(
         "SELECT id FROM row JOIN job USING (job) WHERE task_id = :task "
         "OR job IN (SELECT job FROM attempt WHERE attempt.task_id = :task) LIMIT 1",
         {"task": task_id},
-    ).fetchone()
+    )
     return str(found[0]) if found else None
 
 
+def _is_missing(ledger: Ledger, job: Job, task_id: str) -> bool:
+    found = ledger.database.one(
+        "SELECT 1 FROM attempt WHERE job = ? AND task_id = ? AND outcome = 'missing'", (job.key, task_id)
+    )
+    return found is not None
+
+
 def attach(ledger: Ledger, job: Job, task_id: str) -> None:
-    """The person knows the task: the job is in flight with it. Raises UsageError if another row has it."""
-    if (other := owner(ledger, task_id)) is not None:
+    """The person knows the task: the job is in flight with it. Raises UsageError if it cannot be the job's."""
+    if (other := owner(ledger, task_id, job)) is not None:
         raise UsageError(f"the task {task_id} is that of the row {other!r}")
-    attempt = ledger.database.one("SELECT max(attempt), max(started_at) FROM attempt WHERE job = ?", (job.key,))
-    assert attempt is not None
-    candidate = Candidate(attempt[0], task_id, attempt[1], job)
-    bind(ledger, candidate, "attached by a person")
-    _record(ledger, job, "attach", task_id)
-
-
-def resubmit(ledger: Ledger, job: Job) -> None:
-    """The person takes the risk of paying twice: the job is pending."""
-    _decide(ledger, job, "resubmit", "a person said so", State.PENDING, None)
-
-
-def abandon(ledger: Ledger, job: Job) -> None:
-    """The person gives the job up: it failed."""
-    _decide(ledger, job, "abandon", "a person said so", State.FAILED, ABANDONED)
-
-
-def _decide(ledger: Ledger, job: Job, action: str, detail: str, state: State, code: str | None) -> None:
-    message = "given up by a person, while in doubt" if code else None
+    attempt = ledger.database.one(
+        "SELECT attempt, started_at FROM attempt WHERE job = :job AND (task_id IS NULL OR task_id = :task) "
+        "ORDER BY task_id IS :task DESC, candidate IS :task DESC, instr(coalesce(detail, ''), :task) > 0 DESC, "
+        "attempt DESC LIMIT 1",
+        {"job": job.key, "task": task_id},
+    )
+    if attempt is None or bind(ledger, Candidate(attempt[0], task_id, attempt[1], job), "attached by a person") is None:
+        raise UsageError(f"{task_id} is none of the tasks that the row was asked for with; nothing was changed")
     with ledger.database.transaction():
-        ledger.write(replace(job, state=state, fail_code=code, fail_message=message))
-        _insert(ledger, job, action, detail)
+        _insert(ledger, job, "attach", task_id)
 
 
-def _record(ledger: Ledger, job: Job, action: str, detail: str) -> None:
+def resubmit(ledger: Ledger, *jobs: Job, how: str = "a person said so") -> None:
+    """The person takes the risk of paying twice: the jobs are pending."""
+    _decide(ledger, jobs, "resubmit", how, State.PENDING)
+
+
+def resubmit_held(ledger: Ledger) -> list[int]:
+    """Let the run ask again for all jobs in doubt but those whose callbacks came; returns them."""
+    jobs = held(ledger)
+    if jobs:
+        resubmit(ledger, *map(ledger.job, jobs), how="--in-doubt resubmit")
+    return jobs
+
+
+def abandon(ledger: Ledger, *jobs: Job) -> None:
+    """The person gives the jobs up: they failed."""
+    _decide(ledger, jobs, "abandon", "a person said so", State.FAILED)
+
+
+def _decide(ledger: Ledger, jobs: Iterable[Job], action: str, detail: str, state: State) -> None:
+    facts: dict[str, Any] = {"fail_code": None, "fail_message": None, "task_id": None}
+    if state is State.FAILED:
+        facts = {"fail_code": ABANDONED, "fail_message": "given up by a person, while in doubt"}
     with ledger.database.transaction():
-        _insert(ledger, job, action, detail)
+        for job in jobs:
+            ledger.write(replace(job, state=state, **facts))
+            _insert(ledger, job, action, detail)
 
 
 def _insert(ledger: Ledger, job: Job, action: str, detail: str) -> None:

@@ -18,6 +18,7 @@ LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 
 
 # The condition of the index job_open: SQLite uses it only for a query that says it, word for word.
 OPEN = "state != 'pending' AND state != 'rendered' AND state != 'archived'"
+NOT_RECORDED = "the run ended before the answer was recorded"
 _JOB = (
     "job, request, state, wanted, task_id, urls, fail_code, fail_message, attempts, submitted_at, completed_at, "
     "generation_ms, source, remake, signed, digest"
@@ -88,11 +89,14 @@ class Ledger:
         """The manifest's own further columns."""
         return [str(name) for name in json.loads(self.fact("columns") or "[]")]
 
-    def remember(self, facts: dict[str, str]) -> None:
-        """Remember ``facts``, in the place of what was remembered under their names."""
+    def remember(self, facts: dict[str, str], *, synced: bool = True) -> None:
+        """Remember ``facts``, in the place of what was remembered under their names.
+
+        Not ``synced``: a power cut may lose them until the next sync.
+        """
         news = {name: value for name, value in facts.items() if self.fact(name) != value}
         if news:
-            with self.database.transaction():
+            with self.database.transaction(synced=synced):
                 self.database.execute_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", news.items())
 
     # -- at the start of a run
@@ -101,16 +105,8 @@ class Ledger:
         """What an earlier run asked for without recording an answer is in doubt. Returns how many jobs that is."""
         with self.database.transaction():
             return self.database.execute(
-                "UPDATE job SET state = 'in_doubt', fail_message = 'the run ended before the answer was recorded' "
-                f"WHERE {OPEN} AND state = 'submitting'"
-            ).rowcount
-
-    def resubmit_in_doubt(self) -> int:
-        """Let every wanted job in doubt be paid for again. Returns how many."""
-        with self.database.transaction():
-            return self.database.execute(
-                f"UPDATE job SET state = 'pending', fail_message = NULL WHERE {OPEN} AND state = 'in_doubt' "
-                "AND wanted > 0" + self.and_selected
+                f"UPDATE job SET state = 'in_doubt', fail_message = ? WHERE {OPEN} AND state = 'submitting'",
+                (NOT_RECORDED,),
             ).rowcount
 
     def retry_failed(self) -> int:

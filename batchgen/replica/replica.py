@@ -124,7 +124,8 @@ class StoreReplica:
     def _mark(self, ledger: Ledger) -> int:
         """The ledger remembers that its changes are taken once more."""
         self._sequence += 1
-        ledger.remember({FACT: json.dumps({"to": str(self), "term": self._term, "sequence": self._sequence})})
+        fact = json.dumps({"to": str(self), "term": self._term, "sequence": self._sequence})
+        ledger.remember({FACT: fact}, synced=False)  # a ledger that a power cut has set back is older, and is known so
         return self._sequence
 
     def _take(self, ledger: Ledger) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from batchgen.errors import UsageError
-from batchgen.ledger import Ledger, doubt
+from batchgen.ledger import Ledger, doubt, evidence
 from batchgen.ledger.ledger import token_hash
 from batchgen.model import Job, State
 from tests.ledger.test_ledger import filled, first
@@ -32,7 +32,7 @@ def submitted(ledger: Ledger, token: str, state: State, at: float | None = None)
 
 
 def call(ledger: Ledger, token: str, task_id: str | None = None) -> Job | None:
-    return doubt.called(ledger, token_hash(token), task_id)
+    return evidence.called(ledger, token_hash(token), task_id)
 
 
 def test_a_token_that_nobody_gave_is_nobodys(ledger: Ledger) -> None:
@@ -51,39 +51,116 @@ def test_a_callback_brings_a_candidate_for_a_job_in_doubt_and_changes_no_state(l
     job = submitted(ledger, "a", State.IN_DOUBT)
     assert call(ledger, "a", "task-9") is not None
     assert ledger.job(job.key).state is State.IN_DOUBT
-    assert [candidate.task_id for candidate in doubt.candidates(ledger)] == ["task-9"]
+    assert [candidate.task_id for candidate in evidence.candidates(ledger)] == ["task-9"]
 
 
 def test_the_first_candidate_stays_whatever_later_callbacks_say(ledger: Ledger) -> None:
     submitted(ledger, "a", State.IN_DOUBT)
     for task_id in ("task-1", "task-2", None):
         call(ledger, "a", task_id)
-    assert [candidate.task_id for candidate in doubt.candidates(ledger)] == ["task-1"]
+    assert [candidate.task_id for candidate in evidence.candidates(ledger)] == ["task-1"]
 
 
 def test_a_callback_of_a_job_in_flight_brings_no_candidate(ledger: Ledger) -> None:
     job = submitted(ledger, "a", State.IN_FLIGHT)
     call(ledger, "a", "task-forged")
-    assert doubt.candidates(ledger) == []
+    assert evidence.candidates(ledger) == []
     assert ledger.job(job.key).task_id == "task-a"
 
 
 def test_a_confirmed_candidate_puts_the_job_in_flight(ledger: Ledger) -> None:
     submitted(ledger, "a", State.IN_DOUBT)
     call(ledger, "a", "task-9")
-    bound = doubt.bind(ledger, doubt.candidates(ledger)[0], "callback")
+    bound = evidence.bind(ledger, evidence.candidates(ledger)[0], "callback")
     assert bound is not None
     assert (ledger.job(bound.key).state, ledger.job(bound.key).task_id) == (State.IN_FLIGHT, "task-9")
-    assert doubt.candidates(ledger) == []
+    assert evidence.candidates(ledger) == []
 
 
 def test_the_task_of_another_row_is_not_bound(ledger: Ledger) -> None:
     submitted(ledger, "a", State.IN_FLIGHT)
     job = submitted(ledger, "b", State.IN_DOUBT)
     call(ledger, "b", "task-a")
-    assert doubt.bind(ledger, doubt.candidates(ledger)[0], "callback") is None
+    assert evidence.bind(ledger, evidence.candidates(ledger)[0], "callback") is None
     assert ledger.job(job.key).state is State.IN_DOUBT
-    assert doubt.candidates(ledger) == []
+    assert evidence.candidates(ledger) == []
+    assert "no answer came; the task task-a was named for it, and not taken: another row has it" in told(ledger, "r2")
+
+
+def told(ledger: Ledger, identity: str) -> str:
+    """All that is known of a row in doubt."""
+    return "\n".join(attempt.detail for each in doubt.doubts(ledger, identity) for attempt in each.attempts)
+
+
+def test_a_task_that_was_named_and_not_taken_is_kept_once_and_can_be_attached(ledger: Ledger) -> None:
+    job = submitted(ledger, "a", State.IN_DOUBT)
+    for _ in range(2):
+        call(ledger, "a", "task-9")
+        evidence.reject(ledger, evidence.candidates(ledger)[0], "made long before")
+    assert told(ledger, "r1").count("task-9") == 1
+    assert doubt.doubts(ledger, "r1")[0].is_called
+    doubt.attach(ledger, job, "task-9")
+    assert ledger.job(job.key).task_id == "task-9"
+
+
+def test_a_job_that_has_gone_on_is_not_bound_by_what_was_known_before(ledger: Ledger) -> None:
+    job = submitted(ledger, "a", State.IN_DOUBT)
+    call(ledger, "a", "task-9")
+    known = evidence.candidates(ledger)[0]
+    bound = evidence.bind(ledger, known, "callback")
+    assert bound
+    ledger.save(replace(bound, state=State.RENDERED))
+    assert evidence.bind(ledger, known, "callback") is None
+    assert ledger.job(job.key).state is State.RENDERED
+
+
+def test_what_is_known_of_a_former_task_is_not_that_of_the_one_brought_back(ledger: Ledger) -> None:
+    job = submitted(ledger, "a", State.IN_DOUBT)
+    ledger.save(replace(job, completed_at=5.0, generation_ms=7))
+    call(ledger, "a", "task-9")
+    bound = evidence.bind(ledger, evidence.candidates(ledger)[0], "callback")
+    assert bound
+    assert (bound.completed_at, bound.generation_ms) == (None, None)
+
+
+def forgotten(ledger: Ledger, token: str) -> Job:
+    """A job whose task the service accepted and no longer knows."""
+    return evidence.forgotten(ledger, submitted(ledger, token, State.IN_FLIGHT), "no such task")
+
+
+def test_a_task_that_the_service_no_longer_knows_is_kept_with_the_reason(ledger: Ledger) -> None:
+    job = forgotten(ledger, "a")
+    assert ledger.job(job.key) == job
+    assert (job.state, job.task_id) == (State.IN_DOUBT, "task-a")
+    assert told(ledger, "r1") == "accepted as the task task-a, which the service no longer knows (no such task)"
+    assert [attempt.task_id for attempt in doubt.doubts(ledger, "r1")[0].attempts] == ["task-a"]
+
+
+def test_a_task_is_asked_about_once_more_though_its_row_is_to_be_asked_for_again(ledger: Ledger) -> None:
+    job = forgotten(ledger, "a")
+    doubt.resubmit(ledger, job)
+    assert ledger.job(job.key).task_id is None
+    bound = evidence.bind(ledger, evidence.candidates(ledger)[0], "known again")
+    assert bound
+    assert ledger.job(job.key).state is State.IN_FLIGHT
+    assert evidence.candidates(ledger) == []
+
+
+def test_a_task_that_is_known_again_is_its_own_attempts(ledger: Ledger) -> None:
+    job = forgotten(ledger, "a")
+    with pytest.raises(UsageError, match="none of the tasks"):
+        doubt.attach(ledger, job, "task-7")
+    assert ledger.database.execute("SELECT 1 FROM decision").fetchall() == []
+    doubt.attach(ledger, job, "task-a")
+    assert ledger.database.execute("SELECT outcome, task_id FROM attempt").fetchall() == [("accepted", "task-a")]
+
+
+def test_a_task_is_attached_to_the_attempt_whose_callback_named_it(ledger: Ledger) -> None:
+    doubt.resubmit(ledger, submitted(ledger, "a", State.IN_DOUBT))
+    job = submitted(ledger, "b", State.IN_DOUBT)
+    call(ledger, "a", "task-9")
+    doubt.attach(ledger, job, "task-9")
+    assert ledger.database.execute("SELECT task_id FROM attempt").fetchall() == [("task-9",), (None,)]
 
 
 def scene(
@@ -142,6 +219,31 @@ def test_a_job_whose_callback_came_is_never_released(ledger: Ledger) -> None:
     scene(ledger, called=3)
     call(ledger, "silent", "task-9")
     assert doubt.release(ledger, WINDOW) == []
+
+
+def test_a_job_is_not_released_while_an_earlier_attempt_of_it_is_known_to_be_accepted(ledger: Ledger) -> None:
+    job = scene(ledger, called=3)
+    call(ledger, "silent")
+    doubt.resubmit(ledger, job)
+    assert submitted(ledger, "again", State.IN_DOUBT, time.time() - 490).key == job.key
+    assert doubt.release(ledger, WINDOW) == []
+
+
+def test_a_task_that_the_service_no_longer_knows_is_not_released_by_its_silence(ledger: Ledger) -> None:
+    job = scene(ledger, called=3)
+    ledger.database.execute("UPDATE attempt SET task_id = 'task-9', outcome = 'missing' WHERE job = ?", (job.key,))
+    assert doubt.release(ledger, WINDOW) == []
+
+
+def test_what_was_called_is_asked_for_again_only_by_name(ledger: Ledger) -> None:
+    called, lost = submitted(ledger, "a", State.IN_DOUBT), submitted(ledger, "b", State.IN_DOUBT)
+    call(ledger, "a", "task-9")
+    assert doubt.left_alone(ledger) == 1
+    assert doubt.resubmit_held(ledger) == [lost.key]
+    assert ledger.job(called.key).state is State.IN_DOUBT
+    assert ledger.database.execute("SELECT job, action FROM decision").fetchall() == [(lost.key, "resubmit")]
+    doubt.resubmit(ledger, called)
+    assert ledger.job(called.key).state is State.PENDING
 
 
 def test_a_person_attaches_a_task_and_it_is_recorded(ledger: Ledger) -> None:

@@ -10,7 +10,7 @@ from threading import Barrier
 import pytest
 
 from batchgen.errors import LedgerError
-from batchgen.ledger import Ledger, take_in
+from batchgen.ledger import Ledger, doubt, take_in
 from batchgen.ledger.database import SCHEMA_VERSION
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, Row, State
@@ -70,7 +70,7 @@ def test_a_job_in_doubt_is_submitted_again_only_when_a_person_says_so() -> None:
         ledger.intend(first(ledger))
         ledger.recover()
         assert ledger.next_pending() is None
-        assert ledger.resubmit_in_doubt() == 1
+        assert len(doubt.resubmit_held(ledger)) == 1
         assert ledger.next_pending() is not None
 
 

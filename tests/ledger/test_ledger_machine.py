@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from batchgen import paid
 from batchgen.errors import LedgerError, UsageError
-from batchgen.ledger import Ledger, doubt, standing, take_in
+from batchgen.ledger import Ledger, doubt, evidence, standing, take_in
 from batchgen.ledger import ledger as ledger_module
 from batchgen.ledger.ledger import Video, token_hash
 from batchgen.ledger.rendered import Rendered
@@ -33,7 +33,7 @@ CELLS = st.tuples(
     st.sampled_from([None, None, "x", "y", "z"]), st.sampled_from("abc"), st.sampled_from([None, None, 7])
 )
 SHEETS = st.lists(CELLS, min_size=2, max_size=6)
-LIVES = ("lost", "lost, found", "failed", "failed, again", "expired", "expired, again, remade", "rendered")
+LIVES = ("lost", "lost, found", "failed", "failed, again", "expired", "expired, again, remade", "forgotten", "rendered")
 PICK = st.integers(0, 1000)
 YES = st.booleans()
 Rule = TypeVar("Rule", bound=Callable[..., Any])
@@ -72,6 +72,7 @@ class Post:
     bound: str | None = None  # that the ledger knows
     called: bool = False
     candidate: str | None = None
+    forgotten: bool = False  # the service no longer knew the task
 
 
 @dataclass(eq=False)
@@ -85,8 +86,13 @@ class Want:
     posts: list[Post] = field(default_factory=list)
     may_be_paid: bool = False  # and nobody said that it may be paid for again
     is_abandoned: bool = False
+    is_decided: bool = False  # something was decided about it, once
     remake: bool = False  # somebody said so
     completed: float = 0.0
+
+    @property
+    def is_called(self) -> bool:
+        return any(post.called and (post.bound is None or post.forgotten) for post in self.posts)
 
 
 @dataclass(eq=False)
@@ -109,7 +115,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.generation = 0
         self.ledger = Ledger.open(self.path)
         self.clock = Clock()
-        self.patches = [mock.patch.object(module, "time", self.clock) for module in (doubt, ledger_module)]
+        self.patches = [mock.patch.object(module, "time", self.clock) for module in (doubt, evidence, ledger_module)]
         for patch in self.patches:
             patch.start()
         self.lines: list[Line] = []
@@ -270,8 +276,8 @@ class LedgerMachine(RuleBasedStateMachine):
             self._bind(want, task)
 
     def _bind(self, want: Want, task: str) -> None:
-        want.state, want.task, want.remake = State.IN_FLIGHT, task, False
-        want.posts[-1].bound, want.posts[-1].candidate = task, None
+        want.state, want.task, want.remake, want.may_be_paid = State.IN_FLIGHT, task, False, True
+        want.posts[-1].bound, want.posts[-1].candidate, want.posts[-1].forgotten = task, None, False
         assert self.tasks.setdefault(task, want.key) == want.key
 
     @rule(number=PICK, which=PICK)
@@ -327,6 +333,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.attach(self.paid_in_doubt().index(want))
             return
         self.accepted(self._index(want))
+        if "forgotten" in end:
+            self.forgotten(self._index(want))
+            return
         self.poll(self._index(want), "failed" if "failed" in end else "rendered")
         if "expired" in end:
             self.link_is_dead(self._index(want))
@@ -359,6 +368,16 @@ class LedgerMachine(RuleBasedStateMachine):
             want.state, want.task, want.may_be_paid = State.PENDING, None, False
             job = replace(job, state=State.PENDING, task_id=None)
         self.ledger.save(job)
+
+    @rule(number=PICK)
+    @while_some(State.IN_FLIGHT)
+    def forgotten(self, number: int) -> None:
+        """The service answers that there is no such task, until the run's patience ends."""
+        want = self.pick(number, State.IN_FLIGHT)
+        assert want
+        assert evidence.forgotten(self.ledger, self.ledger.job(want.key), "no such task").state is State.IN_DOUBT
+        want.state = State.IN_DOUBT
+        next(post for post in want.posts if post.bound == want.task).forgotten = True
 
     @rule(ends=YES)
     @while_some(State.RENDERED)
@@ -454,7 +473,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _call(self, want: Want, post: Post, task: str | None) -> None:
         assert post.token
-        job = doubt.called(self.ledger, token_hash(post.token), task)
+        job = evidence.called(self.ledger, token_hash(post.token), task)
         assert job is not None
         assert (job.key, job.state) == (want.key, want.state)
         post.called = True
@@ -465,41 +484,46 @@ class LedgerMachine(RuleBasedStateMachine):
     def forged_callback(self, number: int, which: int) -> None:
         """Somebody who knows the token names the task of another row, one that is none, or nothing."""
         posts = [(want, post) for want in self.wants for post in want.posts if post.token]
-        assert doubt.called(self.ledger, token_hash("nobody's"), "task-1") is None
+        assert evidence.called(self.ledger, token_hash("nobody's"), "task-1") is None
         if posts:
             tasks = [None, "task-none", *self.tasks]
             self._call(*posts[number % len(posts)], tasks[which % len(tasks)])
 
-    @rule()
-    @while_some(State.IN_DOUBT)
-    def candidates_are_verified(self) -> None:
-        found = doubt.candidates(self.ledger)
+    @rule(knows=YES)
+    @while_some(State.IN_DOUBT, State.PENDING)
+    def candidates_are_verified(self, knows: bool) -> None:
+        found = evidence.candidates(self.ledger)
+        asked = [want for want in self.wants if want.state is State.IN_DOUBT]
+        asked += [want for want in self.wants if want.state is State.PENDING and want.is_decided]
         expected = {
-            (want.key, post.candidate)
-            for want in self.wants
+            (want.key, post.bound if post.forgotten else post.candidate)
+            for want in asked
             for post in want.posts
-            if want.state is State.IN_DOUBT and post.candidate
+            if post.candidate or post.forgotten
         }
         assert {(candidate.job.key, candidate.task_id) for candidate in found} == expected
         for candidate in found:
-            self._verify(candidate)
+            if knows or not candidate.was_accepted:
+                self._verify(candidate)
 
-    def _verify(self, candidate: doubt.Candidate) -> None:
+    def _verify(self, candidate: evidence.Candidate) -> None:
         want = next(want for want in self.wants if want.key == candidate.job.key)
-        post = next(post for post in want.posts if post.candidate == candidate.task_id and not post.bound)
-        if want.state is not State.IN_DOUBT:  # an earlier attempt's candidate of this round was the right one
+        posts = [post for post in want.posts if candidate.task_id == (post.bound if post.forgotten else post.candidate)]
+        post = next(post for post in posts if post.forgotten == candidate.was_accepted)
+        if want.state is not candidate.job.state:  # an earlier attempt's candidate of this round was the right one
+            assert evidence.bind(self.ledger, candidate, "callback") is None
             return
         if candidate.task_id == post.task:  # the service knows it, and it was made then
-            bound = doubt.bind(self.ledger, candidate, "callback")
+            bound = evidence.bind(self.ledger, candidate, "callback")
             assert bound is not None
-            want.state, want.task, want.remake = State.IN_FLIGHT, candidate.task_id, False
-            post.bound, post.candidate = candidate.task_id, None
+            want.state, want.task, want.remake, want.may_be_paid = State.IN_FLIGHT, candidate.task_id, False, True
+            post.bound, post.candidate, post.forgotten = candidate.task_id, None, False
             assert self.tasks.setdefault(candidate.task_id, want.key) == want.key
         elif candidate.task_id in self.tasks:  # the service knows it too, but a row has it
-            assert doubt.bind(self.ledger, candidate, "callback") is None
+            assert evidence.bind(self.ledger, candidate, "callback") is None
             post.candidate = None
         else:
-            doubt.reject(self.ledger, candidate)
+            evidence.reject(self.ledger, candidate, "made at another time")
             post.candidate = None
 
     @rule()
@@ -510,7 +534,9 @@ class LedgerMachine(RuleBasedStateMachine):
         for want in self.wants:
             if want.state is State.IN_DOUBT and self.ledger.job(want.key).state is State.PENDING:
                 assert want.posts[-1].task is None, "released, though the service had accepted it"
-                want.state, want.may_be_paid = State.PENDING, False
+                assert not want.is_called, "released, though a callback told that the service had accepted it"
+                self._allow([want])
+                want.is_decided = True
                 released.remove(want.key)
         assert not released
 
@@ -525,8 +551,10 @@ class LedgerMachine(RuleBasedStateMachine):
         assert task
         doubt.attach(self.ledger, self.ledger.job(want.key), task)
         self._bind(want, task)
+        want.is_decided = True
 
     def paid_in_doubt(self) -> list[Want]:
+        """Those whose last attempt the service has accepted."""
         return [want for want in self.wants if want.state is State.IN_DOUBT and want.posts[-1].task]
 
     @rule(number=PICK, which=PICK)
@@ -535,8 +563,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def attach_the_task_of_another_row(self, number: int, which: int) -> None:
         want = self.pick(number, State.IN_DOUBT)
         assert want
-        with pytest.raises(UsageError):
-            doubt.attach(self.ledger, self.ledger.job(want.key), list(self.tasks)[which % len(self.tasks)])
+        task = list(self.tasks)[which % len(self.tasks)]
+        if not any(post.forgotten and post.bound == task for post in want.posts):
+            with pytest.raises(UsageError):
+                doubt.attach(self.ledger, self.ledger.job(want.key), task)
 
     @rule(number=PICK, what=st.sampled_from(["resubmit", "abandon", "resubmit all"]))
     @while_some(State.IN_DOUBT)
@@ -545,12 +575,17 @@ class LedgerMachine(RuleBasedStateMachine):
         assert want
         if what == "resubmit all":
             said = [want for want in self.wants if want.state is State.IN_DOUBT and self.is_wanted(want)]
-            assert self.ledger.resubmit_in_doubt() == len(said)
+            said = [want for want in said if not want.is_called]  # else only who names it may pay for it again
+            assert sorted(doubt.resubmit_held(self.ledger)) == sorted(want.key for want in said)
             self._allow(said)
+            for each in said:
+                each.is_decided = True
         elif what == "resubmit":
             doubt.resubmit(self.ledger, self.ledger.job(want.key))
             self._allow([want])
+            want.is_decided = True
         else:
+            want.is_decided = True
             doubt.abandon(self.ledger, self.ledger.job(want.key))
             want.state, want.is_abandoned = State.FAILED, True
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from batchgen.ledger import Ledger, doubt, standing
+from batchgen.ledger import Ledger, doubt, evidence, standing
 from batchgen.ledger.expected import awaited_videos, recent_bytes
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, Request, State
@@ -25,9 +25,9 @@ OFTEN: dict[str, Callable[[Ledger], object]] = {
     "recent_bytes": recent_bytes,
     "missing_videos": lambda ledger: ledger.missing_videos(JOB, 0),
     "kept": lambda ledger: ledger.kept(JOB),
-    "candidates": doubt.candidates,
+    "candidates": evidence.candidates,
     "awaiting_callback": lambda ledger: doubt.awaiting_callback(ledger, 0.0),
-    "called": lambda ledger: doubt.called(ledger, b"", None),
+    "called": lambda ledger: evidence.called(ledger, b"", None),
     "release": lambda ledger: doubt.release(ledger, 1.0),
 }
 READS_ALL = re.compile(r"SCAN (main\.)?(job|row|attempt|video)\b(?! USING)")

@@ -23,7 +23,8 @@ POINTS = "tests/proof/test_every_point.py::test_a_kill_at_any_point_of_a_run_pay
 NETWORK, FILES, RESULTS = (f"{POINTS}[{group}]" for group in ("network", "files", "results"))
 SECOND_RUN = "tests/proof/test_random_kills.py::test_a_second_run_beside_the_first_is_refused_and_pays_for_nothing"
 MACHINE = "tests/ledger/test_ledger_machine.py"
-LEDGER_PY, DOUBT_PY, DISK_PY = "batchgen/ledger/ledger.py", "batchgen/ledger/doubt.py", "batchgen/archive/disk.py"
+LEDGER_PY, DISK_PY = "batchgen/ledger/ledger.py", "batchgen/archive/disk.py"
+DOUBT_PY, EVIDENCE_PY = "batchgen/ledger/doubt.py", "batchgen/ledger/evidence.py"
 CLIENT_PY, WIRE_PY = "batchgen/service/client.py", "batchgen/service/wire.py"
 
 
@@ -107,7 +108,7 @@ BREAKAGES = (
     ),
     Breakage(
         "a callback's token is not looked at",
-        DOUBT_PY,
+        EVIDENCE_PY,
         '"SELECT attempt, job, task_id, called_at FROM attempt WHERE token = ?", (token,))',
         '"SELECT attempt, job, task_id, called_at FROM attempt WHERE token >= ? OR 1 LIMIT 1", (token,))',
         ("tests/ledger/test_doubt.py",),
@@ -139,15 +140,15 @@ BREAKAGES = (
     Breakage(
         "what was asked for without an answer is pending after a crash",
         LEDGER_PY,
-        "UPDATE job SET state = 'in_doubt', fail_message = 'the run ended",
-        "UPDATE job SET state = 'pending', fail_message = 'the run ended",
+        "UPDATE job SET state = 'in_doubt', fail_message = ?",
+        "UPDATE job SET state = 'pending', fail_message = ?",
         (NETWORK,),
     ),
     Breakage(
         "after a crash nothing is recovered",
         LEDGER_PY,
-        "WHERE {OPEN} AND state = 'submitting'\"\n            ).rowcount",
-        "WHERE {OPEN} AND state = 'never'\"\n            ).rowcount",
+        "WHERE {OPEN} AND state = 'submitting'\",\n                (NOT",
+        "WHERE {OPEN} AND state = 'never'\",\n                (NOT",
         ("tests/ledger/test_ledger.py",),
     ),
     Breakage(
@@ -173,7 +174,7 @@ BREAKAGES = (
     ),
     Breakage(
         "a task that is bound keeps an old leave to be paid for again",
-        DOUBT_PY,
+        EVIDENCE_PY,
         "        remake=False,\n",
         "",
         (MACHINE,),

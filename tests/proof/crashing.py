@@ -33,6 +33,7 @@ def main() -> None:
 
     # Callbacks are repeated, and then believed not to come, sooner too, as the emulator is faster.
     batchgen.callbacks.SILENCE_SECONDS = (300 + batchgen.callbacks.REPEATS_SECONDS) / CALLBACK_SPEED
+    batchgen.callbacks.RECORD_SECONDS /= CALLBACK_SPEED
 
     gc.freeze()
     for line in sys.stdin:

@@ -1,0 +1,86 @@
+"""Task ids that may be those of jobs in doubt: the service is asked, and confirms each or does not."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from batchgen.account import Account
+from batchgen.errors import AccountError
+from batchgen.ledger import Ledger, evidence
+from batchgen.ledger.evidence import Candidate
+from batchgen.model import Job, zulu
+from batchgen.pipeline import tell
+from batchgen.service.client import Client
+from batchgen.service.wire import TaskStatus, TaskWord
+
+EARLY_SECONDS = 120.0  # by which the clocks may differ
+LATE_SECONDS = 600.0  # within which the service creates a task that it was asked for
+TRIES = 10  # of one that gets no answer: the rest of the batch waits for it
+AT_ONCE = 16
+KNOWN = (TaskWord.RUNNING, TaskWord.SUCCESS, TaskWord.FAILED)
+
+log = logging.getLogger("batchgen")
+
+
+class Candidates:
+    """Verifies them. What is not confirmed stays in doubt, with its id."""
+
+    def __init__(self, ledger: Ledger, account: Account, client: Client) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._client = client
+
+    async def verify_all(self, adopt: Callable[[Job, Job], None]) -> None:
+        """Have an answer about each, if the service gives any; ``adopt`` is told of each job as it was, and is.
+
+        Raises :class:`AccountError` if the service refuses the key.
+        """
+        waiting = iter(evidence.candidates(self._ledger))
+
+        async def work() -> None:
+            for candidate in waiting:
+                if job := await self._verify_patiently(candidate):
+                    adopt(candidate.job, job)
+
+        workers = [asyncio.create_task(work()) for _ in range(AT_ONCE)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _verify_patiently(self, candidate: Candidate) -> Job | None:
+        tries = 0
+        while tries < TRIES and not self._account.is_lost:
+            status, job = await self.verify(candidate)
+            if status.word is TaskWord.ACCOUNT:
+                raise AccountError(f"the service refuses the key: {status.message}")
+            if status.word not in (TaskWord.TROUBLE, TaskWord.BUSY):
+                return job
+            tries += status.word is TaskWord.TROUBLE
+        return None
+
+    async def verify(self, candidate: Candidate) -> tuple[TaskStatus, Job | None]:
+        """Ask the service about the task; only if it fits the attempt, it is the job's. Returns what came of it."""
+        await self._account.turn()
+        status = await self._client.status(candidate.task_id)
+        tell(self._account, status.word, status.retry_after, status.message)
+        if status.word not in KNOWN:
+            return status, None
+        if (reason := _misfit(candidate, status)) is not None:
+            evidence.reject(self._ledger, candidate, reason)
+            return status, None
+        how = "the service knows the task again" if candidate.was_accepted else "its callback brought the task id"
+        job = evidence.bind(self._ledger, candidate, how)
+        if job:
+            log.info(how, extra={"job": job.key, "task_id": job.task_id})
+        return status, job
+
+
+def _misfit(candidate: Candidate, status: TaskStatus) -> str | None:
+    """Why a task cannot be what came of the attempt; None if it can."""
+    created, sent = status.created_at, candidate.started_at
+    if candidate.was_accepted or created is None or sent - EARLY_SECONDS <= created <= sent + LATE_SECONDS:
+        return None
+    return f"the service says that it was created at {zulu(created)}, which is not when this was asked for"
