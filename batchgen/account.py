@@ -264,9 +264,14 @@ class Account:
     @property
     def is_lost(self) -> bool:
         """Whether the service has not given one good answer for so long that a person should look."""
+        return self._refusals + self._troubles > 0 and self.patience <= 0
+
+    @property
+    def patience(self) -> float:
+        """Seconds until the service is lost, if it does not give one good answer."""
         is_hopeless = not self._is_known and self.tasks == 0
         limit = NEVER_HEARD_LIMIT_SECONDS if is_hopeless else SILENCE_LIMIT_SECONDS
-        return (self._refusals + self._troubles > 0) and (self._clock() - self._last_answer > limit)
+        return self._last_answer + limit - self._clock()
 
     def complaint(self) -> str:
         """How long the service has not given one good answer, and why."""

@@ -230,7 +230,7 @@ class Dispatcher:
         while await self._something_to_ask():
             await self._account.turn()
             if self._account.is_lost:
-                self.halt(Stop(self._account.complaint(), 1))
+                self._give_up()
             job = self._next_job()
             if job is not None:
                 self._start(job)
@@ -244,16 +244,22 @@ class Dispatcher:
         while not (self._can_submit() or self._poll_is_due(loop.time())):
             if not self._schedule and not self._posts and not self._asks and self._is_over():
                 return False
+            if self._account.is_lost:
+                self._give_up()
+                return False
             self._wake.clear()
             await wait(self._wake, self._idle_seconds(loop.time()))
         return True
+
+    def _give_up(self) -> None:
+        self.halt(Stop(self._account.complaint(), 1))
 
     def _idle_seconds(self, now: float) -> float | None:
         """How long nothing will be due, unless something happens; None: for as long as nothing does."""
         may_ask = len(self._asks) < POLLS_AT_ONCE
         until = min(self._schedule.next_due(), self._schedule.next_plan()) if may_ask else inf
         if (pause := self._account.posts.pause) and self._is_submitting():
-            until = min(until, now + pause)
+            until = min(until, now + min(pause, self._account.patience))
         if until < inf:
             return max(0.0, until - now)
         return DOUBT_CHECK_SECONDS if self.may_bring_more() else None
@@ -410,7 +416,7 @@ class Dispatcher:
                 self.halt(Stop(str(error), error.exit_code))
                 return self._as_recorded(job)
             case ArchiveError():
-                self.fetcher.is_full = True
+                self.fetcher.begin_no_more()
                 self.stop(Stop(str(error), error.exit_code))
             case LedgerError():
                 self.halt(Stop(str(error), 1))

@@ -31,19 +31,19 @@ class Fetcher:
         self.forecast = forecast
         self.tasks: set[asyncio.Task[None]] = set()
         self.has_backlog = False  # paid videos of earlier runs come first
-        self.is_full = False  # the archive: what was begun is ended
         self._rendered = rendered
         self._downloads = downloads
         self._step = step
         self._ended = ended
         self._fresh: dict[int, Job] = {}
         self._is_last = False  # nothing more will be rendered
+        self._is_full = False  # the archive
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
         """Bring home what is rendered until nothing more can come; with a full archive, what was begun."""
         loop = asyncio.get_running_loop()
-        while not self.is_full:
+        while not self._is_full:
             has_room = len(self.tasks) < self._downloads
             if has_room and (job := self._rendered.take(loop.time())):
                 self._start(job)
@@ -68,6 +68,11 @@ class Fetcher:
     def no_more(self) -> None:
         """Nothing more will be rendered."""
         self._is_last = True
+        self._wake.set()
+
+    def begin_no_more(self) -> None:
+        """The archive is full: what was begun is ended."""
+        self._is_full = True
         self._wake.set()
 
     def has_remakes(self) -> bool:

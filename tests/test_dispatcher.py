@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import cycle
+from math import inf
 from typing import Any
 
 import pytest
@@ -156,6 +157,21 @@ def test_a_clock_of_the_day_that_was_set_back_holds_no_slot_of_a_doubt_for_longe
     stage = play(20, before=set_back)
     assert stage.dispatcher.submitted == 20
     assert stage.ended < Polling().doubt + 200
+
+
+@pytest.mark.parametrize(("lost_from", "least"), [(5.0, 1800.0), (0.0, 600.0)])
+def test_a_service_that_takes_no_task_for_good_is_given_up_in_time_however_long_the_pauses_are(
+    lost_from: float, least: float
+) -> None:
+    def break_it(stage: Stage) -> None:
+        stage.service.terms = replace(stage.service.terms, lost=(lost_from, inf))
+
+    stage = play(100, before=break_it)
+    assert stage.dispatcher.stopped
+    assert stage.dispatcher.stopped.reason.startswith("no good answer from the service for")
+    assert stage.dispatcher.stopped.reason.endswith("(HTTP 500)")
+    assert least < stage.ended < least + 100
+    assert len(stage.service.seen.lost) < 5 + 10 + 12
 
 
 def test_who_halts_sends_nothing_more_that_has_not_left() -> None:
