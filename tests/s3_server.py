@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 ACCESS_KEY = "testkey"
 SECRET_KEY = "testsecret123"
-_START_SECONDS = 30
+_START_SECONDS = 120
 _PORTS = 16  # beside each other: S3, its services, and their gRPC
 
 
@@ -43,7 +43,7 @@ class S3Server:
             region_name="us-east-1",
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
-            config=Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=10),
+            config=Config(retries={"max_attempts": 1}, connect_timeout=30, read_timeout=60),
         )
 
     def make_bucket(self, name: str) -> str:

@@ -21,6 +21,7 @@ from batchgen.errors import DeadLinkError, DownloadError
 from batchgen.model import Clip
 from tests.slow_disk import Slow
 from tests.test_mp4 import FTYP, MDAT, MOOV, box, open_box
+from tests.waiting import until
 
 VIDEO = FTYP + MOOV + box(b"mdat", bytes(range(256)) * 4000)
 OPEN_VIDEO = FTYP + MOOV + open_box(b"mdat", b"pictures" * 1000)
@@ -264,13 +265,14 @@ async def test_a_video_that_is_announced_too_big_is_not_begun(host: Host) -> Non
 
 
 async def test_no_more_downloads_than_allowed_run_at_once(host: Host) -> None:
-    running, most = 0, 0
+    running, most, three = 0, 0, asyncio.Barrier(3)
 
     async def reply(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _path: str) -> None:
         nonlocal running, most
         running += 1
+        await three.wait()
+        await asyncio.sleep(0.01)  # so that a fourth would be here
         most = max(most, running)
-        await asyncio.sleep(0.01)
         running -= 1
         writer.write(head(VIDEO) + VIDEO)
 
@@ -280,13 +282,20 @@ async def test_no_more_downloads_than_allowed_run_at_once(host: Host) -> None:
     assert most == 3
 
 
-async def test_to_wait_for_a_turn_is_no_failure_to_connect(host: Host) -> None:
+async def test_to_wait_for_a_turn_is_no_failure_to_connect(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    steady, ahead = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: steady() + ahead)
+
     async def reply(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _path: str) -> None:
-        await asyncio.sleep(0.1)
+        nonlocal ahead
+        ahead += 61
+        await asyncio.sleep(0)
         writer.write(head(VIDEO) + VIDEO)
 
     host.reply = reply
-    async with Downloader(allow_loopback=True, at_once=1, bounds=Bounds(connect_seconds=0.25)) as downloader:
+    bounds = Bounds(connect_seconds=60, silence_seconds=600, window_seconds=600)
+    async with Downloader(allow_loopback=True, at_once=1, bounds=bounds) as downloader:
         await asyncio.gather(*(downloader.fetch(host.url, io.BytesIO()) for _ in range(5)))
 
 
@@ -316,8 +325,7 @@ async def test_a_full_disk_is_not_the_links_fault(host: Host) -> None:
 async def test_a_slow_disk_does_not_keep_the_loop_from_its_work(host: Host) -> None:
     file = Slow()
     fetching = asyncio.create_task(fetch(host.url, file))
-    while not file.began.is_set():
-        await asyncio.sleep(0.001)
+    await until(file.began.is_set)
     file.may_write.set()
     assert (await fetching).bytes == len(VIDEO)
 

@@ -10,6 +10,7 @@ import pytest
 
 from batchgen.sink import WRITE_BYTES, Sink
 from tests.slow_disk import Slow
+from tests.waiting import until
 
 PIECES = [bytes([n]) * (WRITE_BYTES // 4) for n in range(20)]
 
@@ -20,8 +21,7 @@ class Full(io.BytesIO):
 
 
 async def begun(file: Slow) -> None:
-    while not file.began.is_set():
-        await asyncio.sleep(0.001)
+    await until(file.began.is_set)
 
 
 async def fill(sink: Sink, pieces: list[bytes] = PIECES) -> None:

@@ -1,6 +1,5 @@
 """Batches of Python, made quickly."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from batchgen import Batch
 from batchgen.emulator.server import Emulator
 from tests.e2e.program import KEY
+from tests.waiting import until
 
 
 def quick_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +30,4 @@ def rows(number: int, **more: object) -> list[dict[str, object]]:
 
 async def accepted(emulator: Emulator, tasks: int) -> None:
     """Wait until the service has accepted so many tasks."""
-    async with asyncio.timeout(60):
-        while len(emulator.tasks) < tasks:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(emulator.tasks) >= tasks)

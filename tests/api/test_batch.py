@@ -14,7 +14,8 @@ from batchgen import Batch, BatchBusyError, ManifestError, Standing, UsageError
 from batchgen.ledger import Ledger
 from tests.api.support import accepted, at, quick_emulator, rows
 from tests.e2e import program
-from tests.e2e.program import KEY, batchgen, emulated, paid, prompts, wrong_files
+from tests.e2e.program import KEY, batchgen, emulated, paid, prompts, standing_still, wrong_files
+from tests.waiting import LONGEST_SECONDS
 
 
 async def test_a_dataframe_is_made_in_order_and_nothing_is_printed(
@@ -80,17 +81,17 @@ async def test_what_the_command_line_began_python_continues_from_the_folder_or_t
 
 
 async def test_to_cancel_it_records_every_answer_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    async with emulated(speed=20.0) as emulator:
-        batch = at(emulator, rows(40), tmp_path / "b")
+    async with standing_still() as (emulator, clock):
+        batch = at(emulator, rows(40), tmp_path / "b", concurrency=10)
         running = asyncio.create_task(batch.run_async())
         await accepted(emulator, 10)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
         status = batch.status()
-        assert (status.in_doubt, status.in_flight + status.archived + status.rendered) == (0, len(emulator.tasks))
-        assert status.pending > 0
-        assert (await batch.run_async()).archived == 40
+        assert (status.in_doubt, status.in_flight, status.pending) == (0, 10, 30)
+        clock.go()
+        assert (await at(emulator, rows(40), tmp_path / "b").run_async()).archived == 40
         assert max(len(tasks) for tasks in paid(emulator).values()) == 1
 
 
@@ -99,11 +100,12 @@ async def test_a_progress_callback_that_raises_stops_the_run_gently(tmp_path: Pa
         if standing.in_flight:
             raise ZeroDivisionError
 
-    async with emulated(speed=20.0) as emulator:
+    async with standing_still() as (emulator, clock):
         batch = at(emulator, rows(3), tmp_path / "b")
         with pytest.raises(ZeroDivisionError):
             await batch.run_async(progress=progress)
         assert batch.status().in_doubt == 0
+        clock.go()
         assert (await batch.run_async()).archived == len(emulator.tasks) == 3
 
 
@@ -111,9 +113,9 @@ async def test_ctrl_c_stops_a_program_gently(tmp_path: Path) -> None:
     code = (
         "import sys; from batchgen import Batch; "
         "rows = [{'prompt': str(n)} for n in range(40)]; "
-        "Batch(rows, batch='b', base_url=sys.argv[1], first_poll=0.3, poll_every=0.1).run()"
+        "Batch(rows, batch='b', base_url=sys.argv[1], concurrency=10, first_poll=5, poll_every=0.1).run()"
     )
-    async with emulated(speed=20.0) as emulator:
+    async with standing_still() as (emulator, _):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", code, emulator.url),
             cwd=tmp_path,
@@ -125,8 +127,7 @@ async def test_ctrl_c_stops_a_program_gently(tmp_path: Path) -> None:
         _, told = await process.communicate()
         assert told.decode().rstrip().endswith("KeyboardInterrupt")
         status = Batch(tmp_path / "b").status()
-        assert (status.in_doubt, status.in_flight + status.archived + status.rendered) == (0, len(emulator.tasks))
-        assert status.pending > 0
+        assert (status.in_doubt, status.in_flight, status.pending) == (0, 10, 30)
 
 
 async def test_a_program_that_ends_stops_its_run_gently(tmp_path: Path) -> None:
@@ -135,11 +136,11 @@ async def test_a_program_that_ends_stops_its_run_gently(tmp_path: Path) -> None:
         "run = Batch([{'prompt': str(n)} for n in range(4)], batch='b', base_url=sys.argv[1], first_poll=60).start()\n"
         "while not (run.standing and run.standing.in_flight == 4): time.sleep(0.05)"
     )
-    async with emulated() as emulator:
+    async with standing_still() as (emulator, _):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", code, emulator.url), cwd=tmp_path, env=program.environment()
         )
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(LONGEST_SECONDS):
             assert await process.wait() == 0
         status = Batch(tmp_path / "b").status()
         assert (status.in_flight, status.in_doubt, len(emulator.tasks)) == (4, 0, 4)
@@ -165,7 +166,7 @@ async def test_the_block_of_a_run_ends_when_it_has_ended(tmp_path: Path) -> None
 
 
 async def test_a_batch_that_is_held_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    async with emulated(speed=20.0) as emulator:
+    async with standing_still() as (emulator, clock):
         batch = at(emulator, rows(2), tmp_path / "b")
         async with batch.start():
             await accepted(emulator, 1)
@@ -173,6 +174,7 @@ async def test_a_batch_that_is_held_is_refused_and_left_as_it_is(tmp_path: Path)
             with pytest.raises(BatchBusyError, match="another run holds"):
                 await at(emulator, rows(9), tmp_path / "b").run_async()
             assert (tmp_path / "b" / "rows.csv").read_text() == before
+            clock.go()
         assert len(emulator.tasks) == 2
 
 

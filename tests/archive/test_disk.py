@@ -228,7 +228,7 @@ archive = open_archive({str(folder)!r}, tag="t", scratch="/")
 archive.probe()
 print("ready", flush=True)
 for number in itertools.count(int(os.environ["FIRST"])):
-    body = os.urandom(300_000)
+    body = os.urandom(1_000) * 3_000
     keep(archive, hashlib.sha256(body).digest() + body, f"{{number}}.mp4", f"{{number}}-again.mp4")
 """
     for attempt in range(5):
@@ -236,11 +236,14 @@ for number in itertools.count(int(os.environ["FIRST"])):
         with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as process:
             assert process.stdout
             process.stdout.readline()
-            time.sleep(0.011 * (attempt + 1))  # the instant of the kill
+            before = len(list(folder.glob("*.mp4")))
+            while len(list(folder.glob("*.mp4"))) < before + 3 * attempt:
+                assert process.poll() is None
+            time.sleep(0.002 * attempt)  # the instant of the kill
             process.send_signal(signal.SIGKILL)
         for path in folder.glob("*.mp4"):
             content = path.read_bytes()
-            assert len(content) == 300_032
+            assert len(content) == 3_000_032
             assert hashlib.sha256(content[32:]).digest() == content[:32]
     assert list(folder.glob("*.mp4"))
     open_archive(str(folder), tag="t", scratch="/").sweep()

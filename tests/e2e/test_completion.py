@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.program import batchgen, environment, prompts
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 class Terminal:

@@ -13,14 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from batchgen.emulator.server import Emulator
-from tests.e2e.container import ROWS, Container
-from tests.e2e.program import QUICK, emulated, paid, prompts
+from tests.e2e.container import BUSY, ROWS, Container
+from tests.e2e.program import PATIENT, QUICK, emulated, paid, prompts, standing_still
 from tests.proof.fleet import Fleet, fleet
 from tests.s3_server import S3Server, s3_server
 from tests.waiting import until
-
-DEAD_SECONDS = 4.5  # after which a run is taken for dead in these tests, and whole seconds on top
-BUSY = 75
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +62,18 @@ async def test_machines_that_vanish_with_their_disks_pay_for_no_row_twice(s3: S3
 
 
 async def test_of_two_that_start_at_once_one_wins_and_nothing_is_paid_for_twice(s3: S3Server, tmp_path: Path) -> None:
-    refused = 0
     async with fleet(2) as berths, berths.berth() as one, berths.berth() as two:
         for number in range(5):
-            async with emulated() as emulator:
+            async with standing_still() as (emulator, clock):
                 here = Container(tmp_path / f"{number}a", s3, emulator, f"pair{number}", rows=6)
                 there = Container(tmp_path / f"{number}b", s3, emulator, f"pair{number}", rows=6)
-                went = await asyncio.gather(here.run(one), there.run(two))
-                codes = sorted(each.code for each in went)
-                assert codes in ([0, 0], [0, BUSY]), [each.said for each in went]
-                winner = here if went[0].code == 0 else there
-                assert winner.check() == {"archived": 6}
-                refused += codes == [0, BUSY]
-                if BUSY in codes:
-                    assert "another run holds s3://night" in "".join(each.said for each in went)
-    assert refused >= 2
+                runs = {asyncio.create_task(each.run(at, *PATIENT)): each for each, at in ((here, one), (there, two))}
+                (loser,), (winner,) = await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED)
+                assert loser.result().code == BUSY, loser.result().said
+                assert "another run holds s3://night" in loser.result().said
+                clock.go()
+                assert (await winner).code == 0, winner.result().said
+                assert runs[winner].check() == {"archived": 6}
 
 
 async def test_a_run_that_slept_while_another_took_over_stops_and_pays_for_nothing(
@@ -91,8 +85,7 @@ async def test_a_run_that_slept_while_another_took_over_stops_and_pays_for_nothi
         running = asyncio.create_task(sleeper.run(one, "--concurrency", "3"))
         await until(lambda: len(emulator.tasks) >= 4)
         one.signal(signal.SIGSTOP)
-        await asyncio.sleep(DEAD_SECONDS)
-        taking_over = asyncio.create_task(other.run(two, "--concurrency", "3"))
+        taking_over = asyncio.create_task(other.take_over(two, "--concurrency", "3"))
         await until(lambda: len(emulator.tasks) >= 10)
         one.signal(signal.SIGCONT)
         slept, went = await asyncio.gather(running, taking_over)

@@ -73,5 +73,5 @@ class Caller:
 @asynccontextmanager
 async def calling(emulator: Emulator) -> AsyncIterator[Caller]:
     """The emulator started, and someone to call it."""
-    async with emulator, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
+    async with emulator, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
         yield Caller(emulator, session)

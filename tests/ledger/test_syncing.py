@@ -12,6 +12,7 @@ import pytest
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
 from batchgen.ledger.syncing import Syncing
+from tests.waiting import until
 
 
 class SlowDisk:
@@ -40,12 +41,6 @@ def syncing(disk: SlowDisk) -> Syncing:
 
 def nobody(error: LedgerError) -> None:
     raise AssertionError(error)
-
-
-async def until(done: Any) -> None:
-    async with asyncio.timeout(30):
-        while not done():
-            await asyncio.sleep(0.001)
 
 
 async def test_one_sync_serves_all_who_wait_and_none_who_wrote_while_it_ran() -> None:
@@ -88,7 +83,7 @@ async def test_a_sync_that_cannot_even_begin_is_told_and_the_next_is_tried() -> 
     disk, told, lost = NoThread(), list[str](), list[str]()
     disk.write()
     keeper = syncing(disk)
-    async with keeper.running(lambda error: told.append(str(error))), asyncio.timeout(30):
+    async with keeper.running(lambda error: told.append(str(error))), asyncio.timeout(60):
         keeper.if_lost(lambda: lost.append("first"))
         with pytest.raises(LedgerError, match="can't start new thread"):
             await keeper.durable()
@@ -101,7 +96,7 @@ async def test_when_the_run_ends_the_last_commits_are_on_the_disk_and_nobody_wai
     disk, lost = SlowDisk(), list[str]()
     disk.may_end.release(10)
     keeper = syncing(disk)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async with keeper.running(nobody):
             await keeper.durable()
             disk.write()
@@ -123,7 +118,7 @@ async def test_a_sync_waits_for_no_download() -> None:
     keeper = syncing(disk)
     async with keeper.running(nobody):
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await keeper.durable()
             assert (disk.ended, download.done()) == (1, False)
         finally:

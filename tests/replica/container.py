@@ -1,7 +1,6 @@
 """A container that runs a batch, step by step, with the program's own parts; and the service that is paid."""
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
@@ -107,12 +106,13 @@ class Service:
 
 
 class Container:
-    """One place where runs follow one another; its disk may be lost between them."""
+    """One place where runs follow one another; its disk, ``folder``, may be lost between them."""
 
-    def __init__(self, store: MemoryStore, service: Service, prompts: Sequence[str]) -> None:
+    def __init__(self, store: MemoryStore, service: Service, prompts: Sequence[str], folder: Path) -> None:
         self.store = store
         self.service = service
-        self.folder = Path(tempfile.mkdtemp(prefix="container-"))
+        self.folder = folder
+        folder.mkdir()
         self.prompts = prompts
         self.runs = False
         self.intended: list[Job] = []

@@ -109,7 +109,7 @@ async def test_a_writer_that_cannot_go_on_ends_the_run_and_nobody_waits_for_it(
 ) -> None:
     replica, ledger = copied
     told: list[BatchgenError] = []
-    async with asyncio.timeout(20), replica.shipping(ledger, told.append):
+    async with asyncio.timeout(60), replica.shipping(ledger, told.append):
         event(store)
         ledger.remember({"a": "b"})
         for _ in range(2):
@@ -128,7 +128,7 @@ async def test_a_mistake_within_shipping_ends_the_run_too(copied: Copied, monkey
         raise ValueError("what nobody foresaw")
 
     monkeypatch.setattr(replica, "_take", mistake)
-    async with asyncio.timeout(20), replica.shipping(ledger, told.append):
+    async with asyncio.timeout(60), replica.shipping(ledger, told.append):
         ledger.remember({"a": "b"})
         with pytest.raises(FaultError):
             await replica.durable()
@@ -139,10 +139,10 @@ async def test_a_mistake_within_shipping_ends_the_run_too(copied: Copied, monkey
 
 
 @pytest.fixture
-def container(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Container:
+def container(store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Container:
     """A run that has paid for two of three rows, when its machine vanishes."""
     inline(monkeypatch)
-    container = Container(store, Service(), "abc")
+    container = Container(store, Service(), "abc", tmp_path / "container")
     container.start()
     for step in ("intend", "ship", "post", "settle", "copy", "intend", "ship", "post", "settle", "ship"):
         getattr(container, step)()
@@ -203,10 +203,10 @@ def test_a_copy_without_which_nobody_knows_what_was_paid_is_asked_for(
 
 
 def test_a_folder_that_is_still_there_needs_no_copy_and_makes_a_new_one(
-    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inline(monkeypatch)
-    container = Container(store, Service(), "abc")
+    container = Container(store, Service(), "abc", tmp_path / "container")
     container.start()
     for step in ("intend", "ship", "post", "settle", "end"):
         getattr(container, step)()

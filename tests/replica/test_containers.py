@@ -5,9 +5,9 @@ vanish, get no answer, or sleep while the other does a good deal.
 """
 
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -25,16 +25,15 @@ WORK = ("intend", "intend", "ship", "ship", "post", "post", "settle", "withdraw"
 class History:
     """What happened to two containers."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, folder: Path) -> None:
         self.draw = random.Random(seed)
         self.store, self.service = MemoryStore(), Service()
-        self.containers = [Container(self.store, self.service, PROMPTS) for _ in range(2)]
+        self.containers = [Container(self.store, self.service, PROMPTS, folder / name) for name in "ab"]
         self.told: list[str] = []
 
     def close(self) -> None:
         for container in self.containers:
             container.vanish(with_disk=True)
-            shutil.rmtree(container.folder)
 
     # -- what happens
 
@@ -146,9 +145,11 @@ class History:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_no_row_is_paid_for_twice_whatever_happens_to_containers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_row_is_paid_for_twice_whatever_happens_to_containers(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inline(monkeypatch)
-    history = History(seed)
+    history = History(seed, tmp_path)
     try:
         for _ in range(EVENTS):
             history.event()

@@ -15,6 +15,7 @@ from batchgen.replica.replica import StoreReplica
 from batchgen.replica.store import prove
 from tests.replica.container import Container, Service, inline
 from tests.replica.memory_store import MemoryStore
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -97,10 +98,11 @@ async def test_posts_that_wait_share_one_entry_and_one_write_is_under_way_at_a_t
 ) -> None:
     replica = StoreReplica(store, tmp_path / "ledger.sqlite")
     replica.begin()
-    gate = threading.Event()
+    came, gate = threading.Event(), threading.Event()
 
     def held(_: str) -> None:
-        gate.wait(20)
+        came.set()
+        gate.wait(60)
 
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         replica.checkpoint(ledger)
@@ -108,7 +110,7 @@ async def test_posts_that_wait_share_one_entry_and_one_write_is_under_way_at_a_t
         async with replica.shipping(ledger, unexpected):
             store.happens = held
             first = await _waiting(replica, ledger, "first")
-            await asyncio.sleep(0.05)
+            await until(came.is_set)
             others = [await _waiting(replica, ledger, f"other{n}") for n in range(16)]
             await asyncio.sleep(0.05)
             assert not first.done()
@@ -136,9 +138,7 @@ async def test_what_was_learned_is_in_the_store_without_anybody_waiting_for_it(
         replica.checkpoint(ledger)
         async with replica.shipping(ledger, unexpected):
             ledger.remember({"task": "task-1"})
-            async with asyncio.timeout(20):
-                while not any(b"task-1" in body for body, _ in store.objects.values()):
-                    await asyncio.sleep(0.01)
+            await until(lambda: any(b"task-1" in body for body, _ in list(store.objects.values())))
     replica.end()
 
 
@@ -156,7 +156,7 @@ async def test_while_the_store_is_down_a_post_waits_and_then_gives_up_and_the_re
             with pytest.raises(ReplicaError, match="could not be written for"):
                 await replica.durable()
             store.happens = lambda _: None
-            monkeypatch.setattr(replica_module, "OUTAGE_SECONDS", 20.0)
+            monkeypatch.setattr(replica_module, "OUTAGE_SECONDS", 60.0)
             await replica.durable()
         assert replica.paid_here_alone() == []
     replica.end()
@@ -189,7 +189,7 @@ def test_tasks_that_the_store_was_not_told_of_are_named(
     store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inline(monkeypatch)
-    container = Container(store, Service(), "ab")
+    container = Container(store, Service(), "ab", tmp_path / "container")
     container.start()
     for step in ("intend", "ship", "post", "settle"):
         getattr(container, step)()
@@ -205,10 +205,10 @@ def test_tasks_that_the_store_was_not_told_of_are_named(
 
 
 def test_two_copies_are_kept_and_of_each_term_its_last_entry(
-    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inline(monkeypatch)
-    container = Container(store, Service(), "abcd")
+    container = Container(store, Service(), "abcd", tmp_path / "container")
     for _ in range(3):
         container.start()
         for step in ("intend", "ship", "copy", "intend", "ship", "end"):
@@ -223,9 +223,11 @@ def test_two_copies_are_kept_and_of_each_term_its_last_entry(
 
 
 @pytest.mark.parametrize("lost", ["an entry", "the copies", "everything", "half an entry"])
-def test_a_store_that_lost_something_is_refused(store: MemoryStore, lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_lost_something_is_refused(
+    store: MemoryStore, lost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inline(monkeypatch)
-    container = Container(store, Service(), "abc")
+    container = Container(store, Service(), "abc", tmp_path / "container")
     container.start()
     for _ in range(3):
         container.intend()

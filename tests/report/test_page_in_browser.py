@@ -24,10 +24,11 @@ from tests.s3_server import S3Server, s3_server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 FOX = film(shade=120)
+expect.set_options(timeout=1000 * WAIT_SECONDS)
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -780,7 +781,9 @@ async def test_a_served_page_plays_and_follows_the_batch(visit: Open, tmp_path: 
             with Ledger.open(folder / "ledger.sqlite") as run, run.database.transaction():
                 run.database.execute("UPDATE job SET state = 'archived' WHERE job = 4")
                 archive(run, folder, 4, Wanted("train", content=film(shade=60)))
-            await expect(page.locator(".card", has_text="train")).to_have_class("card is-archived", timeout=20_000)
+            await expect(page.locator(".card", has_text="train")).to_have_class(
+                "card is-archived", timeout=1000 * WAIT_SECONDS
+            )
             await expect(page.locator("#live")).to_have_text("Live: a run is at work")
         await expect(page.locator(".figures b").first).to_have_text("3")
         await opened.is_at("fox")
@@ -793,7 +796,7 @@ async def test_a_server_that_stops_is_missed(browser: Browser, tmp_path: Path) -
     page = await context.new_page()
     async with serving(folder) as server:
         await page.goto(server.url)
-    await expect(page.locator("#live")).to_have_text("The server has stopped", timeout=20_000)
+    await expect(page.locator("#live")).to_have_text("The server has stopped")
     assert await page.locator(".card").count() == 4
     await context.close()
 
