@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,11 @@ async def test_a_limit_of_tasks_holds_over_crashes(tmp_path: Path) -> None:
 
 async def test_a_budget_is_never_passed(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 8, resolution="720p", duration="5")
+    noon = {"TZ": f"NOON{time.gmtime().tm_hour - 12:+d}"}  # where it is: no day ends meanwhile
     async with emulated() as emulator:
-        ended = await run(emulator, manifest, "--budget", "1.25")
+        ended = await run(emulator, manifest, "--budget", "1.25", **noon)
         assert (ended.code, len(emulator.tasks)) == (4, 3)
-        ended = await run(emulator, manifest, "--budget-per-day", "2")
+        ended = await run(emulator, manifest, "--budget-per-day", "2", **noon)
         assert (ended.code, len(emulator.tasks)) == (4, 5)
         ended = await run(emulator, manifest, "--budget", "1", "--price", "720p=0.2")
         assert (ended.code, len(emulator.tasks)) == (4, 6)

@@ -13,7 +13,7 @@ from tests.proof.judging import Judge, Judged
 from tests.proof.points import Point
 
 SPEED = 500.0  # of the emulator: a video takes 0.1 to 0.2 s
-FAST = ("--first-poll", "0.1", "--poll-every", "0.03")  # the document's times at that speed
+FAST = ("--first-poll", "1", "--poll-every", "0.03")  # no task is left for the next run for 72 s
 MOST_RUNS = 4
 
 

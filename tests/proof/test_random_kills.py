@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import emulated, paid, prompts
+from tests.e2e.program import PATIENT, emulated, paid, prompts, standing_still
 from tests.proof.crashing import CALLBACK_SPEED
 from tests.proof.fleet import fleet
 from tests.proof.scene import SPEED
-from tests.proof.storm import BUSY, Storm, Tally, Weather, pace
+from tests.proof.storm import BUSY, Storm, Tally, Weather
+from tests.waiting import until
 
 SLOW = {"submit-slow": 0.7}  # an answer takes 20 ms: so that kills fall between a POST and its answer
 LANES = 4  # batches at a time; two berths more for runs that overlap
@@ -50,13 +51,13 @@ async def test_kills_in_callback_mode_bind_every_task_and_release_only_what_was_
 
 async def test_a_second_run_beside_the_first_is_refused_and_pays_for_nothing(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 8)
-    async with emulated(speed=20.0) as emulator, fleet(2) as ships, ships.berth() as one, ships.berth() as two:
-        arguments: tuple[str | Path, ...] = ("run", manifest, "--base-url", emulator.url, *pace(20.0))
+    async with standing_still() as (emulator, clock), fleet(2) as ships, ships.berth() as one, ships.berth() as two:
+        arguments: tuple[str | Path, ...] = ("run", manifest, "--base-url", emulator.url, *PATIENT)
         first = asyncio.create_task(one.run(*arguments, cwd=tmp_path))
-        while not emulator.tasks:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(emulator.tasks))
         (tmp_path / "beside").mkdir()
         second = await two.run(*arguments, cwd=tmp_path / "beside")
         assert second.code == BUSY, second.said
+        clock.go()
         assert (await first).code == 0
         assert max(len(tasks) for tasks in paid(emulator).values()) == 1
