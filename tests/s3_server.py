@@ -77,6 +77,9 @@ def s3_server() -> Iterator[S3Server]:
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            for number in range(port, port + _PORTS):  # it lays its sockets there whatever TMPDIR says
+                for left in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):
+                    left.unlink()
 
 
 def _command(folder: str, port: int) -> list[str]:

@@ -269,12 +269,12 @@ def test_the_ledger_remembers_where_its_copy_is(store: MemoryStore, tmp_path: Pa
 
 @pytest.mark.parametrize("step", ["end", "vanish"])
 def test_a_copy_of_the_version_before_goes_on_and_pays_for_nothing_again(
-    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, step: str
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """Whose digests were others: for the copy, and for what the log has behind it."""
     inline(monkeypatch)
     service = Service()
-    former = Container(store, service, ["a\r\nb", "c\r\nd"])
+    former = Container(store, service, ["a\r\nb", "c\r\nd"], tmp_path / "former")
     with monkeypatch.context() as before:
         before.setattr(database, "SCHEMA_VERSION", 3)
         former.start()
@@ -282,7 +282,7 @@ def test_a_copy_of_the_version_before_goes_on_and_pays_for_nothing_again(
             getattr(former, each)()
         former.end() if step == "end" else former.vanish(with_disk=True)
     store.now += TAKEOVER_SECONDS
-    container = Container(store, service, ["a\nb", "c\nd"])
+    container = Container(store, service, ["a\nb", "c\nd"], tmp_path / "container")
     container.start()
     assert container.tasks() == {"a\nb": "task-a\r\nb-0", "c\nd": None}
     for each in ("intend", "ship", "post", "end"):
@@ -290,7 +290,7 @@ def test_a_copy_of_the_version_before_goes_on_and_pays_for_nothing_again(
     assert sorted(service.paid) == ["a\r\nb", "c\nd"]
     assert not service.twice
     container.vanish(with_disk=True)
-    last = Container(store, service, ["a\nb", "c\nd"])
+    last = Container(store, service, ["a\nb", "c\nd"], tmp_path / "last")
     last.start()
     assert last.ledger.next_pending() is None
     last.end()
