@@ -205,6 +205,12 @@ def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) 
     if not taken.partial and intake.back and ledger.fact("mended"):
         rows = many(intake.back, "row is", "rows are")
         yield f"{rows} again as before failures.csv was mended: mend the sheet"
+    if intake.renamed:
+        rows = many(intake.renamed, "new row asks", "new rows ask")
+        yield (
+            f"{rows} for the same as rows that are gone, under other ids, and are paid for as new ones; "
+            "if that is not meant, give them their former ids again (or none), and nothing is paid for twice"
+        )
     before = tuple(json.loads(ledger.fact("overrides") or "[]"))
     changed = min(intake.new, intake.gone)
     if asked.overrides and asked.selection and settings.overrides != before and changed:

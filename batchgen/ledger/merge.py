@@ -5,10 +5,16 @@ never by where it stands.
 """
 
 import hashlib
-from typing import Any
+import re
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 from batchgen.ledger.database import Database
 from batchgen.ledger.stage import Naming, Repeated
+
+_Named: TypeAlias = tuple[int, int, str]  # a row's key or position, whether its id was given, its id
+_LIKE_A_NUMBER = re.compile(r"0*([0-9]+)(?:\.0+)?", re.ASCII)
 
 
 def merge(database: Database, naming: Naming, repeated: Repeated, *, partial: bool, to_look_at: bool) -> dict[str, Any]:
@@ -20,8 +26,8 @@ def merge(database: Database, naming: Naming, repeated: Repeated, *, partial: bo
     if is_first:
         counts = _all_new(database)
     else:
-        _recognise(database, partial=partial)
-        counts = _counts(database)
+        renamed = _recognise(database, partial=partial)
+        counts = _counts(database) | {"renamed": renamed}
     _set_names_apart(database, naming, repeated, is_first=is_first)
     if not is_first:
         _place_known(database)
@@ -41,15 +47,15 @@ def has_rows(database: Database) -> bool:
     return database.one("SELECT 1 FROM main.row LIMIT 1") is not None
 
 
-def _recognise(database: Database, *, partial: bool) -> None:
-    """Find the rows of the stage that the ledger knows."""
+def _recognise(database: Database, *, partial: bool) -> int:
+    """Find the rows of the stage that the ledger knows; returns how many it knows under another id alone."""
     database.execute(
         "UPDATE temp.sheet SET row = row.row FROM main.row WHERE row.id = sheet.id AND row.digest = sheet.digest"
     )
     database.execute("CREATE INDEX temp.sheet_row ON sheet (row) WHERE row IS NOT NULL")
     if partial:
         _add_the_others(database)
-    _adopt(database)
+    return _adopt(database)
 
 
 def _add_the_others(database: Database) -> None:
@@ -74,41 +80,72 @@ def _add_the_others(database: Database) -> None:
     )
 
 
-def _adopt(database: Database) -> None:
+def _adopt(database: Database) -> int:
     """A row without an id is known by its content: it is the one that had this content under another name.
 
-    So adding a column of ids to a sheet, or taking it away, buys nothing again.
+    So adding a column of ids to a sheet, or taking it away, buys nothing again. Nor does an id that a spreadsheet
+    program took for a number: 001 is 1. Returns how many rows are asked for anew under another id.
     """
     database.execute(
-        "CREATE TEMP TABLE orphan AS SELECT row.row, row.digest, row.given FROM main.row "
+        "CREATE TEMP TABLE orphan AS SELECT row.digest, row.row, row.given, row.id FROM main.row "
         "WHERE row.row NOT IN (SELECT row FROM temp.sheet WHERE row IS NOT NULL)"
     )
     database.execute("CREATE INDEX temp.orphan_digest ON orphan (digest)")
+    nameless = database.execute(
+        "SELECT digest, position, given, id FROM temp.sheet WHERE row IS NULL "
+        "AND digest IN (SELECT digest FROM temp.orphan) ORDER BY digest, position"
+    )
     orphans = database.execute(
-        "SELECT sheet.position, orphan.row, sheet.given OR orphan.given "
-        "FROM temp.sheet CROSS JOIN temp.orphan ON orphan.digest = sheet.digest "
-        "WHERE sheet.row IS NULL AND (sheet.given = 0 OR orphan.given = 0) ORDER BY sheet.position, orphan.row"
-    ).fetchall()
-    database.execute("DROP TABLE temp.orphan")
-    taken: set[int] = set()
-    placed: set[int] = set()
-    for position, row, is_named in orphans:
-        if row in taken or position in placed:
-            continue
-        taken.add(row)
-        placed.add(position)
-        if is_named:  # else it is called as an older version did
-            database.execute(
-                "UPDATE main.row SET (id, given) = (SELECT id, given FROM temp.sheet WHERE position = ?) WHERE row = ?",
-                (position, row),
-            )
-        database.execute("UPDATE temp.sheet SET row = ? WHERE position = ?", (row, position))
+        "SELECT digest, row, given, id FROM temp.orphan WHERE digest IN "
+        "(SELECT digest FROM temp.sheet WHERE row IS NULL) ORDER BY digest, row"
+    )
+    database.execute("CREATE TEMP TABLE adopted (position INTEGER PRIMARY KEY, row INTEGER NOT NULL)")
+    renamed = 0
+    for (_, rows), (_, former) in zip(groupby(nameless, itemgetter(0)), groupby(orphans, itemgetter(0)), strict=True):
+        pairs, left = _paired([row[1:] for row in rows], [row[1:] for row in former])
+        database.execute_many("INSERT INTO temp.adopted VALUES (?, ?)", pairs)
+        renamed += left
+    database.execute(  # one that never had an id is called as an older version did
+        "UPDATE main.row SET id = sheet.id, given = sheet.given FROM temp.adopted JOIN temp.sheet USING (position) "
+        "WHERE adopted.row = row.row AND (sheet.given OR row.given)"
+    )
+    database.execute(
+        "UPDATE temp.sheet SET row = adopted.row FROM temp.adopted WHERE adopted.position = sheet.position"
+    )
+    for table in ("orphan", "adopted"):
+        database.execute(f"DROP TABLE temp.{table}")
+    return renamed
+
+
+def _paired(rows: list[_Named], orphans: list[_Named]) -> tuple[list[tuple[int, int]], int]:
+    """Rows of one content with those of the ledger that they are, and how many of both are left over.
+
+    All are given in order; a row that has an id is one that had none, or one whose id is the same number.
+    """
+    numbers = {number: key for key, given, id in reversed(orphans) if given and (number := _number(id))}
+    free = dict.fromkeys(key for key, _, _ in orphans)
+    unnamed = iter([key for key, given, _ in orphans if not given])
+    pairs = []
+    for position, given, id in rows:
+        found = numbers.get(_number(id)) if given else next(iter(free), None)
+        if found not in free:
+            found = next((key for key in unnamed if key in free), None)
+        if found is not None:
+            del free[found]
+            pairs.append((position, found))
+    return pairs, min(len(rows) - len(pairs), len(free))
+
+
+def _number(id: str) -> str:
+    """What a spreadsheet program leaves of an id that it takes for a number; "" of any other."""
+    found = _LIKE_A_NUMBER.fullmatch(id)
+    return found[1] if found else ""
 
 
 def _all_new(database: Database) -> dict[str, int]:
     found = database.one("SELECT coalesce(max(position), 0) FROM temp.sheet")
     rows = int(found[0]) if found else 0
-    return {"rows": rows, "new": rows, "edited": 0, "gone": 0, "back": 0, "kept_videos": 0}
+    return {"rows": rows, "new": rows, "edited": 0, "renamed": 0, "gone": 0, "back": 0, "kept_videos": 0}
 
 
 def _counts(database: Database) -> dict[str, int]:

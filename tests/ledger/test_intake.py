@@ -150,11 +150,24 @@ def test_giving_ids_to_rows_that_had_none_and_taking_them_away_pays_for_nothing(
     assert pay(ledger) == []
 
 
-def test_a_row_with_another_id_is_another_row(ledger: Ledger) -> None:
-    take(ledger, row("a", "take-1"))
+def test_a_row_with_another_id_is_another_row_which_is_said(ledger: Ledger) -> None:
+    take(ledger, row("a", "take-1"), row("a", "take-9"), row("b", "other"))
     pay(ledger)
-    take(ledger, row("a", "take-2"))
-    assert pay(ledger) == ["a"]
+    assert take(ledger, row("a", "take-2"), row("a", "take-3"), row("a", "take-4"), row("b", "other")).renamed == 2
+    assert pay(ledger) == ["a", "a", "a"]
+
+
+def test_ids_that_a_spreadsheet_program_took_for_numbers_pay_for_nothing(ledger: Ledger) -> None:
+    take(ledger, row("a", "001"), row("a", "010"), row("b", "x"), row("b"))
+    pay(ledger)
+    intake = take(ledger, row("a", "10"), row("a", "1.0"), row("b", "7"), row("b", "x"))
+    assert (intake.renamed, intake.gone, pay(ledger)) == (0, 0, [])
+    assert [result.places for result in ledger.results()] == [
+        ("010.mp4",),
+        ("001.mp4",),
+        ("b-2dd57291600a.mp4",),
+        ("x.mp4",),
+    ]
 
 
 def test_a_row_in_the_midst_of_being_paid_is_still_fetched_when_it_is_deleted(ledger: Ledger) -> None:
