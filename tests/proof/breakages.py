@@ -161,8 +161,8 @@ BREAKAGES = (
     Breakage(
         "results.csv is not written atomically",
         "batchgen/report/results.py",
-        'part = path.with_name(f".{path.name}.part")',
-        "part = path",
+        'with replacing(path, encoding="utf-8", newline="") as file:',
+        'with open(path, "w", encoding="utf-8", newline="") as file:',
         (RESULTS,),
     ),
     Breakage(
