@@ -249,7 +249,7 @@ def _tell(each: Doubt, others: str) -> list[str]:
 def _name(attempt: Attempt) -> str:
     if not attempt.task_id:
         return ": the service has accepted it"
-    return f" and named the task {attempt.task_id}, which each run asks about, and --attach too"
+    return f" and named the task {attempt.task_id}: each run asks the service about it"
 
 
 def _ways(batch: Path, meaning: str) -> Iterator[str]:

@@ -221,7 +221,8 @@ class Batch:
     ) -> list[str]:
         """Settle the row in doubt: its task is ``attach``, ``resubmit`` it, or ``abandon`` it.
 
-        The last two also settle several rows, or with ``all`` every row in doubt. Without an action nothing is changed.
+        The last two also settle several rows, or with ``all`` every row in doubt; one whose callback came was accepted,
+        and is resubmitted by name alone. Without an action nothing is changed.
         Returns sentences for a person: what is known, or what was done.
         """
         from batchgen import resolve as rooms

@@ -72,7 +72,7 @@ def release(ledger: Ledger, window: float) -> list[Job]:
             f"SELECT job, started_at FROM job CROSS JOIN attempt USING (job) WHERE {IN_DOUBT} AND token IS NOT NULL "
             "AND called_at IS NULL AND started_at BETWEEN ? AND ? "
             "AND attempt = (SELECT max(attempt) FROM attempt AS last WHERE last.job = job.job) "
-            f"AND attempt.task_id IS NULL AND NOT {CALLED}",
+            f"AND NOT {CALLED}",
             (since, until - window),
         ).fetchall()
         if not silent or not _all_came(ledger, since, until - window):

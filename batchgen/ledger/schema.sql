@@ -56,14 +56,14 @@ CREATE TABLE attempt (
     job        INTEGER NOT NULL REFERENCES job,
     started_at REAL NOT NULL,
     ended_at   REAL,
-    outcome    TEXT,     -- NULL: not known (yet)
+    outcome    TEXT,     -- NULL: not known (yet); missing: accepted, and later unknown to the service
     detail     TEXT,
     task_id    TEXT,
     run        INTEGER,  -- that made it
     price      INTEGER NOT NULL DEFAULT 0,  -- millionths of a US dollar, reserved or spent
     token      BLOB,     -- SHA-256 of the secret in its callback's address; NULL: it had none
     called_at  REAL,     -- when its callback first came
-    candidate  TEXT      -- the task id that the callback brought, to be verified
+    candidate  TEXT      -- the task id that the callback brought, to be verified; detail names those that proved wrong
 ) STRICT;
 CREATE INDEX attempt_job ON attempt (job);
 CREATE INDEX attempt_started ON attempt (started_at);

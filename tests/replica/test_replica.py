@@ -121,6 +121,24 @@ async def test_posts_that_wait_share_one_entry_and_one_write_is_under_way_at_a_t
     replica.end()
 
 
+async def test_an_entry_costs_the_loop_no_sync(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
+    replica.begin()
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        replica.checkpoint(ledger)
+        async with replica.shipping(ledger, unexpected):
+            ledger.remember({"fact": "x"})
+            before = len(entries(store))
+            synced: list[None] = []
+            monkeypatch.setattr(ledger.database, "sync", lambda: synced.append(None))
+            await replica.durable()
+            assert (len(entries(store)), synced) == (before + 1, [])
+            monkeypatch.undo()
+    replica.end()
+
+
 async def _waiting(replica: StoreReplica, ledger: Ledger, fact: str) -> "asyncio.Task[None]":
     ledger.remember({fact: "x"})
     task = asyncio.create_task(replica.durable())
