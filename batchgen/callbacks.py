@@ -149,7 +149,7 @@ async def receiving(
         adopt=dispatcher.adopt,
         release=release,
     )
-    dispatcher.may_bring_more = lambda: callbacks.may_bring_more
+    dispatcher.wait_while(lambda: callbacks.may_bring_more)
     async with Webhook(*settings.callback_listen, callbacks.received):
         listening = asyncio.create_task(_until_it_fails(callbacks, dispatcher))
         try:

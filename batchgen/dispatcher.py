@@ -88,7 +88,7 @@ class Dispatcher:
         self._schedule = Schedule(polling, callbacks=callbacks)
         self._may_submit = may_submit
         self._paused = False
-        self.may_bring_more: Callable[[], bool] = lambda: False  # whether a callback may still settle a doubt
+        self._may_bring_more: Callable[[], bool] = lambda: False
         self._told: set[int] = set()  # jobs in flight whose end a callback told: they hold no slot
         self._posts: set[asyncio.Task[None]] = set()
         self._asks: set[asyncio.Task[None]] = set()
@@ -153,6 +153,10 @@ class Dispatcher:
                 self._told.add(key)
                 self._account.tasks -= 1
             self._wake.set()
+
+    def wait_while(self, may_bring_more: Callable[[], bool]) -> None:
+        """Do not end while a callback may still settle a doubt, as ``may_bring_more`` tells."""
+        self._may_bring_more = may_bring_more
 
     def adopt(self, was: Job, job: Job) -> None:
         """A job that had no task has one, which has probably ended: go on with it."""
@@ -262,7 +266,7 @@ class Dispatcher:
             until = min(until, now + min(pause, self._account.patience))
         if until < inf:
             return max(0.0, until - now)
-        return DOUBT_CHECK_SECONDS if self.may_bring_more() else None
+        return DOUBT_CHECK_SECONDS if self._may_bring_more() else None
 
     def _is_over(self) -> bool:
         """Whether nothing that happens can make a submit possible, or bring back a task."""
@@ -270,7 +274,7 @@ class Dispatcher:
             return True
         if self._paused and self._ledger.next_pending() is None:  # nobody need say go for it
             self._all_submitted = True
-        return self._all_submitted and not self.fetcher.has_remakes() and not self.may_bring_more()
+        return self._all_submitted and not self.fetcher.has_remakes() and not self._may_bring_more()
 
     def _is_submitting(self) -> bool:
         ready = self._may_submit and self.stopped is None and not self._all_submitted
