@@ -1,6 +1,5 @@
 """A batch's figures as a Prometheus text file, for node_exporter's textfile collector (which reads ``*.prom``)."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -91,9 +90,8 @@ def _of_summary(summary: Summary) -> Iterator[Sample]:
 def _write(path: Path, batch: Path, samples: Iterable[Sample]) -> None:
     """Write the file whole, readable for everybody: the collector runs as another user."""
     samples = [*samples, ("batchgen_written_time_seconds", {}, round(time.time(), 3))]
-    with replacing(path, encoding="utf-8", errors="replace") as file:
+    with replacing(path, permissions=0o644, encoding="utf-8", errors="replace") as file:
         file.writelines(_lines(str(batch.absolute()), samples))
-        os.fchmod(file.fileno(), 0o644)
 
 
 def _lines(batch: str, samples: Iterable[Sample]) -> Iterator[str]:

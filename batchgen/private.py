@@ -14,15 +14,23 @@ def opener(path: str, flags: int) -> int:
 
 
 @contextmanager
-def replacing(path: Path, mode: str = "w", *, shared: bool = False, **options: Any) -> Iterator[IO[Any]]:
+def replacing(
+    path: Path, mode: str = "w", *, shared: bool = False, permissions: int = 0o600, **options: Any
+) -> Iterator[IO[Any]]:
     """A file to write, which takes the place of ``path`` when it is whole and on the disk; not if the block raises.
 
-    ``shared``: another process may do the same at this moment. ``options`` are those of :func:`open`.
+    What is there and is no plain file, like a device, is written to. ``shared``: another process may do the same at
+    this moment. ``options`` are those of :func:`open`.
     """
+    if path.exists() and not path.is_file():
+        with open(path, mode, **options) as file:
+            yield file
+        return
     mark = f".{secrets.token_hex(4)}" if shared else ""  # else what a kill leaves is overwritten
     part = path.with_name(f".{path.name}{mark}.part")
     try:
         with open(part, mode, opener=opener, **options) as file:
+            os.fchmod(file.fileno(), permissions)
             yield file
             file.flush()
             os.fsync(file.fileno())
