@@ -16,7 +16,7 @@ from batchgen.model import State, zulu
 from batchgen.run import Service
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskStatus, TaskWord
-from batchgen.settings import Settings
+from batchgen.settings import Settings, is_text
 from batchgen.verify import Verified, forget, read_again, set_aside
 from batchgen.words import left_alone, many, money_words, with_command
 
@@ -231,6 +231,8 @@ async def _ask(settings: Settings, ledger: Ledger, task_id: str, service: Servic
 
 
 def _doubts(ledger: Ledger, identity: str | None = None) -> list[Doubt]:
+    if identity is not None and not is_text(identity):
+        raise UsageError(f"the batch has no row {identity!r}")
     found = doubt.doubts(ledger, identity)
     if not found and identity is not None and not ledger.has_row(identity):
         raise UsageError(f"the batch has no row {identity!r}")

@@ -30,6 +30,8 @@ EMULATOR_SPEED = 10.0  # times as fast as the service: a batch is done in less t
 DEFAULT_FIRST_POLL_SECONDS = 50.0
 DEFAULT_POLL_EVERY_SECONDS = 5.0
 
+_FLAGS = {"destination": "to", "form": "format", "overrides": "set"}  # where they are called otherwise
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -81,6 +83,14 @@ class Settings:
     callback_listen: tuple[str, int] | None = None
     deadline: Deadline | None = None
 
+    def __post_init__(self) -> None:
+        """Raise :class:`UsageError` for a text that cannot be written down: the command line may be any bytes."""
+        for name, value in vars(self).items():
+            for text in value if isinstance(value, tuple) else (value,):
+                if isinstance(text, str) and not is_text(text):
+                    flag = _FLAGS.get(name, name).replace("_", "-")
+                    raise UsageError(f"--{flag} {text}: this holds bytes that are no UTF-8; type it again")
+
     @property
     def service(self) -> str:
         """The service as the ledger remembers it."""
@@ -101,6 +111,15 @@ def batch_folder(manifest: Path) -> Path:
     if (manifest.parent / LEDGER).is_file():
         return manifest.parent
     return manifest.with_name(f"{manifest.stem}.batch")
+
+
+def is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8; what the command line could not decode holds half characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_base_url(flag: str | None) -> str:
@@ -138,7 +157,7 @@ def read_callback(url: str | None, listen: str | None) -> tuple[str | None, tupl
     if not is_address or parts.query or parts.fragment:
         raise UsageError(f"--callback-url {url} is no address; write it like https://me.example/batchgen")
     host, _, port = listen.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if not host or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or int(port) > 65535:
         raise UsageError(f"--callback-listen {listen} is no address; write it like 127.0.0.1:8080")
     return url, (host.strip("[]"), int(port))
 
@@ -167,7 +186,7 @@ def read_prices(words: tuple[str, ...]) -> Prices:
     prices = dict(Prices().usd_per_second)
     for word in words:
         resolution, _, price = word.partition("=")
-        if resolution not in prices or not re.fullmatch(r"\d+(\.\d+)?", price, re.ASCII):
+        if resolution not in prices or not re.fullmatch(r"\d{1,6}(\.\d{1,9})?", price, re.ASCII):
             raise UsageError(
                 f"--price {word} is no price; write it like 720p=0.08, in US dollars for a second of video"
             )

@@ -17,6 +17,9 @@ from batchgen.cli.starting import emulator
         (Count(min=1), "1.5", "1.5 is none; write a whole number from 1"),
         (Amount(0.01, 1), "2", "2 is out of range; write a number from 0.01 to 1"),
         (Amount(0.01, 1), "x", "x is none; write a number from 0.01 to 1"),
+        (Amount(min=0), "1e303", "1e303 is out of range; write a number from 0 to 1000000000"),
+        (Count(min=1), "9" * 40, f"{'9' * 30}... is out of range; write a whole number from 1 to 1000000000"),
+        (Count(min=1), "9" * 5000, f"{'9' * 30}... is none; write a whole number from 1"),  # int() refuses it
         *[(Amount(min=0), text, f"{text} is none; write a number from 0") for text in ("nan", "inf", "-inf", "1e999")],
     ],
 )

@@ -107,6 +107,9 @@ def read_options(batch: Path, manifest: Path | None, key: str | None, options: M
 
 
 def _parse(name: str, words: list[str]) -> dict[str, Any]:
+    for word in words:
+        if "\0" in word:  # which a command line never does
+            raise UsageError(f"{word!r} holds a NUL character; leave it out")
     params = [param for param in group.commands[name].params if param.name not in _OF_A_TERMINAL]
     command = click.Command(name, params=params, add_help_option=False)
     try:

@@ -1,5 +1,6 @@
 """The command line: argv -> Settings -> a run -> exit code. The only room that prints."""
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -11,9 +12,11 @@ from batchgen import __version__
 from batchgen.cli import looking, nights, rehearsing, running, settling, starting, steering
 from batchgen.cli.sections import Context
 from batchgen.cli.terminal import say, shown
-from batchgen.errors import BatchgenError, FaultError, ManifestError
+from batchgen.errors import BatchgenError, FaultError, ManifestError, UsageError
 
 BROKEN_PIPE = 128 + 13
+_OF_A_NAME = frozenset({errno.ENAMETOOLONG, errno.EACCES, errno.EPERM})  # what another name would mend
+_MOST_SHOWN = 200  # characters of a path
 
 
 def main() -> NoReturn:
@@ -68,6 +71,9 @@ def _tell(error: Exception) -> int:
         case ManifestError():
             say(f"{shown(str(error))}\nNothing was sent.")
             return error.exit_code
+        case OSError(filename=str() as path) if error.errno in _OF_A_NAME:
+            say(shown(f"batchgen: {path[:_MOST_SHOWN]}: {error.strerror}; name another, or change its permissions"))
+            return UsageError.exit_code
     told = error if isinstance(error, BatchgenError) else FaultError(error)
     say(f"batchgen: {shown(str(told))}")
     return told.exit_code

@@ -6,19 +6,23 @@ from typing import Any
 
 import click
 
+LARGEST = 1_000_000_000  # of any flag: further on, sums of money and moments no longer are what they say
+_MOST_SHOWN = 30  # characters
+
 
 class Count(click.IntRange):
     """A whole number."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number, or fail as click does."""
-        advice = f"write a whole number{_span(self)}"
         if not _reads(click.INT, value):
-            self.fail(f"{value} is none; {advice}", param, ctx)
+            self.fail(f"{_short(value)} is none; write a whole number{_span(self)}", param, ctx)
+        if not _reads(click.IntRange(max=LARGEST), value):
+            self.fail(f"{_short(value)} is out of range; write a whole number{_span(self, LARGEST)}", param, ctx)
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f"{value} is out of range; {advice}", param, ctx)
+            self.fail(f"{value} is out of range; write a whole number{_span(self)}", param, ctx)
 
 
 class Amount(click.FloatRange):
@@ -28,13 +32,14 @@ class Amount(click.FloatRange):
         """Return the number, or fail as click does."""
         if isinstance(value, str) and re.fullmatch(r"\s*[0-9.]*,[0-9]+\s*", value):
             self.fail(f"write {value.strip().replace('.', '').replace(',', '.')}, with a point", param, ctx)
-        advice = f"write a number{_span(self)}"
         if not _reads(click.FLOAT, value) or not isfinite(float(value)):
-            self.fail(f"{value} is none; {advice}", param, ctx)
+            self.fail(f"{_short(value)} is none; write a number{_span(self)}", param, ctx)
+        if not _reads(click.FloatRange(max=LARGEST), value):
+            self.fail(f"{_short(value)} is out of range; write a number{_span(self, LARGEST)}", param, ctx)
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f"{value} is out of range; {advice}", param, ctx)
+            self.fail(f"{value} is out of range; write a number{_span(self)}", param, ctx)
 
 
 def _reads(kind: click.ParamType[Any], value: Any) -> bool:
@@ -45,6 +50,12 @@ def _reads(kind: click.ParamType[Any], value: Any) -> bool:
     return True
 
 
-def _span(number: click.IntRange | click.FloatRange) -> str:
+def _span(number: click.IntRange | click.FloatRange, most: int | None = None) -> str:
     first = "" if number.min is None else f" {'above' if number.min_open else 'from'} {number.min}"
-    return first if number.max is None else f"{first} to {number.max}"
+    last = number.max if number.max is not None else most
+    return first if last is None else f"{first} to {last}"
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."

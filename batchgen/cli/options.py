@@ -19,7 +19,20 @@ from batchgen.settings import (
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _File(click.Path):
+    """A path of a file that is to be written."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; one that names nothing, as of a variable that is not set, would be the folder one is in."""
+        if not Path(value).name:
+            self.fail("it is empty; name a file" if not str(value).strip() else f"{value} is a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 PATH = click.Path(path_type=Path)
+NEW_FILE = _File(path_type=Path)
 COUNT = Count(min=1)
 
 
@@ -143,7 +156,7 @@ NIGHT = (
         envvar=NOTIFY_VARIABLE,
         help=f"POST the summary there, in JSON that Slack takes too.  [default: {NOTIFY_VARIABLE}]",
     ),
-    click.option("--metrics", type=PATH, metavar="FILE.prom", help="Write figures for Prometheus' node_exporter."),
+    click.option("--metrics", type=NEW_FILE, metavar="FILE.prom", help="Write figures for Prometheus' node_exporter."),
 )
 RUN = (
     TO,

@@ -64,8 +64,13 @@ def open_text(path: Path, encoding: str | None) -> TextIO:
     except OSError as error:
         raise refusal(path, f"it cannot be read ({error.strerror}); check that it is still there") from None
     # utf-16-le and the like leave the BOM in the text: it would become a part of the first name.
-    if name != "utf-8" and stream.read(1) != "\ufeff":
-        stream.seek(0)
+    try:
+        if name != "utf-8" and stream.read(1) != "\ufeff":
+            stream.seek(0)
+    except UnicodeDecodeError:
+        raise
+    except UnicodeError as error:  # UTF-16 without its mark, and encodings that are none for a file
+        raise refusal(path, f"it is not {name} ({error}); {_way_out(encoding)}") from None
     return stream
 
 

@@ -129,3 +129,30 @@ def test_every_public_name_is_there() -> None:
         assert getattr(batchgen, name).__doc__, name
     with pytest.raises(AttributeError):
         _ = batchgen.nothing
+
+
+HALF, NUL = "a\udcff", "a\0b"
+TEXTS = sorted(name for name, hint in get_type_hints(Options).items() if "str" in str(hint))
+
+
+@pytest.mark.parametrize("text", [HALF, NUL, "{id}" + HALF, "s3://bucket/" + HALF, "9" * 5000])
+@pytest.mark.parametrize("name", TEXTS)
+def test_whatever_a_text_holds_is_taken_or_told_and_what_is_taken_can_be_written_down(name: str, text: str) -> None:
+    options: dict[str, object] = {name: text}
+    if name.startswith("callback"):
+        options = {"callback_url": "https://me.example", "callback_listen": "127.0.0.1:1"} | options
+    if name == "price":
+        options = {name: {"720p": text}}
+    try:
+        made = settings(**options)
+    except UsageError:
+        return
+    texts = [each for value in vars(made).values() for each in (value if isinstance(value, tuple) else (value,))]
+    assert not [each for each in texts if isinstance(each, str) and (HALF in each or NUL in each)]
+
+
+@pytest.mark.parametrize("name", ["rate", "concurrency", "first_poll", "budget", "budget_per_day", "max_tasks"])
+@pytest.mark.parametrize("number", [10**400, 1e303, float("nan"), float("inf"), -1])
+def test_a_number_that_nobody_can_mean_is_told(name: str, number: float) -> None:
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')}"):
+        settings(**{name: number})

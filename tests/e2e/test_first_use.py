@@ -205,3 +205,36 @@ async def test_a_folder_where_the_space_should_be_set_aside_is_told_before_anyth
     (tmp_path / "p.batch" / ".ballast").mkdir(parents=True)
     ended = await batchgen("run", manifest, "--emulator", cwd=tmp_path)
     assert (ended.code, "p.batch cannot be written" in ended.err, "Nothing was sent" in ended.err) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("run", "p.csv", "--emulator", "--batch", "x" * 300), "File name too long; name another"),
+        (("status", "x" * 300), "File name too long; name another"),
+        (("run", "p.csv", "--emulator", "--encoding", "utf-16"), "it is not utf-16 (UTF-16 stream does not start"),
+        (
+            ("run", "p.csv", "--emulator", "--name", "{id}\udcff"),
+            "--name {id}\\udcff: this holds bytes that are no UTF-8",
+        ),
+        (("run", "p.csv", "--emulator", "--model", "\udcff"), "this holds bytes that are no UTF-8"),
+        (("plan", "p.csv", "--sheet", "\udcff"), "this holds bytes that are no UTF-8"),
+        (("resolve", "known.batch", "--row", "\udcff", "--abandon"), "has no row"),
+        (
+            ("run", "p.csv", "--emulator", "--budget", "1e303"),
+            "1e303 is out of range; write a number from 0 to 1000000000",
+        ),
+        (("run", "p.csv", "--emulator", "--price", f"720p={'9' * 400}"), "is no price; write it like 720p=0.08"),
+        (("run", "p.csv", "--emulator", "--metrics", "."), ". is a folder"),
+    ],
+)
+async def test_what_nobody_can_mean_is_told_as_such_and_leaves_nothing(
+    tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    prompts(tmp_path / "p.csv", 1)
+    if "known.batch" in words:
+        await batchgen("run", "p.csv", "--emulator", "--batch", "known.batch", cwd=tmp_path)
+    ended = await batchgen(*words, cwd=tmp_path)
+    assert (ended.code, "a mistake in batchgen" in ended.err) == (2, False), ended.err
+    assert told in ended.err
+    assert not (tmp_path / "p.batch").exists()
