@@ -6,13 +6,14 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from batchgen.borrowed import Borrowed
 from batchgen.errors import BatchgenError, FaultError
 from batchgen.model import zulu
 
@@ -86,15 +87,30 @@ class _Alarm(logging.Handler):
         sys.stderr.write(f"{text}\n")
 
 
+def _hush() -> Callable[[], None]:
+    """Let our logger give all to its own handlers, and nothing to the caller's."""
+    logger = logging.getLogger("batchgen")
+    level, propagates = logger.level, logger.propagate
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+
+    def restore() -> None:
+        logger.setLevel(level)
+        logger.propagate = propagates
+
+    return restore
+
+
+_hushed = Borrowed(_hush)
+
+
 @contextmanager
 def journal(path: Path, key: str, *, verbose: bool) -> Iterator[None]:
     """Write the program's log to ``path`` for as long as the context lasts; ``key`` is never written."""
     handler = _PrivateFile(path, maxBytes=SIZE_LIMIT_BYTES, backupCount=3, delay=True)
     handler.setFormatter(_Lines(key))
     logger = logging.getLogger("batchgen")
-    logger.setLevel(logging.DEBUG)
     handler.setLevel(logging.DEBUG if verbose else logging.INFO)
-    logger.propagate = False
     alarm = _Alarm()
     alarm.setLevel(logging.CRITICAL)
     others = [logging.getLogger(name) for name in ("asyncio", "aiohttp")]  # they would shout on the terminal
@@ -110,7 +126,8 @@ def journal(path: Path, key: str, *, verbose: bool) -> Iterator[None]:
             each.addHandler(hand)
     token = _present.set(handler)
     try:
-        yield
+        with _hushed():
+            yield
     except BatchgenError:
         raise
     except Exception as error:

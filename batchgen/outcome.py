@@ -106,7 +106,7 @@ def summarize(
         seconds=round(seconds, 3),
         stopped=stopped.reason if stopped else None,
         exit=stopped.exit_code if stopped else (1 if unfinished else 0),
-        spent_usd=0.0 if settings.emulator else money.reserved_by_run(ledger)[1] / MICRO,
+        spent_usd=0.0 if settings.emulator else money.spent_at_most(ledger) / MICRO,
         failures=dict(standing.failures(ledger)),
         first_death=link_death(oldest),
         emulated=settings.emulator,

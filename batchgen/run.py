@@ -112,7 +112,8 @@ def _run_work(
     _set_space_aside(ledger, settings.batch)
     desk = Desk(settings.batch)
     try:
-        return asyncio.run(_work(settings, ledger, replica, archive, listener, service, desk))
+        with descriptors.raised():
+            return asyncio.run(_work(settings, ledger, replica, archive, listener, service, desk))
     finally:
         listener.progress.end()
         desk.close()

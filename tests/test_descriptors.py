@@ -7,9 +7,11 @@ import pytest
 
 SHARE = """
 import resource, sys
-from batchgen.descriptors import share
+from batchgen.descriptors import raised, share
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
-print(*share({downloads}), *resource.getrlimit(resource.RLIMIT_NOFILE))
+with raised():
+    print(*share({downloads}), *resource.getrlimit(resource.RLIMIT_NOFILE))
+assert resource.getrlimit(resource.RLIMIT_NOFILE) == ({soft}, {hard})
 """
 
 

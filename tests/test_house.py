@@ -14,7 +14,7 @@ HOUSE = Path(batchgen.__file__).parent
 VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "formulas", "words", "private", "rows"}
 # What each room may import besides the vocabulary; a folder is one room.
 ROOMS = {
-    "manifest": {"naming"},
+    "manifest": {"naming", "borrowed"},
     "ledger": set(),
     "service": set(),
     "download": {"mp4", "addresses", "sink"},
@@ -27,7 +27,9 @@ ROOMS = {
     "addresses": set(),
     "lock": set(),
     "mounts": set(),
-    "journal": set(),
+    "journal": {"borrowed"},
+    "borrowed": set(),
+    "descriptors": {"borrowed"},
     "progress": set(),
     "room": set(),
     "posts": set(),

@@ -54,6 +54,21 @@ def test_what_is_said_after_the_run_is_printed_by_nobody(tmp_path: Path, capsys:
     assert capsys.readouterr().err == ""
 
 
+def test_the_callers_logging_is_as_it_was_once_no_run_is_left(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("batchgen")
+    logger.setLevel(logging.WARNING)
+    try:
+        with journal.journal(tmp_path / "a.log", "", verbose=False):
+            with journal.journal(tmp_path / "b.log", "", verbose=False):
+                pass
+            assert (logger.level, logger.propagate) == (logging.DEBUG, False)
+        assert (logger.level, logger.propagate) == (logging.WARNING, True)
+        logger.warning("late")
+        assert [record.getMessage() for record in caplog.records] == ["late"]
+    finally:
+        logger.setLevel(logging.NOTSET)
+
+
 @pytest.mark.parametrize(
     ("key", "said", "written"),
     [

@@ -101,6 +101,19 @@ def test_a_budget_is_spent_to_its_last_cent(ledger: Ledger) -> None:
         spending.reserve(CHEAP)
 
 
+def test_what_a_run_has_spent_is_without_the_run_that_crashed_before_it_whose_limits_it_keeps(tmp_path: Path) -> None:
+    with filled(tmp_path / "l.sqlite", 10) as crashed:
+        money.begin_run(crashed)
+        for _ in range(3):
+            intend(crashed, Spending(crashed, Limits()))
+        assert money.spent_at_most(crashed) == 1_200_000
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        money.begin_run(ledger)
+        assert money.spent_at_most(ledger) == 0
+        intend(ledger, Spending(ledger, Limits()))
+        assert (money.spent_at_most(ledger), money.reserved_by_run(ledger)) == (400_000, (4, 1_600_000))
+
+
 def test_a_refused_task_does_not_count(ledger: Ledger) -> None:
     job = ledger.intend(first(ledger), price=Prices().of(CHEAP))
     ledger.settle(replace(job, state=State.FAILED), "refused", "", paid=False)

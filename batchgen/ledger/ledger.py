@@ -55,6 +55,7 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.run: int | None = None  # the present run, once it has begun
+        self.attempts_before = 0  # the last attempt before the present run, of whatever run
         self.is_selecting = False  # see :mod:`batchgen.ledger.selected`
         # Requests whose image links are signed, whole: for this process alone, never in the file.
         database.execute("CREATE TEMP TABLE signed (digest BLOB PRIMARY KEY, request TEXT NOT NULL)")

@@ -16,6 +16,7 @@ CONTINUED = "continued"  # the fact that holds when a run went on with one that 
 def begin_run(ledger: Ledger) -> None:
     """Begin a run, or go on with the one that crashed: what it reserved counts against the same limits."""
     database = ledger.database
+    ledger.attempts_before = database.number("SELECT max(attempt) FROM attempt")
     with database.transaction():
         crashed = database.one("SELECT run FROM run WHERE ended_at IS NULL ORDER BY run DESC LIMIT 1")
         if crashed:
@@ -55,6 +56,13 @@ def reserved_by_run(ledger: Ledger) -> tuple[int, int]:
         f"SELECT count(*), coalesce(sum(price), 0) FROM attempt WHERE run = ? AND {_MAY_BE_PAID}", (ledger.run,)
     )
     return (int(found[0]), int(found[1])) if found else (0, 0)
+
+
+def spent_at_most(ledger: Ledger) -> int:
+    """The price of the tasks that this process has asked for since its run began; not of a run that it goes on with."""
+    return ledger.database.number(
+        f"SELECT coalesce(sum(price), 0) FROM attempt WHERE attempt > ? AND {_MAY_BE_PAID}", (ledger.attempts_before,)
+    )
 
 
 def reserved_since(ledger: Ledger, moment: float) -> int:

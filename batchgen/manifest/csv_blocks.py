@@ -5,11 +5,12 @@ order: nothing is padded, shifted, converted or taken for missing, as the reader
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from itertools import chain
 from typing import TextIO
 
+from batchgen.borrowed import Borrowed
 from batchgen.manifest.records import LONGEST_CELL, Block, Unreadable
 from batchgen.model import Problem
 
@@ -23,7 +24,6 @@ class CsvBlocks:
     """The blocks of a sheet; ``records`` counts what was passed, but what is blank."""
 
     def __init__(self, stream: TextIO, delimiter: str) -> None:
-        csv.field_size_limit(LONGEST_CELL)
         self.delimiter = delimiter
         self.records = 0
         self._stream = stream
@@ -61,7 +61,8 @@ class CsvBlocks:
         while True:
             start = self._reader.line_num + 1
             try:
-                names = next(self._reader)
+                with _long_cells():
+                    names = next(self._reader)
             except csv.Error as error:
                 raise Unreadable(start, _explained(error, self.delimiter)) from None
             except StopIteration:
@@ -80,7 +81,8 @@ class CsvBlocks:
             block, cells = Block(), list[str]()
             stop: Exception | None = None
             try:
-                more = self._gather(block, cells)
+                with _long_cells():
+                    more = self._gather(block, cells)
             except (Unreadable, UnicodeDecodeError) as error:
                 stop = error
             block.columns = [cells[place :: self._width] for place in range(self._width)]
@@ -138,6 +140,18 @@ class CsvBlocks:
             raise Unreadable(line, message) from None
         self.records += 1
         block.problems.append(Problem(line, None, message))
+
+
+def _lengthen() -> Callable[[], None]:
+    before = csv.field_size_limit(LONGEST_CELL)
+    return lambda: _shorten(before)
+
+
+def _shorten(limit: int) -> None:
+    csv.field_size_limit(limit)
+
+
+_long_cells = Borrowed(_lengthen)
 
 
 def _is_odd(text: str) -> bool:

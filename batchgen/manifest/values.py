@@ -6,6 +6,7 @@ cell that is blank: that means the service's default and is the business of ``ru
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from batchgen.manifest.words import alternatives, did_you_mean, escaped, shown
 from batchgen.model import PICTURE, with_newlines
 
 MOST_SEEDS = 10_000  # jobs that the seeds of one row may make
+_LONGEST_SEEDS = 25 * MOST_SEEDS  # characters: as many of the longest as there may be, and what stands between them
 LARGEST_SEED = 2**63 - 1  # what SQLite, and most services, hold in an integer
 LARGEST_EXACT = 2**53  # up to here a number with a point, a double, is certainly the whole number that was meant
 LONGEST_ID = 200  # characters
@@ -24,7 +26,7 @@ _DIGITS = re.compile(r"([0-9]+)(\.0)?")
 _RANGE = re.compile(r"([0-9]+)[-–]([0-9]+)")
 _BELOW = re.compile(r"-\s*[0-9]+([.,][0-9]+)?")
 _BROKEN = re.compile(r"\+?[0-9]+[.,][0-9]{1,2}")
-_RANGE_SPACES = re.compile(r"\s*([-–])\s*")
+_RANGE_SPACES = re.compile(r"(?<!\s)\s*([-–])\s*")  # from the first blank alone: else each of many begins anew
 _MANGLED = re.compile(r"[+-]?[0-9][0-9.,\s]*(e[+-]?[0-9]+)?", re.IGNORECASE)
 _DATE = re.compile(r"[0-9]{1,4}[-/. ]+([0-9]{1,2}|[a-zé]{3,9})([-/. ]+[0-9]{2,4})?\.?", re.IGNORECASE)
 _CLOCK = re.compile(r"0?([0-9]{1,2}):0?([0-9]{1,2})(:00)?")
@@ -132,7 +134,8 @@ def _whole(digits: re.Match[str]) -> int:
 
 
 def _in_range(digits: str) -> int:
-    if len(digits.lstrip("0")) > 19 or int(digits) > LARGEST_SEED:
+    digits = digits.lstrip("0") or "0"  # int() refuses thousands of them, even noughts
+    if len(digits) > 19 or int(digits) > LARGEST_SEED:
         raise Refused(f"seed {shown(digits)} is too large; write one from 0 to {LARGEST_SEED}")
     return int(digits)
 
@@ -140,13 +143,15 @@ def _in_range(digits: str) -> int:
 def seeds(cell: str) -> tuple[int, ...]:
     """Every seed of ``1-4``, ``1;5;9``, ``1,5 9`` or a mixture, in the order as written."""
     found: list[int] = []
+    if len(cell) > _LONGEST_SEEDS:
+        raise Refused(f"seeds {shown(cell)} has {len(cell)} characters; split it into several rows")
     for part in re.split(r"[;,\s]+", _RANGE_SPACES.sub(r"\1", cell.strip(" \t\r\n;,"))):
         first, last = _ends(part, cell)
         if len(found) + last - first >= MOST_SEEDS:
             raise Refused(f"seeds {shown(cell)} are more than {MOST_SEEDS}; split them into several rows")
         found.extend(range(first, last + 1))
     if len(set(found)) < len(found):
-        twice = next(number for number in found if found.count(number) > 1)
+        twice = next(number for number, times in Counter(found).items() if times > 1)
         raise Refused(f"seeds {shown(cell)} name the seed {twice} twice; name each once")
     return tuple(found)
 

@@ -398,3 +398,12 @@ def test_what_is_meant_is_not_asked_about(tmp_path: Path, text: str) -> None:
 def test_the_ids_of_rows_with_mistakes_are_told_with_the_first_of_these(tmp_path: Path) -> None:
     found = read(tmp_path, "id,prompt,seeds,resolution,duration\na,x,1-2,4k,7\nb,x,,,7\n,x,,,7\nc,x,,,\n")
     assert [problem.ids for problem in found.problems] == [("a-s1", "a-s2"), (), ("b",), ()]
+
+
+def test_a_long_cell_is_read_and_the_callers_own_limit_is_as_it_was(tmp_path: Path) -> None:
+    before = csv.field_size_limit(1000)
+    try:
+        found = read(tmp_path, f"prompt,x\na,{'y' * 200_000}\n")
+        assert (found.problems, len(found.rows[0].extras["x"]), csv.field_size_limit()) == ([], 200_000, 1000)
+    finally:
+        csv.field_size_limit(before)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from batchgen.formulas import guard, unguard
 from batchgen.manifest.expand import suffix
 from batchgen.manifest.headings import resembles
-from batchgen.manifest.rules import Cells
+from batchgen.manifest.rules import Cells, Rules
 from batchgen.manifest.words import shown
 from batchgen.model import with_newlines
 from tests.manifest.reading import read, read_file
@@ -221,3 +221,20 @@ def test_neither_pandas_nor_yaml_is_loaded_for_a_sheet_of_text(tmp_path: Path, n
     )
     answer = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert answer.stdout.split() == ["1", "False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "told"),
+    [
+        ("seeds", f"1{' ' * 200_000}-{' ' * 20_000}4", None),  # to look for a dash from each blank anew takes hours
+        ("seeds", f"1{' ' * 400_000}-4", "has 400003 characters"),
+        ("seeds", f"{'0' * 100_000}1-2", None),
+        ("seed", "0" * 10_000, None),
+        ("seed", f"{'0' * 10_000}{2**63}", "is too large"),
+        ("seeds", ",".join(map(str, [*range(9_999), 9_998])), "9998 twice"),
+    ],
+)
+def test_a_cell_of_seeds_is_judged_however_long_it_is(name: str, cell: str, told: str | None) -> None:
+    made, findings = Rules("wan-2-5").judge(Cells(**{"prompt": "a lake", name: cell}))
+    assert (made is None) == bool(told)
+    assert all(told and told in finding.message for finding in findings)
