@@ -22,12 +22,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class _File(click.Path):
-    """A path of a file that is to be written."""
+    """A path of a file that is to be written, in the place of one that is there."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path; one that names nothing, as of a variable that is not set, would be the folder one is in."""
-        if not Path(value).name:
-            self.fail("it is empty; name a file" if not str(value).strip() else f"{value} is a folder", param, ctx)
+        """Return the path; what is there and no plain file, like a folder or /dev/null, would be lost."""
+        path = Path(value)
+        if not str(value).strip():
+            self.fail("it is empty; name a file", param, ctx)
+        if path.exists() and not path.is_file():
+            self.fail(f"{value} is no plain file; name another", param, ctx)
         return super().convert(value, param, ctx)
 
 

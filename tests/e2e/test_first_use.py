@@ -1,6 +1,7 @@
 """What a new user meets: each stumble is told before it costs."""
 
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -225,13 +226,15 @@ async def test_a_folder_where_the_space_should_be_set_aside_is_told_before_anyth
             "1e303 is out of range; write a number from 0 to 1000000000",
         ),
         (("run", "p.csv", "--emulator", "--price", f"720p={'9' * 400}"), "is no price; write it like 720p=0.08"),
-        (("run", "p.csv", "--emulator", "--metrics", "."), ". is a folder"),
+        (("run", "p.csv", "--emulator", "--metrics", "."), ". is no plain file; name another"),
+        (("run", "p.csv", "--emulator", "--metrics", "device"), "device is no plain file; name another"),
     ],
 )
 async def test_what_nobody_can_mean_is_told_as_such_and_leaves_nothing(
     tmp_path: Path, words: tuple[str, ...], told: str
 ) -> None:
     prompts(tmp_path / "p.csv", 1)
+    os.mkfifo(tmp_path / "device")
     if "known.batch" in words:
         await batchgen("run", "p.csv", "--emulator", "--batch", "known.batch", cwd=tmp_path)
     ended = await batchgen(*words, cwd=tmp_path)
