@@ -1,8 +1,11 @@
 """What a run leaves behind: its results, the page to look at, and the summary of how it ended."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from batchgen import mended
 from batchgen.catalog import MICRO
 from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import LedgerError, LimitReachedError, UsageError
@@ -12,6 +15,7 @@ from batchgen.model import State
 from batchgen.report import failures, results
 from batchgen.settings import Settings
 from batchgen.summary import Summary
+from batchgen.words import with_command
 
 POSTER_SHARE = 0.1  # of a run's time, for pictures of its videos
 RUN_POSTERS = 100  # more videos show themselves, until `batchgen report` makes theirs: a poster is work for 2 to 30 ms
@@ -20,12 +24,15 @@ REPORT_ROWS = 20_000  # more are not looked at as a wall; `batchgen report` stil
 log = logging.getLogger("batchgen")
 
 
-def write_all(ledger: Ledger, settings: Settings, *, is_told: bool) -> str | None:
-    """Write what a person looks at, and that the run has ended; returns what kept it from being written."""
+def write_all(ledger: Ledger, settings: Settings, warn: Callable[[str], None], *, is_told: bool) -> str | None:
+    """Write what a person looks at, and that the run has ended; returns what kept it from being written.
+
+    ``warn`` is told what a person must know of it.
+    """
     problem, folder = None, settings.batch
     try:
-        if not is_told:
-            write_results(ledger, folder)
+        if not is_told and (kept := write_results(ledger, folder)):
+            warn(_was_mended(kept))
     except OSError as error:
         problem = f"the results in {folder} cannot be written: {error.strerror}"
     if not settings.rehearsal:
@@ -45,11 +52,21 @@ def write_all(ledger: Ledger, settings: Settings, *, is_told: bool) -> str | Non
     return problem
 
 
-def write_results(ledger: Ledger, folder: Path) -> None:
-    """Write the batch's results.csv, and failures.csv where rows failed."""
-    further = ledger.further_columns()
+def write_results(ledger: Ledger, folder: Path) -> Path | None:
+    """Write the batch's results.csv, and failures.csv where rows failed.
+
+    Returns where the failures.csv is now that was there, if a person mended it and no run took it in.
+    """
+    further, path = ledger.further_columns(), folder / mended.FAILURES
     results.write(ledger, further, folder / "results.csv")
-    failures.write(ledger, further, folder / "failures.csv")
+    kept = mended.keep(ledger, path)
+    failures.write(ledger, further, path, ready=partial(mended.note_next, ledger, path))
+    return kept
+
+
+def _was_mended(kept: Path) -> str:
+    what = f"{mended.FAILURES} was changed since it was written: it is kept beside, and taken in by"
+    return with_command(what, "run", str(kept))
 
 
 def write_workbook(ledger: Ledger, folder: Path) -> Path:

@@ -90,7 +90,8 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         elif settings.destination != ledger.fact("destination"):
             _destination(settings, ledger)
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
-        problem = write_all(ledger, settings, is_told=is_told and dispatcher is None)
+        warn = listener.warn or listener.say
+        problem = write_all(ledger, settings, warn, is_told=is_told and dispatcher is None)
         problem = replication.copy_last(replica, ledger) or problem
         if not settings.rehearsal:
             paid.record(ledger, settings.batch, paid.index_path())

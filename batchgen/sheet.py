@@ -10,7 +10,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from shlex import quote
 
-from batchgen import __version__, naming
+from batchgen import __version__, mended, naming
 from batchgen.errors import ManifestError, UsageError
 from batchgen.folder import is_same, remember
 from batchgen.images.files import Files
@@ -112,11 +112,13 @@ def take_in_as_asked(
         words = " ".join(settings.overrides)
         say(f'as in the run before, --set {words} holds for every row; --set "" ends it')
     with manifest_as_file(settings, settings.batch) as settings:
-        mark = _mark(settings)
+        mark, held = _mark(settings), _held(settings)
         if mark and mark == ledger.fact("taken"):
             remember(settings, ledger)
             return Files(Path.cwd(), may_upload=False)
         taken = take_in_manifest(settings, ledger)
+        if held:
+            mended.note(ledger, held)
     for sentence in describe(taken.intake, str(settings.manifest)):
         say(sentence)
     for sentence in warnings(taken, asked, settings, ledger):
@@ -160,6 +162,12 @@ def _mark(settings: Settings) -> str:
     except OSError:
         return ""  # what is wrong is told by who reads it
     return mark.hexdigest()
+
+
+def _held(settings: Settings) -> str | None:
+    """What the batch's failures.csv holds, if that is the manifest."""
+    path = settings.batch / mended.FAILURES
+    return mended.digest(path) if settings.manifest and is_same(settings.manifest, path) else None
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -34,10 +34,10 @@ _ADVICE = {
 }
 
 
-def write(ledger: Ledger, further: Sequence[str], path: Path) -> int:
+def write(ledger: Ledger, further: Sequence[str], path: Path, ready: Callable[[Path], None] = lambda part: None) -> int:
     """Write the file whole, or take it away where nothing failed; returns how many rows are in it.
 
-    ``further`` are the manifest's own columns.
+    ``further`` are the manifest's own columns; ``ready`` is called with what is whole and about to take its place.
     """
     lines = _lines(ledger.results(State.FAILED, State.EXPIRED), further)
     first = next(lines, None)
@@ -49,6 +49,8 @@ def write(ledger: Ledger, further: Sequence[str], path: Path) -> int:
         writer.writerow([*COLUMNS, *map(guard, _headings(further)), REASON])
         for number, line in enumerate(chain([first], lines), 1):  # noqa: B007 - counts
             writer.writerow(line)
+        file.flush()
+        ready(Path(file.name))
     return number
 
 
