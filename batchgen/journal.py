@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -16,13 +15,12 @@ from pathlib import Path
 from batchgen.borrowed import Borrowed
 from batchgen.errors import BatchgenError, FaultError
 from batchgen.model import zulu
+from batchgen.redaction import Redaction
 
 SIZE_LIMIT_BYTES = 20_000_000
-LONG_KEY = 8  # characters, from which a key stands in no other word by chance
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # The journal of the run that the caller belongs to: a notebook may have several runs.
 _present: ContextVar[logging.Handler | None] = ContextVar("_present", default=None)
-_SECRETS = re.compile(r"Bearer\s+\S+|(?<=\?)[^\s\"'<>]+", re.IGNORECASE)
 
 logging.getLogger("batchgen").addHandler(logging.NullHandler())  # else Python would print what comes between runs
 
@@ -32,8 +30,7 @@ class _Lines(logging.Formatter):
 
     def __init__(self, key: str) -> None:
         super().__init__()
-        words = re.escape(key) if len(key) >= LONG_KEY else rf"(?<!\w){re.escape(key)}(?!\w)"
-        self._key = re.compile(words) if key else None
+        self._redaction = Redaction(key)
 
     def format(self, record: logging.LogRecord) -> str:
         facts = {name: value for name, value in vars(record).items() if name not in _STANDARD}
@@ -45,14 +42,10 @@ class _Lines(logging.Formatter):
             "event": record.getMessage(),
             **facts,
         }
-        return json.dumps({name: self._clean(value) for name, value in line.items()}, default=str)
-
-    def _clean(self, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        if self._key:
-            value = self._key.sub("***", value)
-        return _SECRETS.sub("***", value)
+        hide = self._redaction
+        return json.dumps(
+            {name: hide(value) if isinstance(value, str) else value for name, value in line.items()}, default=str
+        )
 
 
 class _PrivateFile(RotatingFileHandler):

@@ -243,7 +243,9 @@ async def _connected(
 ) -> tuple[Client, Downloader]:
     origin = await stack.enter_async_context(service())
     assert settings.model
-    client = await stack.enter_async_context(Client(origin, settings.key, settings.model, connections))
+    client = await stack.enter_async_context(
+        Client(origin, settings.key, settings.model, connections, settings.callback_url)
+    )
     at_home = is_loopback(urlsplit(origin).hostname or "")
     return client, await stack.enter_async_context(Downloader(allow_loopback=at_home, at_once=settings.downloads))
 

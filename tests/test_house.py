@@ -11,7 +11,7 @@ import batchgen
 from batchgen.ledger import Ledger
 
 HOUSE = Path(batchgen.__file__).parent
-VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "formulas", "words", "private", "rows"}
+VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "formulas", "words", "private", "redaction", "rows"}
 # What each room may import besides the vocabulary; a folder is one room.
 ROOMS = {
     "manifest": {"naming", "borrowed"},

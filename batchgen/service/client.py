@@ -4,13 +4,15 @@ import asyncio
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
 
 from batchgen.model import Request
+from batchgen.redaction import Redaction
 from batchgen.retry import retry_after
 from batchgen.service.wire import (
     Answer,
@@ -19,6 +21,7 @@ from batchgen.service.wire import (
     TaskStatus,
     TaskWord,
     Verdict,
+    names_task,
     read_balance,
     read_status,
     read_submitted,
@@ -27,6 +30,7 @@ from batchgen.service.wire import (
 
 ANSWER_LIMIT_BYTES = 1 << 20
 ASKED = "the task was asked for, but "
+_Outcome = TypeVar("_Outcome", Submitted, TaskStatus, Balance)
 _JSON = {"Content-Type": "application/json"}
 # No total: a POST that was sent is waited for, since to give it up is to not know whether it was paid.
 SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, sock_read=120)
@@ -37,14 +41,18 @@ class Client:
     """Speaks to one origin with one key, which goes nowhere else: a redirect is never followed.
 
     ``origin`` is like ``https://api.apixo.ai``; ``model`` is the last part of the path; ``connections`` is how many
-    there may be at once.
+    there may be at once; ``callback_url`` is what callbacks' addresses begin with. No outcome's words hold the key or
+    such an address, though the service may repeat what it was sent.
     """
 
-    def __init__(self, origin: str, key: str, model: str, connections: int = 24) -> None:
+    def __init__(
+        self, origin: str, key: str, model: str, connections: int = 24, callback_url: str | None = None
+    ) -> None:
         self._origin = origin
         self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
         self._model = quote(model, safe="")
         self._connections = connections
+        self._redaction = Redaction(key, callback_url)
 
     async def __aenter__(self) -> Self:
         # A connection for each POST: one that the server closed meanwhile would leave the row in doubt for nothing.
@@ -66,7 +74,7 @@ class Client:
             if not sent.sent:
                 return Submitted(Verdict.NEVER_SENT, _sentence(error))
             return Submitted(Verdict.UNKNOWN, ASKED + _sentence(error))
-        return read_submitted(answer)
+        return self._redacted(read_submitted(answer))
 
     async def status(self, task_id: str) -> TaskStatus:
         """Ask how a task stands; never raises for what the network or the service does."""
@@ -74,12 +82,12 @@ class Client:
             answer = await self._get(f"/api/v1/statusTask/{self._model}", {"taskId": task_id})
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return TaskStatus(TaskWord.TROUBLE, _sentence(error))
-        return read_status(answer, task_id)
+        return self._redacted(read_status(answer, task_id))
 
     async def balance(self) -> Balance:
         """Ask for the account's balance; never raises for what the network or the service does."""
         try:
-            return read_balance(await self._get("/api/v1/apikeys/current-balance", {}))
+            return self._redacted(read_balance(await self._get("/api/v1/apikeys/current-balance", {})))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Balance(TaskWord.TROUBLE, message=_sentence(error))
 
@@ -88,17 +96,25 @@ class Client:
         async with self._submits.post(
             url, data=body, headers=_JSON, allow_redirects=False, trace_request_ctx=sent
         ) as response:
+            content = bytearray()
             try:
-                content = await _content(response)
-            except (aiohttp.ClientError, OSError):
-                if 200 <= response.status < 300:
+                await _read(response, content)
+            except (aiohttp.ClientError, OSError, ValueError):
+                is_refusal = not 200 <= response.status < 300  # which is known by its status
+                if not is_refusal and not names_task(content):
                     raise
-                return _answer(response, b"", is_cut=True)  # a refusal is known by its status
+                return _answer(response, b"" if is_refusal else content, is_cut=True)
             return _answer(response, content)
 
     async def _get(self, path: str, params: dict[str, str]) -> Answer:
+        content = bytearray()
         async with self._asks.get(self._origin + path, params=params, allow_redirects=False) as response:
-            return _answer(response, await _content(response))
+            await _read(response, content)
+            return _answer(response, content)
+
+    def _redacted(self, outcome: _Outcome) -> _Outcome:
+        message = self._redaction(outcome.message)
+        return outcome if message == outcome.message else replace(outcome, message=message)
 
     def _session(
         self,
@@ -128,17 +144,17 @@ def _trace_sent() -> aiohttp.TraceConfig:
     return trace
 
 
-async def _content(response: aiohttp.ClientResponse) -> bytes:
-    content = bytearray()
+async def _read(response: aiohttp.ClientResponse, content: bytearray) -> None:
     async for chunk in response.content.iter_any():
         content += chunk
         if len(content) > ANSWER_LIMIT_BYTES:
             raise ValueError("the answer is longer than any the service gives")
-    return bytes(content)
 
 
-def _answer(response: aiohttp.ClientResponse, content: bytes, *, is_cut: bool = False) -> Answer:
-    return Answer(response.status, content, retry_after(response.headers.get("Retry-After"), time.time()), is_cut)
+def _answer(response: aiohttp.ClientResponse, content: bytes | bytearray, *, is_cut: bool = False) -> Answer:
+    return Answer(
+        response.status, bytes(content), retry_after(response.headers.get("Retry-After"), time.time()), is_cut
+    )
 
 
 _NO_NAME = "the name of the service's host is not found"

@@ -67,8 +67,10 @@ _CONTENT = re.compile(
     r"(?![a-z])",
     re.IGNORECASE,
 )
+_NAMED_TASK = re.compile(rb'"taskId"\s*:\s*"([A-Za-z0-9_.:-]{1,128})"')
 _CALLBACK_TASK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _EARLIEST, _LATEST = 1_577_836_800, 4_102_444_800  # 2020 and 2100: Unix seconds
+_LONGEST_MS = 15 * 86_400_000  # links die by then
 CREDITS_FAIL_CODE = "INSUFFICIENT_CREDITS"  # seen in the vendor's other pages
 
 
@@ -86,12 +88,12 @@ class TaskWord(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer as it came, its body whole or empty."""
+    """An HTTP answer as it came."""
 
     status: int
     body: bytes
     retry_after: float | None = None  # seconds
-    is_cut: bool = False  # the body broke off; it is empty here
+    is_cut: bool = False  # the body broke off: it is empty here, but for one that names an accepted task
 
 
 @dataclass(frozen=True)
@@ -152,9 +154,11 @@ def read_submitted(answer: Answer) -> Submitted:
         verdict = VERDICTS.get(answer.status, Verdict.UNKNOWN)
         code = code if code in VERDICTS and verdict in (Verdict.REFUSED, Verdict.ACCOUNT) else answer.status
     verdict = _refine(VERDICTS.get(code or 0, Verdict.UNKNOWN), message)
-    task_id = _task_id(envelope)
+    task_id = _task_id(envelope) or (_named_task(answer.body) if not envelope else None)
     if task_id and verdict is Verdict.UNKNOWN:  # whatever else is wrong: the task has a name, and can be asked about
         return Submitted(Verdict.ACCEPTED, task_id=task_id)
+    if verdict is Verdict.UNKNOWN and code in (0, 200):
+        message = "the answer has no task id that can be read"
     if answer.is_cut and verdict is Verdict.REFUSED:  # of this row, or of the account? the next try tells
         verdict = Verdict.NEVER_SENT
     return Submitted(
@@ -210,7 +214,7 @@ def _task(data: dict[str, Any]) -> TaskStatus:
     times: dict[str, Any] = {
         "created_at": _moment(data.get("createTime")),
         "completed_at": _moment(data.get("completeTime")),
-        "generation_ms": _number(data.get("costTime")),
+        "generation_ms": _stretch(data.get("costTime")),
     }
     state = str(data["state"]).strip().lower()
     if state == "success":
@@ -279,11 +283,27 @@ def _moment(value: Any) -> float | None:
     return seconds if _EARLIEST < seconds < _LATEST else None
 
 
+def _stretch(value: Any) -> int | None:
+    """Milliseconds; None for what no generation takes."""
+    found = _number(value)
+    return found if found is not None and 0 <= found <= _LONGEST_MS else None
+
+
 def _task_id(envelope: dict[str, Any]) -> str | None:
     data = envelope.get("data")
     value = data.get("taskId") if isinstance(data, dict) else None
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     return text if 0 < len(text) <= 256 and text.isprintable() else None
+
+
+def names_task(body: bytes | bytearray) -> bool:
+    """Whether an answer that broke off, or is no JSON, has a whole task id in it all the same."""
+    return _named_task(body) is not None
+
+
+def _named_task(body: bytes | bytearray) -> str | None:
+    found = _NAMED_TASK.findall(body)
+    return found[0].decode() if len(found) == 1 else None
 
 
 def _number(value: Any) -> int | None:
@@ -295,5 +315,8 @@ def _number(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str:
-    """A text of the service's, without the queries of links: it may repeat a link that we have signed."""
-    return _QUERY.sub(r"\1", value[:2000]) if isinstance(value, str) else ""
+    """A text of the service's in one line, without the queries of links: it may repeat a link that we have signed."""
+    if not isinstance(value, str):
+        return ""
+    text = _QUERY.sub(r"\1", value[:2000])
+    return text if text.isprintable() else " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -183,7 +183,7 @@ def watch_network(points: Points) -> None:
 
     client.Client._post = points.around_async(lambda *_: "POST", client.Client._post)  # type: ignore[method-assign,assignment]
     client.Client.status = points.around_async(lambda *_: "poll", client.Client.status)  # type: ignore[method-assign,assignment]
-    client._content = points.around_async(posting, client._content)  # type: ignore[assignment]
+    client._read = points.around_async(posting, client._read)  # type: ignore[assignment]
     aiohttp.ClientResponse.start = points.around_async(awaiting, aiohttp.ClientResponse.start)  # type: ignore[method-assign,assignment]
     Downloader.fetch = points.around_async(lambda *_: "download", Downloader.fetch)  # type: ignore[method-assign,assignment]
 

@@ -88,6 +88,50 @@ async def test_a_400_whose_body_is_cut_may_be_of_the_row_or_of_the_account_and_i
     assert verdict is Verdict.NEVER_SENT
 
 
+NAMED = b'{"code": 200, "data": {"taskId": "task_1"}}'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"Content-Length: 99\r\n\r\n" + NAMED,
+        b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(NAMED), NAMED),
+        b"Content-Length: %d\r\n\r\n%b" % (len(NAMED) + 2, b"\xe4 " + NAMED),
+        b"Content-Length: 99\r\n\r\n" + NAMED[:-2],
+    ],
+    ids=["too short", "without an end", "not UTF-8", "broken off"],
+)
+async def test_an_answer_that_names_its_task_is_an_acceptance_however_it_ends(answer: bytes) -> None:
+    script = says(b"HTTP/1.1 200 OK\r\n" + answer)
+    async with raw_server(script) as (origin, _), Client(origin, KEY, "wan-2-5") as client:
+        outcome = await client.submit(REQUEST)
+    assert (outcome.verdict, outcome.task_id) == (Verdict.ACCEPTED, "task_1")
+
+
+async def test_an_answer_that_breaks_off_within_the_task_s_name_names_none() -> None:
+    answer = b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"code": 200, "data": {"taskId": "task_1'
+    async with raw_server(says(answer)) as (origin, _):
+        assert (await submit(origin))[0] is Verdict.UNKNOWN
+
+
+HOOKS = "https://me.example/cb/"
+
+
+async def test_what_the_service_repeats_of_the_key_and_of_callbacks_addresses_is_in_no_message() -> None:
+    words = f"no such key {KEY}; Bearer {KEY}; cannot reach {HOOKS}A5lHT-_P"
+    told = [
+        {"code": 401, "message": words},
+        {"code": 200, "data": {"taskId": "t", "state": "failed", "failCode": "X", "failMsg": words}},
+    ]
+    seen = []
+    for body in [json.dumps(each).encode() for each in told]:
+        script = says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        async with raw_server(script) as (origin, _), Client(origin, KEY, "wan-2-5", callback_url=HOOKS) as client:
+            seen += [(await client.submit(REQUEST)).message, (await client.status("t")).message]
+    hidden = f"no such key ***; *** cannot reach {HOOKS}***"
+    assert seen == [hidden, hidden, "", hidden]
+
+
 async def test_a_submit_that_could_not_connect_was_never_sent() -> None:
     async with raw_server(says(b"")) as (origin, _):
         pass
