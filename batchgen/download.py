@@ -253,7 +253,9 @@ def _reason(error: Exception) -> str:
 def _parse(text: str) -> URL:
     """Read the link to the character: a signature may cover how it is spelled. Quote what HTTP cannot carry."""
     try:
-        return URL(text, encoded=text.isascii() and text.isprintable() and " " not in text)
+        url = URL(text, encoded=text.isascii() and text.isprintable() and " " not in text)
+        _ = url.port  # which yarl looks at only when it is asked for
+        return url
     except (ValueError, TypeError):
         raise DownloadError("the link cannot be read") from None
 

@@ -58,10 +58,7 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
     for a ledger of another service. What was made for a run that is refused is taken away again, if that is the first.
     """
     folder = settings.batch
-    _refuse_names(folder.absolute(), settings.manifest and settings.manifest.absolute(), settings.destination)
-    if settings.ledger_to is None:
-        _refuse_results_without_ledger(folder)
-    _refuse_network(folder)
+    check_place(settings)
     made = make(folder)
     with Lock(folder):
         kept = frozenset(os.listdir(folder))
@@ -136,6 +133,19 @@ def make(folder: Path) -> bool:
     return True
 
 
+def check_place(settings: Settings) -> None:
+    """Refuse, without a look into the ledger, what no run can begin with.
+
+    Raises :class:`UsageError` for names and file systems that will not do, :class:`LedgerError` for results without
+    a ledger.
+    """
+    folder, manifest = settings.batch, settings.manifest
+    _refuse_names(folder.absolute(), manifest and manifest.absolute(), settings.destination)
+    if settings.ledger_to is None:
+        _refuse_results_without_ledger(folder)
+    _refuse_network(folder)
+
+
 def _refuse_names(*paths: Path | str | None) -> None:
     """Refuse what cannot be written down: the ledger keeps text, and a path may be any bytes."""
     for path in filter(None, paths):
@@ -154,12 +164,13 @@ def _refuse_network(folder: Path) -> None:
 
 
 def _refuse_results_without_ledger(folder: Path) -> None:
-    videos = folder / "videos"
-    if (folder / LEDGER).exists():
+    ledger, videos = folder / LEDGER, folder / "videos"
+    if ledger.exists() and ledger.stat().st_size:
         return
     if (folder / "results.csv").exists() or (videos.is_dir() and any(videos.iterdir())):
+        what = f"its {LEDGER} is empty" if ledger.exists() else f"no {LEDGER}"
         raise LedgerError(
-            f"{folder} holds results but no {LEDGER}: without it every video would be paid for again; "
+            f"{folder} holds results but {what}: without it every video would be paid for again; "
             "put the ledger back, or choose another folder with --batch"
         )
 

@@ -10,7 +10,7 @@ from batchgen import again, paid
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate
-from batchgen.folder import made_with_emulator, with_memory
+from batchgen.folder import check_place, made_with_emulator, with_memory
 from batchgen.ledger import Ledger, doubt, expected, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.lock import holder
@@ -169,6 +169,7 @@ def make_plan(settings: Settings) -> Plan:
 @contextmanager
 def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
     """What a run would do, the copy of the ledger that shows it, and the settings with what the batch remembers."""
+    check_place(settings)
     ledger, said, running = _copy(settings)
     with ledger, TemporaryDirectory(prefix="batchgen-") as folder:
         asked, settings = settings, with_memory(settings, ledger)

@@ -191,6 +191,7 @@ async def test_every_way_of_sending_a_whole_video_will_do(host: Host, reply: Han
         (send(head(status="302 Found")), "nowhere"),
         (send(head(status="302 Found", Location="/again?" + SECRET)), "more than 5 redirects"),
         (send(head(status="302 Found", Location="http://[bad?" + SECRET)), "cannot be read"),
+        (send(head(status="302 Found", Location="http://host:99999/?" + SECRET)), "cannot be read"),
     ],
 )
 async def test_whatever_is_not_a_whole_video_is_an_error_in_plain_words(host: Host, reply: Handler, words: str) -> None:

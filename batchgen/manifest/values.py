@@ -20,7 +20,7 @@ LARGEST_SEED = 2**63 - 1  # what SQLite, and most services, hold in an integer
 LARGEST_EXACT = 2**53  # up to here a number with a point, a double, is certainly the whole number that was meant
 LONGEST_ID = 200  # characters
 
-_SECONDS = re.compile(r"([0-9]{1,6})\s*s?", re.IGNORECASE)
+_SECONDS = re.compile(r"([0-9]{1,6})(?:[.,]0+)?\s*s?", re.IGNORECASE)
 # 42.0: so pandas writes the whole numbers of a column with blanks. 1.000 may be a thousand.
 _DIGITS = re.compile(r"([0-9]+)(\.0)?")
 _RANGE = re.compile(r"([0-9]+)[-–]([0-9]+)")
@@ -33,6 +33,9 @@ _CLOCK = re.compile(r"0?([0-9]{1,2}):0?([0-9]{1,2})(:00)?")
 _TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
 _FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
 SWITCH_WORDS = tuple(sorted(_TRUE | _FALSE))
+# What spreadsheet programs make of true and false in German, French, Spanish, Italian, Portuguese and Dutch.
+_TRUE_ABROAD = frozenset({"wahr", "vrai", "verdadero", "vero", "verdadeiro", "waar"})
+_FALSE_ABROAD = frozenset({"falsch", "faux", "falso", "onwaar"})
 _BETWEEN_IMAGES = re.compile(r"\s*[|;,]\s*(?=https?://)|\s+", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # two letters at least: C: is a drive
 _NO_PICTURES = frozenset(
@@ -78,7 +81,7 @@ def _clock_hint(cell: str, allowed: Sequence[str]) -> str:
 
 
 def duration(cell: str, allowed: Sequence[int]) -> int:
-    """Seconds: ``5``, ``5s``, ``5 s``."""
+    """Seconds: ``5``, ``5s``, ``5 s``; ``5.0``, as data frames write a column that has gaps."""
     match = _SECONDS.fullmatch(cell.strip())
     if match and int(match[1]) in allowed:
         return int(match[1])
@@ -88,9 +91,9 @@ def duration(cell: str, allowed: Sequence[int]) -> int:
 def switch(name: str, cell: str) -> bool:
     """Yes or no, in the words that people use."""
     word = cell.strip().casefold()
-    if word in _TRUE:
+    if word in _TRUE or word in _TRUE_ABROAD:
         return True
-    if word in _FALSE:
+    if word in _FALSE or word in _FALSE_ABROAD:
         return False
     hint = did_you_mean(cell, ("true", "false", "yes", "no"))
     raise Refused(f"{name} {shown(cell)} is neither yes nor no; write true or false{hint}")

@@ -241,3 +241,19 @@ async def test_what_nobody_can_mean_is_told_as_such_and_leaves_nothing(
     assert (ended.code, "a mistake in batchgen" in ended.err) == (2, False), ended.err
     assert told in ended.err
     assert not (tmp_path / "p.batch").exists()
+
+
+@pytest.mark.parametrize("left", [None, b""])
+async def test_a_batch_that_lost_its_ledger_is_refused_by_run_and_plan_alike(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    manifest = prompts(tmp_path / "p.csv", 2)
+    async with emulated() as emulator:
+        await run(emulator, manifest)
+        ledger = tmp_path / "p.batch" / "ledger.sqlite"
+        ledger.unlink()
+        if left is not None:
+            ledger.write_bytes(left)
+        for ended in (await run(emulator, manifest), await batchgen("plan", manifest, cwd=tmp_path)):
+            assert (ended.code, len(emulator.tasks)) == (2, 2)
+            assert "without it every video would be paid for again; put the ledger back" in ended.err

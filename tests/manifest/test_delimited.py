@@ -81,7 +81,7 @@ REFUSED = [
     ("prompt,seeds\na,1;2;1\n", 2, "seeds", "the seed 1 twice"),
     ("prompt,seeds\na,04-Jan\n", 2, "seeds", "format the column as text"),
     ("prompt,seed,seeds\na,1,2-3\n", 2, "seeds", "both seed and seeds"),
-    ("prompt,duration\na,5.0\n", 2, "duration", "write 5 or 10"),
+    ("prompt,duration\na,5.5\n", 2, "duration", "write 5 or 10"),
     ("prompt,duration\na,7\n", 2, "duration", "write 5 or 10"),
     ("prompt,Resolution\na,720\n", 2, "Resolution", "did you mean 720p?"),
     ("prompt,aspect_ratio\na,16:09:00\n", 2, "aspect_ratio", "made a time of 16:9"),
@@ -193,8 +193,13 @@ def test_seeds_make_a_job_of_each(tmp_path: Path, cell: str, seeds: list[int]) -
     assert {(row.number, row.line) for row in found.rows} == {(1, 2)}
 
 
+def test_a_duration_is_understood_as_people_and_data_frames_write_it(tmp_path: Path) -> None:
+    found = read(tmp_path, "prompt,duration\na,5\na,10 s\na,5s\na,10.0\n")
+    assert [request.duration for request in found.requests] == [5, 10, 5, 10]
+
+
 def test_a_word_for_yes_or_no_is_understood_in_any_case(tmp_path: Path) -> None:
-    words = ["true", "YES", "on", "1", "y", "T", "false", "No", "off", "0", "n", "F"]
+    words = ["true", "YES", "on", "1", "WAHR", "vrai", "false", "No", "off", "0", "FALSCH", "Faux"]
     text = "prompt,enable_prompt_expansion\n" + "".join(f"a,{word}\n" for word in words)
     assert [r.enable_prompt_expansion for r in read(tmp_path, text).requests] == [True] * 6 + [False] * 6
 

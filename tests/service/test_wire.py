@@ -255,6 +255,21 @@ def test_a_moment_that_cannot_be_is_none(told: int) -> None:
     assert (status.created_at, status.completed_at) == (None, None)
 
 
+@pytest.mark.parametrize("told", [-5, 10**15, "a minute", None])
+def test_a_duration_that_no_generation_takes_is_none(told: object) -> None:
+    assert read_status(status_of(state="success", resultJson="{}", costTime=told)).generation_ms is None
+
+
+def test_what_the_service_says_is_one_line_of_letters() -> None:
+    status = read_status(status_of(state="failed", failCode="A\n\x1b[31mB", failMsg="line\r\nline\x07"))
+    assert (status.fail_code, status.message) == ("A [31mB", "line line")
+
+
+def test_an_acceptance_without_an_id_that_can_be_read_says_so() -> None:
+    submitted = read_submitted(answer(200, {"code": 200, "message": "success", "data": {"taskId": 1.5}}))
+    assert (submitted.verdict, submitted.message) == (Verdict.UNKNOWN, "the answer has no task id that can be read")
+
+
 def test_a_failed_task_keeps_the_services_code_and_words_even_unknown_ones() -> None:
     status = read_status(status_of(state="failed", failCode="SomethingNew", failMsg="Because."))
     assert (status.word, status.fail_code, status.message) == (TaskWord.FAILED, "SomethingNew", "Because.")
