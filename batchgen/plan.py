@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from batchgen import again, paid
+from batchgen import allowances, reuse
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate
@@ -186,8 +186,8 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         try_links(settings, ledger, name)
         known = ledger.fact("service")
         service = known or settings.service
-        offered = paid.offers(ledger, service, settings.batch, paid.index_path())
-        remarks += again.allow(settings, ledger, service)
+        offered = reuse.offers(ledger, service, settings.batch, reuse.index_path())
+        remarks += allowances.allow(settings, ledger, service)
         counts, tasks = standing.counts(ledger), expected.tasks(ledger)
         kinds = tuple(expected.pending_kinds(ledger))
         prices = settings.limits.prices

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from batchgen import again, descriptors, learned, paid, replication, written
+from batchgen import allowances, descriptors, learned, replication, results_stamp, reuse
 from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
@@ -25,6 +25,7 @@ from batchgen.callbacks import receiving
 from batchgen.candidates import Candidates
 from batchgen.catalog import MICRO
 from batchgen.control import Desk
+from batchgen.disk_space import DiskSpace
 from batchgen.dispatcher import Dispatcher
 from batchgen.download import Downloader
 from batchgen.errors import ArchiveError, LedgerError, UsageError
@@ -41,7 +42,6 @@ from batchgen.pictures import Pictures, try_links
 from batchgen.pipeline import Pipeline, tell
 from batchgen.progress import Progress, Tally
 from batchgen.replica import Replica
-from batchgen.room import Room
 from batchgen.service.client import Client
 from batchgen.service.polling import Polling
 from batchgen.settings import Settings, is_loopback
@@ -81,7 +81,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         asked, settings = settings, with_memory(settings, ledger)
         files = take_in_as_asked(asked, settings, ledger, listener.say, listener.warn or listener.say)
         _begin(settings, ledger, listener)
-        is_told = written.is_current(ledger, settings.batch)
+        is_told = results_stamp.is_current(ledger, settings.batch)
         money.begin_run(ledger)
         replication.tell(replica, settings, listener.say)
         dispatcher = None
@@ -94,9 +94,9 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         problem = write_all(ledger, settings, warn, is_told=is_told and dispatcher is None)
         problem = replication.copy_last(replica, ledger) or problem
         if not settings.rehearsal:
-            paid.record(ledger, settings.batch, paid.index_path())
+            reuse.record(ledger, settings.batch, reuse.index_path())
         if not problem:
-            written.note(ledger, settings.batch)
+            results_stamp.note(ledger, settings.batch)
         summary = summarize(settings, ledger, dispatcher, problem, time.monotonic() - started)
         log.info("run ended", extra=asdict(summary))
         listener.ended(summary)
@@ -131,7 +131,7 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     for sentence in choose(settings.selection, ledger):
         listener.say(sentence)
     try_links(settings, ledger, str(settings.manifest))
-    for sentence in again.allow(settings, ledger, settings.service):
+    for sentence in allowances.allow(settings, ledger, settings.service):
         listener.say(sentence)
     ledger.retry_expired(since=time.time() - LINK_LIFE_SECONDS if settings.may_submit else 0.0)
     log.info("run begins", extra={"service": settings.service, "manifest": str(settings.manifest)})
@@ -196,8 +196,10 @@ async def _work(
         client, downloader = await _connected(stack, settings, service, share.connections)
         account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
         polling = _polling(settings, ledger)
-        room = Room(settings.batch, archive.free_bytes, partial(awaited_videos, ledger), partial(recent_bytes, ledger))
-        spending = Spending(ledger, settings.limits, room)
+        disk_space = DiskSpace(
+            settings.batch, archive.free_bytes, partial(awaited_videos, ledger), partial(recent_bytes, ledger)
+        )
+        spending = Spending(ledger, settings.limits, disk_space)
         places = Places(settings.batch, connections=settings.downloads)
         syncing = Syncing(ledger.database)
         pipeline = Pipeline(

@@ -4,19 +4,19 @@ import time
 from datetime import datetime, timedelta
 
 from batchgen.catalog import MICRO
+from batchgen.disk_space import DiskSpace
 from batchgen.errors import LimitReachedError
 from batchgen.ledger import Ledger, money
 from batchgen.model import Request
-from batchgen.room import Room
 from batchgen.settings import Limits
 
 
 class Spending:
     """What this run has reserved, against its limits."""
 
-    def __init__(self, ledger: Ledger, limits: Limits, room: Room | None = None) -> None:
+    def __init__(self, ledger: Ledger, limits: Limits, disk_space: DiskSpace | None = None) -> None:
         self._limits = limits
-        self._room = room
+        self._disk_space = disk_space
         self._ledger = ledger
         self._tasks, self._spent = money.reserved_by_run(ledger)
         self._day = (0.0, 0.0)  # from midnight to midnight, Unix seconds
@@ -31,8 +31,8 @@ class Spending:
 
         Raises :class:`LimitReachedError` when a limit would be passed, :class:`ArchiveError` when the disk is too full.
         """
-        if self._room:
-            self._room.reserve(request, files)
+        if self._disk_space:
+            self._disk_space.reserve(request, files)
         price = self.price(request)
         self._turn_day()
         limits = self._limits

@@ -31,7 +31,7 @@ ROOMS = {
     "borrowed": set(),
     "descriptors": {"borrowed"},
     "progress": set(),
-    "room": set(),
+    "disk_space": set(),
     "posts": set(),
     "suspects": set(),
     "control": {"lock"},
@@ -42,7 +42,7 @@ ROOMS = {
     "summary": set(),
     "metrics": {"summary", "progress"},
     "telling": {"metrics", "notice", "settings", "summary"},
-    "given": {"deadline", "folder", "manifest", "settings"},
+    "arguments": {"deadline", "folder", "manifest", "settings"},
     "origin": {"emulator", "run", "settings"},
     "images": {"s3", "download"},
     "report": {"ledger", "lock", "manifest", "s3"},  # failures.csv is a manifest again

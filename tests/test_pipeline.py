@@ -21,9 +21,9 @@ from batchgen.ledger import Ledger, money, take_in
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
 from batchgen.model import Clip, Job, Request, Row, State
-from batchgen.paid import Offer, take
 from batchgen.pipeline import FETCH_TRIES, Pipeline
 from batchgen.progress import Silent
+from batchgen.reuse import Offer, take
 from batchgen.run import Listener, _compare_with_balance
 from batchgen.service.polling import Polling
 from batchgen.service.wire import Balance, Submitted, TaskStatus, TaskWord, Verdict

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from batchgen.catalog import MICRO, Prices, guessed_bytes
+from batchgen.disk_space import RESERVE_BYTES, DiskSpace
 from batchgen.errors import ArchiveError, LimitReachedError
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.expected import awaited_videos, pending_kinds, recent_bytes
 from batchgen.model import Request, State
-from batchgen.room import RESERVE_BYTES, Room
 from batchgen.settings import Limits
 from batchgen.spending import Spending
 from tests.ledger.test_ledger import filled, first
@@ -133,8 +133,8 @@ FIVE_MEGABYTES = RESERVE_BYTES + 4_000_000
 
 def test_nothing_is_reserved_that_the_disk_could_not_keep(ledger: Ledger, tmp_path: Path) -> None:
     paid: list[int] = []
-    room = Room(tmp_path, lambda: FIVE_MEGABYTES, lambda: [(CHEAP, len(paid))], lambda: MEGABYTE)
-    spending = Spending(ledger, Limits(), room)
+    disk_space = DiskSpace(tmp_path, lambda: FIVE_MEGABYTES, lambda: [(CHEAP, len(paid))], lambda: MEGABYTE)
+    spending = Spending(ledger, Limits(), disk_space)
     while len(paid) < 4:
         paid.append(spending.reserve(CHEAP))
     with pytest.raises(ArchiveError, match=r"another video \(1\.0 MB\); free some space") as raised:
@@ -143,23 +143,23 @@ def test_nothing_is_reserved_that_the_disk_could_not_keep(ledger: Ledger, tmp_pa
 
 
 def test_room_is_kept_for_what_is_paid_and_not_yet_archived(tmp_path: Path) -> None:
-    room = Room(tmp_path, lambda: FIVE_MEGABYTES, lambda: [(CHEAP, 4)], lambda: MEGABYTE)
+    disk_space = DiskSpace(tmp_path, lambda: FIVE_MEGABYTES, lambda: [(CHEAP, 4)], lambda: MEGABYTE)
     with pytest.raises(ArchiveError):
-        room.reserve(CHEAP, 1)
+        disk_space.reserve(CHEAP, 1)
 
 
 def test_room_is_kept_for_each_file_of_a_video_that_several_rows_want(tmp_path: Path) -> None:
-    room = Room(tmp_path, lambda: FIVE_MEGABYTES, list, lambda: MEGABYTE)
-    room.reserve(CHEAP, 4)
+    disk_space = DiskSpace(tmp_path, lambda: FIVE_MEGABYTES, list, lambda: MEGABYTE)
+    disk_space.reserve(CHEAP, 4)
     with pytest.raises(ArchiveError):
-        room.reserve(CHEAP, 5)
+        disk_space.reserve(CHEAP, 5)
 
 
 def test_a_kind_without_a_video_yet_is_guessed_as_a_plan_guesses_it(tmp_path: Path) -> None:
     free = RESERVE_BYTES + int(guessed_bytes(TO_BE_MADE))
-    Room(tmp_path, lambda: free, list, lambda: MEGABYTE).reserve(TO_BE_MADE, 1)
+    DiskSpace(tmp_path, lambda: free, list, lambda: MEGABYTE).reserve(TO_BE_MADE, 1)
     with pytest.raises(ArchiveError, match=r"16\.0 MB, as is guessed"):
-        Room(tmp_path, lambda: free - 1, list, lambda: MEGABYTE).reserve(TO_BE_MADE, 1)
+        DiskSpace(tmp_path, lambda: free - 1, list, lambda: MEGABYTE).reserve(TO_BE_MADE, 1)
 
 
 def test_of_what_is_paid_each_row_will_keep_a_file_of_its_kind(ledger: Ledger) -> None:

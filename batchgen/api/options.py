@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 import click
 
+from batchgen.arguments import to_settings
 from batchgen.cli import group
 from batchgen.errors import UsageError
-from batchgen.given import to_settings
 from batchgen.settings import Settings
 
 StrPath: TypeAlias = str | PathLike[str]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchgen import given
+from batchgen import arguments
 from batchgen.cli import options
 from batchgen.cli.numbers import Count
 from batchgen.cli.options import FOLDER, PATH
@@ -37,7 +37,7 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, .
     """
     from batchgen.plan import make_plan
 
-    flags |= given.rows(flags)
+    flags |= arguments.rows(flags)
     flags |= {"limits": Limits(prices=read_prices(prices)), "base_url": read_base_url(None)}
     made = make_plan(Settings(batch=batch or batch_folder(manifest), manifest=manifest, **flags))
     for sentence in made.remarks:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchgen import given
+from batchgen import arguments
 from batchgen.catalog import DEFAULT_MODEL
 from batchgen.cli import options
 from batchgen.cli.options import PATH
@@ -37,7 +37,7 @@ def rehearse(
     """
     from batchgen import rehearsal
 
-    flags |= given.rows(flags)
+    flags |= arguments.rows(flags)
     limits = Limits(prices=read_prices(prices))
     settings = Settings(batch=batch or batch_folder(manifest), manifest=manifest, limits=limits, **flags)
     stage = _Stage(rehearsal.SPEED, settings.model or DEFAULT_MODEL)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from batchgen import given
+from batchgen import arguments
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.sections import Sectioned
@@ -91,7 +91,7 @@ def work(
     with told(batch, ping, notify, metrics, _warn) as ended:
         if manifest is None:
             require(batch, flags["ledger_to"])
-        settings = given.to_settings(batch, manifest, **flags)
+        settings = arguments.to_settings(batch, manifest, **flags)
         shows = _metered(progress(quiet=quiet, plain=plain), metrics, batch)
         stopping = partial(signals, leave=shows.end)
         listener = Listener(_note if quiet else _warn, shows, verbose, warn=_warn, ended=ended, stopping=stopping)

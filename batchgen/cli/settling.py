@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from batchgen import given
+from batchgen import arguments
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER
 from batchgen.cli.terminal import require, shown_json, tell
@@ -47,7 +47,7 @@ def resolve(
         click.echo(shown_json(rooms.in_doubt(batch, ledger_to, identities)))
         return
     if attach is not None:
-        settings = given.to_settings(batch, None, **flags)
+        settings = arguments.to_settings(batch, None, **flags)
         said = rooms.attach(settings, identities[0], attach, service_of(settings))
     else:
         said = rooms.settle(batch, ledger_to, identities, action, every=every)

@@ -13,7 +13,7 @@ from tests.waiting import until
 
 def quick_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the embedded emulator be a hundred times as fast as the service."""
-    for module in ("given", "origin"):
+    for module in ("arguments", "origin"):
         monkeypatch.setattr(f"batchgen.{module}.EMULATOR_SPEED", 100.0)
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from batchgen import paid
+from batchgen import reuse
 from batchgen.errors import LedgerError, UsageError
 from batchgen.ledger import Ledger, doubt, evidence, standing, take_in
 from batchgen.ledger import ledger as ledger_module
@@ -425,7 +425,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if want and want.request.seed is not None:
             task = f"elsewhere-{next(self.names)}"
             want.completed = self.clock.now + next(self.names) / 1000
-            paid.take(self.ledger, [paid.Offer(want.key, "/other", task, want.completed, "[]")])
+            reuse.take(self.ledger, [reuse.Offer(want.key, "/other", task, want.completed, "[]")])
             want.state, want.task, want.remake = State.RENDERED, task, True
 
     # -- crashes

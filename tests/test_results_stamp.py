@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen import written
+from batchgen import results_stamp
 from batchgen.ledger import Ledger
 
 
@@ -13,7 +13,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "results.csv").write_text("id\n")
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         ledger.remember({"service": "emulator"})
-        written.note(ledger, tmp_path)
+        results_stamp.note(ledger, tmp_path)
     return tmp_path
 
 
@@ -21,7 +21,7 @@ def is_current(folder: Path) -> bool:
     with Ledger.open(folder / "ledger.sqlite") as ledger:
         ledger.recover()
         ledger.remember({"service": "emulator"})
-        return written.is_current(ledger, folder)
+        return results_stamp.is_current(ledger, folder)
 
 
 def test_results_are_current_while_nothing_changes(folder: Path) -> None:

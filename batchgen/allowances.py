@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from batchgen import paid
+from batchgen import reuse
 from batchgen.catalog import MICRO
 from batchgen.ledger import Ledger, doubt, money
 from batchgen.settings import Settings
@@ -19,8 +19,8 @@ def allow(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
     if settings.retry_failed and (again := ledger.retry_failed()):
         rows = many(again, "row that failed or expired is", "rows that failed or expired are")
         yield f"{rows} tried again"
-    if settings.reuse and (offered := paid.offers(ledger, service, settings.batch, paid.index_path())):
-        paid.take(ledger, offered)
+    if settings.reuse and (offered := reuse.offers(ledger, service, settings.batch, reuse.index_path())):
+        reuse.take(ledger, offered)
         videos = many(len(offered), "video is", "videos are")
         yield f"{videos} taken from other batches of yours, which made them"
 

@@ -14,7 +14,7 @@ LOOK_EVERY_SECONDS = 1.0
 LOOK_SHARE = 50.0  # times as long as a look takes, there is none
 
 
-class Room:
+class DiskSpace:
     """Watches the free space of the archive and of the batch's folder.
 
     ``awaited`` gives the files that are still to be kept of what is paid for, by kind: a request of it, and how many.
