@@ -19,13 +19,8 @@ def replacing(
 ) -> Iterator[IO[Any]]:
     """A file to write, which takes the place of ``path`` when it is whole and on the disk; not if the block raises.
 
-    What is there and is no plain file, like a device, is written to. ``shared``: another process may do the same at
-    this moment. ``options`` are those of :func:`open`.
+    ``shared``: another process may do the same at this moment. ``options`` are those of :func:`open`.
     """
-    if path.exists() and not path.is_file():
-        with open(path, mode, **options) as file:
-            yield file
-        return
     mark = f".{secrets.token_hex(4)}" if shared else ""  # else what a kill leaves is overwritten
     part = path.with_name(f".{path.name}{mark}.part")
     try:

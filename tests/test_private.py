@@ -1,7 +1,6 @@
 """Files that take the place of others only when they are whole."""
 
 import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -27,15 +26,3 @@ def test_what_fails_midway_leaves_the_file_that_was_there(tmp_path: Path, shared
         file.write(f"half, {1 / 0}")
     assert path.read_text() == "before"
     assert os.listdir(tmp_path) == ["figures"]
-
-
-def test_a_pipe_or_a_device_is_written_to_and_stays_what_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    read: list[str] = []
-    reader = threading.Thread(target=lambda: read.append(path.read_text()))
-    reader.start()
-    with replacing(path) as file:
-        file.write("figures")
-    reader.join()
-    assert (read, path.is_fifo()) == (["figures"], True)

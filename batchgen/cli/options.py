@@ -1,5 +1,6 @@
 """The flags that commands share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,10 +27,9 @@ class _File(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; what is there and no plain file, like a folder or /dev/null, would be lost."""
-        path = Path(value)
         if not str(value).strip():
             self.fail("it is empty; name a file", param, ctx)
-        if path.exists() and not path.is_file():
+        if os.path.exists(value) and not os.path.isfile(value):  # False for what cannot be a path
             self.fail(f"{value} is no plain file; name another", param, ctx)
         return super().convert(value, param, ctx)
 
