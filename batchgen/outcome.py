@@ -125,6 +125,7 @@ def summarize(
         exit=stopped.exit_code if stopped else (1 if unfinished else 0),
         spent_usd=0.0 if settings.emulator else money.spent_at_most(ledger) / MICRO,
         failures=dict(standing.failures(ledger)),
+        fetch_failures=dict(standing.fetch_failures(ledger)),
         first_death=link_death(oldest),
         emulated=settings.emulator,
     )

@@ -20,7 +20,7 @@ from batchgen.replica import look_at
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.summary import Counts
-from batchgen.words import duration, given_up, many, size_words, with_command
+from batchgen.words import duration, given_up, many, size_words, why, with_command
 
 FIRST_FILES = 5
 GONE_IN_DOUBT = "more in doubt (held), whose rows were edited or are gone"
@@ -126,6 +126,7 @@ class Status(Counts):
     reused: int
     bytes: int
     failures: dict[str, int]  # fail code -> rows
+    fetch_failures: dict[str, int]  # the commonest reasons -> rows that are made and not fetched
     unfetched: int  # videos that are paid and made, and not archived
     first_death: str | None  # when the first of their links dies (ISO 8601, UTC)
 
@@ -136,7 +137,12 @@ class Status(Counts):
         """The status for a person."""
         states = ("archived", "rendered", "in_flight", "submitting", "pending", "in_doubt", "expired", "failed")
         lines = [f"{self.batch}: {many(self.rows, 'row')} of {self.manifest}, made with {self.service}"]
-        lines += [f"  {getattr(self, state)} {state.replace('_', ' ')}" for state in states if getattr(self, state)]
+        told = {"rendered": f"rendered{why(self.fetch_failures, self.rendered)}"}
+        lines += [
+            f"  {getattr(self, state)} {told.get(state, state.replace('_', ' '))}"
+            for state in states
+            if getattr(self, state)
+        ]
         lines += [f"    {number} with {code}" for code, number in self.failures.items()]
         lines += [f"  {self.in_doubt_gone} {GONE_IN_DOUBT}"] if self.in_doubt_gone else []
         how = "asked for (emulator: nothing was paid)" if self.service == EMULATOR else "paid for"
@@ -264,6 +270,7 @@ def read_status(batch: Path, path: Path | None = None, *, running: bool | None =
             reused=standing.reused_rows(ledger),
             bytes=standing.archived_bytes(ledger),
             failures=dict(standing.failures(ledger)),
+            fetch_failures=dict(standing.fetch_failures(ledger)),
             unfetched=unfetched,
             first_death=link_death(oldest),
         )

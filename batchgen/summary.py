@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from batchgen.model import ABANDONED, State
-from batchgen.words import given_up, in_one_line, many, with_command
+from batchgen.words import given_up, in_one_line, many, why, with_command
 
 STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
 _AGAIN = "run the same command again: what is paid is fetched, and nothing is paid for twice"
@@ -60,6 +60,7 @@ class Summary(Counts):
     exit: int
     spent_usd: float = 0.0  # what this run's tasks cost at most
     failures: dict[str, int] = field(default_factory=dict)  # fail code -> rows
+    fetch_failures: dict[str, int] = field(default_factory=dict)  # the commonest reasons -> rows made, not fetched
     first_death: str | None = None  # when the first link of a video that is not archived dies (ISO 8601, UTC)
     emulated: bool = False  # made with the emulator: nothing was paid
 
@@ -100,7 +101,8 @@ class Summary(Counts):
                 *("resolve", folder),
             ),
             "rendered": with_command(
-                f"made and not fetched{dies}; fetched by the next run, or without asking for anything by",
+                f"made and not fetched{why(self.fetch_failures, self.rendered)}{dies}; tried again by the next run, "
+                "or without asking for anything by",
                 *("rescue", folder),
             ),
             "in_flight": f"in flight: {'' if self.emulated else 'paid for, and '}the next run takes it up",

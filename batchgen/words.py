@@ -1,5 +1,6 @@
 """Numbers, durations, sizes and commands as a person reads them."""
 
+from collections.abc import Mapping
 from shlex import join
 
 COMMAND = "    batchgen "  # how the line of a command begins
@@ -22,6 +23,15 @@ def given_up(batch: str) -> str:
     """What there is to say, behind their number, of rows that a person gave up while they were in doubt."""
     what = "given up while in doubt, and asked for again only by"
     return with_command(what, "resolve", batch, "--row", "ID", "--resubmit")
+
+
+def why(causes: Mapping[str, int], rows: int) -> str:
+    """The commonest cause, and how many of so many rows do not have it; empty where none is known."""
+    if not causes:
+        return ""
+    cause, number = next(iter(causes.items()))
+    others = many(rows - number, "for another reason", "for other reasons")
+    return f" ({cause}{f'; {others}' if number < rows else ''})"
 
 
 def left_alone(rows: int) -> str:

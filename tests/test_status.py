@@ -144,3 +144,16 @@ def test_to_watch_a_batch_without_a_run_says_plainly_that_there_is_none(tmp_path
 def test_the_codes_of_failures_stand_below_their_number(tmp_path: Path) -> None:
     rows = [failed("a", "a"), failed("b", "b"), Wanted("owl", "owl", state=State.IN_DOUBT)]
     assert "  2 failed\n    2 with SensitiveContentDetected\n" in told("status", make_batch(tmp_path, rows))
+
+
+def test_rows_that_could_not_be_fetched_are_told_with_the_commonest_reason(tmp_path: Path) -> None:
+    """The same one of every video of a host, whatever the video's path."""
+    reasons = [f"cdn.example/{n}.mp4: the host answered HTTP 206" for n in range(2)] + [
+        "/mnt/a: Permission denied",
+        None,
+    ]
+    rows = [Wanted(f"r{n}", f"p{n}", state=State.RENDERED, fail_message=reason) for n, reason in enumerate(reasons)]
+    batch = make_batch(tmp_path, rows)
+    assert "  4 rendered (cdn.example: the host answered HTTP 206; 2 for other reasons)\n" in told("status", batch)
+    reasons_told = {"cdn.example: the host answered HTTP 206": 2, "/mnt/a: Permission denied": 1}
+    assert facts("status", batch)["fetch_failures"] == reasons_told

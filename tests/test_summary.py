@@ -40,6 +40,14 @@ def test_made_videos_that_wait_are_told_with_the_day_on_which_the_first_dies() -
     assert "2026-12-10T02:00+00:00" in told
 
 
+def test_made_videos_that_wait_are_told_with_the_commonest_reason_and_how_many_have_another() -> None:
+    causes = {"cdn.example: not a whole MP4 (text/html)": 3, "cdn.example: the host answered HTTP 206": 1}
+    (told,) = replace(DONE, exit=1, rendered=5, fetch_failures=causes).advice()
+    assert told.startswith("5 made and not fetched (cdn.example: not a whole MP4 (text/html); 2 for other reasons); ")
+    (told,) = replace(DONE, exit=1, rendered=3, fetch_failures=causes).advice()
+    assert told.startswith("3 made and not fetched (cdn.example: not a whole MP4 (text/html)); ")
+
+
 @pytest.mark.parametrize("state", ["in_flight", "in_doubt", "expired"])
 def test_of_a_batch_of_the_emulator_nothing_is_told_as_paid(state: str) -> None:
     told = " ".join(replace(DONE, exit=1, **{state: 2}).advice())  # type: ignore[arg-type]

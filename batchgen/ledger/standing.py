@@ -1,7 +1,12 @@
 """Where a batch stands, in numbers."""
 
+from collections import Counter
+
 from batchgen.ledger.ledger import OPEN, Ledger
 from batchgen.model import State
+
+CAUSES = 5  # that are told
+CAUSE_LETTERS = 200
 
 
 def counts(ledger: Ledger, *, selected: bool = False) -> dict[State, int]:
@@ -21,6 +26,23 @@ def failures(ledger: Ledger) -> list[tuple[str, int]]:
         f"SELECT coalesce(fail_code, '?'), sum(wanted) FROM job WHERE {OPEN} AND state = 'failed' AND wanted > 0 "
         "GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
+
+
+def fetch_failures(ledger: Ledger) -> list[tuple[str, int]]:
+    """Why videos that are made were not fetched: (reason, rows), the most frequent first."""
+    known: Counter[str] = Counter()
+    for told, rows in ledger.database.execute(
+        "SELECT fail_message, wanted FROM job WHERE state = 'rendered' AND wanted > 0 AND fail_message IS NOT NULL"
+    ):
+        known[_without_path(told)[:CAUSE_LETTERS]] += rows
+    return known.most_common(CAUSES)
+
+
+def _without_path(told: str) -> str:
+    """The reason with the host alone, for all of its videos: ``host/path: reason`` is that of one."""
+    place, colon, reason = told.partition(": ")
+    host, slash, _ = place.partition("/")
+    return f"{host}: {reason}" if colon and slash and host and " " not in place and "://" not in place else told
 
 
 def pending_jobs(ledger: Ledger) -> int:

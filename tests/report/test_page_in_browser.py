@@ -132,6 +132,13 @@ async def test_it_opens_from_the_disk_and_asks_for_nothing(visit: Open, some: st
     assert {url for url in opened.requests if not url.startswith("data:")} == {some}
 
 
+async def test_the_card_of_a_video_that_could_not_be_fetched_says_why(visit: Open, tmp_path: Path) -> None:
+    row = Wanted("fox", state=State.RENDERED, fail_message="cdn.example/fox.mp4: the host answered HTTP 206")
+    opened = await visit(report(tmp_path / "made.batch", [row]))
+    words = await opened.page.locator(".card .plain").inner_text()
+    assert words.split("\n") == ["to fetch", "cdn.example/fox.mp4: the host answered HTTP 206"]
+
+
 async def test_a_poster_fills_its_card(visit: Open, some: str) -> None:
     opened = await visit(some)
     image = opened.page.locator(".card img").first
