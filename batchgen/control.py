@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -88,14 +89,16 @@ def read(folder: Path) -> dict[str, Any] | None:
     return facts if facts and _holder_in(facts.get("run")) == who else None
 
 
-def send(folder: Path, order: Order, patience: float = PATIENCE_SECONDS) -> dict[str, Any]:
-    """Give an order and wait for the answer: how the run stands now.
+def send(
+    folder: Path, order: Order, patience: float = PATIENCE_SECONDS, *, resumes: Sequence[str] = ("resume", "BATCH")
+) -> dict[str, Any]:
+    """Give an order and wait for the answer: how the run stands now. ``resumes``: the command that starts one.
 
     Raises :class:`UsageError` where no run holds the batch, :class:`BatchgenError` where it does not answer.
     """
     who = holder(folder)
     if who is None:
-        raise UsageError(_start_one(f"no run holds {folder}, there is nothing to steer", folder))
+        raise UsageError(_start_one(f"no run holds {folder}, there is nothing to steer", resumes))
     order = Order(order.concurrency, order.rate, order.action, secrets.token_hex(8), who)
     until = time.monotonic() + patience
     while (folder / ORDER).exists() and time.monotonic() < until - patience / 2:  # another's, about to be taken
@@ -109,12 +112,12 @@ def send(folder: Path, order: Order, patience: float = PATIENCE_SECONDS) -> dict
             break
         time.sleep(LOOK_EVERY_SECONDS)
     (folder / ORDER).unlink(missing_ok=True)
-    raise _unanswered(folder, who)
+    raise _unanswered(folder, who, resumes)
 
 
-def _unanswered(folder: Path, who: Holder) -> BatchgenError:
+def _unanswered(folder: Path, who: Holder, resumes: Sequence[str]) -> BatchgenError:
     if holder(folder) != who:
-        return UsageError(_start_one(f"the run of {folder} has ended meanwhile", folder))
+        return UsageError(_start_one(f"the run of {folder} has ended meanwhile", resumes))
     return BatchgenError(
         f"the {who} holds {folder} and does not answer; it reads its manifest, writes its results, or is no run. "
         "Nothing was changed; try again in a moment"
@@ -134,8 +137,8 @@ def _order(facts: dict[str, Any]) -> Order | None:
     return None
 
 
-def _start_one(sentence: str, folder: Path) -> str:
-    return with_command(f"{sentence}; start one by", "resume", str(folder))
+def _start_one(sentence: str, resumes: Sequence[str]) -> str:
+    return with_command(f"{sentence}; start one by", *resumes)
 
 
 def _holder_in(facts: Any) -> Holder | None:

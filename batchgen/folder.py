@@ -198,13 +198,18 @@ def made_with_emulator(folder: Path) -> str:
 
 def is_emulated(folder: Path) -> bool:
     """Whether the batch in a folder was made with the emulator, as far as one can see."""
+    return service_in(folder) == EMULATOR
+
+
+def service_in(folder: Path) -> str | None:
+    """The service that the batch in a folder was made with; None where nobody can see."""
     if not (folder / LEDGER).is_file():
-        return False
+        return None
     try:
         with Ledger.open(folder / LEDGER, read_only=True) as ledger:
-            return ledger.fact("service") == EMULATOR
+            return ledger.fact("service")
     except LedgerError:
-        return False
+        return None
 
 
 def check_given(folder: Path, manifest: Path | None, ledger_to: str | None) -> None:

@@ -13,7 +13,7 @@ from batchgen.ledger import Ledger, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.model import State
 from batchgen.report import failures, results
-from batchgen.settings import Settings
+from batchgen.settings import Settings, run_again, to_service
 from batchgen.summary import Summary
 from batchgen.words import with_command
 
@@ -32,7 +32,7 @@ def write_all(ledger: Ledger, settings: Settings, warn: Callable[[str], None], *
     problem, folder = None, settings.batch
     try:
         if not is_told and (kept := write_results(ledger, folder)):
-            warn(_was_mended(kept))
+            warn(_was_mended(kept, settings))
     except OSError as error:
         problem = f"the results in {folder} cannot be written: {error.strerror}"
     if not settings.rehearsal:
@@ -64,9 +64,9 @@ def write_results(ledger: Ledger, folder: Path) -> Path | None:
     return kept
 
 
-def _was_mended(kept: Path) -> str:
+def _was_mended(kept: Path, settings: Settings) -> str:
     what = f"{mended.FAILURES} was changed since it was written: it is kept beside, and taken in by"
-    return with_command(what, "run", str(kept))
+    return with_command(what, *run_again(kept, settings.batch, settings.service))
 
 
 def write_workbook(ledger: Ledger, folder: Path) -> Path:
@@ -128,4 +128,5 @@ def summarize(
         fetch_failures=dict(standing.fetch_failures(ledger)),
         first_death=link_death(oldest),
         emulated=settings.emulator,
+        base_url=settings.base_url if to_service(settings.service) else None,
     )

@@ -17,7 +17,7 @@ from batchgen.lock import holder
 from batchgen.model import ABANDONED, EMULATOR, LEDGER, State
 from batchgen.pictures import try_links
 from batchgen.replica import look_at
-from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
+from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings, to_service
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.summary import Counts
 from batchgen.words import duration, given_up, many, size_words, why, with_command
@@ -162,7 +162,7 @@ class Status(Counts):
             videos = many(self.unfetched, "video is", "videos are") + " made and not archived"
             yield with_command(
                 f"  {videos}; to fetch what is made before the first link dies, {self.first_death}",
-                *("rescue", self.batch),
+                *("rescue", self.batch, *to_service(self.service)),
             )
 
 

@@ -16,7 +16,7 @@ from batchgen.model import State, zulu
 from batchgen.run import Service
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskStatus, TaskWord
-from batchgen.settings import Settings, is_text
+from batchgen.settings import Settings, is_text, to_service
 from batchgen.verify import Verified, forget, read_again, set_aside
 from batchgen.words import left_alone, many, money_words, with_command
 
@@ -97,7 +97,8 @@ def _show(batch: Path, ledger: Ledger, found: Sequence[Doubt]) -> list[str]:
     others = _others(tasks, found)
     told = (line for each in found for line in _tell(each, others[each.job.key]))
     uncalled = {each.job.key: tasks[each.job.key] for each in found if not each.is_called}
-    return [*told, *_ways(batch, _meaning(ledger, "resubmit", uncalled) if uncalled else "")]
+    way = ("resolve", str(batch), "--row", "ID", *to_service(ledger.fact("service")))
+    return [*told, *_ways(way, _meaning(ledger, "resubmit", uncalled) if uncalled else "")]
 
 
 def _settle(ledger: Ledger, found: Sequence[Doubt], action: str, *, may: bool) -> list[str]:
@@ -254,9 +255,9 @@ def _name(attempt: Attempt) -> str:
     return f" and named the task {attempt.task_id}: each run asks the service about it"
 
 
-def _ways(batch: Path, meaning: str) -> Iterator[str]:
+def _ways(way: Sequence[str], meaning: str) -> Iterator[str]:
     """What a person may do, and what it may cost."""
-    yield with_command("what to do", "resolve", str(batch), "--row", "ID")
+    yield with_command("what to do", *way)
     yield "and one of these (the last two also with more than one --row, or with --all in its place):"
     yield "  --attach TASKID  its task is known, as from the service's list: it is fetched, and nothing more is paid"
     every = f"all of them: {meaning}" if meaning else "their callbacks came, so that they are paid for twice"

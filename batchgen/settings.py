@@ -106,11 +106,34 @@ def batch_folder(manifest: Path) -> Path:
         raise UsageError("a manifest from standard input has no name: name its batch's folder with --batch DIR")
     if manifest.is_dir():
         if (manifest / LEDGER).is_file():
-            raise UsageError(with_command(f"{manifest} is a batch's folder, continued by", "resume", str(manifest)))
+            from batchgen.folder import service_in
+
+            words = ("resume", str(manifest), *to_service(service_in(manifest)))
+            raise UsageError(with_command(f"{manifest} is a batch's folder, continued by", *words))
         raise UsageError(f"{manifest}: this is a folder; name the manifest inside it")
     if (manifest.parent / LEDGER).is_file():
         return manifest.parent
     return manifest.with_name(f"{manifest.stem}.batch")
+
+
+def to_service(service: str | None) -> tuple[str, ...]:
+    """The words that lead a command to a batch's service, if it is not the usual one; none for what is no address.
+
+    A command does not take it from the batch's folder: that may be a stranger's, and the key would go where it says.
+    """
+    if service in (None, EMULATOR, SERVICE_URL):
+        return ()
+    try:
+        return ("--base-url", read_base_url(service))
+    except UsageError:
+        return ()
+
+
+def run_again(manifest: Path, batch: Path, service: str) -> tuple[str, ...]:
+    """The words of the command that runs a manifest in a batch."""
+    named = () if batch_folder(manifest).absolute() == batch.absolute() else ("--batch", str(batch))
+    served = ("--emulator",) if service == EMULATOR else to_service(service)
+    return ("run", str(manifest), *named, *served)
 
 
 def is_text(text: str) -> bool:

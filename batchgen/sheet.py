@@ -24,7 +24,7 @@ from batchgen.manifest.selection import Selection
 from batchgen.manifest.standard_input import spooled
 from batchgen.model import Problem, Row
 from batchgen.rows import Rows
-from batchgen.settings import STANDARD_INPUT, Settings, batch_folder
+from batchgen.settings import STANDARD_INPUT, Settings, batch_folder, run_again
 from batchgen.words import many, with_command
 
 
@@ -101,7 +101,7 @@ def take_in_as_asked(
         raise UsageError(f"{settings.batch} does not remember a manifest; use batchgen run MANIFEST")
     if asked.manifest is None and asked.overrides is None and ledger.fact("mended"):
         what = "the rows are continued as failures.csv has them; the sheet is read by"
-        say(with_command(what, "run", str(settings.manifest)))
+        say(with_command(what, *run_again(settings.manifest, settings.batch, settings.service)))
         return Files(Path.cwd(), may_upload=False)
     if _is_gone(settings, ledger):
         if asked.overrides:

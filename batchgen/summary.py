@@ -63,6 +63,7 @@ class Summary(Counts):
     fetch_failures: dict[str, int] = field(default_factory=dict)  # the commonest reasons -> rows made, not fetched
     first_death: str | None = None  # when the first link of a video that is not archived dies (ISO 8601, UTC)
     emulated: bool = False  # made with the emulator: nothing was paid
+    base_url: str | None = None  # of the service, where it is not the usual one: commands have to name it
 
     def __str__(self) -> str:
         return self.paragraph()
@@ -103,7 +104,7 @@ class Summary(Counts):
             "rendered": with_command(
                 f"made and not fetched{why(self.fetch_failures, self.rendered)}{dies}; tried again by the next run, "
                 "or without asking for anything by",
-                *("rescue", folder),
+                *("rescue", folder, *(("--base-url", self.base_url) if self.base_url else ())),
             ),
             "in_flight": f"in flight: {'' if self.emulated else 'paid for, and '}the next run takes it up",
             "pending": "pending: not asked for yet, the next run does",

@@ -15,7 +15,7 @@ from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.running import work
 from batchgen.cli.terminal import progress, require, say, shown, shown_json, tell
 from batchgen.errors import UsageError
-from batchgen.settings import Limits, Settings, batch_folder, read_base_url, read_prices
+from batchgen.settings import Limits, Settings, batch_folder, read_base_url, read_prices, to_service
 from batchgen.words import with_command
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
 
     Example: batchgen verify prompts.batch --repair
     """
+    from batchgen.folder import service_in
     from batchgen.resolve import verify_batch
     from batchgen.verify import after_repair
 
@@ -98,7 +99,8 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
         for words in summary.advice() if found.exit_code else []:
             say(shown(words))
     elif found.damaged:
-        say(shown(with_command("fetched again, while their links live, by", "verify", str(batch), "--repair")))
+        repairs = ("verify", str(batch), "--repair", *to_service(service_in(batch)))
+        say(shown(with_command("fetched again, while their links live, by", *repairs)))
     click.echo(shown_json(found.to_json()) if as_json else found.sentence())
     raise click.exceptions.Exit(found.exit_code)
 

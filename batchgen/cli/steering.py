@@ -8,6 +8,7 @@ import click
 from batchgen.cli.options import COUNT, FOLDER
 from batchgen.cli.terminal import require, shown, shown_json
 from batchgen.errors import UsageError
+from batchgen.settings import to_service
 
 
 @click.command(short_help="Retune, pause or drain a batch while it runs.")
@@ -28,13 +29,15 @@ def ctl(
     Example: batchgen ctl prompts.batch --concurrency 500
     """
     from batchgen import control
+    from batchgen.folder import service_in
     from batchgen.progress import Standing
 
     require(batch)
     actions = [name for name, wanted in (("pause", pause), ("go", go), ("drain", drain)) if wanted]
     if len(actions) > 1:
         raise UsageError("--pause, --go and --drain exclude each other; choose one")
-    facts = control.send(batch, control.Order(concurrency, rate, actions[0] if actions else None))
+    order = control.Order(concurrency, rate, actions[0] if actions else None)
+    facts = control.send(batch, order, resumes=("resume", str(batch), *to_service(service_in(batch))))
     standing = Standing.from_facts(facts)
     click.echo(shown_json(json.dumps(standing.facts(), ensure_ascii=False)) if as_json else shown(standing.limits()))
     if go and standing.doing == "stopping":

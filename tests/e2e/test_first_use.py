@@ -163,7 +163,7 @@ async def test_rows_that_were_given_up_are_told_apart_from_those_that_can_be_tri
         await run(emulator, manifest)
         shown = await batchgen("resolve", "p.batch", cwd=tmp_path)
         assert "  --resubmit       ask for it again; all of them: 3 rows, up to $3.90" in shown.out
-        assert "\n    batchgen resolve p.batch --row ID\n" in shown.out
+        assert f"\n    batchgen resolve p.batch --row ID --base-url {emulator.url}\n" in shown.out
         await batchgen("resolve", "p.batch", "--row", "r0", "--abandon", cwd=tmp_path)
         manifest.write_text("id,prompt\nr0,prompt 0\nr1,prompt 1\n", encoding="utf-8")
         ended = await batchgen(*("run", manifest, "--base-url", emulator.url, "--max-tasks", "0", *QUICK), cwd=tmp_path)

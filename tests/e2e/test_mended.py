@@ -38,7 +38,7 @@ async def test_what_was_mended_is_kept_beside_and_told_also_to_who_wants_it_quie
             said = (
                 "failures.csv was changed since it was written: it is kept beside, and taken in by:\n    batchgen run "
             )
-            assert f"{said}{kept}" in nightly.err
+            assert f"{said}{kept} --base-url {emulator.url}\n" in nightly.err
             assert (kept.read_bytes(), failures.read_bytes()) == (held, written)
         ended = await run(emulator, second)
         assert (ended.summary["archived"], ended.summary["submitted"], failures.exists()) == (2, 1, False)

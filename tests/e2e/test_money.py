@@ -221,7 +221,7 @@ async def test_verify_names_exactly_what_is_missing_or_changed_and_repairs_it(tm
         (videos / "r7.mp4").write_bytes(content[:-1])
         ended = await batchgen("verify", "p.batch", "--json", cwd=tmp_path)
         assert ended.code == 1
-        assert ended.err.endswith(":\n    batchgen verify p.batch --repair\n")
+        assert ended.err.endswith(f":\n    batchgen verify p.batch --repair --base-url {emulator.url}\n")
         assert [(damage["id"], damage["what"]) for damage in ended.summary["damaged"]] == [
             ("r1", "missing"),
             ("r4", "changed"),
