@@ -78,7 +78,7 @@ class Dispatcher:
         first: Callable[[Adopt], Awaitable[None]] | None = None,
     ) -> None:
         self.stopped: Stop | None = None
-        self.submitted = 0  # paid tasks that this run started
+        self.submitted = 0  # tasks that were accepted by an answer
         self._ledger = ledger
         self._account = account
         self._polling = polling

@@ -117,7 +117,7 @@ def summarize(
         batch=str(settings.batch),
         **Summary.fields(counts),
         selected=sum(selected.values()),
-        submitted=work.submitted if work else 0,
+        submitted=money.accepted_tasks(ledger),
         reused=standing.reused_rows(ledger),
         bytes=standing.archived_bytes(ledger),
         seconds=round(seconds, 3),

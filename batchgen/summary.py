@@ -52,7 +52,7 @@ class Summary(Counts):
 
     batch: str
     selected: int  # rows that this run was asked for; all, unless a person chose
-    submitted: int  # paid tasks that this run started
+    submitted: int  # tasks that this run asked for, and the service is known to have accepted
     reused: int  # rows that need no task of their own
     bytes: int  # of all archived videos
     seconds: float

@@ -114,6 +114,19 @@ def test_what_a_run_has_spent_is_without_the_run_that_crashed_before_it_whose_li
         assert (money.spent_at_most(ledger), money.reserved_by_run(ledger)) == (400_000, (4, 1_600_000))
 
 
+def test_a_run_counts_the_accepted_tasks_that_it_asked_for_and_not_those_that_it_found(tmp_path: Path) -> None:
+    with filled(tmp_path / "l.sqlite", 10) as earlier:
+        money.begin_run(earlier)
+        asked = earlier.intend(first(earlier))
+        money.end_run(earlier)
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        money.begin_run(ledger)
+        for job in (asked, ledger.intend(first(ledger))):
+            ledger.settle(replace(job, state=State.IN_FLIGHT, task_id=f"task_{job.key}"), "accepted", "")
+        ledger.intend(first(ledger))
+        assert money.accepted_tasks(ledger) == 1
+
+
 def test_a_refused_task_does_not_count(ledger: Ledger) -> None:
     job = ledger.intend(first(ledger), price=Prices().of(CHEAP))
     ledger.settle(replace(job, state=State.FAILED), "refused", "", paid=False)

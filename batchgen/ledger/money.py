@@ -65,6 +65,13 @@ def spent_at_most(ledger: Ledger) -> int:
     )
 
 
+def accepted_tasks(ledger: Ledger) -> int:
+    """How many of those the service has accepted: by its answer, or by a callback where that was lost."""
+    return ledger.database.number(
+        "SELECT count(*) FROM attempt WHERE attempt > ? AND task_id IS NOT NULL", (ledger.attempts_before,)
+    )
+
+
 def reserved_since(ledger: Ledger, moment: float) -> int:
     """The price of all tasks asked for since ``moment`` (Unix seconds)."""
     return ledger.database.number("SELECT coalesce(sum(price), 0) FROM attempt WHERE started_at >= ?", (moment,))

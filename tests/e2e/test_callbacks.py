@@ -37,6 +37,7 @@ async def test_a_task_whose_answer_was_lost_is_brought_back_by_its_callback(tmp_
     async with emulated(faults={fault: 0.4}) as emulator:
         ended = await run_with_callbacks(emulator, prompts(tmp_path / "p.csv", 10))
         assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 10, 10)
+        assert ended.summary["submitted"] == 10
         assert emulator.faults.shown[fault] > 0
         assert await wrong_files(emulator, tmp_path / "p.batch") == []
 
