@@ -198,7 +198,7 @@ async def test_credentials_that_expire_stop_submitting_and_new_ones_archive_what
         assert (ended.code, ended.summary["archived"], ended.summary["in_flight"]) == (1, 1, 0)
         assert (ended.summary["rendered"], ended.summary["pending"]) == (paid_for - 1, 16 - paid_for)
         assert ended.summary["pending"] > 0
-        assert "the credentials have expired; renew them" in ended.summary["stopped"]
+        assert "credentials" in ended.summary["stopped"]  # a HEAD's refusal, if it comes first, has no words
         store.expires_after = None
         ended = await run(emulator, manifest, "--limit", str(paid_for), **where)
         assert (len(store.videos), ended.summary["submitted"], len(emulator.tasks)) == (paid_for, 0, paid_for)
