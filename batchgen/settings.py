@@ -89,9 +89,7 @@ class Settings:
             for text in value if isinstance(value, tuple) else (value,):
                 if isinstance(text, str) and not is_text(text):
                     flag = _FLAGS.get(name, name).replace("_", "-")
-                    raise UsageError(
-                        f"--{flag} {text}: this holds bytes that are no UTF-8; rename what is called so, or type it again"
-                    )
+                    raise UsageError(f"--{flag} {text}: this holds bytes that are no UTF-8; rename or retype it")
 
     @property
     def service(self) -> str:
