@@ -59,6 +59,7 @@ class Account:
         self._answered: deque[float] = deque()  # when each request of the last minute was answered
         self._refused: deque[float] = deque()  # of them, those refused for their rate
         self._silent_until = 0.0
+        self._asked_until = 0.0  # of that, by the service's own word
         self._refusals = 0
         self._troubles = 0
         self._rounds = 0  # refusals in a row that a pause lay between
@@ -194,6 +195,7 @@ class Account:
         if is_news:
             self._learn(now, posted, retry_after or 0.0)
         self._pause(retry_after if retry_after is not None else backoff(self._refusals))
+        self._asked_until = self._silent_until
 
     def _learn(self, now: float, posted: bool, retry_after: float) -> None:
         self._rounds += 1
@@ -247,9 +249,9 @@ class Account:
         return max(0.0, self._silent_until - self._clock())
 
     @property
-    def is_refusing(self) -> bool:
-        """Whether the service's last word was that it is asked too much (429)."""
-        return self._refusals > 0
+    def asked_silence(self) -> float:
+        """Seconds of it that the service asked for (429), whatever it has answered since to what was under way."""
+        return max(0.0, self._asked_until - self._clock())
 
     @property
     def unheard(self) -> float:

@@ -15,7 +15,7 @@ from batchgen.model import Job, State
 from batchgen.progress import Progress, Standing, Tally
 from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
-from batchgen.words import many
+from batchgen.words import duration, many
 
 BEAT_SECONDS = 0.5
 PUBLISH_EVERY_SECONDS = 1.0
@@ -111,8 +111,11 @@ class Steering:
         )
 
     def _seconds_left(self, dispatcher: Dispatcher) -> float | None:
-        """None while nobody can know: it is paused, or the service is silent."""
-        if dispatcher.doing == "paused" or self._account.unheard > BEAT_SECONDS or self._account.posts.are_failing:
+        """None while nobody can know: it is paused, or the service is silent, or wants to be left alone."""
+        account = self._account
+        if dispatcher.doing == "paused" or account.unheard > BEAT_SECONDS or account.posts.are_failing:
+            return None
+        if account.asked_silence > NOTABLE_SILENCE_SECONDS:
             return None
         running = dispatcher.running()
         counts = self._tally.counts
@@ -138,14 +141,17 @@ class Steering:
 
     def _waiting(self, dispatcher: Dispatcher) -> str | None:
         """What nothing is submitted for, or nothing sent."""
+        asked = self._account.asked_silence
+        wait = f"the service asks to wait {duration(asked)} more (too many requests or tasks)"
+        is_asked = asked > NOTABLE_SILENCE_SECONDS and not dispatcher.is_halted
         if dispatcher.stopped is not None:
-            return f"submitting nothing more: {dispatcher.stopped.reason}"
+            return f"submitting nothing more: {dispatcher.stopped.reason}" + (f"; {wait}" if is_asked else "")
+        return wait if is_asked else self._trouble(dispatcher)
+
+    def _trouble(self, dispatcher: Dispatcher) -> str | None:
         account, posts = self._account, self._account.posts
-        silence = account.silence
-        if silence > NOTABLE_SILENCE_SECONDS and account.is_refusing:
-            return f"the service asks to be left alone for {silence:.0f} seconds (too many requests or tasks)"
         if account.is_cut_off:
-            silence = silence or posts.pause
+            silence = account.silence or posts.pause
             return f"{account.complaint()}; " + (f"next try in {_seconds(silence)}" if silence >= 1 else "trying again")
         if dispatcher.doing == "paused":
             return "paused: batchgen ctl BATCH --go continues"

@@ -7,7 +7,7 @@ from typing import Any, cast
 from batchgen.account import Account
 from batchgen.control import Desk
 from batchgen.deadline import read_deadline
-from batchgen.dispatcher import Dispatcher
+from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.forecast import Fetching
 from batchgen.model import State
 from batchgen.posts import FAILURES_BEFORE_PAUSE
@@ -22,13 +22,19 @@ async def seconds_left(counts: dict[State, int], *, running: int = 0, **limits: 
 
 
 async def standing(
-    counts: dict[State, int], *, running: int = 0, account: Account | None = None, **limits: Any
+    counts: dict[State, int],
+    *,
+    running: int = 0,
+    account: Account | None = None,
+    stopped: Stop | None = None,
+    **limits: Any,
 ) -> Standing:
     polling = Polling()
     dispatcher = SimpleNamespace(
         doing="submitting",
         may_submit=True,
-        stopped=None,
+        stopped=stopped,
+        is_halted=False,
         running=lambda: [(0.0, polling.usual())] * running,
         fetcher=SimpleNamespace(forecast=Fetching(10, guess=5.0)),
     )
@@ -74,3 +80,24 @@ async def test_while_no_post_gets_a_clear_answer_the_run_says_so_and_nobody_know
     assert told.seconds_left is None
     account.answered(posted=True)
     assert (await standing({State.PENDING: 9}, account=account)).waiting is None
+
+
+async def test_a_wait_that_the_service_asks_for_is_told_whatever_it_answers_to_what_was_under_way() -> None:
+    now = 0.0
+    account = Account(10_000, 10, clock=lambda: now)
+    account.busy(300.0, posted=True)
+    account.answered(posted=True)
+    account.answered()
+    told = await standing({State.PENDING: 9, State.IN_FLIGHT: 1}, running=1, account=account)
+    assert told.waiting == "the service asks to wait 5 minutes more (too many requests or tasks)"
+    assert told.seconds_left is None
+    now = 240.0
+    told = await standing({State.PENDING: 9}, account=account, stopped=Stop("--max-tasks 1 is reached", 4))
+    assert told.waiting == (
+        "submitting nothing more: --max-tasks 1 is reached; "
+        "the service asks to wait 60 seconds more (too many requests or tasks)"
+    )
+    now = 300.0
+    told = await standing({State.PENDING: 9}, account=account)
+    assert told.waiting is None
+    assert told.seconds_left
