@@ -97,8 +97,8 @@ class Summary(Counts):
             "expired": f"expired: made{'' if self.emulated else ' and paid for'}, but the link died before the video "
             "was here; --retry-failed fetches it if it can be had after all, or else pays for it once more",
             "in_doubt": with_command(
-                f"in doubt: {'asked for' if self.emulated else 'perhaps paid for'}, and what came of it is not known; it "
-                "is held, and all that is known is told by",
+                f"in doubt: {'asked for' if self.emulated else 'perhaps paid for'}, and what came of it is not known; "
+                "it is held, and all that is known is told by",
                 *("resolve", folder),
             ),
             "rendered": with_command(
