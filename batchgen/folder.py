@@ -179,13 +179,20 @@ def _check_service(ledger: Ledger, settings: Settings) -> None:
     known = ledger.fact("service")
     if known is None:
         ledger.remember({"service": settings.service, "tag": secrets.token_hex(4)})
-    elif known != settings.service and known == EMULATOR:
-        raise LedgerError(f"the batch {settings.batch} {made_with_emulator(settings.batch)}")
-    elif known != settings.service:
-        raise LedgerError(
-            f"the batch {settings.batch} was made with the service {known}, not {settings.service}; "
-            f"continue it with --base-url {known}, or name another folder with --batch"
-        )
+    else:
+        check_service(settings.batch, known, settings.service)
+
+
+def check_service(folder: Path, known: str, service: str) -> None:
+    """Raise :class:`LedgerError` for another service than the one that the batch was made with, ``known``."""
+    if known == service:
+        return
+    if known == EMULATOR:
+        raise LedgerError(f"the batch {folder} {made_with_emulator(folder)}")
+    raise LedgerError(
+        f"the batch {folder} was made with the service {known}, not {service}; "
+        f"continue it with --base-url {known}, or name another folder with --batch"
+    )
 
 
 def made_with_emulator(folder: Path) -> str:

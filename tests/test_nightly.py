@@ -13,8 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgen.cli import group
-from batchgen.errors import UsageError
+from batchgen.errors import LedgerError, UsageError
+from batchgen.ledger import Ledger
+from batchgen.model import EMULATOR
 from batchgen.nightly import STOP_SECONDS, Night, crontab_line, read_time, service_unit, this_program, timer_unit
+from batchgen.settings import SERVICE_URL
+from tests.report.batches import Wanted, make_batch
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"), include_characters=" "), max_size=12)
 ODD = [
@@ -213,6 +217,27 @@ def test_what_would_be_refused_at_night_is_refused_now(tmp_path: Path, flags: tu
     with pytest.raises(Exception, match=re.escape(words)) as caught:
         scheduled(tmp_path, "prompts.csv", "--at", "02:00", "--", *flags)
     assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("service", "flags", "words"),
+    [
+        (EMULATOR, (), "was made with the emulator, and nothing in it was paid for: to begin in earnest, name another"),
+        (SERVICE_URL, ("--emulator",), f"was made with the service {SERVICE_URL}, not emulator"),
+        (SERVICE_URL, ("--base-url", "https://b.example"), f"continue it with --base-url {SERVICE_URL}"),
+    ],
+)
+def test_a_batch_of_another_service_is_refused_now_with_the_sentence_of_the_night(
+    tmp_path: Path, service: str, flags: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "prompts.csv").touch()
+    make_batch(tmp_path / "prompts.batch", [Wanted("fox")])
+    with Ledger.open(tmp_path / "prompts.batch" / "ledger.sqlite") as ledger:
+        ledger.remember({"service": service})
+    with pytest.raises(LedgerError, match=re.escape(words)):
+        scheduled(tmp_path, "prompts.csv", "--at", "02:00", "--", *flags)
+    mine = ("--emulator",) if service == EMULATOR else ()
+    assert "prompts.csv" in scheduled(tmp_path, "prompts.csv", "--at", "02:00", "--", *mine)
 
 
 @pytest.mark.parametrize("manifest", ["-", "missing.csv"])

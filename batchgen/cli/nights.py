@@ -12,8 +12,9 @@ from batchgen.cli.options import PATH
 from batchgen.cli.running import run
 from batchgen.deadline import read_deadline
 from batchgen.errors import UsageError
+from batchgen.model import EMULATOR
 from batchgen.nightly import Night, instructions, read_time, this_program
-from batchgen.settings import NOTIFY_VARIABLE, PING_VARIABLE, STANDARD_INPUT, batch_folder
+from batchgen.settings import NOTIFY_VARIABLE, PING_VARIABLE, STANDARD_INPUT, batch_folder, read_base_url
 from batchgen.words import with_command
 
 
@@ -50,16 +51,27 @@ def _night(manifest: Path, flags: tuple[str, ...], at: tuple[int, int]) -> Night
     deadline = read_deadline(given["deadline"]) if given["deadline"] else None
     if deadline and deadline.is_date:
         raise UsageError(f"--deadline {deadline.text} is one night's: write it like 06:00 or 4h")
+    batch = given["batch"] or batch_folder(manifest)
+    _check_service(batch, given["base_url"], emulator=given["emulator"])
     return Night(
         at=at,
         program=this_program(),
         manifest=manifest.absolute(),
-        batch=(given["batch"] or batch_folder(manifest)).absolute(),
+        batch=batch.absolute(),
         folder=Path.cwd(),
         flags=tuple(_without_batch(flags)),
         user=_user(),
         makes_up=not (deadline and deadline.daily),
     )
+
+
+def _check_service(batch: Path, base_url: str | None, *, emulator: bool) -> None:
+    """Refuse the batch of another service, as each night would; what its environment file says nobody knows now."""
+    from batchgen.folder import check_service, service_in
+
+    known = service_in(batch)
+    if known and (emulator or base_url or known == EMULATOR):
+        check_service(batch, known, EMULATOR if emulator else read_base_url(base_url))
 
 
 def _without_batch(flags: tuple[str, ...]) -> Iterator[str]:
