@@ -489,6 +489,30 @@ async def test_a_video_that_is_on_s3_says_how_to_see_it(visit: Open, tmp_path: P
     assert "s3://night/fox.mp4" in await opened.page.inner_text(".viewer")
 
 
+async def test_a_seed_is_shown_whole_whatever_the_card_has_room_for(visit: Open, tmp_path: Path) -> None:
+    seeds = (7, 1048576, 2**31 - 1, 2**63 - 1)
+    rows = [
+        Wanted(
+            f"{shape}-{seed}-of-the-opening-of-the-film", f"{shape} {seed}", State.IN_FLIGHT, seed, aspect_ratio=shape
+        )
+        for shape in ("16:9", "1:1", "4:3")
+        for seed in seeds
+    ]
+    opened = await visit(report(tmp_path / "long.batch", rows))
+    widths = set()
+    for _ in range(4):
+        found = await opened.page.locator(".card .last").evaluate_all(
+            "parts => parts.filter((part) => part.offsetWidth).map((part) => [part.textContent,"
+            " part.scrollWidth <= part.clientWidth, part.closest('.card').offsetWidth])"
+        )
+        assert [text for text, is_whole, _ in found if not is_whole] == []
+        assert {text for text, _, _ in found} <= {f"seed {seed}" for seed in seeds}
+        widths |= {width for _, _, width in found}
+        await opened.page.keyboard.press("-")
+    assert min(widths) < 160
+    assert max(widths) > 200
+
+
 async def test_ids_and_seeds_can_be_copied_as_they_are(visit: Open, tmp_path: Path) -> None:
     url = report(tmp_path / "one.batch", [Wanted("fox\u202e", seed=2**63 - 1, content=FOX)])
     opened = await visit(url, permissions=["clipboard-read", "clipboard-write"])

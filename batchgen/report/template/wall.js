@@ -4,6 +4,7 @@ const OVERSCAN = 600; // pixels above and below the window
 const HOVER_MS = 140;
 const ON_PAPER = 2000; // cards; more would be a book
 const REST_MS = 80;
+const LONG_SEED = 6; // digits
 const SEEN = 400; // letters of a prompt that a card or a heading can show
 
 class Wall {
@@ -232,14 +233,20 @@ function card({ row, bySeed }) {
   const first = bySeed
     ? element("span", { class: "line" }, row.seed === null ? "no seed" : `seed ${row.seed}`)
     : element("span", { class: "line", dir: "auto" }, shown(row.prompt.slice(0, SEEN)));
-  const seed = bySeed || row.seed === null ? "" : `seed ${row.seed}`;
-  const last = row.videos.length > 1 ? `${row.videos.length} videos` : seed;
-  const meta = element("span", { class: "meta" }, element("span", { class: "id" }, shown(row.id)), last ? element("span", { class: "last" }, last) : null);
+  const meta = element("span", { class: "meta" }, element("span", { class: "id" }, shown(row.id)), lastOf(row, bySeed));
   const button = element("button", { type: "button", tabindex: "-1" }, media, first, meta);
   const made = element("article", { class: `card is-${row.status}`, role: "listitem" }, button);
   made.row = row;
   made.bySeed = Boolean(bySeed);
   return made;
+}
+
+/** What stands at the right of a card's last line; of a long seed, a narrow card shows the number alone. */
+function lastOf(row, bySeed) {
+  if (row.videos.length > 1) return element("span", { class: "last" }, `${row.videos.length} videos`);
+  if (bySeed || row.seed === null) return null;
+  const isLong = row.seed.length > LONG_SEED;
+  return element("span", { class: isLong ? "last long" : "last" }, element("span", { class: "word" }, "seed "), row.seed);
 }
 
 /** What stands in a card's box: the poster, else the video's own first frame, else words that say why there is none. */
