@@ -80,7 +80,7 @@ async def test_a_night_that_goes_well_is_silent_in_crons_bare_environment(root: 
     ("prompt", "settings", "flags", "code", "words"),
     [
         ("[violation] x", {}, (), 1, ("1 failed (CONTENT_VIOLATION 1)", "failures.csv", "--retry-failed")),
-        ("x", {"faults": {"submit-lost": 1.0}}, (), 1, ("2 in doubt", "may have been paid", "batchgen resolve")),
+        ("x", {"faults": {"submit-lost": 1.0}}, (), 1, ("2 in doubt", "perhaps paid for", "batchgen resolve")),
         ("x", {"limits": AccountLimits(credits=0.0)}, (), 3, ("Stopped:", "redits", "2 pending", "paid for twice")),
         ("x", {}, ("--max-tasks", "1"), 4, ("1 archived", "Stopped: --max-tasks 1", "1 pending", "next run")),
     ],
