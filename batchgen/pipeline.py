@@ -44,6 +44,7 @@ from batchgen.service.wire import (
 )
 from batchgen.spending import Spending
 from batchgen.suspects import Suspects
+from batchgen.words import seconds_words
 
 FETCH_TRIES = 6
 CAUSE_LETTERS = 100  # of trouble, told while it lasts
@@ -51,7 +52,6 @@ BARE = (
     "refused with HTTP {}, in words that are not the service's, as a firewall or a load balancer does; nothing was paid"
 )
 LINK_TRIES = 2  # with one link; then the service is asked whether it has another: the file host may have moved
-REFUSED_SECONDS = 86_400.0  # from a video's making on, by which a host that is only slow to have it does
 NO_RESULT_TRIES = 10
 REFUSED_POLLS = 3
 
@@ -330,12 +330,8 @@ class Pipeline:
 
     def _is_foreign(self, job: Job) -> bool:
         """Whether a task that another batch paid for is, after many questions, not to be had with this account."""
-        return job.tries >= FETCH_TRIES - 1 and not self._is_own(job)
-
-    def _is_own(self, job: Job) -> bool:
-        """Whether this batch paid for the job's task, and not another one."""
         assert job.task_id
-        return self._ledger.has_asked_for(job.task_id)
+        return job.tries >= FETCH_TRIES - 1 and not self._ledger.has_asked_for(job.task_id)
 
     async def _fetch_part(self, job: Job, part: int, url: str) -> list[Video]:
         rows = self._ledger.missing_videos(job, part)
@@ -371,17 +367,12 @@ class Pipeline:
         return videos
 
     def _dead_link(self, job: Job, error: DeadLinkError) -> Job:
-        """The host refuses a link, or the service knows none: tried anew while the video may still be there."""
+        """The host refuses a link, or the service knows none: another is asked for, after ever longer waits."""
         is_known = bool(job.urls)
         job = replace(job, tries=job.tries + 1, urls=(), fail_message=str(error))
-        facts = {"job": job.key, "task_id": job.task_id, "reason": str(error)}
-        if not _is_dead(job, is_known):
-            if job.tries >= FETCH_TRIES:
-                log.warning("link refused: left to the next run", extra=facts)
-                # That a person allowed to pay again was for this run; what is not ours was never paid for.
-                job = replace(job, remake=job.remake and not self._is_own(job))
+        if is_known and job.tries < FETCH_TRIES and not (job.tries > 1 and _is_past_life(job)):
             return self._later(job)
-        log.warning("link dead", extra=facts)
+        log.warning("link dead", extra={"job": job.key, "task_id": job.task_id, "reason": str(error)})
         if job.remake:
             return self._ledger.save(replace(job, state=State.PENDING, task_id=None, fail_message=None, tries=0))
         return self._ledger.save(replace(job, state=State.EXPIRED, fail_message=f"{error}, {_age(job)}"))
@@ -444,20 +435,11 @@ def _is_past_life(job: Job) -> bool:
     return job.completed_at is not None and time.time() - job.completed_at > LINK_LIFE_SECONDS
 
 
-def _is_dead(job: Job, is_known: bool) -> bool:
-    """Whether a video that was refused now is believed to be gone; not ``is_known``: the service said so."""
-    if _is_past_life(job):
-        return job.tries > 1
-    refused = job.tries >= FETCH_TRIES and time.time() - (job.completed_at or inf) > REFUSED_SECONDS
-    return refused or not is_known
-
-
 def _age(job: Job) -> str:
     """How long ago the video was made, for who asks whether the link had to be dead."""
     if job.completed_at is None:
         return "and nobody knows when it was made"
-    hours = (time.time() - job.completed_at) / 3600
-    return f"{hours:.0f} hours after it was made" if hours < 48 else f"{hours / 24:.0f} days after it was made"
+    return f"{seconds_words(max(0.0, time.time() - job.completed_at))} after it was made"
 
 
 def _copy(pieces: Iterable[bytes], file: BinaryIO, kept: Kept) -> bool:

@@ -95,7 +95,7 @@ class Summary(Counts):
             "or pay for them as they are once more with --retry-failed",
             "given_up": given_up(folder),
             "expired": f"expired: made{'' if self.emulated else ' and paid for'}, but the link died before the video "
-            "was here; --retry-failed fetches it if it can be had after all, or else pays for it once more",
+            "was here; each run tries it anew until its 15 days are over; --retry-failed pays once more if it must",
             "in_doubt": with_command(
                 f"in doubt: {'asked for' if self.emulated else 'perhaps paid for'}, and what came of it is not known; "
                 "it is held, and all that is known is told by",

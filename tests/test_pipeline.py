@@ -190,28 +190,23 @@ async def refused(stage: Stage, *, hours: float, tries: int = FETCH_TRIES, remak
     return [job := await stage.pipeline.fetch(job) for _ in range(tries)]
 
 
-@pytest.mark.parametrize("hours", [0.0, 23.9, -2.0])  # the service's clock may be another
-async def test_a_young_link_that_is_refused_is_asked_for_anew_and_left_to_the_next_run(
+@pytest.mark.parametrize("hours", [0.0, 26.0, -2.0])  # the service's clock may be another
+async def test_a_link_that_is_refused_is_asked_for_anew_after_longer_and_longer_waits_and_then_dead(
     stage: Stage, caplog: pytest.LogCaptureFixture, hours: float
 ) -> None:
-    tried = await refused(stage, hours=hours)
+    *tried, last = await refused(stage, hours=hours)
     assert {job.state for job in tried} == {State.RENDERED}
-    assert all(2**n / 2 <= job.wait <= 2**n for n, job in enumerate(tried[:-1]))
-    assert tried[-1].wait == inf
-    assert stage.service.asked == FETCH_TRIES - 1
-    assert [record.getMessage() for record in caplog.records] == ["link refused: left to the next run"]
-    assert stage.ledger.job(tried[-1].key).fail_message == "host.example/1: the host does not give it (HTTP 403)"
-    stage.host.has_none = False
-    assert (await stage.pipeline.fetch(stage.ledger.job(tried[-1].key))).state is State.ARCHIVED
-
-
-async def test_a_link_that_is_refused_a_day_after_its_video_was_made_is_dead(
-    stage: Stage, caplog: pytest.LogCaptureFixture
-) -> None:
-    *_, before, last = await refused(stage, hours=26)
-    assert (before.state, last.state) == (State.RENDERED, State.EXPIRED)
-    assert last.fail_message == "host.example/1: the host does not give it (HTTP 403), 26 hours after it was made"
+    assert all(2**n / 2 <= job.wait <= 2**n for n, job in enumerate(tried))
+    assert (last.state, stage.service.asked) == (State.EXPIRED, FETCH_TRIES - 1)
+    assert str(last.fail_message).startswith("host.example/1: the host does not give it (HTTP 403), ")
+    assert str(last.fail_message).endswith(" after it was made")
     assert [record.getMessage() for record in caplog.records] == ["link dead"]
+
+
+async def test_a_link_that_is_given_before_the_last_try_is_not_dead(stage: Stage) -> None:
+    tried = await refused(stage, hours=0.0, tries=FETCH_TRIES - 1)
+    stage.host.has_none = False
+    assert (await stage.pipeline.fetch(tried[-1])).state is State.ARCHIVED
 
 
 async def test_a_link_that_is_refused_after_its_fifteen_days_is_dead_once_a_new_one_is_refused_too(
@@ -219,12 +214,7 @@ async def test_a_link_that_is_refused_after_its_fifteen_days_is_dead_once_a_new_
 ) -> None:
     before, last = await refused(stage, hours=16 * 24, tries=2)
     assert (before.state, last.state, stage.service.asked) == (State.RENDERED, State.EXPIRED, 1)
-    assert str(last.fail_message).endswith(", 16 days after it was made")
-
-
-async def test_leave_to_pay_again_is_not_used_while_the_link_may_live_nor_by_a_later_run(stage: Stage) -> None:
-    *_, last = await refused(stage, hours=1, remake=True)
-    assert (last.state, stage.ledger.job(last.key).remake) == (State.RENDERED, False)
+    assert str(last.fail_message).endswith(", 16 d after it was made")
 
 
 async def test_leave_to_pay_again_is_used_once_the_link_is_dead(stage: Stage) -> None:
