@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.proof.fleet import ROOT
 
-TIMEOUT_SECONDS = 400
+TIMEOUT_SECONDS = 600  # longer than a test may take by itself
 _RED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 POWER = "tests/proof/test_power_loss.py"
 POINTS = "tests/proof/test_every_point.py::test_a_kill_at_any_point_of_a_run_pays_for_nothing_twice_and_loses_nothing"

@@ -56,7 +56,8 @@ async def test_a_second_run_beside_the_first_is_refused_and_pays_for_nothing(tmp
         first = asyncio.create_task(one.run(*arguments, cwd=tmp_path))
         await until(lambda: bool(emulator.tasks))
         (tmp_path / "beside").mkdir()
-        second = await two.run(*arguments, cwd=tmp_path / "beside")
+        async with asyncio.timeout(60):  # no time passes: one that is let in would wait for its tasks for ever
+            second = await two.run(*arguments, cwd=tmp_path / "beside")
         assert second.code == BUSY, second.said
         clock.go()
         assert (await first).code == 0
