@@ -32,7 +32,7 @@ from batchgen.ledger import Ledger
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, State
 from batchgen.pipeline import Pipeline
-from batchgen.schedule import Schedule
+from batchgen.schedule import AGAIN, Schedule
 from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
 from batchgen.waiting import wait
@@ -40,7 +40,6 @@ from batchgen.waiting import wait
 POLLS_AT_ONCE = 256  # unanswered: enough for the rate of a service that takes 1.5 s to answer
 DOUBT_CHECK_SECONDS = 0.5
 DRAIN_SECONDS = 8.0  # for POSTs in flight when a signal asks to stop: docker kills after 10
-AGAIN = 0.2  # of the document's interval: when to ask again after a failure
 
 Adopt: TypeAlias = Callable[[Job, Job], None]  # a job as it was, and as it is: in flight
 
@@ -78,7 +77,6 @@ class Dispatcher:
         first: Callable[[Adopt], Awaitable[None]] | None = None,
     ) -> None:
         self.stopped: Stop | None = None
-        self.submitted = 0  # tasks that were accepted by an answer
         self._ledger = ledger
         self._account = account
         self._polling = polling
@@ -339,7 +337,6 @@ class Dispatcher:
         after = await self._step(job)
         self._account.posting -= 1
         if after.state is State.IN_FLIGHT:
-            self.submitted += 1
             self._account.accepted(loop.time() - began)
             self._schedule.add(after, loop.time(), 0.0)
         else:

@@ -228,7 +228,7 @@ def test_what_is_in_flight_ends_before_the_deadline_and_little_time_is_left_unus
     assert not stage.dispatcher.is_halted
     assert stage.account.tasks == 0
     waves = (seconds - 90 - 10) // (generation + 10)  # ten tasks at once; what nothing is known of takes 90 s
-    assert stage.dispatcher.submitted >= 10 * waves
+    assert stage.pipeline.accepted >= 10 * waves
 
 
 def test_a_task_that_does_not_end_is_left_in_flight_at_the_deadline() -> None:
@@ -236,7 +236,7 @@ def test_a_task_that_does_not_end_is_left_in_flight_at_the_deadline() -> None:
     assert stage.dispatcher.is_halted
     assert stage.dispatcher.stopped
     assert stage.dispatcher.stopped.exit_code == 4
-    assert stage.account.tasks == stage.dispatcher.submitted == 10
+    assert stage.account.tasks == stage.pipeline.accepted == 10
 
 
 @pytest.mark.parametrize(("jump", "ends"), [(3600, 300), (-100, 700), (250, 350)])
@@ -259,4 +259,4 @@ def test_a_run_ends_when_the_clock_shows_its_deadline_however_the_clock_is_set(j
 
 def test_a_batch_that_is_done_before_its_deadline_ends_as_ever() -> None:
     stage = night(300, 20, 60.0)
-    assert (stage.dispatcher.stopped, stage.dispatcher.submitted) == (None, 20)
+    assert (stage.dispatcher.stopped, stage.pipeline.accepted) == (None, 20)

@@ -62,7 +62,7 @@ def play(
 
 
 def test_every_job_is_made() -> None:
-    assert play(25).dispatcher.submitted == 25
+    assert play(25).pipeline.accepted == 25
 
 
 def test_what_may_not_submit_ends_without_a_post() -> None:
@@ -71,7 +71,7 @@ def test_what_may_not_submit_ends_without_a_post() -> None:
 
 def test_a_stop_submits_nothing_more_and_brings_home_what_is_paid() -> None:
     stage = play(25, (5.0, lambda stage: stage.dispatcher.stop(Stop("enough", 4))))
-    assert stage.dispatcher.submitted == 10
+    assert stage.pipeline.accepted == 10
     assert stage.account.tasks == 0
 
 
@@ -105,12 +105,12 @@ def test_a_pause_submits_nothing_and_polls_on() -> None:
         (300.0, lambda stage: stage.dispatcher.go()),
     )
     assert posts == [(10, 0)]
-    assert stage.dispatcher.submitted == 20
+    assert stage.pipeline.accepted == 20
 
 
 def test_a_pause_with_nothing_left_to_submit_holds_no_run() -> None:
     stage = play(10, (5.0, lambda stage: stage.dispatcher.pause()))
-    assert stage.dispatcher.submitted == 10
+    assert stage.pipeline.accepted == 10
 
 
 def test_a_run_goes_on_with_other_limits() -> None:
@@ -132,7 +132,7 @@ def test_a_callback_frees_its_slot_before_the_task_is_asked_about() -> None:
 
     stage = play(20, (60.3, tell), callbacks=True)
     assert slots == [9]
-    assert stage.dispatcher.submitted == 20
+    assert stage.pipeline.accepted == 20
     assert stage.account.tasks == 0
 
 
@@ -155,7 +155,7 @@ def test_a_clock_of_the_day_that_was_set_back_holds_no_slot_of_a_doubt_for_longe
         stage.ledger.doubtful_since = lambda moment: [time.time() + 86_400.0] * 10  # type: ignore[method-assign]
 
     stage = play(20, before=set_back)
-    assert stage.dispatcher.submitted == 20
+    assert stage.pipeline.accepted == 20
     assert stage.ended < Polling().doubt + 200
 
 
@@ -212,7 +212,7 @@ def test_a_clock_of_the_day_that_jumps_changes_nothing(monkeypatch: pytest.Monke
 
 def test_submits_are_not_starved_by_polls_nor_polls_by_submits() -> None:
     stage = play(3000, seconds=2.0, tasks=1000)
-    assert stage.dispatcher.submitted == 3000
+    assert stage.pipeline.accepted == 3000
     assert stage.service.seen.status_calls >= 3000
     assert not stage.service.seen.refused
 

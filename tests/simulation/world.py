@@ -81,6 +81,7 @@ class MemoryPipeline:
         self._service = service
         self._callbacks: Dispatcher | None = None
         self.sends_no_more = False
+        self.accepted = 0
 
     def call_back(self, dispatcher: Dispatcher) -> None:
         """From now on the service tells the batch when a task has ended."""
@@ -106,6 +107,7 @@ class MemoryPipeline:
             self._account.post_trouble("HTTP 500", may_be_paid=True)
             return replace(job, state=State.IN_DOUBT)
         self._account.answered(posted=True)
+        self.accepted += 1
         if self._callbacks:
             loop = asyncio.get_running_loop()
             loop.call_at(self._service.ends[task] + 0.05, self._callbacks.hasten, job.key)
