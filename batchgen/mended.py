@@ -26,8 +26,8 @@ def digest(path: Path) -> str | None:
 
 def keep(ledger: Ledger, path: Path) -> Path | None:
     """Move the file out of the way, if a person changed it; returns where it is now, if so. Raises OSError."""
-    held = digest(path)
-    if held is None or held in _known(ledger):
+    held, known = digest(path), ledger.fact(_KNOWN)
+    if held is None or known is None or held in json.loads(known):  # an older version wrote it, and noted nothing
         return None
     aside, number = path.with_name(f"{path.stem}.mended{path.suffix}"), 2
     while os.path.lexists(aside):
@@ -46,8 +46,3 @@ def note(ledger: Ledger, *held: str | None) -> None:
 def note_next(ledger: Ledger, path: Path, part: Path) -> None:
     """``part`` is about to take the file's place; a kill may leave either."""
     note(ledger, digest(path), digest(part))
-
-
-def _known(ledger: Ledger) -> list[str]:
-    known: list[str] = json.loads(ledger.fact(_KNOWN) or "[]")
-    return known

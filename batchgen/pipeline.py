@@ -139,10 +139,10 @@ class Pipeline:
             return self._withdraw(job)
         address = callback_address(self._callback_url, job.token) if self._callback_url and job.token else None
         outcome = await self._client.submit(job.request, address)
+        if outcome.verdict is Verdict.ACCEPTED:
+            return self._accepted(job, outcome)
         tell(self._account, outcome.verdict, outcome.retry_after, outcome.message)
         match outcome.verdict:
-            case Verdict.ACCEPTED:
-                return self._accepted(job, outcome)
             case Verdict.UNKNOWN:
                 doubt = replace(job, state=State.IN_DOUBT, attempts=job.attempts + 1, fail_message=outcome.message)
                 return self._ledger.settle(doubt, outcome.verdict.value, outcome.message)
@@ -195,7 +195,6 @@ class Pipeline:
             tries=0,
             wait=self._polling.wait(0.0),
         )
-        self._suspects.got_through()
         log.info("accepted", extra={"job": job.key, "task_id": job.task_id})
         try:
             settled = self._ledger.settle(job, outcome.verdict.value, "")
@@ -209,8 +208,12 @@ class Pipeline:
                 f"what the service accepted cannot be written down ({type(error).__name__}); run.log has the details"
             )
             raise LedgerError(words) from error
-        if settled.task_id:
-            self._if_lost(lambda: self._cry(job))
+        if settled.task_id is None:  # it has been given that id before: a service that repeats it is none to go on with
+            tell(self._account, Verdict.UNKNOWN, None, settled.fail_message)
+            return settled
+        tell(self._account, outcome.verdict, None)
+        self._suspects.got_through()
+        self._if_lost(lambda: self._cry(job))
         return settled
 
     def _cry(self, job: Job) -> None:

@@ -31,6 +31,7 @@ class Posts:
         self._failures = 0  # in a row, but for those that tell nothing new
         self._longest = 0.0  # that the present pause may be
         self._not_before = -inf
+        self._was_revived = False  # since one was answered
 
     def may_leave(self, under_way: int, per_second: float) -> bool:
         """Whether one more may be without an answer: no more are than ``per_second`` needs, for a crash's sake."""
@@ -56,6 +57,7 @@ class Posts:
     def answered(self) -> None:
         """One was answered clearly."""
         self._failures, self._longest, self._not_before = 0, 0.0, -inf
+        self._was_revived = False
 
     def failed(self, cause: str, *, may_be_paid: bool) -> None:
         """One had no clear answer, or never left."""
@@ -71,5 +73,6 @@ class Posts:
             log.warning("no clear answers: submitting pauses", extra={"seconds": self.pause, "cause": self.cause})
 
     def revive(self) -> None:
-        """The whole service was silent and answers again: one may try at once."""
-        self._not_before = -inf
+        """The whole service was silent and answers again: one may try at once, but not at each of its lucky answers."""
+        if not self._was_revived:
+            self._was_revived, self._not_before = True, -inf

@@ -1,21 +1,23 @@
-"""Text without what nobody but the service may read: the key, callbacks' addresses, what signs a link."""
+"""Text without what nobody but the service may read: the key, callbacks' secrets, what signs a link."""
 
 import re
 
 LONG_KEY = 8  # characters, from which a key stands in no other word by chance
 _SECRETS = r"Bearer\s+\S+|(?<=\?)[^\s\"'<>]+"
+# A callback's secret (secrets.token_urlsafe(32)), however the address before it is escaped.
+_UNGUESSABLE = r"(?:(?<![\w-])|(?<=%2F))[A-Za-z0-9_-]{43}(?![\w-])"
 _HIDDEN = "***"
 
 
 class Redaction:
-    """Hides a key, and the tokens behind ``callback_url``; "" or None: there is none."""
+    """Hides a key ("": there is none), and ``callbacks``' secrets, if there are any."""
 
-    def __init__(self, key: str, callback_url: str | None = None) -> None:
+    def __init__(self, key: str, *, callbacks: bool = False) -> None:
         known = []
         if key:
             known.append(re.escape(key) if len(key) >= LONG_KEY else rf"(?<!\w){re.escape(key)}(?!\w)")
-        if callback_url:
-            known.append(rf"(?<={re.escape(callback_url.rstrip('/'))}/)[^\s\"'<>]+")
+        if callbacks:
+            known.append(_UNGUESSABLE)
         self._secrets = re.compile("|".join([*known, _SECRETS]), re.IGNORECASE)
 
     def __call__(self, text: str) -> str:

@@ -246,7 +246,7 @@ async def _connected(
     origin = await stack.enter_async_context(service())
     assert settings.model
     client = await stack.enter_async_context(
-        Client(origin, settings.key, settings.model, connections, settings.callback_url)
+        Client(origin, settings.key, settings.model, connections, callbacks=settings.callback_url is not None)
     )
     at_home = is_loopback(urlsplit(origin).hostname or "")
     return client, await stack.enter_async_context(Downloader(allow_loopback=at_home, at_once=settings.downloads))

@@ -72,7 +72,7 @@ class Spending:
 
     def _turn_day(self) -> None:
         now = time.time()
-        if not self._day[0] <= now < self._day[1]:
+        if self._limits.budget_per_day is not None and not self._day[0] <= now < self._day[1]:
             self._day = _midnight(now, 0), _midnight(now, 1)
             self._spent_today = money.reserved_since(self._ledger, self._day[0])
 

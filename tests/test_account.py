@@ -271,6 +271,22 @@ def test_when_a_service_that_was_silent_answers_polls_again_one_post_tries_at_on
     assert account.posts.pause >= long_pause / 2
 
 
+def test_a_service_that_answers_a_poll_now_and_then_brings_forward_one_post_alone() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    lose(account, FAILURES_BEFORE_PAUSE)
+    tries = 0
+    for _ in range(100):
+        for _ in range(TROUBLE_BEFORE_PAUSE + 1):
+            account.trouble()
+        now.now += account.silence
+        account.answered()
+        if account.may_post:
+            tries += 1
+            lose(account)
+    assert 1 <= tries <= 1 + now.now / LONGEST_PAUSE_SECONDS + 10  # ten pauses until they are the longest
+
+
 def test_a_5xx_pauses_growth_and_shrinks_nothing() -> None:
     now = Clock()
     account = Account(10_000, 1000, now)

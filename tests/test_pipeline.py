@@ -69,6 +69,9 @@ class Service:
         self.asked = 0
         self.completed_at = 1.0
 
+    async def submit(self, request: Request, callback_url: str | None) -> Submitted:
+        return Submitted(Verdict.ACCEPTED, task_id="task_1")
+
     async def balance(self) -> Balance:
         return Balance(TaskWord.TROUBLE if self.is_gone else TaskWord.SUCCESS)
 
@@ -130,6 +133,16 @@ async def test_a_row_has_all_videos_of_its_task_or_is_not_archived(stage: Stage)
     job = await stage.pipeline.fetch(job)
     assert job.state is State.ARCHIVED
     assert stage.videos() == [("videos/a.mp4", "videos/a_2.mp4"), ("videos/b.mp4", "videos/b_2.mp4")]
+
+
+async def test_a_service_that_gives_one_task_id_to_all_is_not_asked_for_row_after_row(stage: Stage) -> None:
+    requests = [replace(REQUEST, seed=seed) for seed in range(20)]
+    rows = [Row(n, n, request, f"r{n}") for n, request in enumerate(requests, 1)]
+    assert take_in(stage.ledger, rows, RULES).is_usable
+    states = []
+    while stage.account.may_post and (job := stage.ledger.next_pending()):
+        states.append((await stage.pipeline.submit(stage.pipeline.intend(job))).state)
+    assert states == [State.IN_FLIGHT] + 5 * [State.IN_DOUBT]
 
 
 async def test_a_row_that_joins_later_is_given_copies_of_all_videos(stage: Stage) -> None:

@@ -29,8 +29,10 @@ from batchgen.service.wire import (
 )
 
 ANSWER_LIMIT_BYTES = 1 << 20
+MOST_LETTERS = 2000  # of what the service says, cut when no secret is in it any more
 ASKED = "the task was asked for, but "
 _Outcome = TypeVar("_Outcome", Submitted, TaskStatus, Balance)
+_WORDS = ("message", "fail_code")
 _JSON = {"Content-Type": "application/json"}
 # No total: a POST that was sent is waited for, since to give it up is to not know whether it was paid.
 SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, sock_read=120)
@@ -41,18 +43,16 @@ class Client:
     """Speaks to one origin with one key, which goes nowhere else: a redirect is never followed.
 
     ``origin`` is like ``https://api.apixo.ai``; ``model`` is the last part of the path; ``connections`` is how many
-    there may be at once; ``callback_url`` is what callbacks' addresses begin with. No outcome's words hold the key or
-    such an address, though the service may repeat what it was sent.
+    there may be at once; ``callbacks`` tells that there are any. No outcome's words hold the key or a callback's
+    secret, though the service may repeat what it was sent.
     """
 
-    def __init__(
-        self, origin: str, key: str, model: str, connections: int = 24, callback_url: str | None = None
-    ) -> None:
+    def __init__(self, origin: str, key: str, model: str, connections: int = 24, *, callbacks: bool = False) -> None:
         self._origin = origin
         self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
         self._model = quote(model, safe="")
         self._connections = connections
-        self._redaction = Redaction(key, callback_url)
+        self._redaction = Redaction(key, callbacks=callbacks)
 
     async def __aenter__(self) -> Self:
         # A connection for each POST: one that the server closed meanwhile would leave the row in doubt for nothing.
@@ -113,8 +113,9 @@ class Client:
             return _answer(response, content)
 
     def _redacted(self, outcome: _Outcome) -> _Outcome:
-        message = self._redaction(outcome.message)
-        return outcome if message == outcome.message else replace(outcome, message=message)
+        words = {name: text for name in _WORDS if (text := getattr(outcome, name, None))}
+        hidden: dict[str, Any] = {name: self._redaction(text)[:MOST_LETTERS] for name, text in words.items()}
+        return outcome if hidden == words else replace(outcome, **hidden)
 
     def _session(
         self,

@@ -318,5 +318,5 @@ def _text(value: Any) -> str:
     """A text of the service's in one line, without the queries of links: it may repeat a link that we have signed."""
     if not isinstance(value, str):
         return ""
-    text = _QUERY.sub(r"\1", value[:2000])
+    text = _QUERY.sub(r"\1", value)
     return text if text.isprintable() else " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -77,3 +77,11 @@ def test_what_a_kill_leaves_while_the_file_is_written_is_no_change_of_a_person(t
         path.write_text("mine")
         assert mended.keep(ledger, path) == tmp_path / "failures.mended.csv"
         assert not path.exists()
+
+
+def test_what_an_older_version_wrote_is_no_change_of_a_person(tmp_path: Path) -> None:
+    path = tmp_path / "failures.csv"
+    path.write_text("id,prompt")
+    with Ledger.open(None) as ledger:
+        assert mended.keep(ledger, path) is None
+        assert path.exists()

@@ -119,6 +119,24 @@ def test_a_resting_job_is_given_out_when_its_time_has_come() -> None:
         assert queue.next_waking() == inf
 
 
+def test_jobs_that_rest_keep_no_other_from_being_given_out_and_come_back_in_the_order_of_their_deaths() -> None:
+    with filled(None, 4) as ledger:
+        queue, jobs = Rendered(ledger), [rendered(ledger, completed_at) for completed_at in (1.0, 2.0, 3.0, 4.0)]
+        for job, until in zip(jobs, (9.0, 7.0, inf), strict=False):
+            queue.rest(job.key, until, tries=2)
+        queue.rest(jobs[0].key, 8.0, tries=3)
+        assert queue.take(0.0) == jobs[3]
+        assert queue.take(0.0) is None
+        queue.rouse(jobs[2].key)
+        taken = [queue.take(8.0) for _ in range(4)]
+        assert [job and (job.key, job.tries) for job in taken] == [
+            (jobs[0].key, 3),
+            (jobs[1].key, 2),
+            (jobs[2].key, 0),
+            None,
+        ]
+
+
 def test_a_link_that_may_be_signed_is_not_written_down() -> None:
     with filled(None) as ledger:
         plain, signed = rendered(ledger, 1.0), rendered(ledger, 2.0, ("https://a/v.mp4?sig=SECRET",))

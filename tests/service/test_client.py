@@ -4,12 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from secrets import token_urlsafe
 
 import pytest
 from aiohttp import web
 
 from batchgen.model import Request
-from batchgen.service.client import Client
+from batchgen.service.client import MOST_LETTERS, Client
 from batchgen.service.wire import TaskWord, Verdict
 
 KEY = "sentinel-key"
@@ -114,22 +115,36 @@ async def test_an_answer_that_breaks_off_within_the_task_s_name_names_none() -> 
         assert (await submit(origin))[0] is Verdict.UNKNOWN
 
 
-HOOKS = "https://me.example/cb/"
+TOKEN = token_urlsafe(32)
 
 
-async def test_what_the_service_repeats_of_the_key_and_of_callbacks_addresses_is_in_no_message() -> None:
-    words = f"no such key {KEY}; Bearer {KEY}; cannot reach {HOOKS}A5lHT-_P"
+@pytest.mark.parametrize("address", ["https://me.example/cb/", "https%3A%2F%2Fme.example%2Fcb%2F", r"https:\/\/me\/"])
+async def test_what_the_service_repeats_of_the_key_and_of_callbacks_secrets_is_in_no_words(address: str) -> None:
+    words = f"no such key {KEY}; Bearer {KEY}; cannot reach {address}{TOKEN}"
     told = [
         {"code": 401, "message": words},
-        {"code": 200, "data": {"taskId": "t", "state": "failed", "failCode": "X", "failMsg": words}},
+        {"code": 200, "data": {"taskId": "t", "state": "failed", "failCode": words, "failMsg": words}},
     ]
     seen = []
     for body in [json.dumps(each).encode() for each in told]:
-        script = says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-        async with raw_server(script) as (origin, _), Client(origin, KEY, "wan-2-5", callback_url=HOOKS) as client:
-            seen += [(await client.submit(REQUEST)).message, (await client.status("t")).message]
-    hidden = f"no such key ***; *** cannot reach {HOOKS}***"
-    assert seen == [hidden, hidden, "", hidden]
+        async with server_of(body) as origin, Client(origin, KEY, "wan-2-5", callbacks=True) as client:
+            status = await client.status("t")
+            seen += [(await client.submit(REQUEST)).message, status.message, status.fail_code]
+    hidden = f"no such key ***; *** cannot reach {address}***"
+    assert seen == [hidden, hidden, None, "", hidden, hidden]
+
+
+async def test_a_secret_that_stands_where_long_words_are_cut_is_hidden_whole() -> None:
+    body = json.dumps({"code": 400, "message": "x" * (MOST_LETTERS - 3) + " " + KEY}).encode()
+    async with server_of(body) as origin, Client(origin, KEY, "wan-2-5") as client:
+        message = (await client.submit(REQUEST)).message
+    assert message == "x" * (MOST_LETTERS - 3) + " **"
+
+
+@asynccontextmanager
+async def server_of(body: bytes) -> AsyncIterator[str]:
+    async with raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)) as (origin, _):
+        yield origin
 
 
 async def test_a_submit_that_could_not_connect_was_never_sent() -> None:
