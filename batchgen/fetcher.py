@@ -49,12 +49,11 @@ class Fetcher:
                 self._start(job)
                 continue
             waking = self._rendered.next_waking() if has_room else inf
-            if not self.tasks:
-                if self._is_last and waking == inf:
-                    return
-                if self.has_backlog:  # each was tried
-                    self.has_backlog = False
-                    self._ended(None)
+            if not self.tasks and self._is_last and waking == inf:
+                return
+            if has_room and self.has_backlog:  # each was begun: a slow host may take hours for one
+                self.has_backlog = False
+                self._ended(None)
             self._wake.clear()
             await wait(self._wake, waking - loop.time() if waking < inf else None)
         if self.tasks:

@@ -327,9 +327,9 @@ class Pipeline:
             return job
         if status.word in (TaskWord.MISSING, TaskWord.FAILED) and (_is_past_life(job) or self._is_foreign(job)):
             raise DeadLinkError("the service no longer knows the task")
-        silent = status.word in (TaskWord.TROUBLE, TaskWord.BUSY)
+        is_silent = status.word is TaskWord.BUSY or not status.is_answered
         why = status.message or status.word.value
-        raise DownloadError(f"the service does not give the video's link now: {why}", unreachable=silent)
+        raise DownloadError(f"the service does not give the video's link now: {why}", unreachable=is_silent)
 
     def _is_foreign(self, job: Job) -> bool:
         """Whether a task that another batch paid for is, after many questions, not to be had with this account."""

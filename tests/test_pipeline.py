@@ -66,6 +66,7 @@ class Service:
         self.is_gone = False
         self.knows = True
         self.is_at_work = False
+        self.is_broken = False
         self.asked = 0
         self.completed_at = 1.0
 
@@ -78,7 +79,9 @@ class Service:
     async def status(self, task_id: str) -> TaskStatus:
         self.asked += 1
         if self.is_gone:
-            return TaskStatus(TaskWord.TROUBLE, "no connection to the service could be made")
+            return TaskStatus(TaskWord.TROUBLE, "no connection to the service could be made", is_answered=False)
+        if self.is_broken:
+            return TaskStatus(TaskWord.TROUBLE, "HTTP 500")
         if not self.knows:
             return TaskStatus(TaskWord.MISSING, "no such task")
         if self.is_at_work:
@@ -179,6 +182,15 @@ async def test_while_the_network_is_gone_no_try_of_a_download_is_counted(stage: 
         assert (job.state, job.tries, job.wait < inf) == (State.RENDERED, 1, True)
     stage.host.is_gone = stage.service.is_gone = False
     assert (await stage.pipeline.fetch(job)).state is State.ARCHIVED
+
+
+async def test_a_task_that_the_service_fails_at_each_time_is_left_to_the_next_run(stage: Stage) -> None:
+    stage.take_in("a")
+    stage.service.is_broken = True
+    job = replace(stage.rendered(), urls=())
+    for _ in range(FETCH_TRIES):
+        job = await stage.pipeline.fetch(job)
+    assert (job.state, job.wait) == (State.RENDERED, inf)
 
 
 async def test_a_host_that_is_gone_though_the_service_is_there_is_left_to_the_next_run(stage: Stage) -> None:

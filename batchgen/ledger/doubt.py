@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from batchgen.errors import UsageError
 from batchgen.ledger.evidence import CALLED, IN_DOUBT, Candidate, bind
-from batchgen.ledger.ledger import NOT_RECORDED, OPEN, Ledger
+from batchgen.ledger.ledger import FOR_ONE_RUN, NOT_RECORDED, OPEN, Ledger
 from batchgen.model import ABANDONED, Job, State
 
 LEAST_CALLBACKS = 3  # that came, before one that did not is taken as a proof
@@ -212,7 +212,7 @@ def resubmit_held(ledger: Ledger) -> list[int]:
     """Let the run ask again for all jobs in doubt but those whose callbacks came; returns them."""
     jobs = held(ledger)
     if jobs:
-        resubmit(ledger, *map(ledger.job, jobs), how="--in-doubt resubmit")
+        resubmit(ledger, *map(ledger.job, jobs), how=FOR_ONE_RUN)
     return jobs
 
 

@@ -9,11 +9,15 @@ _LINES = "CREATE TEMP TABLE IF NOT EXISTS image_line (url TEXT PRIMARY KEY, line
 
 
 def wanted_images(ledger: Ledger, *states: str) -> Iterator[str]:
-    """Each distinct image of the jobs in these states that the run may submit; links without what signs them."""
+    """Each distinct image of the jobs in these states that the run may submit; links without what signs them.
+
+    With those of jobs that are made again if their videos cannot be fetched.
+    """
     marks = ", ".join("?" for _ in states)
     found = ledger.database.execute(
         "SELECT DISTINCT json_each.value FROM job, json_each(job.request, '$.image_urls') "
-        f"WHERE state IN ({marks}) AND wanted > 0 AND request LIKE '%\"image_urls\":%'{ledger.and_selected}",
+        f"WHERE (state IN ({marks}) OR (state = 'rendered' AND remake = 1)) AND wanted > 0 "
+        f"AND request LIKE '%\"image_urls\":%'{ledger.and_selected}",
         states,
     )
     return (url for (url,) in found)

@@ -19,6 +19,7 @@ LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 
 # The condition of the index job_open: SQLite uses it only for a query that says it, word for word.
 OPEN = "state != 'pending' AND state != 'rendered' AND state != 'archived'"
 NOT_RECORDED = "the run ended before the answer was recorded"
+FOR_ONE_RUN = "--in-doubt resubmit"  # the decision on a job that lasts until the run ends
 _JOB = (
     "job, request, state, wanted, task_id, urls, fail_code, fail_message, attempts, submitted_at, completed_at, "
     "generation_ms, source, remake, signed, digest"
@@ -103,12 +104,31 @@ class Ledger:
     # -- at the start of a run
 
     def recover(self) -> int:
-        """What an earlier run asked for without recording an answer is in doubt. Returns how many jobs that is."""
+        """What an earlier run asked for without recording an answer is in doubt. Returns how many jobs that is.
+
+        So is again what it was allowed to ask for once more, and did not: the next run may not be allowed to.
+        """
         with self.database.transaction():
+            self._hold_again()
             return self.database.execute(
                 f"UPDATE job SET state = 'in_doubt', fail_message = ? WHERE {OPEN} AND state = 'submitting'",
                 (NOT_RECORDED,),
             ).rowcount
+
+    def _hold_again(self) -> None:
+        unused = (
+            "SELECT job FROM "
+            "(SELECT job, max(decided_at) AS decided_at FROM decision WHERE detail = :how GROUP BY job) AS last "
+            "WHERE NOT EXISTS "
+            "(SELECT 1 FROM attempt WHERE attempt.job = last.job AND started_at >= last.decided_at)"
+        )
+        held = self.database.execute(
+            "UPDATE job SET state = 'in_doubt', fail_message = (SELECT detail FROM attempt WHERE attempt.job = job.job "
+            f"ORDER BY attempt DESC LIMIT 1) WHERE state = 'pending' AND job IN ({unused}) RETURNING job",
+            {"how": FOR_ONE_RUN},
+        ).fetchall()
+        forgotten = ((job, FOR_ONE_RUN) for (job,) in held)
+        self.database.execute_many("DELETE FROM decision WHERE job = ? AND detail = ?", forgotten)
 
     def retry_failed(self) -> int:
         """Let every wanted job that failed or expired be tried again; returns how many.

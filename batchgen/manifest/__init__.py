@@ -29,6 +29,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".ndjson"),
     "parquet": (".parquet",),
 }
+_TO_EXPORT = frozenset({".numbers", ".gsheet", ".doc", ".docx", ".odt", ".pages", ".pdf", ".rtf", ".html", ".htm"})
 _BINARY = frozenset({"xlsx", "ods", "parquet"})
 
 
@@ -90,6 +91,8 @@ def format_of(path: Path) -> str:
             return form
     if suffix == ".xls":
         raise refusal(path, "the old .xls is not read; save it as .xlsx")
+    if suffix in _TO_EXPORT:
+        raise refusal(path, "this is no format of sheets that is read; export it as .xlsx or .csv")
     known = alternatives(suffix for suffixes in FORMATS.values() for suffix in suffixes)
     raise refusal(path, f"its format is not known by its name; name it {known}")
 

@@ -12,6 +12,7 @@ from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem
 
 MOST_COLUMNS = 200
+LINES_OF_TITLES = 20  # in which a header is looked for that is not the first line
 # The headers of our own files: they come back with cells that are not a person's, and, as CSV, guarded ones.
 _RESULTS_BEGIN = ("id", "row", "status", "video", "prompt")  # results.csv
 _WORKBOOK_BEGIN = ("id", "row", "status", "video", "poster")  # results.xlsx, whose cells need no guard
@@ -29,14 +30,16 @@ _OWN_WORDS = frozenset({"modes", "ids", "revolution", "evolution", "solution", "
 _OTHER_NAMES = MappingProxyType(
     {name: parameter for parameter, names in {
         "image_urls": "image images picture pictures photo photos startimage firstframe imagelink imagelinks",
-        "aspect_ratio": "aspect ratio orientation",
-        "resolution": "size quality definition",
-        "duration": "length seconds secs runtime videolength lengthseconds lengthinseconds durationseconds",
+        "aspect_ratio": "aspect ratio orientation format seitenverhältnis",
+        "resolution": "size quality definition res auflösung",
+        "duration": "length seconds secs runtime videolength lengthseconds lengthinseconds durationseconds dur dauer "
+        "länge durée",
         "seed": "seednumber seedno seednr seedvalue seedid randomseed",
         "negative_prompt": "negative negprompt avoid exclude",
         "enable_prompt_expansion": "expandprompt promptexpansion expansion",
     }.items() for name in names.split()}
 )  # fmt: skip
+_UNIT = re.compile(r"\s*[(\[].*|\s+in\s+\w+\s*$")
 _SHORTEST = 6  # letters of a parameter that may be meant by a misspelling: below, every other word is near
 _LONG = 9  # letters from which on two slips are allowed
 
@@ -99,10 +102,16 @@ def question(name: str, present: Collection[str], kind: str) -> tuple[str, bool]
     if meant and meant not in present:
         way_out = f"rename it to {meant}, or, if it is your own, to something less like it"
         return f"{kind} {shown(name)} is not known; {way_out}", True
-    other = meant or _OTHER_NAMES.get(_squeezed(name))
+    other = meant or _other(name)
     if other and (meant or other not in present):
         return f"{kind} {shown(name)} is carried along as your own; if {other} is meant, rename it", False
     return None
+
+
+def _other(name: str) -> str | None:
+    """Return the parameter that may be meant by ``name``, which tells a unit or the like too: Duration (s)."""
+    bare = _UNIT.sub("", name)
+    return _OTHER_NAMES.get(_squeezed(name)) or canonical(bare) or _OTHER_NAMES.get(_squeezed(bare))
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,10 @@ class JsonManifest(_Json):
         super().__init__(path, rules=rules, encoding=encoding, overrides=overrides)
 
     def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
-        cursor = Cursor(stream.read(), self._problems)
+        text = stream.read()
+        if _is_lines(text):
+            raise Unreadable(1, "each line is a job of its own, as in JSON Lines; name the file .jsonl", 1)
+        cursor = Cursor(text, self._problems)
         sign = cursor.next()
         if sign == "[":
             yield from self._list(cursor, Sections())
@@ -130,6 +133,12 @@ class JsonManifest(_Json):
             yield from sections.unused(jobs)
         else:
             yield Problem(line, None, NO_JOB)
+
+
+def _is_lines(text: str) -> bool:
+    """Whether it begins with two lines that are an object each: no JSON does."""
+    first, second, *_ = [*text[: 2 * _LONGEST_LINE].lstrip().split("\n", 2), ""]
+    return first.startswith("{") and first.rstrip().endswith("}") and second.startswith("{")
 
 
 class JsonLines(_Json):

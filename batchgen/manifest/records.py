@@ -9,7 +9,7 @@ from batchgen.manifest import expand
 from batchgen.manifest.glance import glance
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, study
 from batchgen.manifest.overrides import NOTHING_SET
-from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Finding, Recipe, Rules
+from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, TELLING, Cells, Finding, Recipe, Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem, Row, columns_to_json
@@ -53,6 +53,8 @@ class Records:
         self._rules = rules
         self._overrides = overrides
         self._unnamed = list(layout.unnamed)
+        told = {problem.column for problem in layout.problems}
+        self._own = [place for place in layout.own if escaped(layout.names[place].strip()) not in told]
 
     def rows(self, block: Block) -> Iterator[Rows | Row | Problem]:
         """Return the rows of a block, and what is wrong in it: what is plain together, what is not one by one."""
@@ -63,6 +65,7 @@ class Records:
         if self._layout.guarded:
             columns = [list(map(unguard, column)) for column in columns]
         yield from self._check_unnamed(block)
+        yield from self._check_own(block, columns)
         known = {name: columns[place] for name, place in self._layout.places.items()}
         known |= {name: [value] * number for name, value in self._overrides.items()}
         seen = glance(self._rules, known, number)
@@ -129,6 +132,21 @@ class Records:
             if name not in flawed and not (_PARTNERS.get(name, set()) & flawed):
                 yield Problem(line, self._layout.column(name), message, fatal, ids=ids if fatal else ())
                 ids = () if fatal else ids
+
+    def _check_own(self, block: Block, columns: list[Sequence[str]]) -> Iterator[Problem]:
+        """Return an own column that holds what a parameter without one takes; asked of the first block alone."""
+        own, self._own = self._own, []
+        absent = [name for name in TELLING if name not in self._layout.places and name not in self._overrides]
+        for place in own:
+            cells = {cell.strip() for cell in columns[place]} - {""}
+            for parameter in absent:
+                if cells and self._rules.takes(parameter, cells):
+                    name = self._layout.names[place].strip()
+                    message = (
+                        f"column {shown(name)} is carried along as your own, though {shown(min(cells))} is what "
+                        f"{parameter} takes; if that is meant, rename it"
+                    )
+                    yield Problem(block.lines[0], escaped(name), message, fatal=False)
 
     def _check_unnamed(self, block: Block) -> Iterator[Problem]:
         """Return a cell under no name: told once for each such column."""

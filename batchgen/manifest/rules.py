@@ -1,6 +1,6 @@
 """The one coercion: a record of text cells -> a job, or everything that is wrong with it. Pure, for every format."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeVar
 
 from batchgen.catalog import Accepts, accepts
@@ -38,6 +38,9 @@ class Cells(NamedTuple):
 KNOWN = Cells._fields  # every column or key that has a meaning here
 # Those with few different values, which are judged together, once for each set of cells.
 CHOICES = ("mode", "resolution", "duration", "aspect_ratio", "enable_prompt_expansion", "provider")
+
+
+TELLING = ("resolution", "aspect_ratio")  # whose values look like nothing else
 
 
 class Finding(NamedTuple):
@@ -110,6 +113,11 @@ class Rules:
         """The form of the requests with these cells of ``CHOICES``; None: each record that has them is to be judged."""
         chosen = self._remembered.get(cells) or self._remember(cells)
         return chosen.form
+
+    def takes(self, parameter: str, cells: Collection[str]) -> bool:
+        """Whether each cell is a value of the parameter, which is one of ``TELLING``."""
+        allowed = self._accepts.resolutions if parameter == "resolution" else self._accepts.aspect_ratios
+        return all(cell.casefold() in allowed for cell in cells)
 
     def _remember(self, key: tuple[str, ...]) -> _Choices:
         if len(self._remembered) >= _MOST_REMEMBERED:

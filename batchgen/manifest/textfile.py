@@ -9,6 +9,11 @@ from batchgen.errors import ManifestError
 from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem
 
+_NO_TEXT = {
+    b"PK\x03\x04": "a workbook (or another ZIP file); name it .xlsx or .ods, whichever it is",
+    b"\xd0\xcf\x11\xe0": "an old .xls, or another file of Microsoft Office; save it as .xlsx",
+    b"PAR1": "Parquet; name it .parquet",
+}
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
 
@@ -45,6 +50,9 @@ def check_plain(path: Path) -> None:
 def _check_beginning(path: Path, encoding: str | None) -> None:
     with path.open("rb") as file:
         beginning = file.read(4096)
+    for sign, kind in _NO_TEXT.items():
+        if beginning.startswith(sign):
+            raise refusal(path, f"what it holds is no text, whatever its name says, but {kind}")
     if not beginning.removeprefix(codecs.BOM_UTF8).strip():
         # A file of blanks alone is as empty as one of no bytes; a longer one is found out by the reader.
         raise refusal(path, "the file is empty; write a header and a row, or jobs")

@@ -27,5 +27,6 @@ def alternatives(words: Iterable[object]) -> str:
 
 def did_you_mean(text: str, words: Sequence[str]) -> str:
     """`` (did you mean 720p?)`` where one of ``words`` is near, else nothing."""
-    near = get_close_matches(text.strip().casefold()[:_LONGEST], [word.casefold() for word in words], 1, 0.6)
-    return f" (did you mean {near[0]}?)" if near else ""
+    folded = {word.casefold(): word for word in words}
+    near = get_close_matches(text.strip().casefold()[:_LONGEST], folded, 1, 0.6)
+    return f" (did you mean {folded[near[0]]}?)" if near else ""

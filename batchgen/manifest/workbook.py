@@ -6,13 +6,13 @@ refused where it is a parameter's, never guessed at.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from zipfile import ZipFile
 
 from batchgen.manifest import zipped
-from batchgen.manifest.headings import Layout
+from batchgen.manifest.headings import LINES_OF_TITLES, Layout, canonical
 from batchgen.manifest.office import Line, Merged, SheetName, SheetReading, as_text
 from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.records import NO_ROWS, Block, Records, Unreadable, beyond, layout_of
@@ -53,11 +53,21 @@ class Workbook:
         self.columns = self._layout.columns
 
     def _no_header(self, sheets: list[SheetName]) -> str:
+        if below := self._header_below():
+            return f"row {below} looks like the header, but others stand above it; delete those"
         message = "the first row names no column that is known; begin with a header such as id, prompt, seed"
         others = ", ".join(shown(sheet.name) for sheet in sheets if sheet.name != self._sheet and not sheet.blank)
         return (
             f"{message}, or name another sheet than {shown(self._sheet)} with --sheet: {others}" if others else message
         )
+
+    def _header_below(self) -> int | None:
+        """Return the row further down that is like a header: titles may stand above it."""
+        with suppress(Unreadable), self._open() as book:
+            for line in islice(book.reading(self._sheet), LINES_OF_TITLES):
+                if line.cells and "prompt" in map(canonical, _names(line)):
+                    return line.number
+        return None
 
     @property
     def partial(self) -> bool:
@@ -114,14 +124,20 @@ def _book(path: Path, archive: ZipFile) -> zipped.Book:
     return Xlsx(archive)
 
 
+def _called(wanted: str, names: list[str]) -> str | None:
+    """Return the sheet of that name: spreadsheet programs let no two differ in case alone."""
+    alike = [name for name in names if name.casefold() == wanted.casefold()]
+    return wanted if wanted in names else alike[0] if len(alike) == 1 else None
+
+
 def _chosen(path: Path, sheets: list[SheetName], wanted: str | None) -> tuple[str, list[Problem]]:
     """Return the sheet to be read, and what there is to ask about the others."""
     names = [sheet.name for sheet in sheets]
     if wanted is not None:
-        if wanted not in names:
+        if (found := _called(wanted, names)) is None:
             listed = ", ".join(map(shown, names))
             raise refusal(path, f"no sheet is called {shown(wanted)}{did_you_mean(wanted, names)}; there are {listed}")
-        return wanted, []
+        return found, []
     seen = [sheet for sheet in sheets if sheet.visible] or sheets
     if not seen or all(sheet.blank for sheet in seen):
         raise refusal(path, "the file is empty; write a header and a row")

@@ -1,6 +1,7 @@
 """YAML manifests: ``defaults:``, ``vars:`` and a list of ``jobs:``, handed on as they are read."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -69,8 +70,18 @@ class YamlManifest:
             return self._forbidden(getattr(error, "position", 0), getattr(error, "character", ""))
         text = escaped(str(getattr(error, "problem", "") or "it cannot be read"))
         # libyaml looks some way ahead, and may meet its own limit before ours is reached.
-        message = TOO_DEEP if "nesting" in text else f"this is not YAML ({text}); {_QUOTE}"
+        if "nesting" in text:
+            message = TOO_DEEP
+        elif self._is_tab(mark):
+            message = "a tab stands before what this line says; indent with blanks"
+        else:
+            message = f"this is not YAML ({text}); {_QUOTE}"
         return Problem(mark.line + 1, str(mark.column + 1), message)
+
+    def _is_tab(self, mark: Any) -> bool:
+        with open_text(self.path, self._encoding) as stream:
+            text = next(islice(stream, mark.line, None), "")
+        return text[: mark.column + 1].endswith("\t") and not text[: mark.column].strip()
 
     def _forbidden(self, position: int, character: object) -> Problem:
         seen = escaped(chr(character)) if isinstance(character, int) else shown(str(character))

@@ -44,7 +44,7 @@ def write(ledger: Ledger, further: Sequence[str], path: Path, ready: Callable[[P
     if first is None:
         path.unlink(missing_ok=True)
         return 0
-    with replacing(path, encoding="utf-8", newline="") as file:
+    with replacing(path, encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, *map(guard, _headings(further)), REASON])
         for number, line in enumerate(chain([first], lines), 1):  # noqa: B007 - counts

@@ -81,7 +81,7 @@ class Client:
         try:
             answer = await self._get(f"/api/v1/statusTask/{self._model}", {"taskId": task_id})
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return TaskStatus(TaskWord.TROUBLE, _sentence(error))
+            return TaskStatus(TaskWord.TROUBLE, _sentence(error), is_answered=False)
         return self._redacted(read_status(answer, task_id))
 
     async def balance(self) -> Balance:
@@ -100,10 +100,10 @@ class Client:
             try:
                 await _read(response, content)
             except (aiohttp.ClientError, OSError, ValueError):
-                is_refusal = not 200 <= response.status < 300  # which is known by its status
-                if not is_refusal and not names_task(content):
+                is_named = names_task(content)
+                if 200 <= response.status < 300 and not is_named:  # else it is a refusal, known by its status
                     raise
-                return _answer(response, b"" if is_refusal else content, is_cut=True)
+                return _answer(response, content if is_named else b"", is_cut=True)
             return _answer(response, content)
 
     async def _get(self, path: str, params: dict[str, str]) -> Answer:

@@ -120,6 +120,7 @@ class TaskStatus:
     completed_at: float | None = None  # Unix seconds
     generation_ms: int | None = None
     retry_after: float | None = None  # seconds
+    is_answered: bool = True  # False: nothing came
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def read_submitted(answer: Answer) -> Submitted:
         code = code if code in VERDICTS and verdict in (Verdict.REFUSED, Verdict.ACCOUNT) else answer.status
     verdict = _refine(VERDICTS.get(code or 0, Verdict.UNKNOWN), message)
     task_id = _task_id(envelope) or (_named_task(answer.body) if not envelope else None)
-    if task_id and verdict is Verdict.UNKNOWN:  # whatever else is wrong: the task has a name, and can be asked about
+    if task_id:  # whatever else is wrong, or said: the task has a name, and can be asked about
         return Submitted(Verdict.ACCEPTED, task_id=task_id)
     if verdict is Verdict.UNKNOWN and code in (0, 200):
         message = "the answer has no task id that can be read"
@@ -183,12 +184,17 @@ def read_status(answer: Answer, task_id: str | None = None) -> TaskStatus:
     words = {
         400: TaskWord.MISSING,
         401: TaskWord.ACCOUNT,
-        403: TaskWord.ACCOUNT,
+        403: TaskWord.ACCOUNT if _is_of_account(envelope, message) else TaskWord.TROUBLE,
         404: TaskWord.MISSING,
         429: TaskWord.BUSY,
     }
     word = words.get(code or 0, TaskWord.TROUBLE)
     return TaskStatus(word, _words(answer, message), retry_after=answer.retry_after)
+
+
+def _is_of_account(envelope: dict[str, Any], message: str) -> bool:
+    """Whether a 403 is the service's own word on the key: no firewall's, and not on what a video shows."""
+    return _number(envelope.get("code")) is not None and _refine(Verdict.ACCOUNT, message) is Verdict.ACCOUNT
 
 
 def read_balance(answer: Answer) -> Balance:

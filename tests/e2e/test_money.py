@@ -121,6 +121,20 @@ async def test_a_row_in_doubt_is_settled_by_a_person(tmp_path: Path) -> None:
         assert len(emulator.tasks) == 5
 
 
+async def test_leave_to_pay_twice_lasts_for_one_run(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 3)
+    async with emulated(faults={"submit-lost": 1.0}) as emulator:
+        await run(emulator, manifest)
+        emulator.faults.shares.clear()
+        for words, code, asked in (
+            (("--to", "/nowhere/at/all"), 2, 3),
+            (("--max-tasks", "1"), 1, 4),
+        ):
+            assert (await run(emulator, manifest, "--in-doubt", "resubmit", *words)).code == code
+            ended = await run(emulator, manifest)
+            assert (ended.summary["in_doubt"], len(emulator.tasks)) == (6 - asked, asked)
+
+
 async def test_rows_in_doubt_are_settled_by_name_or_all_in_so_many_words(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 4, resolution="720p", duration="5")
 

@@ -246,6 +246,23 @@ def test_what_was_called_is_asked_for_again_only_by_name(ledger: Ledger) -> None
     assert ledger.job(called.key).state is State.PENDING
 
 
+def test_what_a_run_was_allowed_to_ask_for_again_and_did_not_is_in_doubt_as_before(ledger: Ledger) -> None:
+    asked, left, named = (submitted(ledger, name, State.IN_DOUBT) for name in "abc")
+    assert doubt.resubmit_held(ledger) == [asked.key, left.key, named.key]
+    ledger.recover()
+    doubt.resubmit(ledger, named)  # by name: that lasts
+    assert doubt.resubmit_held(ledger) == [asked.key, left.key]
+    again = ledger.intend(ledger.job(asked.key))
+    ledger.settle(replace(again, state=State.FAILED), "refused", "", paid=False)
+    ledger.retry_failed()
+    for _ in range(2):
+        ledger.recover()
+        states = [ledger.job(job.key).state for job in (asked, left, named)]
+        assert states == [State.PENDING, State.IN_DOUBT, State.PENDING]
+    assert ledger.job(left.key).fail_message == "no answer came"
+    assert doubt.last_decision(ledger, "r2") is None
+
+
 def test_a_person_attaches_a_task_and_it_is_recorded(ledger: Ledger) -> None:
     job = submitted(ledger, "a", State.IN_DOUBT)
     doubt.attach(ledger, job, "task-7")

@@ -24,7 +24,9 @@ VERBATIM = [
 def test_a_prompt_and_a_further_cell_are_what_the_sheet_says_to_the_character(tmp_path: Path, text: str) -> None:
     path = tmp_path / "s.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([["prompt", "negative_prompt", "Scene "], [f"{text}|", text, text]])
+        csv.writer(file).writerows(
+            [["prompt", "negative_prompt", "aspect_ratio", "Scene "], [f"{text}|", text, "", text]]
+        )
     found = read(tmp_path, path.read_bytes())
     assert found.problems == []
     assert found.prompts == [f"{text}|"]
@@ -297,8 +299,22 @@ def test_a_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
     assert "no such file" in read_file(tmp_path / "none.csv").told
     (tmp_path / "folder.csv").mkdir()
     assert "a folder" in read_file(tmp_path / "folder.csv").told
-    assert ".yaml" in read(tmp_path, "x", name="sheet.docx").told
+    assert ".yaml" in read(tmp_path, "x", name="sheet.dat").told
+    assert "export it as .xlsx" in read(tmp_path, "x", name="sheet.numbers").told
+    assert "a workbook" in read(tmp_path, b"PK\x03\x04\x9d", name="sheet.csv").told
     assert "save it as .xlsx" in read(tmp_path, "x", name="sheet.xls").told
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_header_below_a_title_is_named_by_its_line(tmp_path: Path, delimiter: str) -> None:
+    found = read(tmp_path, f'Shots{delimiter}\n"of the\nnight"\n\nid{delimiter}Prompt\na{delimiter}a fox\n')
+    assert [str(problem) for problem in found.problems] == [
+        "line 1: line 5 looks like the header, but others stand above it; delete those"
+    ]
+
+
+def test_json_under_the_name_of_a_sheet_is_said_to_be_json(tmp_path: Path) -> None:
+    assert "name it .json or .jsonl" in read(tmp_path, '{"prompt": "a fox"}\n').told
 
 
 def test_a_lone_surrogate_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -372,6 +388,10 @@ ASKED = [
     ("prompt,length\na,5\n", 'column "length" is carried along as your own; if duration is meant'),
     ("prompt,Seed Number\na,5\n", "if seed is meant"),
     ("prompt,size\na,720p\n", "if resolution is meant"),
+    ("prompt,Duration (s)\na,10\n", 'column "Duration (s)" is carried along as your own; if duration is meant'),
+    ("prompt,Length in seconds\na,10\n", "if duration is meant"),
+    ("prompt,Shape\na,9:16\n", 'column "Shape" is carried along as your own, though "9:16" is what aspect_ratio takes'),
+    ("prompt,Tier\na,1080P\n", "is what resolution takes"),
     ("prompt,image_urls\na,https://x.example/a.GIF?s=1\n", "ends in .gif"),
     ("prompt,image_urls\na,https://x.example/a.jpg https://x.example/b.mp4\n", "ends in .mp4"),
 ]
@@ -390,6 +410,9 @@ def test_what_may_not_be_meant_is_asked_about_and_made_all_the_same(tmp_path: Pa
     "text",
     [
         "prompt\n=^.^= a cat\n",
+        "prompt,aspect_ratio,Shape\na,16:9,9:16\n",
+        "prompt,Shape\na,9:16\nb,tall\n",
+        "prompt,Shape\na,\n",
         "prompt\nUma maçã em SÃO PAULO; Île d'Â\n",
         "prompt,duration,length\na,5,x\n",
         "prompt,image_urls\na,https://x.example/render?file=a.gif\n",

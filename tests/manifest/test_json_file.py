@@ -18,6 +18,7 @@ def read_json(folder: Path, text: str | bytes, name: str = "b.json") -> Read:
 
 
 REFUSED = [
+    ('\n{"prompt": "a"}\n{"prompt": "b"}\n', 1, "1", "name the file .jsonl"),
     ('[{"prompt": "a", "prompt": "b"}]', 1, "18", "there twice"),
     ('[{"prompt": "a", "PROMPT ": "b"}]', 1, "18", "there twice"),
     ('[{"prompt": "a",\n "seed": NaN}]', 2, "10", "no number of JSON"),

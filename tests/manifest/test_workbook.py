@@ -168,7 +168,7 @@ def test_a_sheet_is_chosen_by_name(tmp_path: Path) -> None:
     assert [p.message for p in found if isinstance(p, Problem)] == [
         'the sheet "one" is read, and "two" is not; name another with --sheet'
     ]
-    (row,) = singly(open_manifest(tmp_path / "b.xlsx", model="wan-2-5", sheet="two"))
+    (row,) = singly(open_manifest(tmp_path / "b.xlsx", model="wan-2-5", sheet="Two"))
     assert isinstance(row, Row)
     assert row.request.prompt == "b"
     with pytest.raises(ManifestError, match=r"did you mean two.*there are"):
@@ -268,6 +268,16 @@ def test_a_header_that_no_column_of_is_known_is_refused(tmp_path: Path) -> None:
     with xlsxwriter.Workbook(str(tmp_path / "t.xlsx")) as book:
         book.add_worksheet().write_column(0, 0, ["My videos", "a fox"])
     assert "begin with a header" in read_file(tmp_path / "t.xlsx").told
+
+
+def test_a_header_below_a_title_is_named_by_its_row(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(str(tmp_path / "t.xlsx")) as book:
+        sheet = book.add_worksheet()
+        sheet.write(0, 0, "Shots of the night")
+        sheet.write_row(3, 1, ["ID", "Prompt"])
+        sheet.write_row(4, 1, ["a", "a fox"])
+    told = read_file(tmp_path / "t.xlsx").told
+    assert told == "line 1: row 4 looks like the header, but others stand above it; delete those"
 
 
 def test_other_sheets_are_named_where_the_first_has_no_header(tmp_path: Path) -> None:

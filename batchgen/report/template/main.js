@@ -66,6 +66,8 @@ addEventListener("keydown", (event) => {
     event.preventDefault();
     if (event.key === "Escape" && toolbar.choice.query) toolbar.find("");
     else wall.focus(wall.current);
+  } else if (!isTyping && event.key === "Escape" && toolbar.choice.query) {
+    toolbar.find("");
   } else if (!isTyping && KEYS[event.key]) {
     event.preventDefault();
     KEYS[event.key]();

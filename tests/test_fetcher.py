@@ -1,0 +1,34 @@
+"""The lane that brings home what is rendered, with steps that end when they are told to."""
+
+import asyncio
+from dataclasses import replace
+
+from batchgen.fetcher import Fetcher
+from batchgen.forecast import Fetching
+from batchgen.ledger.rendered import Rendered
+from batchgen.model import Job, State
+from tests.ledger.test_ledger import filled, rendered
+
+
+async def test_a_video_of_an_earlier_run_that_takes_hours_holds_up_no_submit() -> None:
+    with filled(None, 3) as ledger:
+        jobs = [rendered(ledger, completed_at) for completed_at in (1.0, 2.0, 3.0)]
+        over, slow = asyncio.Event(), asyncio.Event()
+
+        async def step(job: Job) -> Job:
+            await (slow.wait() if job.key == jobs[0].key else asyncio.sleep(0))
+            return ledger.save(replace(job, state=State.ARCHIVED))
+
+        def ended(task: asyncio.Task[None] | None) -> None:
+            if task is None:
+                over.set()
+
+        fetcher = Fetcher(Rendered(ledger), 2, Fetching(2, 1.0), step=step, ended=ended)
+        fetcher.has_backlog = True
+        lane = asyncio.create_task(fetcher.run())
+        await over.wait()
+        assert not fetcher.has_backlog
+        assert [ledger.job(job.key).state for job in jobs] == [State.RENDERED, State.ARCHIVED, State.ARCHIVED]
+        fetcher.no_more()
+        slow.set()
+        await lane
