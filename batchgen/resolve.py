@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
-from batchgen.folder import hold
+from batchgen.folder import hold, open_batch
 from batchgen.ledger import Ledger, doubt, money
 from batchgen.ledger.doubt import Attempt, Doubt
 from batchgen.model import State, zulu
@@ -24,13 +24,17 @@ SHOWN = 5  # rows that share a task
 Tasks: TypeAlias = dict[int, dict[str, bool]]  # the jobs, each with its rows, and whether they are in the manifest
 
 
-def verify_batch(batch: Path, ledger_to: str | None, *, forget_damaged: bool) -> Verified:
-    """Read every archived video again; those that are damaged may be forgotten, so that a run fetches them."""
-    with _changing(batch, ledger_to) as ledger:
+def verify_batch(batch: Path, ledger_to: str | None, *, repair: Settings | None = None) -> Verified:
+    """Read every archived video again; those that are damaged are forgotten if a ``repair`` is to fetch them.
+
+    Raises what a run with the settings of the repair would, before anything is changed.
+    """
+    with open_batch(repair) if repair else hold(batch, ledger_to) as (ledger, replica):
         found = read_again(batch, ledger)
-        if forget_damaged and found.damaged:
+        if repair and found.damaged:
             set_aside(batch, found.damaged)
             forget(ledger, found.damaged)
+        replica.checkpoint(ledger)
         return found
 
 

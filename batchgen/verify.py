@@ -41,13 +41,15 @@ class Verified:
     batch: str
     checked: int
     damaged: tuple[Damage, ...]
-    repaired: int | None = None  # of them, fetched again; None: nobody tried
+    unfetched: int = 0  # more that are made and not archived
+    repaired: int | None = None  # of those damaged, fetched again; None: nobody tried
     run_exit: int = 0  # of the run that fetched them
 
     def sentence(self) -> str:
         """The outcome for a person."""
         again = "" if self.repaired is None else f", {self.repaired} fetched again"
-        return f"{many(self.checked, 'video')} read, {len(self.damaged)} damaged{again}"
+        more = f"; {many(self.unfetched, 'is', 'are')} made and not archived" if self.unfetched else ""
+        return f"{many(self.checked, 'video')} read, {len(self.damaged)} damaged{again}{more}"
 
     def to_json(self) -> str:
         """The outcome as one line."""
@@ -57,10 +59,10 @@ class Verified:
 
     @property
     def exit_code(self) -> int:
-        """0 if all is as it was, or is so again; what stopped a repair tells with its own."""
+        """0 if all is as it was, or is so again, and nothing waits; what stopped a repair tells with its own."""
         if self.run_exit > 1:
             return self.run_exit
-        return 1 if len(self.damaged) > (self.repaired or 0) else 0
+        return 1 if len(self.damaged) > (self.repaired or 0) or self.unfetched else 0
 
 
 def read_again(batch: Path, ledger: Ledger) -> Verified:
@@ -80,7 +82,7 @@ def read_again(batch: Path, ledger: Ledger) -> Verified:
         for damage in _in_window(pool, check, videos):
             checked += 1
             damaged += [damage] if damage else []
-    return Verified(str(batch), checked, tuple(damaged))
+    return Verified(str(batch), checked, tuple(damaged), ledger.unfetched()[0])
 
 
 def _in_window(pool: ThreadPoolExecutor, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
@@ -130,8 +132,9 @@ def after_repair(found: Verified, batch: Path, run_exit: int) -> Verified:
             "AND state IN ('rendered', 'expired', 'archived')"
         )
         lacking = {identity for (identity,) in missing}
+        unfetched, _ = ledger.unfetched()
     repaired = sum(damage.id not in lacking for damage in found.damaged)
-    return replace(found, repaired=repaired, run_exit=run_exit)
+    return replace(found, unfetched=unfetched, repaired=repaired, run_exit=run_exit)
 
 
 def set_aside(batch: Path, damaged: tuple[Damage, ...]) -> None:

@@ -26,7 +26,7 @@ DAMAGE = (Damage("a", "videos/a.mp4", "missing"), Damage("b", "videos/b.mp4", "c
 def test_it_is_told_what_is_damaged_and_what_was_repaired(
     damaged: tuple[Damage, ...], repaired: int | None, run_exit: int, code: int, sentence: str
 ) -> None:
-    found = Verified("x.batch", 1, damaged, repaired, run_exit)
+    found = Verified("x.batch", 1, damaged, repaired=repaired, run_exit=run_exit)
     assert (found.exit_code, found.sentence()) == (code, sentence)
     facts = json.loads(found.to_json())
     assert (facts["repaired"], facts["exit"], "run_exit" in facts) == (repaired, code, False)

@@ -204,8 +204,9 @@ class Batch:
         """
         from batchgen.resolve import verify_batch
 
-        found = verify_batch(self.folder, self._kept_in(options), forget_damaged=repair)
-        if repair and found.damaged:
+        settings = self._of_folder(options).settings if repair else None
+        found = verify_batch(self.folder, self._kept_in(options), repair=settings)
+        if repair and (found.damaged or found.unfetched):
             self.rescue(**options)
         return found
 

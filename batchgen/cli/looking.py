@@ -18,6 +18,8 @@ from batchgen.errors import UsageError
 from batchgen.settings import Limits, Settings, batch_folder, read_base_url, read_prices, to_service
 from batchgen.words import with_command
 
+OF_A_TERMINAL = frozenset({"quiet", "plain", "verbose"})
+
 if TYPE_CHECKING:
     from batchgen.ledger import Ledger
     from batchgen.replica import Look
@@ -90,17 +92,19 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
     from batchgen.verify import after_repair
 
     require(batch, flags["ledger_to"])
-    found = verify_batch(batch, flags["ledger_to"], forget_damaged=repair)
+    given = {name: flag for name, flag in flags.items() if name not in OF_A_TERMINAL}
+    settings = arguments.to_settings(batch, None, may_submit=False, **given) if repair else None
+    found = verify_batch(batch, flags["ledger_to"], repair=settings)
     for damage in found.damaged:
         say(shown(f"{damage.place}: {damage.what} (row {damage.id})"))
-    if repair and found.damaged:
+    if repair and (found.damaged or found.unfetched):
         summary = work(batch, None, may_submit=False, **flags)
         found = after_repair(found, batch, summary.exit)
         for words in summary.advice() if found.exit_code else []:
             say(shown(words))
-    elif found.damaged:
+    elif found.damaged or found.unfetched:
         repairs = ("verify", str(batch), "--repair", *to_service(service_in(batch)))
-        say(shown(with_command("fetched again, while their links live, by", *repairs)))
+        say(shown(with_command("fetched, while their links live, by", *repairs)))
     click.echo(shown_json(found.to_json()) if as_json else found.sentence())
     raise click.exceptions.Exit(found.exit_code)
 

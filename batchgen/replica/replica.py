@@ -156,8 +156,9 @@ class StoreReplica:
         try:
             yield
             if self._writer.trouble is None:  # else the end of the run has another try
-                with suppress(BatchgenError):
-                    await self.durable()
+                with suppress(BatchgenError, TimeoutError):
+                    async with asyncio.timeout(LAST_SECONDS):
+                        await self.durable()
         finally:
             shipping.cancel()
             await asyncio.gather(shipping, *self._uploads, return_exceptions=True)

@@ -252,6 +252,27 @@ async def test_verify_names_exactly_what_is_missing_or_changed_and_repairs_it(tm
         assert len(emulator.tasks) == 9
 
 
+async def test_a_repair_that_is_refused_or_cut_off_loses_no_damage_from_sight(tmp_path: Path) -> None:
+    async with emulated() as emulator:
+        await run(emulator, prompts(tmp_path / "p.csv", 3))
+        (tmp_path / "p.batch" / "videos" / "r1.mp4").unlink()
+        repair = ("verify", "p.batch", "--repair", *QUICK)
+        here = ("--base-url", emulator.url)
+        for words, env, code in (((), {}, 2), (here, {"APIXO_API_KEY": ""}, 3)):
+            assert (await batchgen(*repair, *words, cwd=tmp_path, **env)).code == code
+            left = await batchgen("verify", "p.batch", cwd=tmp_path)
+            assert (left.code, left.out) == (1, "3 videos read, 1 damaged\n")
+        emulator.faults.shares["file-500"] = 1.0
+        refused = await batchgen(*repair, *here, cwd=tmp_path)
+        assert (refused.code, refused.out.endswith("1 damaged, 0 fetched again\n")) == (1, True)
+        left = await batchgen("verify", "p.batch", cwd=tmp_path)
+        assert left.code == 1, left.out
+        emulator.faults.shares.clear()
+        repaired = await batchgen(*repair, *here, cwd=tmp_path)
+        assert (repaired.code, len(emulator.tasks)) == (0, 3), repaired.out
+        assert await wrong_files(emulator, tmp_path / "p.batch") == []
+
+
 async def test_a_video_that_cannot_be_read_hides_no_other_damage_and_is_fetched_again(tmp_path: Path) -> None:
     videos = tmp_path / "p.batch" / "videos"
     async with emulated() as emulator:
