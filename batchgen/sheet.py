@@ -23,6 +23,7 @@ from batchgen.manifest.overrides import parse
 from batchgen.manifest.selection import Selection
 from batchgen.manifest.standard_input import spooled
 from batchgen.model import Problem, Row
+from batchgen.paid_beside import warn_of_paid
 from batchgen.rows import Rows
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder, run_again
 from batchgen.words import many, with_command
@@ -219,6 +220,8 @@ def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) 
             f"{rows} for the same as rows that are gone, under other ids, and are paid for as new ones; "
             "if that is not meant, give them their former ids again (or none), and nothing is paid for twice"
         )
+    if known is None and intake.new == intake.rows:
+        yield from warn_of_paid(asked, settings, ledger, intake.rows)
     before = tuple(json.loads(ledger.fact("overrides") or "[]"))
     changed = min(intake.new, intake.gone)
     if asked.overrides and asked.selection and settings.overrides != before and changed:
