@@ -199,6 +199,7 @@ class Problem:
     rows: int = 1  # that have it
     lines: tuple[tuple[int, int], ...] = ()  # where these stand, if they are several: each stretch's first and last
     place: str = ""  # what is said in the place of the line, of rows that stand in no file
+    first: int | None = None  # another line, which the message names last, as ``line 2``
     ids: tuple[str, ...] = field(default=(), compare=False, repr=False)  # of rows that are left out for it
 
     def __str__(self) -> str:

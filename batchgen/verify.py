@@ -45,6 +45,9 @@ class Verified:
     repaired: int | None = None  # of those damaged, fetched again; None: nobody tried
     run_exit: int = 0  # of the run that fetched them
 
+    def __str__(self) -> str:
+        return self.sentence()
+
     def sentence(self) -> str:
         """The outcome for a person."""
         again = "" if self.repaired is None else f", {self.repaired} fetched again"

@@ -8,10 +8,10 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
-from batchgen.api.options import Given, Options, StrPath, check_names, read_options
+from batchgen.api.options import Given, Options, StrPath, check_names, read_options, taken
 from batchgen.api.running import Run, Watch
 from batchgen.errors import UsageError
-from batchgen.manifest.table import Table
+from batchgen.manifest.table import Table, identities
 from batchgen.model import LEDGER
 from batchgen.progress import Standing
 from batchgen.settings import STANDARD_INPUT, batch_folder
@@ -57,9 +57,8 @@ class Batch:
         key: str | None = None,
         **options: "Unpack[Options]",
     ) -> None:
-        check_names(options)
         self._key = key
-        self._options = options
+        self._options = taken(options)
         self._table: Table | None = None
         self._manifest: Path | None = None
         self._folder = Path(batch) if batch else None
@@ -142,6 +141,7 @@ class Batch:
 
     def rescue(self, *, say: Callable[[str], object] | None = None, **options: "Unpack[Options]") -> "Summary":
         """Fetch every video that is paid for and not archived. Submits nothing."""
+        check_names(options, "rescue")
         given = self._of_folder(options)
         given = replace(given, settings=replace(given.settings, may_submit=False))
         with Run(partial(_work, given, say or _silent)) as run:
@@ -198,21 +198,24 @@ class Batch:
     # -- setting it right
 
     def verify(self, *, repair: bool = False, **options: "Unpack[Options]") -> "Verified":
-        """Read every archived video again, and compare; ``repair`` fetches what is damaged.
+        """Read every archived video again, and compare; ``repair`` fetches what is damaged, or not archived yet.
 
-        What is told is how it was before the repair.
+        ``damaged`` tells how it was before, ``repaired`` how many of these were fetched again; ``exit_code`` is 0 if
+        all is as it was, or is so again.
         """
         from batchgen.resolve import verify_batch
+        from batchgen.verify import after_repair
 
+        check_names(options, "verify")
         settings = self._of_folder(options).settings if repair else None
         found = verify_batch(self.folder, self._kept_in(options), repair=settings)
         if repair and (found.damaged or found.unfetched):
-            self.rescue(**options)
+            found = after_repair(found, self.folder, self.rescue(**options).exit)
         return found
 
     def resolve(
         self,
-        row: str | Iterable[str] | None = None,
+        row: str | Iterable[object] | None = None,
         *,
         all: bool = False,
         attach: str | None = None,
@@ -229,7 +232,8 @@ class Batch:
         from batchgen import resolve as rooms
         from batchgen.origin import service_of
 
-        rows = [] if row is None else [row] if isinstance(row, str) else list(row)
+        check_names(options, "resolve")
+        rows = () if row is None else identities("--row", row)
         action = rooms.action_of(rows, every=all, attach=attach, resubmit=resubmit, abandon=abandon)
         ledger_to = self._kept_in(options)
         if attach is not None:

@@ -5,7 +5,7 @@ of the sheet, and the rows that were left out are pending, not gone.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -14,11 +14,13 @@ from typing import NamedTuple
 from batchgen.errors import UsageError
 from batchgen.manifest.words import alternatives, did_you_mean, shown
 from batchgen.model import Present, State
+from batchgen.words import many
 
 _NUMBERS = re.compile(r"(?:row:)?([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 _GLOB = re.compile(r"[*?\[]")
 _STATES = tuple(state.value for state in State if state is not State.SUBMITTING)
+_MOST_NAMED = 5  # ids that no row has
 
 
 class _Term(NamedTuple):
@@ -34,11 +36,12 @@ class Selection:
     """What ``--only``, ``--shard`` and ``--limit`` say; without any of them every row is selected."""
 
     only: tuple[_Term, ...] = ()
+    ids: frozenset[str] = frozenset()  # in the place of terms: rows of these, whatever they look like
     shard: tuple[int, int] | None = None  # (2, 5): the second of five
     limit: int | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.only) or self.shard is not None or self.limit is not None
+        return bool(self.only or self.ids) or self.shard is not None or self.limit is not None
 
     def pick(self) -> "Picker":
         """Return one that goes once through the rows, in the manifest's order."""
@@ -61,6 +64,8 @@ class Picker:
         Raises UsageError for a number that is the id of one row and counts another.
         """
         selection = self.selection
+        if selection.ids and not self._is_named(row):
+            return False
         if selection.only and not self._is_asked_for(row):
             return False
         if selection.shard and shard_of(row, selection.shard[1]) != selection.shard[0]:
@@ -68,6 +73,12 @@ class Picker:
         if selection.limit is not None and self.taken >= selection.limit:
             return False
         self.taken += 1
+        return True
+
+    def _is_named(self, row: Present) -> bool:
+        if row.id not in self.selection.ids:
+            return False
+        self._met.add(row.id)
         return True
 
     def _is_asked_for(self, row: Present) -> bool:
@@ -93,33 +104,45 @@ class Picker:
     @property
     def is_full(self) -> bool:
         """Whether no further row can be selected, nor teach anything."""
-        return not self.selection.only and self.taken == self.selection.limit
+        return not (self.selection.only or self.selection.ids) and self.taken == self.selection.limit
 
     @property
     def unmet(self) -> tuple[str, ...]:
-        """The terms of ``--only`` that no row has met; complete after the pass."""
-        return tuple(term.text for term in self.selection.only if term.text not in self._met)
+        """The terms or ids of ``--only`` that no row has met; complete after the pass."""
+        return tuple(text for text in self._asked if text not in self._met)
+
+    @property
+    def _asked(self) -> list[str]:
+        return [term.text for term in self.selection.only] or sorted(self.selection.ids)
 
     @property
     def has_missed(self) -> bool:
         """Whether ids or rows were named, and none of them is there; a state may well be that of no row."""
-        names = [term.text for term in self.selection.only]
-        return bool(names) and not self._met and not any(name.startswith("status:") for name in names)
+        names, is_state = self._asked, any(term.text.startswith("status:") for term in self.selection.only)
+        return bool(names) and not self._met and not is_state
 
     def remarks(self) -> Iterator[str]:
         """What a person should know after the pass."""
-        for text in self.unmet:
+        unmet = self.unmet
+        if unmet and self.selection.ids:
+            named = ", ".join(map(shown, unmet[:_MOST_NAMED])) + (", ..." if len(unmet) > _MOST_NAMED else "")
+            yield f"--only names {many(len(unmet), 'id')} that no row has: {named}"
+        for text in unmet if self.selection.only else ():
             hint = "" if _GLOB.search(text) or ":" in text else f"; write {text}* for ids that begin so"
             yield f"--only {shown(text)} is no row's{hint}"
         if not self.taken:
             yield "no row is selected"
 
 
-def parse(only: str | None = None, shard: str | None = None, limit: int | None = None) -> Selection:
-    """Return what the flags say. Raises UsageError where they say nothing that can be."""
+def parse(only: str | Collection[str] | None = None, shard: str | None = None, limit: int | None = None) -> Selection:
+    """Return what the flags say; ``only`` may be ids. Raises UsageError where they say nothing that can be."""
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit} would make nothing; write a number from 1")
-    return Selection(tuple(_terms(only)) if only is not None else (), _shard(shard), limit)
+    if only is None or isinstance(only, str):
+        return Selection(() if only is None else tuple(_terms(only)), shard=_shard(shard), limit=limit)
+    if not only:
+        raise UsageError("--only holds no id, and would make nothing; leave it out to make all")
+    return Selection(ids=frozenset(only), shard=_shard(shard), limit=limit)
 
 
 def _terms(only: str) -> Iterator[_Term]:

@@ -15,11 +15,12 @@ from decimal import Decimal
 from io import BytesIO
 from numbers import Integral
 from os import PathLike
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from batchgen.errors import ManifestError, UsageError
-from batchgen.manifest.headings import canonical
+from batchgen.manifest.headings import canonical, resembles
 from batchgen.manifest.office import Cell, Fault, as_text, text
+from batchgen.manifest.rules import MISSING_PROMPT
 from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem, stretches
 from batchgen.problems import Gathered
@@ -49,14 +50,29 @@ class Table:
             names = list(dict.fromkeys(name for row in rows for name in row))
             self._names = [str(name) for name in names]
             self._columns = [[row.get(name) for row in rows] for name in names]
+        self._prompt = next((escaped(name) for name in self._names if canonical(name) == "prompt"), None)
         self._starts = array("Q", [2])  # the line of the CSV that each row begins in
 
     def stream(self) -> BinaryIO:
-        """The CSV. Raises ManifestError with every cell that cannot be one."""
+        """The CSV. Raises ManifestError with every cell that cannot be one, and for rows that say nothing."""
+        if message := self._lack():
+            raise ManifestError("", [Problem(None, None, message, place=self.name)])
         return BytesIO(b"".join(self._lines()))
+
+    def _lack(self) -> str | None:
+        """What no row can do without."""
+        if not any(map(len, self._columns)):
+            return "there is no row; give one for each video"
+        if not any(canonical(name) or resembles(name) for name in self._names):
+            return "no column is called prompt; name the one that holds the prompts so"
+        return None
 
     def place(self, problem: Problem) -> Problem:
         """A problem of the CSV as one of the rows: ``rows[1]`` for the line where that one begins."""
+        if problem.first is not None:
+            before, _, after = problem.message.rpartition(f"line {problem.first}")
+            message = f"{before}{self._each}[{self._index(problem.first)}]{after}"
+            problem = replace(problem, message=message, first=None)
         if problem.line is None or problem.line < self._starts[0]:
             return replace(problem, line=None, place=self.name)
         lines = problem.lines or ((problem.line, problem.line),)
@@ -83,12 +99,15 @@ class Table:
             raise ManifestError("", [self.place(problem) for problem in problems.problems()])
 
     def _record(self, row: Iterable[Any], line: int, problems: Gathered) -> list[str]:
-        record = []
+        record, is_told = [], False
         for name, value in zip(self._names, row, strict=True):
             found, message = as_text(as_cell(value, canonical(name) or ""), "")
             if message:
                 problems.add(Problem(line, escaped(name), message))
+                is_told = True
             record.append(found)
+        if not is_told and not any(map(str.strip, record)):  # a reader passes over a blank line of a sheet
+            problems.add(Problem(line, self._prompt, MISSING_PROMPT))
         return record
 
 
@@ -103,6 +122,24 @@ class _Echo:
     @staticmethod
     def write(line: str) -> str:
         return line
+
+
+def identities(flag: str, values: Any) -> tuple[str, ...]:
+    """The ids of the rows whose ``id`` is one of these values, or the only one. Raises UsageError for what is none."""
+    if getattr(values, "ndim", 1) > 1:
+        raise UsageError(f"{flag} takes the column of ids, like frame['id'], and not a whole table")
+    found = []
+    for value in values if is_several(values) else [values]:
+        text, fault = as_text(as_cell(value, "id"), "id")
+        if fault or not text.strip():
+            raise UsageError(f"{flag}: {fault or 'one of the ids is blank; leave it out'}")
+        found.append(text.strip())
+    return tuple(found)
+
+
+def is_several(value: object) -> TypeGuard[Iterable[object]]:
+    """Whether it holds values, and is none itself."""
+    return isinstance(value, Iterable) and not isinstance(value, str | PathLike)
 
 
 def as_cell(value: Any, parameter: str) -> Cell:

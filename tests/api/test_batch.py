@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -206,6 +207,39 @@ def test_equal_mistakes_and_questions_are_told_by_the_rows_that_have_them(tmp_pa
     assert remark.startswith("warning: rows[1-2] (2 rows), column prompt: ")
     (remark,) = Batch([{"prompt": "a", "length": 5}], batch=tmp_path / "b").plan().remarks
     assert remark.startswith("warning: rows, column length: ")
+
+
+@pytest.mark.parametrize(("source", "each"), [(list, "rows"), (pd.DataFrame, "DataFrame.iloc")])
+def test_an_id_that_is_there_twice_is_told_by_the_place_of_both(tmp_path: Path, source: Any, each: str) -> None:
+    twice = [{"id": "b", "prompt": "b"}, {"id": "line 3", "prompt": "a\n\n"}, {"id": "line 3", "prompt": "c"}]
+    with pytest.raises(ManifestError) as error:
+        Batch(source(twice), batch=tmp_path / "b").plan()
+    told = f'{each}[2], column id: the id "line 3" stands in {each}[1] already; give each row its own'
+    assert str(error.value) == told
+
+
+def test_a_row_without_a_prompt_is_told_also_where_the_prompt_is_all_there_is(tmp_path: Path) -> None:
+    with pytest.raises(
+        ManifestError, match=r"^DataFrame\.iloc\[1-2\] \(2 rows\), column prompt: the prompt is missing"
+    ):
+        Batch(pd.DataFrame({"prompt": ["a", None, ""]}), batch=tmp_path / "b").plan()
+
+
+async def test_ids_choose_rows_whatever_they_look_like(tmp_path: Path) -> None:
+    names = ["a,b", "r*", "1", "row:2", "r0"]
+    frame = pd.DataFrame({"id": names, "prompt": names, "wanted": [True, True, False, True, False]})
+    async with emulated() as emulator:
+        batch = at(emulator, frame, tmp_path / "b")
+        assert batch.plan(only=frame[frame["wanted"]]["id"]).to_submit == 3
+        summary = await batch.run_async(only=frame[frame["wanted"]]["id"].tolist())
+        assert (summary.selected, summary.archived, sorted(paid(emulator))) == (3, 3, ["a,b", "r*", "row:2"])
+        results = batch.results()
+        assert batch.plan(only=set(results[results["status"] == "pending"]["id"])).to_submit == 2
+        assert (await batch.run_async(only=(1, "a,b"))).submitted == 1
+    with pytest.raises(UsageError, match=r'^--only names 1 id that no row has: "r\?"'):
+        batch.plan(only=["r?"])
+    with pytest.raises(UsageError, match="--only holds no id"):
+        batch.plan(only=frame[frame["prompt"] == ""]["id"])
 
 
 async def test_rows_that_are_refused_leave_a_batch_as_it_was(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """The options of Python are the flags of the command line."""
 
+import re
 import subprocess
 import sys
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import click
+import pandas as pd
 import pytest
 
 from batchgen import Batch, Options, UsageError
@@ -86,6 +89,62 @@ def test_what_is_no_option_is_refused_at_once(tmp_path: Path) -> None:
 def test_a_wrong_option_is_refused_in_the_words_of_the_command_line(options: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         settings(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"shard": (1, 2)}, "--shard is given a tuple, and takes one value: I/N"),
+        ({"limit": [3]}, "--limit is given a list, and takes one value: N"),
+        ({"name": {"a": "b"}}, "--name is given a dict, and takes one value: TEMPLATE"),
+        ({"in_doubt": pd.Series(["hold"])}, "--in-doubt is given a Series, and takes one value"),
+        ({"reuse": {True}}, "--reuse is given a set, and takes one value"),
+    ],
+)
+def test_several_values_where_one_is_wanted_are_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(told)}$"):
+        settings(**options)
+
+
+def test_only_is_the_text_of_the_flag_or_ids_which_are_read_once(tmp_path: Path) -> None:
+    assert [term.text for term in settings(only="a,b*").selection.only] == ["a", "b*"]
+    assert settings(only=["a,b*", "12-20"]).selection.ids == {"a,b*", "12-20"}
+    batch = Batch([{"prompt": "a"}], batch=tmp_path / "b", emulator=True, only=(name for name in "xy"))
+    for _ in range(2):
+        assert batch._given({}).settings.selection == settings(only=["x", "y"]).selection
+    assert batch._given({"only": None}).settings.selection is None
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime.fromisoformat("2126-11-26T06:00:00.900"), "2126-11-26T06:00:00"),
+        (datetime(2126, 11, 26, 6, tzinfo=UTC), "2126-11-26T06:00:00+00:00"),
+        (pd.Timestamp("2126-11-26 06:00"), "2126-11-26T06:00:00"),
+        (timedelta(hours=4), "4h"),
+        (pd.Timedelta("20 days 00:01:30"), "480h1m30s"),
+        (timedelta(0), "0s"),
+    ],
+)
+def test_a_deadline_may_be_a_moment_or_a_duration(moment: object, text: str) -> None:
+    made = settings(deadline=moment).deadline
+    assert (made.text, made.wall) == (text, settings(deadline=text).deadline.wall)
+
+
+@pytest.mark.parametrize("moment", [pd.Timestamp(0), pd.NaT, timedelta(hours=-4), date(2126, 11, 26)])
+def test_a_deadline_that_is_none_is_refused(moment: object) -> None:
+    with pytest.raises(UsageError, match="--deadline"):
+        settings(deadline=moment)
+
+
+def test_the_help_of_the_options_tells_the_defaults_that_the_command_line_tells() -> None:
+    context = click.Context(group.commands["run"])
+    told = dict(re.findall(r"^ {4}(\w+): (.*)$", str(Options.__doc__), re.MULTILINE))
+    for name in Options.__annotations__:
+        (param,) = (each for each in group.commands["run"].params if f"--{name.replace('_', '-')}" in each.opts)
+        _, words = param.get_help_record(context) or ("", "")
+        assert re.findall(r"\[default: ([^];]*)", told[name]) == re.findall(r"\[default: ([^];]*)", words), name
+    assert "[default: 10000]" in told["rate"]
 
 
 def test_what_is_set_to_none_is_left_to_the_service() -> None:

@@ -58,9 +58,49 @@ async def test_what_is_missing_or_changed_is_named_and_fetched_again(tmp_path: P
         assert not missing.exists()
         repaired = await asyncio.to_thread(batch.verify, repair=True)
         assert [each.what for each in repaired.damaged] == ["missing", "changed"]
+        assert (repaired.repaired, repaired.exit_code) == (2, 0)
+        assert str(repaired) == "3 videos read, 2 damaged, 2 fetched again"
         assert batch.verify().damaged == ()
         assert missing.exists()
         assert len(emulator.tasks) == 3
+
+
+async def test_a_repair_that_fetches_nothing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchgen.pipeline.FETCH_TRIES", 1)
+    async with emulated() as emulator:
+        batch = at(emulator, rows(2), tmp_path / "b")
+        await batch.run_async()
+        Path(batch.results()["video"][0]).unlink()
+        emulator.link_seconds = 0.0
+        repaired = await asyncio.to_thread(batch.verify, repair=True)
+    assert (repaired.repaired, repaired.exit_code) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("verb", "options", "told"),
+    [
+        ("verify", {"repiar": True}, r"--repiar: did you mean --repair\?"),
+        ("verify", {"budget": 3}, "--budget: batchgen verify --help names them"),
+        ("rescue", {"dowloads": 3}, r"--dowloads: did you mean --downloads\?"),
+        ("rescue", {"only": ["r0"]}, "--only: batchgen rescue --help names them"),
+        ("resolve", {"rows": ["r0"], "resubmit": True}, r"--rows: did you mean --row\?"),
+        ("resolve", {"row": "r0", "task": "task_1"}, "--task: batchgen resolve --help names them"),
+    ],
+)
+def test_what_is_no_option_of_a_verb_is_refused_before_anything_is_done(
+    tmp_path: Path, verb: str, options: dict[str, object], told: str
+) -> None:
+    folder = make_batch(tmp_path / "b", [Wanted("fox", content=film(shade=90))])
+    with pytest.raises(UsageError, match=f"^no such option {told}$"):
+        getattr(Batch(folder, key="none-is-needed", budget=3), verb)(**options)
+
+
+async def test_rows_in_doubt_may_be_numbers(emulator: Emulator, tmp_path: Path) -> None:
+    batch = at(emulator, [{"id": n, "prompt": f"prompt {n}"} for n in range(6)], tmp_path / "b")
+    await batch.run_async()
+    doubtful = [int(row.id) for row in batch.rows() if row.status == "in_doubt"]
+    assert batch.resolve(doubtful, abandon=True)[0] == f"{doubtful[0]}: given up"
+    assert batch.status().in_doubt == 0
 
 
 async def test_the_page_is_written_also_before_the_run_has_ended(tmp_path: Path) -> None:

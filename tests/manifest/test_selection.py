@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -75,6 +76,25 @@ def test_a_number_that_is_one_rows_id_and_counts_another_is_refused(only: str, t
             list(picked(rows, parse(only)))
 
 
+def test_ids_are_ids_whatever_they_look_like() -> None:
+    def of(*ids: str, limit: int | None = None) -> list[str]:
+        return [row.id for row in picked(ROWS, parse(ids, limit=limit))]
+
+    assert of("a,b", "10", "9-12") == ["10", "9-12", "a,b"]
+    assert of("fox*", "1", "status:failed", "row:2", "id:tea", "2-3") == []
+    assert of("fox-s2", "tea", "5", limit=2) == ["fox-s2", "tea"]
+
+
+def test_ids_that_no_row_has_are_told_together() -> None:
+    picker = parse(["tea", *(f"no{n}" for n in range(7))]).pick()
+    assert [row.id for row in ROWS if picker.takes(row)] == ["tea"]
+    assert list(picker.remarks()) == ['--only names 7 ids that no row has: "no0", "no1", "no2", "no3", "no4", ...']
+    assert not picker.has_missed
+    none = parse(["status:failed"]).pick()
+    assert [row for row in ROWS if none.takes(row)] == []
+    assert none.has_missed
+
+
 def test_limit_takes_the_first_of_those_that_are_asked_for() -> None:
     assert ids(limit=2) == ["fox-s1", "fox-s2"]
     assert ids("tea,row:10", limit=1) == ["tea"]
@@ -90,6 +110,7 @@ def test_nothing_said_selects_everything() -> None:
     ("only", "shard", "limit", "words"),
     [
         ("", None, None, "selects nothing"),
+        ([], None, None, "would make nothing"),
         ("status:faild", None, None, "did you mean failed"),
         ("20-10", None, None, "10-20"),
         ("row:x", None, None, "row:10"),
@@ -100,7 +121,7 @@ def test_nothing_said_selects_everything() -> None:
     ],
 )
 def test_what_selects_nothing_that_can_be_is_bad_usage(
-    only: str | None, shard: str | None, limit: int | None, words: str
+    only: Any, shard: str | None, limit: int | None, words: str
 ) -> None:
     with pytest.raises(UsageError, match=words):
         parse(only, shard, limit)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest import open_manifest
-from batchgen.manifest.table import Table
+from batchgen.manifest.table import Table, identities
 from batchgen.model import Row, with_newlines
 from batchgen.rows import singly
 
@@ -64,7 +64,7 @@ def read(source: Any, folder: Path) -> list[Row]:
     ],
 )
 def test_a_value_is_the_text_that_a_sheet_would_hold(tmp_path: Path, column: str, value: object, text: str) -> None:
-    path = written([{column: value}], tmp_path)
+    path = written([{column: value, "prompt": "p"}], tmp_path)
     assert pd.read_csv(path, dtype=str, keep_default_na=False).iloc[0, 0] == text
 
 
@@ -85,7 +85,7 @@ def test_a_value_is_the_text_that_a_sheet_would_hold(tmp_path: Path, column: str
 )
 def test_what_may_have_lost_digits_or_is_no_cell_is_refused(column: str, value: object, told: str) -> None:
     with pytest.raises(ManifestError, match=told) as error:
-        Table([{column: "1"}, {column: value}]).stream()
+        Table([{"prompt": "p", column: "1"}, {"prompt": "p", column: value}]).stream()
     assert [(problem.line, problem.column) for problem in error.value.problems] == [(3, column)]
 
 
@@ -122,9 +122,51 @@ def test_rows_may_have_different_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", [[], pd.DataFrame(), pd.DataFrame({"prompt": []}), [{}]])
-def test_a_table_without_rows_is_refused_like_a_sheet_without_rows(tmp_path: Path, source: Any) -> None:
-    with pytest.raises((ManifestError, AssertionError), match=r"row|header|empty"):
-        read(source, tmp_path)
+def test_a_table_without_rows_is_refused(source: Any) -> None:
+    with pytest.raises(ManifestError, match=r"^(rows|DataFrame): there is no row; give one for each video$"):
+        Table(source).stream()
+
+
+@pytest.mark.parametrize("source", [[{"text": "a"}], pd.DataFrame(["a"]), pd.DataFrame({"text": ["a"]})])
+def test_a_table_without_a_column_that_is_known_is_told_which_it_needs(source: Any) -> None:
+    with pytest.raises(ManifestError, match=r"^(rows|DataFrame): no column is called prompt; name the one"):
+        Table(source).stream()
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (pd.DataFrame({"Prompt": ["a", None, float("nan")]}), "DataFrame.iloc[1-2] (2 rows), column Prompt"),
+        (pd.DataFrame({"prompt": ["a", " "], "seed": [1, None]}), "DataFrame.iloc[1], column prompt"),
+        ([{"prompt": "a"}, {"note": ""}], "rows[1], column prompt"),
+    ],
+)
+def test_a_row_that_is_blank_is_told_and_not_passed_over(source: Any, told: str) -> None:
+    with pytest.raises(ManifestError) as error:
+        Table(source).stream()
+    assert str(error.value).startswith(f"{told}: the prompt is missing; ")
+    assert len(error.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["7", "a,b"], ("7", "a,b"), [7, "a,b"], [7.0, " a,b "], pd.Series([7, "a,b"]), np.array(["7", "a,b"]),
+     pd.Index(["7", "a,b"]), {"7": 1, "a,b": 2}, (text for text in ("7", "a,b"))],
+)  # fmt: skip
+def test_ids_are_what_the_rows_of_a_table_have(values: Any) -> None:
+    assert identities("--only", values) == ("7", "a,b")
+    assert identities("--row", "a,b") == ("a,b",)
+
+
+@pytest.mark.parametrize("values", [[None], [""], [["a"]], [pd.NaT], [object()], ["a\0"], [2.0**60], [b"a"], [[1]]])
+def test_what_can_be_no_id_is_refused(values: Any) -> None:
+    with pytest.raises(UsageError, match=r"^--only: "):
+        identities("--only", values)
+
+
+def test_a_whole_table_is_no_column_of_ids() -> None:
+    with pytest.raises(UsageError, match=r"frame\['id'\]"):
+        identities("--only", pd.DataFrame({"id": ["a"]}))
 
 
 @given(prompt=st.text(min_size=1), note=st.text())
