@@ -126,7 +126,8 @@ class Picker:
         unmet = self.unmet
         if unmet and self.selection.ids:
             named = ", ".join(map(shown, unmet[:_MOST_NAMED])) + (", ..." if len(unmet) > _MOST_NAMED else "")
-            yield f"--only names {many(len(unmet), 'id')} that no row has: {named}"
+            seeded = f"a row with several seeds has one for each, like {shown(unmet[0] + '-s1')}"
+            yield f"--only names {many(len(unmet), 'id')} that no row has: {named} ({seeded})"
         for text in unmet if self.selection.only else ():
             hint = "" if _GLOB.search(text) or ":" in text else f"; write {text}* for ids that begin so"
             yield f"--only {shown(text)} is no row's{hint}"

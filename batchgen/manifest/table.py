@@ -106,7 +106,7 @@ class Table:
                 problems.add(Problem(line, escaped(name), message))
                 is_told = True
             record.append(found)
-        if not is_told and not any(map(str.strip, record)):  # a reader passes over a blank line of a sheet
+        if self._prompt and not is_told and not any(map(str.strip, record)):  # a reader passes over a blank line
             problems.add(Problem(line, self._prompt, MISSING_PROMPT))
         return record
 

@@ -88,7 +88,10 @@ def test_ids_are_ids_whatever_they_look_like() -> None:
 def test_ids_that_no_row_has_are_told_together() -> None:
     picker = parse(["tea", *(f"no{n}" for n in range(7))]).pick()
     assert [row.id for row in ROWS if picker.takes(row)] == ["tea"]
-    assert list(picker.remarks()) == ['--only names 7 ids that no row has: "no0", "no1", "no2", "no3", "no4", ...']
+    assert list(picker.remarks()) == [
+        '--only names 7 ids that no row has: "no0", "no1", "no2", "no3", "no4", ... '
+        '(a row with several seeds has one for each, like "no0-s1")'
+    ]
     assert not picker.has_missed
     none = parse(["status:failed"]).pick()
     assert [row for row in ROWS if none.takes(row)] == []

@@ -142,6 +142,7 @@ def test_a_table_without_a_column_that_is_known_is_told_which_it_needs(source: A
     ],
 )
 def test_a_row_that_is_blank_is_told_and_not_passed_over(source: Any, told: str) -> None:
+    Table(pd.DataFrame({"promt": ["a", None]})).stream()  # refused for its column, by whoever reads it
     with pytest.raises(ManifestError) as error:
         Table(source).stream()
     assert str(error.value).startswith(f"{told}: the prompt is missing; ")
