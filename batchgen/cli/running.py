@@ -11,7 +11,7 @@ from batchgen import arguments
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.sections import Sectioned
-from batchgen.cli.terminal import progress, require, say, shown, shown_json, tell
+from batchgen.cli.terminal import even_if_unheard, progress, require, say, shown, shown_json, tell
 from batchgen.origin import service_of
 from batchgen.settings import batch_folder
 from batchgen.telling import told
@@ -63,12 +63,13 @@ def rescue(batch: Path, **flags: Any) -> None:
 def run_batch(batch: Path, manifest: Path | None, *, as_json: bool, quiet: bool, **flags: Any) -> NoReturn:
     """Run a batch as the flags say, tell how it ended, and exit so."""
     summary = work(batch, manifest, quiet=quiet, **flags)
-    if as_json:
-        click.echo(shown_json(summary.to_json()))
-    elif not quiet:
-        _print_summary(summary)
-    elif summary.exit != 0:
-        _warn(f"batchgen: {summary.paragraph()}")
+    with even_if_unheard():
+        if as_json:
+            click.echo(shown_json(summary.to_json()))
+        elif not quiet:
+            _print_summary(summary)
+        elif summary.exit != 0:
+            _warn(f"batchgen: {summary.paragraph()}")
     raise click.exceptions.Exit(summary.exit)
 
 

@@ -1,8 +1,11 @@
 """Words on a terminal."""
 
+import errno
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 from unicodedata import combining, east_asian_width
@@ -58,9 +61,21 @@ def _cells(text: str) -> int:
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def hush() -> None:
-    """Whoever read standard error is gone, or the terminal is: what is said from now on is lost, and ends no run."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+def hush(descriptor: int = 2) -> None:
+    """Whoever read this is gone, or the terminal is: what is said there from now on is lost, and ends no run."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+@contextmanager
+def even_if_unheard() -> Iterator[None]:
+    """What is told within changes no exit code, though whoever read standard output be gone, or the terminal."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in (errno.EIO, errno.EPIPE):
+            raise
+        hush(1)
 
 
 def shown(text: str) -> str:

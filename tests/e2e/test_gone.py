@@ -26,7 +26,7 @@ async def test_a_run_that_nobody_hears_any_more_can_be_stopped(
             *(sys.executable, "-m", "batchgen", "run", str(manifest), "--base-url", emulator.url, *PATIENT),
             env=environment(TERM="xterm"),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=far,
             stderr=far,
         )
         os.close(far)
