@@ -176,16 +176,18 @@ def _refuse_results_without_ledger(folder: Path) -> None:
 
 
 def _check_service(ledger: Ledger, settings: Settings) -> None:
+    check_service(settings.batch, ledger, settings.service)
+    if ledger.fact("service") != settings.service:
+        ledger.remember({"service": settings.service, "tag": ledger.fact("tag") or secrets.token_hex(4)})
+
+
+def check_service(folder: Path, ledger: Ledger, service: str) -> None:
+    """Raise :class:`LedgerError` for another service than the one that the batch was made with.
+
+    One from which nothing was asked for holds no batch: it may have been a slip of the pen.
+    """
     known = ledger.fact("service")
-    if known is None:
-        ledger.remember({"service": settings.service, "tag": secrets.token_hex(4)})
-    else:
-        check_service(settings.batch, known, settings.service)
-
-
-def check_service(folder: Path, known: str, service: str) -> None:
-    """Raise :class:`LedgerError` for another service than the one that the batch was made with, ``known``."""
-    if known == service:
+    if known in (None, service) or (EMULATOR not in (known, service) and not money.has_tasks(ledger)):
         return
     if known == EMULATOR:
         raise LedgerError(f"the batch {folder} {made_with_emulator(folder)}")

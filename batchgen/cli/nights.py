@@ -12,7 +12,7 @@ from batchgen.cli.options import PATH
 from batchgen.cli.running import run
 from batchgen.deadline import read_deadline
 from batchgen.errors import UsageError
-from batchgen.model import EMULATOR
+from batchgen.model import EMULATOR, LEDGER
 from batchgen.nightly import Night, instructions, read_time, this_program
 from batchgen.settings import NOTIFY_VARIABLE, PING_VARIABLE, STANDARD_INPUT, batch_folder, read_base_url
 from batchgen.words import with_command
@@ -68,10 +68,12 @@ def _night(manifest: Path, flags: tuple[str, ...], at: tuple[int, int]) -> Night
 def _check_service(batch: Path, base_url: str | None, *, emulator: bool) -> None:
     """Refuse the batch of another service, as each night would; what its environment file says nobody knows now."""
     from batchgen.folder import check_service, service_in
+    from batchgen.ledger import Ledger
 
     known = service_in(batch)
     if known and (emulator or base_url or known == EMULATOR):
-        check_service(batch, known, EMULATOR if emulator else read_base_url(base_url))
+        with Ledger.open(batch / LEDGER, read_only=True) as ledger:
+            check_service(batch, ledger, EMULATOR if emulator else read_base_url(base_url))
 
 
 def _without_batch(flags: tuple[str, ...]) -> Iterator[str]:

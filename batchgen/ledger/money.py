@@ -87,6 +87,12 @@ def has_begun(ledger: Ledger) -> bool:
     return ledger.database.one("SELECT 1 FROM attempt LIMIT 1") is not None
 
 
+def has_tasks(ledger: Ledger) -> bool:
+    """Whether a task was ever asked for, or taken from another batch."""
+    taken = ledger.database.one("SELECT 1 FROM job WHERE task_id IS NOT NULL LIMIT 1")
+    return taken is not None or has_begun(ledger)
+
+
 def is_free(ledger: Ledger) -> bool:
     """Whether nothing of the batch was paid, or ever will be: it was made with the emulator."""
     return ledger.fact("service") == EMULATOR

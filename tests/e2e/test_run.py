@@ -371,6 +371,31 @@ async def test_a_ledger_refuses_another_service(tmp_path: Path) -> None:
         assert f"continue it with --base-url {emulator.url}, or name another folder with --batch" in ended.err
 
 
+async def test_an_address_from_which_nothing_was_asked_for_does_not_hold_the_batch(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "prompts.csv", 2)
+    async with emulated() as emulator, emulated() as other:
+        assert (await run(other, manifest, "--max-tasks", "0")).code == 4
+        plan = await batchgen("plan", manifest, cwd=tmp_path, APIXO_BASE_URL=emulator.url)
+        assert "is refused" not in plan.err
+        schedule = ("schedule", manifest, "--at", "02:00", "--", "--base-url", emulator.url)
+        assert (await batchgen(*schedule, cwd=tmp_path)).code == 0
+        ended = await run(emulator, manifest)
+        assert (ended.code, ended.summary["archived"], len(other.tasks)) == (0, 2, 0), ended.err
+        assert (await run(other, manifest)).code == 2
+        plan = await batchgen("plan", manifest, cwd=tmp_path, APIXO_BASE_URL=other.url)
+        assert "is refused" in plan.err
+
+
+async def test_a_batch_of_the_emulator_stays_one_though_nothing_was_asked_for(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "prompts.csv", 1)
+    async with emulated() as emulator:
+        await batchgen("run", manifest, "--emulator", "--max-tasks", "0", cwd=tmp_path)
+        assert "was made with the emulator" in (await run(emulator, manifest)).err
+        await run(emulator, manifest, "--batch", "real.batch", "--max-tasks", "0")
+        tried = await batchgen("run", manifest, "--emulator", "--batch", "real.batch", cwd=tmp_path)
+        assert (tried.code, emulator.tasks) == (2, [])
+
+
 async def test_results_without_their_ledger_are_refused(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "prompts.csv", 1)
     async with emulated() as emulator:
