@@ -71,3 +71,13 @@ class DiskSpace:
             awaited = sum(files * self._size(request) for request, files in self._awaited())
             free = min(free, there - RESERVE_BYTES - awaited)
         return free
+
+
+def free_bytes(folder: Path) -> int | None:
+    """What an ordinary user may still write to the disk of a folder that need not be there yet; None: who knows."""
+    try:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        disk = os.statvfs(there)
+    except OSError:
+        return None
+    return disk.f_bavail * disk.f_frsize

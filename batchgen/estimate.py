@@ -1,11 +1,13 @@
 """What a run will take, said before it is paid for: minutes and bytes, by what is known, or else by a stated guess."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from batchgen.account import Account
 from batchgen.catalog import guessed_bytes
+from batchgen.disk_space import RESERVE_BYTES, free_bytes
 from batchgen.forecast import Pace, seconds_left
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import Kind, video_bytes
@@ -13,6 +15,7 @@ from batchgen.model import Request
 from batchgen.schedule import LEAST_POLL_SHARE
 from batchgen.service.polling import Polling
 from batchgen.settings import Settings
+from batchgen.words import size_words
 
 DOCUMENT_SECONDS = {"720p": (50.0, 70.0), "1080p": (70.0, 90.0)}  # of generation, from the API's document
 
@@ -37,6 +40,19 @@ def estimate(ledger: Ledger, settings: Settings, kinds: Sequence[Kind]) -> Estim
         gigabytes=round(size / 1e9, 6),
         gigabytes_from="archived" if is_seen else "guess",
     )
+
+
+def lack_of_room(settings: Settings, videos: Estimate) -> Iterator[str]:
+    """What there is to say if the videos do not fit on the disk that they go to; of a store elsewhere nobody knows."""
+    destination = settings.destination or str(settings.batch / "videos")
+    free = None if "://" in destination else free_bytes(Path(destination))
+    if free is not None and videos.gigabytes * 1e9 > max(0, free - RESERVE_BYTES):
+        guess = ", as is guessed" if videos.gigabytes_from == "guess" else ""
+        yield (
+            f"the videos would weigh about {size_words(videos.gigabytes * 1e9)}{guess}, and the disk of {destination} "
+            f"has {size_words(free)} free: a run stops when it is full; free some space, or choose another folder "
+            "with --to"
+        )
 
 
 def _seconds(ledger: Ledger, settings: Settings, kinds: Sequence[Kind]) -> tuple[float, bool]:

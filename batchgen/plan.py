@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from batchgen import allowances, reuse
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
-from batchgen.estimate import estimate
+from batchgen.estimate import estimate, lack_of_room
 from batchgen.folder import check_place, made_with_emulator, with_memory
 from batchgen.ledger import Ledger, doubt, expected, money, standing
 from batchgen.ledger.ledger import link_death
@@ -196,6 +196,8 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         remarks += allowances.allow(settings, ledger, service)
         counts, tasks = standing.counts(ledger), expected.tasks(ledger)
         kinds = tuple(expected.pending_kinds(ledger))
+        estimated = estimate(ledger, settings, kinds)
+        remarks += lack_of_room(settings, estimated)
         prices = settings.limits.prices
         plan = Plan(
             manifest=name,
@@ -212,7 +214,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             selected=sum((standing.counts(ledger, selected=True) if ledger.is_selecting else counts).values()),
             to_submit=standing.pending_jobs(ledger),
             estimate_usd=money.estimate(kinds, prices.of) / MICRO,
-            **asdict(estimate(ledger, settings, kinds)),
+            **asdict(estimated),
             first_files=expected.first_names(ledger, FIRST_FILES),
             paid_usd=money.paid_price(ledger) / MICRO,
             prices_of=prices.date,

@@ -11,7 +11,9 @@ import openpyxl
 import pytest
 
 from batchgen.emulator.server import Emulator
-from tests.e2e.program import QUICK, Ended, batchgen, emulated, paid, pipe, prompts, results, run, sheet
+from batchgen.estimate import Estimate, lack_of_room
+from batchgen.settings import Settings
+from tests.e2e.program import QUICK, Ended, altered, batchgen, emulated, paid, pipe, prompts, results, run, sheet
 from tests.ledger.older import as_it_was, as_of_schema_3, with_crlf
 
 
@@ -175,6 +177,35 @@ async def plan(manifest: Path, *arguments: str) -> dict[str, Any]:
     ended = await batchgen("plan", manifest, "--json", *arguments, cwd=manifest.parent)
     assert ended.code == 0, ended.err
     return ended.summary
+
+
+SMALL = """
+class Small:
+    f_bavail, f_frsize = 5_500, 1_000
+
+plain = os.statvfs
+
+def statvfs(place):
+    return plain(place) if "batchgen-" in str(place) else Small
+
+os.statvfs = statvfs
+"""
+
+
+async def test_videos_that_would_not_fit_on_the_disk_are_told_beforehand_with_both_figures(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 3, resolution="720p", duration="5")
+    small = altered(tmp_path, {"batchgen.disk_space": SMALL})
+    for command in ("plan", "rehearse"):
+        told = await batchgen(command, "p.csv", cwd=tmp_path, **small)
+        assert (
+            "the videos would weigh about 12.0 MB, as is guessed, and the disk of p.batch/videos has 5.5 MB free"
+            in told.err
+        )
+    assert "free:" not in (await batchgen("plan", manifest, "--limit", "1", cwd=tmp_path, **small)).err
+    assert "free:" not in (await batchgen("plan", manifest, cwd=tmp_path)).err
+    estimated = Estimate(1.0, "document", 1e9, "guess")
+    assert not list(lack_of_room(Settings(tmp_path, destination="s3://bucket/night"), estimated))
+    assert list(lack_of_room(Settings(tmp_path, destination="elsewhere"), estimated))
 
 
 async def test_a_plan_says_what_a_run_takes_by_the_document_and_then_by_what_the_batch_knows(tmp_path: Path) -> None:
