@@ -20,7 +20,7 @@ from batchgen.replica import look_at
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings, to_service
 from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.summary import Counts
-from batchgen.words import duration, given_up, many, size_words, why, with_command
+from batchgen.words import duration, given_up, many, money_words, size_words, why, with_command
 
 FIRST_FILES = 5
 GONE_IN_DOUBT = "more in doubt (held), whose rows were edited or are gone"
@@ -43,12 +43,13 @@ class Plan(Counts):
     selected: int  # rows that the run is asked for
     to_submit: int  # tasks that a run would pay for
     estimate_usd: float  # what they cost at most
+    task_usd: float  # what the dearest of them does
     minutes: float  # that the run would take
     minutes_from: str  # learned: from this batch's tasks; document: the API document's times
     gigabytes: float  # of its videos
     gigabytes_from: str  # archived: by those that the batch has; guess
     first_files: tuple[str, ...]
-    paid_usd: float  # what the wanted videos that are made, or being made, have cost
+    paid_usd: float  # what the batch's tasks have cost at most, those that failed and those of edited rows too
     prices_of: str  # the day of the prices
     offered: int  # of those to submit, tasks that another batch has paid for: --reuse takes them
     is_dearest: bool  # some leave resolution or duration open, and are taken at the dearest
@@ -79,7 +80,7 @@ class Plan(Counts):
         }
         lines += [f"  {number} {words}" for words, number in known.items() if number]
         if self.paid_usd:
-            lines.append(f"  ${self.paid_usd:.2f} paid already, for what is made or being made")
+            lines.append(f"  ${self.paid_usd:.2f} paid already, for the tasks of this batch so far")
         if self.selected < self.rows:
             chosen = many(self.selected, "row is", "rows are")
             lines.append(f"{chosen} chosen; the others would be left as they are")
@@ -90,6 +91,8 @@ class Plan(Counts):
         prices = "prices as given" if self.prices_of == AS_GIVEN else f"prices of {self.prices_of}"
         if self.is_dearest:
             prices += "; the dearest where resolution or duration is left open"
+        if self.to_submit > 1:
+            prices = f"up to ${self.task_usd:.2f} a task; {prices}"
         yield f"a run would pay for {many(self.to_submit, 'task')}: up to ${self.estimate_usd:.2f} ({prices})"
         if self.remake_usd:
             yield f"  and up to ${self.remake_usd:.2f} more for expired ones, if they cannot be fetched any more"
@@ -123,6 +126,7 @@ class Status(Counts):
     service: str
     manifest: str
     paid_tasks: int
+    paid_usd: float  # what they cost at most
     reused: int
     bytes: int
     failures: dict[str, int]  # fail code -> rows
@@ -145,7 +149,8 @@ class Status(Counts):
         ]
         lines += [f"    {number} with {code}" for code, number in self.failures.items()]
         lines += [f"  {self.in_doubt_gone} {GONE_IN_DOUBT}"] if self.in_doubt_gone else []
-        how = "asked for (emulator: nothing was paid)" if self.service == EMULATOR else "paid for"
+        price = f" (up to {money_words(self.paid_usd)})" if self.paid_usd else ""
+        how = "asked for (emulator: nothing was paid)" if self.service == EMULATOR else f"paid for{price}"
         lines.append(f"  {many(self.paid_tasks, 'task')} {how}")
         return "\n".join(lines if self.running else [*lines, *self._advice()])
 
@@ -214,6 +219,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             selected=sum((standing.counts(ledger, selected=True) if ledger.is_selecting else counts).values()),
             to_submit=standing.pending_jobs(ledger),
             estimate_usd=money.estimate(kinds, prices.of) / MICRO,
+            task_usd=max((prices.of(kind.request) for kind in kinds), default=0) / MICRO,
             **asdict(estimated),
             first_files=expected.first_names(ledger, FIRST_FILES),
             paid_usd=money.paid_price(ledger) / MICRO,
@@ -270,6 +276,7 @@ def read_status(batch: Path, path: Path | None = None, *, running: bool | None =
             **_standing(standing.counts(ledger), running),
             in_doubt_gone=doubt.gone(ledger),
             paid_tasks=standing.paid_tasks(ledger),
+            paid_usd=money.paid_price(ledger) / MICRO,
             reused=standing.reused_rows(ledger),
             bytes=standing.archived_bytes(ledger),
             failures=dict(standing.failures(ledger)),

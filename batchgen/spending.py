@@ -38,15 +38,8 @@ class Spending:
         limits = self._limits
         if limits.max_tasks is not None and self._tasks >= limits.max_tasks:
             raise LimitReachedError(f"--max-tasks {limits.max_tasks} is reached")
-        if limits.budget is not None and self._spent + price > round(limits.budget * MICRO):
-            raise LimitReachedError(
-                f"--budget {limits.budget:g} is reached: ${self._spent / MICRO:.2f} are spent or reserved"
-            )
-        if limits.budget_per_day is not None and self._spent_today + price > round(limits.budget_per_day * MICRO):
-            raise LimitReachedError(
-                f"--budget-per-day {limits.budget_per_day:g} is reached: "
-                f"${self._spent_today / MICRO:.2f} are spent or reserved today"
-            )
+        _check("--budget", limits.budget, self._spent, "", request, price)
+        _check("--budget-per-day", limits.budget_per_day, self._spent_today, " today", request, price)
         self._tasks += 1
         self._spent += price
         self._spent_today += price
@@ -75,6 +68,20 @@ class Spending:
         if self._limits.budget_per_day is not None and not self._day[0] <= now < self._day[1]:
             self._day = _midnight(now, 0), _midnight(now, 1)
             self._spent_today = money.reserved_since(self._ledger, self._day[0])
+
+
+def _check(flag: str, budget: float | None, spent: int, when: str, request: Request, price: int) -> None:
+    """Raise :class:`LimitReachedError` if a task of this price would pass the budget; ``spent`` is counted already."""
+    if budget is None or spent + price <= round(budget * MICRO):
+        return
+    is_open = None in (request.resolution, request.duration)
+    dearest = " (at the dearest, as it leaves resolution or duration open)" if is_open else ""
+    cost = f"the next task may cost ${price / MICRO:.2f}{dearest}"
+    if price > round(budget * MICRO):  # no next run could go on either
+        raise LimitReachedError(f"{cost}, and {flag} {budget:g} is less than that: raise it, and run again")
+    raise LimitReachedError(
+        f"{flag} {budget:g} is reached: ${spent / MICRO:.2f} are spent or reserved{when}, and {cost}"
+    )
 
 
 def _midnight(now: float, days: int) -> float:

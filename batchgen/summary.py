@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from batchgen.model import ABANDONED, State
-from batchgen.words import given_up, in_one_line, many, why, with_command
+from batchgen.words import given_up, in_one_line, many, money_words, why, with_command
 
 STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
 _AGAIN = "run the same command again: what is paid is fetched, and nothing is paid for twice"
@@ -75,7 +75,8 @@ class Summary(Counts):
 
     def paid(self) -> str:
         """What this run paid for."""
-        how = "asked for by this run (emulator: nothing was paid)" if self.emulated else "paid for by this run"
+        price = f" (up to {money_words(self.spent_usd)})" if self.spent_usd else ""
+        how = "asked for by this run (emulator: nothing was paid)" if self.emulated else f"paid for by this run{price}"
         return f"{many(self.submitted, 'task')} {how}"
 
     def advice(self) -> list[str]:

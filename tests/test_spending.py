@@ -56,6 +56,26 @@ def test_a_budget_is_reserved_before_it_is_spent(ledger: Ledger) -> None:
         spending.reserve(CHEAP)
 
 
+def test_a_budget_that_is_reached_is_told_with_what_the_next_task_may_cost(ledger: Ledger) -> None:
+    spending = Spending(ledger, Limits(budget=0.5, budget_per_day=9))
+    intend(ledger, spending)
+    with pytest.raises(LimitReachedError, match=r"\$0\.40 are spent or reserved, and the next task may cost \$0\.40$"):
+        spending.reserve(CHEAP)
+
+
+@pytest.mark.parametrize("limit", ["budget", "budget_per_day"])
+def test_a_budget_below_the_price_of_a_task_is_to_be_raised_since_no_later_run_could_go_on(
+    ledger: Ledger, limit: str
+) -> None:
+    spending = Spending(ledger, Limits(**{limit: 1}))  # type: ignore[arg-type]
+    with pytest.raises(LimitReachedError) as raised:
+        spending.reserve(replace(CHEAP, resolution=None, duration=10))
+    assert str(raised.value) == (
+        "the next task may cost $1.30 (at the dearest, as it leaves resolution or duration open), and "
+        f"--{limit.replace('_', '-')} 1 is less than that: raise it, and run again"
+    )
+
+
 def test_the_limits_tell_how_many_more_tasks_they_allow(ledger: Ledger) -> None:
     assert Spending(ledger, Limits()).affordable(8) == 8
     spending = Spending(ledger, Limits(max_tasks=5, budget=1.6))

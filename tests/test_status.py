@@ -103,7 +103,7 @@ def test_a_moment_is_told_in_one_form_everywhere(tmp_path: Path) -> None:
 def test_of_a_batch_of_the_emulator_nothing_is_said_to_be_paid(tmp_path: Path) -> None:
     owl = Wanted("owl", "owl", state=State.IN_DOUBT)
     batch = make_batch(tmp_path, [Wanted("fox", state=State.RENDERED), Wanted("cat", "cat"), owl])
-    assert "  2 tasks paid for\n" in told("status", batch)
+    assert "  2 tasks paid for (up to $0.80)\n" in told("status", batch)
     with Ledger.open(batch / "ledger.sqlite") as ledger:
         ledger.remember({"service": EMULATOR})
     assert "  2 tasks asked for (emulator: nothing was paid)\n" in told("status", batch)

@@ -77,6 +77,11 @@ def test_a_reason_that_says_itself_what_to_do_is_not_told_twice() -> None:
     assert replace(DONE, exit=1, stopped=reason).advice() == [f"stopped: {reason}"]
 
 
+def test_what_a_run_paid_is_told_in_dollars_where_it_paid_any() -> None:
+    assert DONE.paid() == "9 tasks paid for by this run"
+    assert replace(DONE, spent_usd=1234.5).paid() == "9 tasks paid for by this run (up to $1,234.50)"
+
+
 def test_a_paragraph_is_one_line_with_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "b").mkdir()

@@ -31,7 +31,7 @@ async def test_a_batch_of_one_row_is_told_of_in_the_singular(tmp_path: Path) -> 
     async with emulated() as emulator:
         service = ("--base-url", emulator.url, *QUICK)
         ended = await batchgen("run", manifest, *service, cwd=tmp_path)
-        assert ended.out.startswith("1 row: 1 archived\n1 task paid for by this run, ")
+        assert ended.out.startswith("1 row: 1 archived\n1 task paid for by this run (up to $1.30), ")
         prompts(manifest, 1, resolution="720p")
         said += ended.out + (await batchgen("run", manifest, *service, "--max-tasks", "0", cwd=tmp_path)).err
     for command in (("status", "p.batch"), ("verify", "p.batch")):

@@ -99,13 +99,10 @@ def is_free(ledger: Ledger) -> bool:
 
 
 def paid_price(ledger: Ledger) -> int:
-    """What the wanted videos that are archived, or on their way, have cost."""
+    """What the tasks that the service has accepted cost, whatever came of them: as the page counts it."""
     if is_free(ledger):
         return 0
-    return ledger.database.number(
-        "SELECT coalesce(sum(price), 0) FROM attempt JOIN job USING (job) WHERE attempt.task_id = job.task_id "
-        "AND wanted > 0 AND state IN ('archived', 'rendered', 'in_flight')"
-    )
+    return ledger.database.number("SELECT coalesce(sum(price), 0) FROM attempt WHERE task_id IS NOT NULL")
 
 
 def doubtful_price(ledger: Ledger) -> int:

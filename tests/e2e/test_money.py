@@ -55,6 +55,10 @@ async def test_plan_tells_the_price_of_what_is_pending_and_of_what_is_paid(tmp_p
         await run(emulator, manifest, "--max-tasks", "1")
         ended = await batchgen("plan", manifest, "--json", cwd=tmp_path)
         assert (ended.summary["estimate_usd"], ended.summary["paid_usd"]) == (pytest.approx(1.2), pytest.approx(0.4))
+        prompts(manifest, 4, resolution="1080p", duration="5")
+        told = (await batchgen("plan", manifest, cwd=tmp_path)).out
+        assert "  $0.40 paid already, for the tasks of this batch so far\n" in told  # as the page counts it
+        assert "up to $2.60 (up to $0.65 a task; prices of " in told
 
 
 async def test_a_balance_that_will_not_do_is_told_and_a_service_without_one_is_no_error(tmp_path: Path) -> None:
