@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchgen import learned
 from batchgen.account import Account
 from batchgen.catalog import guessed_bytes
 from batchgen.disk_space import RESERVE_BYTES, free_bytes
@@ -25,18 +26,20 @@ class Estimate:
     """What the pending tasks take."""
 
     minutes: float
-    minutes_from: str  # learned, document
+    minutes_from: str  # learned, recalled, document
     gigabytes: float
     gigabytes_from: str  # archived, guess
 
 
 def estimate(ledger: Ledger, settings: Settings, kinds: Sequence[Kind]) -> Estimate:
     """What a run takes for the pending tasks, with the limits of the settings and all that the batch remembers."""
-    seconds, is_learned = _seconds(ledger, settings, kinds)
+    memory = ledger.fact("polling")
+    recalled = learned.recall(ledger.fact("service") or settings.service, learned.path()) if memory is None else None
+    seconds, is_learned = _seconds(ledger, settings, kinds, memory or recalled)
     size, is_seen = _bytes(ledger, kinds)
     return Estimate(
         minutes=round(seconds / 60, 2),
-        minutes_from="learned" if is_learned else "document",
+        minutes_from=("recalled" if recalled else "learned") if is_learned else "document",
         gigabytes=round(size / 1e9, 6),
         gigabytes_from="archived" if is_seen else "guess",
     )
@@ -55,9 +58,9 @@ def lack_of_room(settings: Settings, videos: Estimate) -> Iterator[str]:
         )
 
 
-def _seconds(ledger: Ledger, settings: Settings, kinds: Sequence[Kind]) -> tuple[float, bool]:
-    """How long it takes, and whether the generation times of all kinds were learned."""
-    polling = Polling(settings.first_poll, settings.poll_every, memory=ledger.fact("polling"))
+def _seconds(ledger: Ledger, settings: Settings, kinds: Sequence[Kind], memory: str | None) -> tuple[float, bool]:
+    """How long it takes, and whether the generation times of all kinds are in the ``memory``."""
+    polling = Polling(settings.first_poll, settings.poll_every, memory=memory)
     account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
     now = time.time()
     running = [(job.request, now - (job.submitted_at or now)) for job in ledger.in_flight()]

@@ -23,6 +23,11 @@ from batchgen.summary import Counts
 from batchgen.words import duration, given_up, many, money_words, size_words, why, with_command
 
 FIRST_FILES = 5
+TIMES = {
+    "learned": "as this batch's tasks took",
+    "recalled": "as tasks of other batches of yours took",
+    "document": "by the document's times",
+}
 GONE_IN_DOUBT = "more in doubt (held), whose rows were edited or are gone"
 
 
@@ -45,7 +50,7 @@ class Plan(Counts):
     estimate_usd: float  # what they cost at most
     task_usd: float  # what the dearest of them does
     minutes: float  # that the run would take
-    minutes_from: str  # learned: from this batch's tasks; document: the API document's times
+    minutes_from: str  # learned: from this batch's tasks; recalled: other batches'; document: the API document's times
     gigabytes: float  # of its videos
     gigabytes_from: str  # archived: by those that the batch has; guess
     first_files: tuple[str, ...]
@@ -102,8 +107,7 @@ class Plan(Counts):
 
     def _expected(self) -> Iterator[str]:
         if self.to_submit or self.in_flight:
-            source = {"learned": "as this batch's tasks took", "document": "by the document's times"}
-            yield f"  it would take about {duration(self.minutes * 60)}, {source[self.minutes_from]}"
+            yield f"  it would take about {duration(self.minutes * 60)}, {TIMES[self.minutes_from]}"
         if self.to_submit:
             source = {"archived": "as this batch's videos weigh", "guess": "a guess, until there are some"}
             yield f"  its videos would weigh about {size_words(self.gigabytes * 1e9)}, {source[self.gigabytes_from]}"

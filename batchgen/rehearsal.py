@@ -14,7 +14,7 @@ from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import pending_rows
 from batchgen.model import PICTURE, Request
-from batchgen.plan import Plan, planned
+from batchgen.plan import TIMES, Plan, planned
 from batchgen.progress import Progress
 from batchgen.run import Listener, Service, run
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS, Settings
@@ -85,8 +85,8 @@ class Rehearsal:
     def _source(self) -> str:
         if self.minutes_from == "played":
             return "as it was played, by the document's times"
-        if self.plan.minutes_from == "learned":
-            return "calculated by what this batch's tasks took"
+        if self.plan.minutes_from != "document":
+            return f"calculated, {TIMES[self.plan.minutes_from]}"
         return "calculated by the document's times: this machine cannot play so much so fast"
 
     def _requests(self) -> str:

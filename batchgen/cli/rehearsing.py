@@ -13,7 +13,7 @@ from batchgen.catalog import DEFAULT_MODEL
 from batchgen.cli import options
 from batchgen.cli.options import PATH
 from batchgen.cli.terminal import progress, say, shown, shown_json, tell
-from batchgen.settings import Limits, Settings, batch_folder, read_prices
+from batchgen.settings import Limits, Settings, batch_folder, read_base_url, read_prices
 
 if TYPE_CHECKING:
     from batchgen.emulator.server import Emulator
@@ -38,8 +38,8 @@ def rehearse(
     from batchgen import rehearsal
 
     flags |= arguments.rows(flags)
-    limits = Limits(prices=read_prices(prices))
-    settings = Settings(batch=batch or batch_folder(manifest), manifest=manifest, limits=limits, **flags)
+    flags |= {"limits": Limits(prices=read_prices(prices)), "base_url": read_base_url(None)}
+    settings = Settings(batch=batch or batch_folder(manifest), manifest=manifest, **flags)
     stage = _Stage(rehearsal.SPEED, settings.model or DEFAULT_MODEL)
     told = rehearsal.rehearse(settings, stage.service, stage.seen, progress(quiet=as_json, plain=plain))
     for sentence in told.plan.remarks:

@@ -179,6 +179,21 @@ async def plan(manifest: Path, *arguments: str) -> dict[str, Any]:
     return ended.summary
 
 
+async def test_a_plan_of_a_new_sheet_goes_by_what_other_batches_of_the_service_have_learned(tmp_path: Path) -> None:
+    home = {"XDG_DATA_HOME": str(tmp_path / "home")}
+    async with emulated() as emulator:
+        await run(emulator, prompts(tmp_path / "a.csv", 4), **home)
+        manifest = prompts(tmp_path / "b.csv", 4, seed="1")
+        here = {**home, "APIXO_BASE_URL": emulator.url}
+        told = (await batchgen("plan", manifest, "--json", cwd=tmp_path, **here)).summary
+        assert (told["minutes_from"], told["minutes"] < 1) == ("recalled", True)
+        plain = (await batchgen("plan", manifest, cwd=tmp_path, **here)).out
+        assert ", as tasks of other batches of yours took\n" in plain
+        assert (await plan(manifest))["minutes_from"] == "document"
+        rehearsed = (await batchgen("rehearse", manifest, cwd=tmp_path, **here)).out
+        assert "(calculated, as tasks of other batches of yours took)" in rehearsed
+
+
 SMALL = """
 class Small:
     f_bavail, f_frsize = 5_500, 1_000
