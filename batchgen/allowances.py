@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from batchgen import reuse
 from batchgen.catalog import MICRO
-from batchgen.ledger import Ledger, doubt, money
+from batchgen.ledger import Ledger, doubt, expected, money
 from batchgen.settings import Settings
 from batchgen.words import left_alone, many, money_words, with_command
 
@@ -19,10 +19,8 @@ def allow(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
     if settings.retry_failed and (again := ledger.retry_failed()):
         rows = many(again, "row that failed or expired is", "rows that failed or expired are")
         yield f"{rows} tried again"
-    if settings.reuse and (offered := reuse.offers(ledger, service, settings.batch, reuse.index_path())):
-        reuse.take(ledger, offered)
-        videos = many(len(offered), "video is", "videos are")
-        yield f"{videos} taken from other batches of yours, which made them"
+    if settings.reuse:
+        yield from _reuse(settings, ledger, service)
 
 
 def _resubmit(settings: Settings, ledger: Ledger) -> Iterator[str]:
@@ -33,3 +31,13 @@ def _resubmit(settings: Settings, ledger: Ledger) -> Iterator[str]:
         yield f"{rows} submitted again{cost}"
     if rows_left := doubt.left_alone(ledger):
         yield with_command(f"{left_alone(rows_left)}; what is known of it is told by", "resolve", str(settings.batch))
+
+
+def _reuse(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
+    if offered := reuse.offers(ledger, service, settings.batch, reuse.index_path()):
+        reuse.take(ledger, offered)
+        videos = many(len(offered), "video is", "videos are")
+        yield f"{videos} taken from other batches of yours, which made them"
+    elif seedless := expected.pending_without_seed(ledger):
+        rows = many(seedless, "row that is to be paid for has", "rows that are to be paid for have")
+        yield f"--reuse takes nothing: {rows} no seed, and without one the same request gives another video each time"

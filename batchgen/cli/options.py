@@ -91,7 +91,9 @@ PRICE = click.option(
     "--price", "prices", multiple=True, metavar="RES=USD", help="What a second of video costs, like 720p=0.08."
 )
 RETRY_FAILED = click.option("--retry-failed", is_flag=True, help="Pay again for rows that failed or expired.")
-REUSE = click.option("--reuse", is_flag=True, help="Take videos that other batches of yours paid for.")
+REUSE = click.option(
+    "--reuse", is_flag=True, help="Take videos that other batches of yours paid for, of rows with a seed."
+)
 XLSX = click.option("--xlsx", is_flag=True, help="Write results.xlsx too, with links and posters.")
 PLAIN = click.option("--plain", is_flag=True, help="Show progress in lines, as for a screen reader.")
 LEDGER_TO = click.option(

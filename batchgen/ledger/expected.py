@@ -75,6 +75,14 @@ def pending_rows(ledger: Ledger) -> Iterator[tuple[str, Request]]:
     return ((identity, Request.from_json(request)) for identity, request in found)
 
 
+def pending_without_seed(ledger: Ledger) -> int:
+    """How many rows that the run will make have no seed."""
+    return ledger.database.number(
+        f"SELECT sum(wanted) FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected} "
+        "AND json_extract(request, '$.seed') IS NULL"
+    )
+
+
 def tasks(ledger: Ledger) -> int:
     """How many tasks the present manifest asks for, made or not."""
     return ledger.database.number("SELECT count(*) FROM job WHERE wanted > 0")

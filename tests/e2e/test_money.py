@@ -87,6 +87,21 @@ async def test_a_video_that_another_batch_paid_for_is_offered_and_taken(tmp_path
         assert await wrong_files(emulator, tmp_path / "b.batch") == []
 
 
+async def test_that_rows_without_a_seed_are_taken_from_no_other_batch_is_told(tmp_path: Path) -> None:
+    rows = [{"prompt": "a lake", "seed": ""}, {"prompt": "a fox", "seed": ""}, {"prompt": "an owl", "seed": "1"}]
+    told = "--reuse takes nothing: 2 rows that are to be paid for have no seed"
+    home = {"XDG_DATA_HOME": str(tmp_path / "home")}
+    async with emulated() as emulator:
+        manifest = sheet(tmp_path / "a.csv", rows)
+        assert told in (await batchgen("plan", manifest, "--reuse", cwd=tmp_path, **home)).err
+        assert told in (await run(emulator, manifest, "--reuse", **home)).err
+        assert "--reuse" not in (await run(emulator, manifest, "--reuse", **home)).err  # nothing is to be paid for
+        assert "--reuse" not in (await batchgen("plan", manifest, "--batch", "b.batch", cwd=tmp_path, **home)).err
+        other = ("plan", manifest, "--batch", "b.batch", "--reuse")
+        taken = await batchgen(*other, cwd=tmp_path, APIXO_BASE_URL=emulator.url, **home)
+        assert ("takes nothing" in taken.err, "1 video is taken" in taken.err) == (False, True)
+
+
 async def test_a_row_in_doubt_is_settled_by_a_person(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 3)
     async with emulated(faults={"submit-lost": 1.0}) as emulator:
