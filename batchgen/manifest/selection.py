@@ -129,7 +129,8 @@ class Picker:
             seeded = f"a row with several seeds has one for each, like {shown(unmet[0] + '-s1')}"
             yield f"--only names {many(len(unmet), 'id')} that no row has: {named} ({seeded})"
         for text in unmet if self.selection.only else ():
-            hint = "" if _GLOB.search(text) or ":" in text else f"; write {text}* for ids that begin so"
+            is_whole = _GLOB.search(text) or ":" in text or _NUMBERS.fullmatch(text)
+            hint = "" if is_whole else f"; write {text}* for ids that begin so"
             yield f"--only {shown(text)} is no row's{hint}"
         if not self.taken:
             yield "no row is selected"
@@ -158,7 +159,7 @@ def _term(text: str) -> _Term:
     if sign and kind == "status":
         return _Term(text, _by_status(rest))
     if numbers := _NUMBERS.fullmatch(text):
-        counts = _by_number(text, int(numbers[1]), int(numbers[2] or numbers[1]))
+        counts = _by_number(text, int(numbers[1]), int(numbers[2] or numbers[1]), is_bare=not sign)
         return _Term(text, counts) if sign else _Term(text, lambda row: counts(row) or row.id == text, is_bare=True)
     if sign and kind == "row":
         raise UsageError(f"--only {shown(text)} is no row; write row:10 or row:10-20")
@@ -172,10 +173,20 @@ def _by_status(name: str) -> Callable[[Present], bool]:
     return lambda row: row.state == name
 
 
-def _by_number(text: str, first: int, last: int) -> Callable[[Present], bool]:
+def _by_number(text: str, first: int, last: int, *, is_bare: bool) -> Callable[[Present], bool]:
     if first > last:
         raise UsageError(f"--only {text} runs backwards; write {last}-{first}")
-    return lambda row: first <= row.number <= last
+
+    def takes(row: Present) -> bool:
+        is_counted = first <= row.number <= last
+        if is_bare and first < last and not is_counted and row.id.isdecimal() and first <= int(row.id) <= last:
+            raise UsageError(
+                f"--only {text} counts rows, and {row.id} is the id of row {row.number}: write row:{text} if rows are "
+                f"meant, or each id, like id:{row.id}"
+            )
+        return is_counted
+
+    return takes
 
 
 def _by_id(pattern: str) -> Callable[[Present], bool]:

@@ -71,9 +71,20 @@ def test_only_takes_ids_globs_numbers_and_states(only: str, expected: list[str])
     ],
 )
 def test_a_number_that_is_one_rows_id_and_counts_another_is_refused(only: str, told: str) -> None:
-    for rows in (ROWS, ROWS[::-1]):
+    asked = [row for row in ROWS if row.id != "10" or only == "10"]  # which lies between 9 and 12
+    for rows in (asked, asked[::-1]):
         with pytest.raises(UsageError, match=told):
             list(picked(rows, parse(only)))
+
+
+@pytest.mark.parametrize(("only", "told"), [("2-3", "3 is the id of row 1"), ("1001-1002", "1001 is the id of row 1")])
+def test_a_range_that_may_mean_ids_is_refused(only: str, told: str) -> None:
+    names = {"2-3": "312", "1001-1002": ("1001", "1002", "x")}[only]
+    rows = [row._replace(id=name, number=n) for n, (row, name) in enumerate(zip(ROWS, names, strict=False), 1)]
+    with pytest.raises(UsageError, match=f"^--only {only} counts rows, and {told}: write row:{only} if rows are meant"):
+        list(picked(rows, parse(only)))
+    assert [row.id for row in picked(rows, parse("row:2-3"))] == list(names[1:])
+    assert [row.id for row in picked([row._replace(id=str(row.number)) for row in rows], parse("2-3"))] == ["2", "3"]
 
 
 def test_ids_are_ids_whatever_they_look_like() -> None:
@@ -131,12 +142,14 @@ def test_what_selects_nothing_that_can_be_is_bad_usage(
 
 
 def test_a_term_that_is_no_rows_is_told() -> None:
-    picker = parse("fox,te?,zebra*").pick()
+    picker = parse("fox,te?,zebra*,70-80").pick()
     assert [row.id for row in ROWS if picker.takes(row)] == ["tea"]
-    assert picker.unmet == ("fox", "zebra*")
+    assert picker.unmet == ("fox", "zebra*", "70-80")
     assert list(picker.remarks()) == [
-        '--only "fox" is no row\'s; write fox* for ids that begin so', '--only "zebra*" is no row\'s'
-    ]  # fmt: skip
+        '--only "fox" is no row\'s; write fox* for ids that begin so',
+        '--only "zebra*" is no row\'s',
+        '--only "70-80" is no row\'s',
+    ]
 
 
 ROWS_OF_A_SHEET = st.lists(
