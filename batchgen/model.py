@@ -199,6 +199,7 @@ class Problem:
     rows: int = 1  # that have it
     lines: tuple[tuple[int, int], ...] = ()  # where these stand, if they are several: each stretch's first and last
     place: str = ""  # what is said in the place of the line, of rows that stand in no file
+    id: str = field(default="", compare=False)  # of the row, where its line is not the row of a spreadsheet
     first: int | None = None  # another line, which the message names last, as ``line 2``
     ids: tuple[str, ...] = field(default=(), compare=False, repr=False)  # of rows that are left out for it
 
@@ -208,7 +209,9 @@ class Problem:
         return ("" if self.fatal else "warning: ") + ", ".join(place) + (": " if place else "") + self.message
 
     def _lines(self) -> str:
-        return f"lines {stretches(self.lines)} ({self.rows} rows)" if self.lines else f"line {self.line}"
+        if self.lines:
+            return f"lines {stretches(self.lines)} ({self.rows} rows)"
+        return f"line {self.line} (id {self.id})" if self.id else f"line {self.line}"
 
 
 def stretches(lines: Sequence[tuple[int, int]]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batchgen.formulas import unguard
-from batchgen.manifest import expand
+from batchgen.manifest import expand, placeholders
 from batchgen.manifest.glance import glance
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, study
 from batchgen.manifest.overrides import NOTHING_SET
@@ -16,6 +16,7 @@ from batchgen.model import Problem, Row, columns_to_json
 from batchgen.rows import Rows
 
 LONGEST_CELL = 1 << 20  # characters
+_ID = KNOWN.index("id")
 NO_ROWS = Problem(None, None, "there is a header but no row below it; write a row for each video")
 _PARTNERS: Mapping[str, set[str]] = (
     {"mode": {"image_urls"}, "image_urls": {"mode"}, "seed": {"seeds"}, "seeds": {"seed"}}
@@ -53,6 +54,7 @@ class Records:
         self._rules = rules
         self._overrides = overrides
         self._unnamed = list(layout.unnamed)
+        self._names = {layout.names[place].strip().casefold() for place in (*layout.own, *layout.places.values())}
         told = {problem.column for problem in layout.problems}
         self._own = [place for place in layout.own if escaped(layout.names[place].strip()) not in told]
 
@@ -68,6 +70,7 @@ class Records:
         yield from self._check_own(block, columns)
         known = {name: columns[place] for name, place in self._layout.places.items()}
         known |= {name: [value] * number for name, value in self._overrides.items()}
+        yield from self._check_braces(block, known)
         seen = glance(self._rules, known, number)
         extras = self._extras(columns, number)
         plain = Rows(block.numbers, block.lines, seen.ids, seen.prompts, seen.seeds, seen.requests, extras)
@@ -90,7 +93,9 @@ class Records:
         if findings or place in block.flaws:
             flawed = block.flaws.get(place, set())
             ids = () if recipe or flawed else expand.ids(Cells(*record))  # a flaw was told with its record's id
-            yield from self._problems(findings, line, flawed, ids)
+            name = record[_ID].strip() if line > number + 1 else ""  # cells above hold line breaks
+            for problem in self._problems(findings, line, flawed, ids):
+                yield replace(problem, id=shown(name)) if name else problem
             recipe = None if flawed else recipe
         if recipe:
             extras = {self._layout.names[own]: columns[own][place] for own in self._layout.own}
@@ -147,6 +152,18 @@ class Records:
                         f"{parameter} takes; if that is meant, rename it"
                     )
                     yield Problem(block.lines[0], escaped(name), message, fatal=False)
+
+    def _check_braces(self, block: Block, known: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+        """Return what there is to say of a ``{name}`` that is a column's: of a sheet, none is filled in."""
+        for parameter in ("prompt", "negative_prompt"):
+            for line, cell in zip(block.lines, known.get(parameter, ()), strict=False):
+                for name in placeholders.names(cell) if "{" in cell else ():
+                    if name.casefold() in self._names:
+                        message = (
+                            f"{parameter} holds {shown(f'{{{name}}}')}, the name of a column, and is sent as it "
+                            "stands; if what the column holds is meant, fill it in, or use a YAML with vars"
+                        )
+                        yield Problem(line, self._layout.column(parameter), message, fatal=False)
 
     def _check_unnamed(self, block: Block) -> Iterator[Problem]:
         """Return a cell under no name: told once for each such column."""

@@ -5,10 +5,11 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from batchgen.manifest import csv_blocks, open_manifest
+from batchgen.problems import Gathered
 from batchgen.rows import singly
 from tests.manifest.reading import read
 
@@ -349,6 +350,7 @@ def test_a_sheet_larger_than_a_block_is_read_whole_and_again(tmp_path: Path) -> 
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example("a,\r,a\ra", 1)  # two problems, which are told in the order of the blocks
 @given(text=st.text(st.sampled_from('ab,"\r\n \0é'), max_size=40), piece=st.integers(1, 9))
 def test_where_a_sheet_is_cut_into_pieces_as_it_is_read_changes_nothing(tmp_path: Path, text: str, piece: int) -> None:
     whole = read(tmp_path, "prompt,x\n" + text)
@@ -356,7 +358,7 @@ def test_where_a_sheet_is_cut_into_pieces_as_it_is_read_changes_nothing(tmp_path
         patch.setattr(csv_blocks, "_PIECE_CHARACTERS", piece)
         patch.setattr(csv_blocks, "_BLOCK_RECORDS", 2)
         pieces = read(tmp_path, "prompt,x\n" + text)
-    assert (pieces.rows, pieces.problems) == (whole.rows, whole.problems)
+    assert (pieces.rows, sorted(pieces.problems, key=str)) == (whole.rows, sorted(whole.problems, key=str))
 
 
 def test_a_record_with_a_nul_or_half_a_character_is_told_and_the_others_are_read(tmp_path: Path) -> None:
@@ -380,6 +382,9 @@ def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: p
 
 
 ASKED = [
+    ("prompt,animal\nA {animal},fox\n", 'prompt holds "{animal}", the name of a column, and is sent as it stands; if'),
+    ('prompt,Place\n"A {fox} in { place }",fox\n', 'prompt holds "{place}"'),
+    ("prompt,negative_prompt,x\nA,no {x},fox\n", 'column negative_prompt: negative_prompt holds "{x}"'),
     ("prompt\n=CONCAT(A1;B1)\n", "line 2, column prompt: prompt begins like a formula"),
     ("prompt\n=A2\n", "prompt begins like a formula"),
     ("prompt\nUn cafÃ© Ã  Paris\n", 'line 2, column prompt: prompt holds "Ã©"'),
@@ -417,10 +422,30 @@ def test_what_may_not_be_meant_is_asked_about_and_made_all_the_same(tmp_path: Pa
         "prompt,duration,length\na,5,x\n",
         "prompt,image_urls\na,https://x.example/render?file=a.gif\n",
         "prompt,image_urls\na,https://x.example/picture.php\n",
+        "prompt,animal\nA {place} in {{animal}} and {,fox\n",
     ],
 )
 def test_what_is_meant_is_not_asked_about(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, text).problems == []
+
+
+def test_braces_that_name_a_column_are_told_once_for_all_rows_of_it(tmp_path: Path) -> None:
+    found = read(tmp_path, "prompt,animal,place\n" + "A {animal} in {place},fox,a wood\n" * 3000)
+    (animal, place) = Gathered(9, found.problems).problems()
+    assert str(animal).startswith('warning: lines 2-3001 (3000 rows), column prompt: prompt holds "{animal}", ')
+    assert place.rows == 3000
+
+
+def test_a_row_whose_line_is_not_its_row_in_a_spreadsheet_is_told_with_its_id(tmp_path: Path) -> None:
+    text = 'id,prompt,duration\na,x,7\nb,"one\ntwo",7\nc,x,8\n,x,8\nd,=A2,\n'
+    a, b, c, fourth, d = map(str, read(tmp_path, text).problems)
+    assert a.startswith("line 2, column duration: ")
+    assert b.startswith("line 3, column duration: ")
+    assert c.startswith('line 5 (id "c"), column duration: ')
+    assert fourth.startswith("line 6, column duration: ")
+    assert d.startswith('warning: line 7 (id "d"), column prompt: ')
+    several = Gathered(9, [*read(tmp_path, text).problems]).problems()
+    assert [str(problem).partition(",")[0] for problem in several[:2]] == ["lines 2-3 (2 rows)", "lines 5-6 (2 rows)"]
 
 
 def test_the_ids_of_rows_with_mistakes_are_told_with_the_first_of_these(tmp_path: Path) -> None:
