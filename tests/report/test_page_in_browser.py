@@ -317,6 +317,21 @@ async def test_filters_narrow_and_are_cleared_and_kept_in_the_address(visit: Ope
     assert len(await opened.cards()) == 4
 
 
+async def test_a_link_to_what_somebody_chose_is_followed_where_the_page_is_open_already(visit: Open, some: str) -> None:
+    opened = await visit(some + "#q=fox&size=4")
+    await opened.page.goto(some + "#q=alpine&status=failed&is=%5B%22resolution%22%2C%22720p%22%5D")
+    await expect(opened.page.locator(".card .id")).to_have_text(["hut"])
+    assert await opened.page.input_value("#search") == "alpine"
+    assert await opened.page.get_attribute("[data-status=failed]", "aria-pressed") == "true"
+    assert await opened.page.input_value("[data-facet=resolution]") == "=720p"
+    await opened.page.goto(some + "#q=fox")
+    await expect(opened.page.locator(".card .id")).to_have_text(["fox"])
+    assert await opened.page.get_attribute("[data-status=failed]", "aria-pressed") == "false"
+    await opened.page.locator(".skip").press("Enter")
+    await opened.until("location.hash === '#wall'")
+    assert await opened.cards() == ["fox"]
+
+
 async def test_the_order_can_be_chosen(visit: Open, some: str) -> None:
     opened = await visit(some)
     await opened.page.select_option("[data-sort]", "troubles")
@@ -399,6 +414,22 @@ async def test_a_card_without_a_video_says_why(visit: Open, tmp_path: Path) -> N
         "It is not where it was archived.",
         "It was flagged.",
     ]
+
+
+async def test_a_code_that_a_card_is_too_narrow_for_breaks_behind_an_underscore(visit: Open, tmp_path: Path) -> None:
+    code = "_".join(["CONTENT", "VIOLATION"] * 4)
+    opened = await visit(report(tmp_path / "codes.batch", [failed("bad", "a", aspect_ratio="9:16", fail_code=code)]))
+    (told,) = await opened.page.locator(".card .status").all_inner_texts()
+    assert told.replace("\u200b", "") == code
+    lines = await opened.page.evaluate(
+        """() => [...document.querySelectorAll(".card .status span")].flatMap(({ childNodes }) =>
+            [...childNodes].filter((part) => part.data).map((part) => {
+                const range = document.createRange();
+                range.selectNodeContents(part);
+                return range.getClientRects().length;
+            }))"""
+    )
+    assert lines == [1] * 8
 
 
 async def test_of_an_emulated_batch_no_card_speaks_of_pay(visit: Open, tmp_path: Path) -> None:
@@ -534,7 +565,13 @@ async def test_the_wall_is_walked_by_keys(visit: Open, some: str) -> None:
     await keyboard.type("o")
     await keyboard.press("Escape")
     assert await opened.page.input_value("#search") == ""
-    await keyboard.press("ArrowDown")
+    await keyboard.type("train")
+    await keyboard.press("Enter")
+    await opened.is_at("train")
+    await keyboard.press("Escape")  # from anywhere
+    assert await opened.page.input_value("#search") == ""
+    assert len(await opened.cards()) == 4
+    await keyboard.press("Home")
     for key, identity in (("ArrowRight", "harbour"), ("End", "train"), ("Home", "fox"), ("ArrowLeft", "fox")):
         await keyboard.press(key)
         await opened.is_at(identity)

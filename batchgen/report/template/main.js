@@ -92,6 +92,14 @@ function showPlots(on) {
 }
 $("plots").addEventListener("click", () => showPlots(document.body.classList.contains("without-plots")));
 
+// A link to a choice of this page, followed where the page is open already. That to the wall is no such choice.
+addEventListener("hashchange", () => {
+  if (location.hash === "#wall") return;
+  toolbar.read();
+  toolbar.offer(state.rows, state.columns);
+  refresh();
+});
+
 addEventListener("beforeprint", () => wall.toPaper());
 addEventListener("afterprint", () => wall.fromPaper());
 

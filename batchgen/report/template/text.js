@@ -23,6 +23,11 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** A code that may go on in the next line behind each underscore: a narrow card would break it in mid-word. */
+function breakable(code) {
+  return code.split(/(?<=_)/).flatMap((part, at) => (at ? [element("wbr"), part] : [part]));
+}
+
 /** The element that the program describes as [tag, attributes, ...children]. */
 function build(tree, within = "") {
   if (typeof tree === "string") return document.createTextNode(tree);

@@ -6,8 +6,7 @@ const ORDER = ["archived", "failed", "expired", "in_doubt", "in_flight", "render
 class Toolbar {
   constructor(changed) {
     this.changed = changed;
-    this.choice = { query: "", statuses: new Set(), facets: new Map(), sort: "sheet", view: null, size: 2 };
-    this.#read();
+    this.read();
     this.#listen();
   }
 
@@ -148,7 +147,9 @@ class Toolbar {
     } catch {} // Safari allows a hundred in half a minute
   }
 
-  #read() {
+  /** Choose what the address says; `offer` shows it. */
+  read() {
+    this.choice = { query: "", statuses: new Set(), facets: new Map(), sort: "sheet", view: null, size: 2 };
     try {
       const said = new URLSearchParams(location.hash.slice(1));
       this.choice.query = said.get("q") ?? "";

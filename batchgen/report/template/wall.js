@@ -269,7 +269,8 @@ function firstOf(row, [way, ...others]) {
 }
 
 function plain(row, otherwise) {
-  const status = element("span", { class: "status" }, causeOf(row) && row.fail_code ? shown(row.fail_code) : WORDS[row.status]);
+  const code = causeOf(row) && row.fail_code ? shown(row.fail_code) : WORDS[row.status];
+  const status = element("span", { class: "status" }, element("span", {}, ...breakable(code)));
   const isTold = causeOf(row) || row.status === "rendered";
   const said = (isTold && row.fail_message) || otherwise;
   const words = said ? element("span", { class: "words", dir: "auto" }, shown(said)) : null;
