@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from math import inf
 
+from batchgen.account import Account
 from batchgen.candidates import Candidates
 from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import BatchgenError
@@ -36,7 +37,7 @@ class Callbacks:
 
     ``hasten`` is told the key of a job whose task has probably ended; ``adopt`` is given a job as it was, in doubt, and
     as it is, in flight; ``release`` is given jobs in doubt that have become pending. ``patience`` is for how many
-    seconds after its submit a job in doubt is waited for.
+    seconds after its submit a job in doubt is waited for; ``unheard`` tells for how long the service has not answered.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Callbacks:
         candidates: Candidates,
         *,
         patience: float,
+        unheard: Callable[[], float],
         hasten: Callable[[int], None],
         adopt: Callable[[Job, Job], None],
         release: Callable[[list[Job]], None],
@@ -52,6 +54,7 @@ class Callbacks:
         self._ledger = ledger
         self._candidates = candidates
         self._patience = patience
+        self._unheard = unheard
         self._hasten = hasten
         self._adopt = adopt
         self._release = release
@@ -98,10 +101,12 @@ class Callbacks:
     def _record(self) -> None:
         """Record that we listen; what a gap or the clock of the day skipped was not listened to."""
         now, beat = time.time(), time.monotonic()
-        if beat - self._beat > GAP_SECONDS or abs(now - beat - self._offset) > GAP_SECONDS:
-            log.warning(
-                "callbacks may have been missed: a gap, or the clock was set", extra={"seconds": beat - self._beat}
-            )
+        is_gap = beat - self._beat > GAP_SECONDS or abs(now - beat - self._offset) > GAP_SECONDS
+        if is_gap or self._unheard() > GAP_SECONDS:  # what takes the service's answers away takes its callbacks too
+            if is_gap:
+                log.warning(
+                    "callbacks may have been missed: a gap, or the clock was set", extra={"seconds": beat - self._beat}
+                )
             self._begin_anew()
         self._beat, self._offset = beat, now - beat
         if beat - self._recorded >= RECORD_SECONDS:
@@ -125,6 +130,7 @@ class Callbacks:
 async def receiving(
     settings: Settings,
     ledger: Ledger,
+    account: Account,
     candidates: Candidates,
     dispatcher: Dispatcher,
     warn: Callable[[str], None],
@@ -144,6 +150,7 @@ async def receiving(
     callbacks = Callbacks(
         ledger,
         candidates,
+        unheard=lambda: account.unheard,
         patience=(REPEATS_SECONDS + 6 * DEFAULT_FIRST_POLL_SECONDS) * scale,
         hasten=dispatcher.hasten,
         adopt=dispatcher.adopt,

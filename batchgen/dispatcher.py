@@ -24,6 +24,7 @@ from batchgen.errors import (
     BatchgenError,
     LedgerError,
     LimitReachedError,
+    RefusedForNowError,
     ReplicaError,
 )
 from batchgen.fetcher import Fetcher
@@ -410,6 +411,9 @@ class Dispatcher:
             case AccountError():
                 self._after_refusal(error)
                 return self._as_recorded(job)
+            case RefusedForNowError():
+                self._acquit()
+                return self._as_recorded(job)
             case ReplicaError():
                 self.stop(Stop(str(error), error.exit_code))
                 return self._as_recorded(job)
@@ -432,6 +436,9 @@ class Dispatcher:
         """No request of this account will do: what has not left stays, and what failed for it did not fail."""
         self.stop(Stop(str(error), error.exit_code))
         self._pipeline.send_no_more()
+        self._acquit()
+
+    def _acquit(self) -> None:
         for before, after in self._pipeline.acquit():
             self._changed(before, after)
 

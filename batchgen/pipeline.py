@@ -27,7 +27,7 @@ from batchgen.archive import Archive
 from batchgen.archive.places import Places
 from batchgen.deadline import LastCall
 from batchgen.download import Downloader
-from batchgen.errors import AccountError, ArchiveError, DeadLinkError, DownloadError, LedgerError
+from batchgen.errors import AccountError, ArchiveError, DeadLinkError, DownloadError, LedgerError, RefusedForNowError
 from batchgen.ledger import Ledger, evidence
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS, Video
 from batchgen.model import Clip, Job, Kept, Request, State
@@ -43,7 +43,7 @@ from batchgen.service.wire import (
     callback_address,
 )
 from batchgen.spending import Spending
-from batchgen.suspects import Suspects
+from batchgen.suspects import Judgement, Suspects
 from batchgen.words import seconds_words
 
 FETCH_TRIES = 6
@@ -54,6 +54,7 @@ BARE = (
 LINK_TRIES = 2  # with one link; then the service is asked whether it has another: the file host may have moved
 NO_RESULT_TRIES = 10
 REFUSED_POLLS = 3
+DENIED_SECONDS = 60.0  # for which the service may refuse a key that it knew
 
 log = logging.getLogger("batchgen")
 
@@ -141,21 +142,43 @@ class Pipeline:
         outcome = await self._client.submit(job.request, address)
         if outcome.verdict is Verdict.ACCEPTED:
             return self._accepted(job, outcome)
+        if outcome.verdict in (Verdict.ACCOUNT, Verdict.MISDIRECTED):
+            return self._denied(job, outcome)
         tell(self._account, outcome.verdict, outcome.retry_after, outcome.message)
         match outcome.verdict:
             case Verdict.UNKNOWN:
                 doubt = replace(job, state=State.IN_DOUBT, attempts=job.attempts + 1, fail_message=outcome.message)
                 return self._ledger.settle(doubt, outcome.verdict.value, outcome.message)
             case Verdict.REFUSED:
-                self._suspects.got_through()
+                self._got_through()
                 return self._refused(job, outcome.code, outcome.message)
-            case Verdict.ACCOUNT | Verdict.MISDIRECTED:
-                error = AccountError(_refusal(outcome))
-                if outcome.is_bare and not self._suspects.is_all(job, error):
-                    return self._refused(job, outcome.code, BARE.format(outcome.code))
-                self._withdraw(job)
-                raise error
         return self._withdraw(job)
+
+    def _denied(self, job: Job, outcome: Submitted) -> Job:
+        """The refusal is not of what the row asks for: it may be of all."""
+        error, now = AccountError(_refusal(outcome)), time.monotonic()
+        judged = Judgement.ALL
+        if not outcome.is_of_credits:
+            others = self._account.posting > 1
+            judged = self._suspects.judge(job, error, is_bare=outcome.is_bare, others=others, now=now)
+        self._account.posts.alone = self._suspects.is_open
+        if judged is Judgement.FOR_NOW:
+            tell(self._account, Verdict.NEVER_SENT, None, outcome.message)
+        else:
+            tell(self._account, outcome.verdict, None)
+        log.info("denied", extra={"job": job.key, "code": outcome.code, "judged": judged.value})
+        if judged is Judgement.ALONE:
+            return self._refused(job, outcome.code, BARE.format(outcome.code))
+        withdrawn = self._withdraw(job)
+        if judged is Judgement.FOR_NOW:
+            raise RefusedForNowError(str(error))
+        if judged is Judgement.ALL:
+            raise error
+        return withdrawn
+
+    def _got_through(self) -> None:
+        self._suspects.got_through()
+        self._account.posts.alone = False
 
     def _refused(self, job: Job, code: str | None, message: str) -> Job:
         failed = replace(job, state=State.FAILED, attempts=job.attempts + 1, fail_code=code, fail_message=message)
@@ -212,7 +235,7 @@ class Pipeline:
             tell(self._account, Verdict.UNKNOWN, None, settled.fail_message)
             return settled
         tell(self._account, outcome.verdict, None)
-        self._suspects.got_through()
+        self._got_through()
         self._if_lost(lambda: self._cry(job))
         return settled
 
@@ -280,6 +303,8 @@ class Pipeline:
         return job.missing_since is not None and self._polling.gives_up(time.monotonic() - job.missing_since)
 
     def _refused_poll(self, job: Job, status: TaskStatus) -> Job:
+        if self._account.has_answered and self._account.unheard < DENIED_SECONDS:  # an accident, until it lasts
+            return replace(job, wait=self._next_poll(job))
         if job.tries == 0:
             raise AccountError(f"the service refuses the key: {status.message}")
         job = replace(job, tries=job.tries + 1)
@@ -400,7 +425,7 @@ def tell(account: Account, word: Verdict | TaskWord, retry_after: float | None, 
             account.busy(retry_after, posted=isinstance(word, Verdict))
         case Verdict.UNKNOWN | Verdict.NEVER_SENT:
             account.post_trouble(_short(message or ""), may_be_paid=word is Verdict.UNKNOWN)
-        case TaskWord.TROUBLE:
+        case TaskWord.TROUBLE | TaskWord.ACCOUNT:
             account.trouble(_short(message or ""))
         case _:
             account.answered(posted=isinstance(word, Verdict))

@@ -19,14 +19,17 @@ log = logging.getLogger("batchgen")
 class Posts:
     """Whether one more POST may leave. ``clock`` gives seconds that never jump.
 
-    Each one without a clear answer leaves a row in doubt. After a few in a row none leaves for a while, however well
-    the service answers other requests; then one alone does, and if that fails too, the pause doubles. One that is
-    answered ends it.
+    Each one without a clear answer leaves a row in doubt. After a few in a row none leaves for a while; then one alone
+    does, and if that fails too, the pause doubles. One that is answered ends it. The first of a run leaves alone: it
+    may be no service that answers.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.cause = ""  # of the last failure, in words
+        self.alone = False  # it is not known whether all are refused: one alone tries
         self._clock = clock
+        self._is_answered = False  # clearly, once in this run
+        self._may_be_paid = False  # one that failed
         self._seconds = 0.0  # until an answer, on average
         self._failures = 0  # in a row, but for those that tell nothing new
         self._longest = 0.0  # that the present pause may be
@@ -37,13 +40,16 @@ class Posts:
         """Whether one more may be without an answer: no more are than ``per_second`` needs, for a crash's sake."""
         if self.are_failing:
             return under_way == 0 and self.pause == 0.0
+        if self.alone or not self._is_answered:
+            return under_way == 0
         least, most = AT_ONCE
         return under_way < min(max(least, SPARE * self._seconds * per_second), most)
 
     @property
     def are_failing(self) -> bool:
-        """Whether so many failed in a row that it is no accident."""
-        return self._failures >= FAILURES_BEFORE_PAUSE
+        """Whether so many failed in a row that it is no accident: one that may be paid, where none was answered."""
+        is_strange = self._may_be_paid and not self._is_answered
+        return self._failures >= (1 if is_strange else FAILURES_BEFORE_PAUSE)
 
     @property
     def pause(self) -> float:
@@ -57,7 +63,7 @@ class Posts:
     def answered(self) -> None:
         """One was answered clearly."""
         self._failures, self._longest, self._not_before = 0, 0.0, -inf
-        self._was_revived = False
+        self._is_answered, self._was_revived = True, False
 
     def failed(self, cause: str, *, may_be_paid: bool) -> None:
         """One had no clear answer, or never left."""
@@ -65,6 +71,7 @@ class Posts:
         if now < self._not_before:  # it was under way when the pause began, and tells nothing new
             return
         self._failures += 1
+        self._may_be_paid |= may_be_paid
         self.cause = cause or self.cause
         if self.are_failing:
             cap = LONGEST_PAUSE_SECONDS if may_be_paid else LONGEST_UNPAID_PAUSE_SECONDS

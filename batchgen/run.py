@@ -194,7 +194,7 @@ async def _work(
     loop.set_default_executor(threads)
     async with AsyncExitStack() as stack:
         client, downloader = await _connected(stack, settings, service, share.connections)
-        account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
+        account = _account(settings, ledger)
         polling = _polling(settings, ledger)
         disk_space = DiskSpace(
             settings.batch, archive.free_bytes, partial(awaited_videos, ledger), partial(recent_bytes, ledger)
@@ -228,7 +228,7 @@ async def _work(
         await stack.enter_async_context(replica.shipping(ledger, replication.halting(dispatcher)))
         if settings.callback_listen:
             warn = listener.warn or listener.say
-            await stack.enter_async_context(receiving(settings, ledger, candidates, dispatcher, warn))
+            await stack.enter_async_context(receiving(settings, ledger, account, candidates, dispatcher, warn))
         if settings.may_submit and has_time(ledger, pipeline, dispatcher, listener.say):
             await _compare_with_balance(client, account, ledger, spending, listener)
         with listener.stopping(dispatcher, listener.say), until(settings.deadline, dispatcher):
@@ -252,6 +252,14 @@ async def _connected(
     return client, await stack.enter_async_context(Downloader(allow_loopback=at_home, at_once=settings.downloads))
 
 
+def _account(settings: Settings, ledger: Ledger) -> Account:
+    """With what was learned of its limits by this batch, or else by another one."""
+    memory = ledger.fact("account")
+    if memory is None and not settings.rehearsal:
+        memory = learned.recall(learned.account(settings.service, settings.key), learned.path())
+    return Account(settings.rate, settings.concurrency, memory=memory)
+
+
 def _polling(settings: Settings, ledger: Ledger) -> Polling:
     """With what was learned by this batch, or else by another one."""
     memory = ledger.fact("polling")
@@ -266,6 +274,7 @@ def _remember(settings: Settings, ledger: Ledger, account: Account, polling: Pol
         ledger.remember({"account": account.memory(), "polling": polling.memory()})
     if not settings.rehearsal:
         learned.record(settings.service, polling.memory(), learned.path())
+        learned.record(learned.account(settings.service, settings.key), account.memory(), learned.path())
 
 
 async def _compare_with_balance(

@@ -183,6 +183,7 @@ def test_after_an_accident_the_tasks_are_soon_as_many_as_before() -> None:
 @pytest.mark.parametrize(("seconds", "posts"), [(0.03, 16), (0.2, 50), (5.0, 100)])
 def test_no_more_posts_are_without_an_answer_than_the_rate_needs(seconds: float, posts: int) -> None:
     account = Account(10_000, 1000, Clock())
+    account.answered(posted=True)
     for _ in range(200):
         account.accepted(seconds)
     while account.may_post:
@@ -201,6 +202,7 @@ def lose(account: Account, posts: int = 1, *, may_be_paid: bool = True) -> None:
 def test_after_a_few_posts_without_a_clear_answer_one_alone_leaves_after_ever_longer_pauses() -> None:
     now = Clock()
     account = Account(10_000, 1000, now)
+    account.answered(posted=True)
     lose(account, FAILURES_BEFORE_PAUSE - 1)
     assert account.may_post
     pauses: list[float] = []
@@ -215,6 +217,23 @@ def test_after_a_few_posts_without_a_clear_answer_one_alone_leaves_after_ever_lo
         account.posting = 0
     assert pauses[:9] == sorted(pauses[:9])
     assert LONGEST_PAUSE_SECONDS / 2 <= pauses[-1] <= LONGEST_PAUSE_SECONDS
+
+
+def test_until_one_post_was_answered_one_alone_leaves_and_each_that_is_not_is_followed_by_a_pause() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    account.posting = 1
+    assert not account.may_post
+    account.posting = 0
+    for _ in range(3):
+        assert account.may_post
+        lose(account)
+        account.answered()  # a poll
+        assert not account.may_post
+        now.now += account.posts.pause
+    account.answered(posted=True)
+    account.posting = 15
+    assert account.may_post
 
 
 def test_a_night_of_posts_without_a_clear_answer_leaves_some_tens_of_rows_in_doubt_and_polls_go_on() -> None:

@@ -57,13 +57,14 @@ def submitted(ledger: Ledger, token: str, task_id: str | None) -> Job:
     return ledger.settle(replace(job, state=state, task_id=task_id), outcome, "")
 
 
-async def listen(ledger: Ledger, *meanwhile: Callable[[], None]) -> list[Job]:
+async def listen(ledger: Ledger, *meanwhile: Callable[[], None], unheard: float = 0.0) -> list[Job]:
     """Listen for some heartbeats after each of what happens meanwhile; the jobs that were released."""
     released: list[Job] = []
     nobody: Any = None
     heard = Callbacks(
         *(ledger, Candidates(ledger, nobody, nobody)),
         patience=WINDOW,
+        unheard=lambda: unheard,
         hasten=lambda _: None,
         adopt=lambda _, __: None,
         release=released.extend,
@@ -96,6 +97,12 @@ async def test_a_job_is_released_when_its_callback_surely_would_have_come(ledger
     passes = listened(clock, WINDOW + module.RECORD_SECONDS)
     released = await listen(ledger, lambda: clock.pass_(1), lambda: doubtful(ledger), *passes)
     assert [job.state for job in released] == [State.PENDING]
+
+
+async def test_while_the_service_does_not_answer_its_callbacks_prove_nothing(ledger: Ledger, clock: Clock) -> None:
+    passes = listened(clock, WINDOW + module.RECORD_SECONDS)
+    events = (lambda: clock.pass_(1), lambda: doubtful(ledger), *passes)
+    assert await listen(ledger, *events, unheard=module.GAP_SECONDS + 1) == []
 
 
 async def test_a_process_that_was_stopped_did_not_listen(ledger: Ledger, clock: Clock) -> None:

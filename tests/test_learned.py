@@ -38,6 +38,15 @@ def test_kinds_that_a_run_did_not_meet_stay_known(tmp_path: Path) -> None:
     assert "text-to-video" in (learned.recall(SERVICE, file) or "")
 
 
+def test_an_account_is_known_by_a_part_of_its_key_s_hash(tmp_path: Path) -> None:
+    file = tmp_path / "learned.json"
+    learned.record(learned.account(SERVICE, "sentinel-key"), '{"rate":[60,3],"tasks":null}', file)
+    assert learned.recall(learned.account(SERVICE, "sentinel-key"), file) == '{"rate":[60,3],"tasks":null}'
+    assert learned.recall(learned.account(SERVICE, "another-key"), file) is None
+    assert learned.recall(SERVICE, file) is None
+    assert "sentinel" not in file.read_text()
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"https://api.apixo.ai": 7}', '{"https://api.apixo.ai": "x"}', "\0"])
 def test_a_file_that_cannot_be_read_teaches_nothing_and_hinders_nothing(tmp_path: Path, text: str) -> None:
     file = tmp_path / "learned.json"

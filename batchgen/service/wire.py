@@ -52,6 +52,9 @@ VERDICTS = {
     **dict.fromkeys((301, 302, 303, 307, 308), Verdict.MISDIRECTED),
 }
 _OF_ALL = (401, 402)  # whoever says so: a firewall or a load balancer says others, of one request
+_OUT_OF_CREDITS = 402
+_AT_WORK = frozenset({"pending", "processing"})
+_PICTURE = re.compile(r"\.(jpe?g|png|webp|gif)$", re.IGNORECASE)
 _QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
 _HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # Whole words, in sentences and in codes (NO_CREDITS): "notable fundraiser", which may be of a prompt, says nothing of
@@ -105,7 +108,8 @@ class Submitted:
     code: str | None = None
     task_id: str | None = None
     retry_after: float | None = None  # seconds
-    is_bare: bool = False  # a refusal of all in no envelope: perhaps not the service's, and of this request alone
+    is_bare: bool = False  # a refusal in no envelope: perhaps not the service's, and of this request alone
+    is_of_credits: bool = False  # a refusal of all: there are none left
 
 
 @dataclass(frozen=True)
@@ -160,14 +164,15 @@ def read_submitted(answer: Answer) -> Submitted:
         return Submitted(Verdict.ACCEPTED, task_id=task_id)
     if verdict is Verdict.UNKNOWN and code in (0, 200):
         message = "the answer has no task id that can be read"
-    if answer.is_cut and verdict is Verdict.REFUSED:  # of this row, or of the account? the next try tells
-        verdict = Verdict.NEVER_SENT
+    if answer.is_cut and verdict is Verdict.REFUSED:  # of this row, or of the account? the reason is not known
+        verdict = Verdict.ACCOUNT
     return Submitted(
         verdict,
         _words(answer, message),
         code=str(code) if code is not None else None,
         retry_after=answer.retry_after,
         is_bare=is_bare and verdict in (Verdict.ACCOUNT, Verdict.MISDIRECTED),
+        is_of_credits=verdict is Verdict.ACCOUNT and (code == _OUT_OF_CREDITS or _is_of_credits(message)),
     )
 
 
@@ -222,13 +227,18 @@ def _task(data: dict[str, Any]) -> TaskStatus:
         "completed_at": _moment(data.get("completeTime")),
         "generation_ms": _stretch(data.get("costTime")),
     }
-    state = str(data["state"]).strip().lower()
-    if state == "success":
-        return TaskStatus(TaskWord.SUCCESS, urls=_urls(data.get("resultJson")), **times)
-    if state == "failed":
-        code = _text(data.get("failCode")) or "UNKNOWN"
-        return TaskStatus(TaskWord.FAILED, _text(data.get("failMsg")), fail_code=code, **times)
+    state, urls, fail_code = str(data["state"]).strip().lower(), _urls(data.get("resultJson")), _code(data)
+    is_other = state not in _AT_WORK  # a word that the document does not know: what comes with it tells
+    if state == "success" or (is_other and urls and not fail_code and state != "failed"):
+        return TaskStatus(TaskWord.SUCCESS, urls=urls, **times)
+    if state == "failed" or (is_other and fail_code):
+        return TaskStatus(TaskWord.FAILED, _text(data.get("failMsg")), fail_code=fail_code or "UNKNOWN", **times)
     return TaskStatus(TaskWord.RUNNING, state, **times)
+
+
+def _code(data: dict[str, Any]) -> str:
+    code = data.get("failCode")
+    return str(code) if isinstance(code, int) and not isinstance(code, bool) and code else _text(code)
 
 
 def callback_address(url: str, token: str) -> str:
@@ -252,7 +262,10 @@ def read_callback(body: bytes) -> str | None:
 
 
 def _urls(result: Any) -> tuple[str, ...]:
-    """The links of ``resultJson``: documented as a string of JSON, taken as an object too."""
+    """The links of ``resultJson``: documented as a string of JSON, taken as an object too.
+
+    A picture beside the videos, like a cover, is none of them.
+    """
     if isinstance(result, str):
         try:
             result = json.loads(result)
@@ -262,17 +275,21 @@ def _urls(result: Any) -> tuple[str, ...]:
     urls = [urls] if isinstance(urls, str) else urls
     if not isinstance(urls, list):
         return ()
-    return tuple(url for url in urls if isinstance(url, str) and url.startswith(("https://", "http://")))
+    links = [url for url in urls if isinstance(url, str) and url.startswith(("https://", "http://"))]
+    return tuple([link for link in links if not _PICTURE.search(link.partition("?")[0])] or links)
 
 
 def _refine(verdict: Verdict, message: str) -> Verdict:
     """Codes alone do not tell credits from parameters (a 400 may be either), nor content from the key (a 403)."""
-    message = _HUMPS.sub("_", message)
-    if verdict is Verdict.REFUSED and _CREDITS.search(message):
+    if verdict is Verdict.REFUSED and _is_of_credits(message):
         return Verdict.ACCOUNT
-    if verdict is Verdict.ACCOUNT and _CONTENT.search(message) and not _CREDITS.search(message):
+    if verdict is Verdict.ACCOUNT and _CONTENT.search(_HUMPS.sub("_", message)) and not _is_of_credits(message):
         return Verdict.REFUSED
     return verdict
+
+
+def _is_of_credits(message: str) -> bool:
+    return _CREDITS.search(_HUMPS.sub("_", message)) is not None
 
 
 def _envelope(body: bytes) -> dict[str, Any]:

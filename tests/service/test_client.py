@@ -82,11 +82,11 @@ async def test_a_refusal_whose_body_is_cut_is_still_a_refusal() -> None:
     assert (outcome.verdict, outcome.retry_after) == (Verdict.BUSY, 3.0)
 
 
-async def test_a_400_whose_body_is_cut_may_be_of_the_row_or_of_the_account_and_is_asked_again() -> None:
+async def test_a_400_whose_body_is_cut_may_be_of_the_row_or_of_the_account() -> None:
     answer = b"HTTP/1.1 400 Bad\r\nContent-Length: 90\r\n\r\n" + b'{"code": 400, "mess'
-    async with raw_server(says(answer)) as (origin, _):
-        verdict, _ = await submit(origin)
-    assert verdict is Verdict.NEVER_SENT
+    async with raw_server(says(answer)) as (origin, _), Client(origin, KEY, "wan-2-5") as client:
+        outcome = await client.submit(REQUEST)
+    assert (outcome.verdict, outcome.is_bare) == (Verdict.ACCOUNT, True)
 
 
 NAMED = b'{"code": 200, "data": {"taskId": "task_1"}}'
