@@ -4,6 +4,7 @@ Its session knows no key, cookie or proxy. The loop receives; what came is hashe
 """
 
 import asyncio
+import re
 import socket
 import ssl
 import time
@@ -24,6 +25,7 @@ from batchgen.model import Clip
 from batchgen.sink import Sink
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_RANGE = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})", re.ASCII)
 _DEAD = frozenset({403, 404, 410})
 _READ_BUFFER_BYTES = 1 << 18
 _NOT_PUBLIC = "this address is not a public one"
@@ -183,7 +185,7 @@ class Downloader:
         """Refuse what is no plain video; return the announced length in bytes, if there is one."""
         if response.status in _DEAD:
             raise DeadLinkError(f"{_shown(response.url)}: the host does not give it (HTTP {response.status})")
-        if response.status != 200:
+        if response.status != 200 and not _is_whole(response):
             raise DownloadError(f"{_shown(response.url)}: the host answered HTTP {response.status}")
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("identity", ""):
@@ -278,6 +280,12 @@ def _is_loopback(host: str) -> bool:
 def _shown(url: URL) -> str:
     """Host and path, fit for a terminal: the query is what signs a link."""
     return _clean(f"{url.raw_host or ''}{url.raw_path}")[:200]
+
+
+def _is_whole(response: aiohttp.ClientResponse) -> bool:
+    """Whether an answer calls itself a part, though none was asked for, and is all of it (RFC 9110, 14.4)."""
+    whole = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    return response.status == 206 and whole is not None and int(whole[1]) + 1 == int(whole[2])
 
 
 def _kind(response: aiohttp.ClientResponse) -> str:

@@ -152,8 +152,9 @@ CHUNKS = b"%x\r\n%s\r\n" % (len(VIDEO), VIDEO)
         send(CHUNKED, CHUNKS, b"0\r\n\r\n"),
         send(head(OPEN_VIDEO), OPEN_VIDEO),
         send(head(VIDEO, Content_Encoding="identity", Content_Type="text/plain"), VIDEO),
+        send(head(VIDEO, "206 Partial", Content_Range=f"bytes 0-{len(VIDEO) - 1}/{len(VIDEO)}"), VIDEO),
     ],
-    ids=["to the end of the connection", "chunked", "open box with a length", "identity and a wrong type"],
+    ids=["to the end of the connection", "chunked", "open box with a length", "a wrong type", "a part that is all"],
 )
 async def test_every_way_of_sending_a_whole_video_will_do(host: Host, reply: Handler) -> None:
     host.reply = reply
@@ -179,6 +180,7 @@ async def test_every_way_of_sending_a_whole_video_will_do(host: Host, reply: Han
         (send(head(FTYP + MDAT), FTYP + MDAT), "moov"),
         (send(head(status="204 No Content", Content_Length="")), "HTTP 204"),
         (send(head(VIDEO, "206 Partial Content"), VIDEO), "HTTP 206"),
+        (send(head(VIDEO, "206 Partial Content", Content_Range="bytes 0-9/99"), VIDEO), "HTTP 206"),
         (send(head(status="401 No")), "HTTP 401"),
         (send(head(status="429 No")), "HTTP 429"),
         (send(head(status="500 No")), "HTTP 500"),

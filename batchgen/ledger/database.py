@@ -58,9 +58,7 @@ class Database:
                 self._prepare()
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            is_damaged = not isinstance(error, sqlite3.OperationalError)
-            hint = "; put a copy of it back: without it every video would be paid for again" if is_damaged else ""
-            raise LedgerError(f"{self._name} cannot be used as a ledger: {error}{hint}") from None
+            raise self._refusal(error, "used as a ledger") from None
         except LedgerError:
             self._connection.close()
             raise
@@ -237,7 +235,9 @@ class Database:
         """Run one statement; outside a transaction a write is one of its own, not synced."""
         try:
             return self._connection.execute(sql, parameters)
-        except sqlite3.OperationalError as error:
+        except _BROKEN as error:
+            if isinstance(error, sqlite3.IntegrityError):
+                raise
             raise self._refusal(error, "read" if sql.startswith("SELECT") else "written") from None
 
     def execute_many(self, sql: str, parameters: Any) -> None:
@@ -248,11 +248,13 @@ class Database:
             raise self._refusal(error) from None
 
     def _refusal(self, error: BaseException, what: str = "written") -> LedgerError:
-        return LedgerError(f"{self._name} cannot be {what}: {error}")
+        is_damaged = type(error) is sqlite3.DatabaseError
+        hint = "; put a copy of it back: without it every video would be paid for again" if is_damaged else ""
+        return LedgerError(f"{self._name} cannot be {what}: {error}{hint}")
 
     def one(self, sql: str, parameters: Any = ()) -> tuple[Any, ...] | None:
         """The only row of a query, or None; two are a mistake of ours."""
-        rows = self._connection.execute(sql, parameters).fetchmany(2)
+        rows = self.execute(sql, parameters).fetchmany(2)
         if len(rows) > 1:
             raise AssertionError(f"more than one row: {sql}")
         return rows[0] if rows else None

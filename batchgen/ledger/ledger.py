@@ -106,10 +106,14 @@ class Ledger:
     def recover(self) -> int:
         """What an earlier run asked for without recording an answer is in doubt. Returns how many jobs that is.
 
-        So is again what it was allowed to ask for once more, and did not: the next run may not be allowed to.
+        So is again what it was allowed to ask for once more, and did not: the next run may not be allowed to. Nor is it
+        to pay for an expired video that this one tried to fetch.
         """
         with self.database.transaction():
             self._hold_again()
+            self.database.execute(
+                "UPDATE job SET remake = 0 WHERE state = 'rendered' AND remake = 1 AND source IS NULL"
+            )
             return self.database.execute(
                 f"UPDATE job SET state = 'in_doubt', fail_message = ? WHERE {OPEN} AND state = 'submitting'",
                 (NOT_RECORDED,),

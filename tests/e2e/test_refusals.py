@@ -1,5 +1,6 @@
 """Posts that are not accepted while the service answers all else: refused by who stands before it, or not answered."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -60,13 +61,41 @@ async def test_an_address_that_is_not_the_services_stops_the_run_after_two_posts
     assert posts <= 2
 
 
+IMPATIENT = {"batchgen.suspects": "PATIENCE_SECONDS = 1.0"}
+
+
+@pytest.mark.parametrize("fault", ["submit-404-html", "submit-403-html", "submit-401"])
+async def test_refusals_that_pass_within_a_minute_end_no_night_and_fail_no_row(tmp_path: Path, fault: str) -> None:
+    manifest = prompts(tmp_path / "p.csv", 40)
+    begun: list[float] = []
+
+    def window(moment: Moment) -> str | None:
+        if moment.endpoint != "submit" or moment.index < 10:
+            return None
+        begun.append(time.monotonic())
+        is_short = fault == "submit-401"  # in the service's own words: two in a row at most
+        return fault if (len(begun) <= 2 if is_short else begun[-1] - begun[0] < 2.0) else None
+
+    async with emulated() as emulator:
+        emulator.faults.plan = window
+        ended = await run(emulator, manifest)
+        assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 40, 40), ended.err
+
+
+async def test_two_prompts_at_the_head_that_a_firewall_refuses_do_not_stop_every_night(tmp_path: Path) -> None:
+    async with emulated() as emulator:
+        emulator.faults.plan = firewall("prompt 1", "prompt 2")
+        ended = await run(emulator, prompts(tmp_path / "p.csv", 9))
+        assert (ended.code, ended.summary["archived"], ended.summary["failed"]) == (1, 7, 2)
+
+
 async def test_a_firewall_that_refuses_all_from_some_time_on_stops_the_run_and_fails_no_row(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 40)
     async with emulated() as emulator:
         emulator.faults.plan = lambda moment: (
             "submit-403-html" if moment.endpoint == "submit" and moment.index >= 10 else None
         )
-        ended = await run(emulator, manifest, "--concurrency", "5")
+        ended = await run(emulator, manifest, "--concurrency", "5", **altered(tmp_path, IMPATIENT))
         assert (ended.code, ended.summary["archived"], ended.summary["failed"]) == (3, 10, 0)
         assert "the service refuses the account" in ended.summary["stopped"]
         emulator.faults.plan = None

@@ -153,6 +153,8 @@ def test_failed_and_expired_rows_are_tried_again_an_expired_one_is_first_fetched
         assert ledger.retry_failed() == 2
         assert ledger.job(failed.key).state is State.PENDING
         assert (ledger.job(expired.key).state, ledger.job(expired.key).remake) == (State.RENDERED, True)
+        ledger.recover()  # the run ends, or another begins
+        assert (ledger.job(expired.key).state, ledger.job(expired.key).remake) == (State.RENDERED, False)
 
 
 def test_a_ledger_of_a_newer_batchgen_is_refused(tmp_path: Path) -> None:

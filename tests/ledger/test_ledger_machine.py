@@ -88,6 +88,8 @@ class Want:
     is_abandoned: bool = False
     is_decided: bool = False  # something was decided about it, once
     remake: bool = False  # somebody said so
+    is_reused: bool = False  # the video is another batch's: to pay for it here is nobody's second time
+    released_at: int | None = None  # how many posts there were when a run, and no later one, was allowed one more
     completed: float = 0.0
 
     @property
@@ -426,7 +428,7 @@ class LedgerMachine(RuleBasedStateMachine):
             task = f"elsewhere-{next(self.names)}"
             want.completed = self.clock.now + next(self.names) / 1000
             reuse.take(self.ledger, [reuse.Offer(want.key, "/other", task, want.completed, "[]")])
-            want.state, want.task, want.remake = State.RENDERED, task, True
+            want.state, want.task, want.remake, want.is_reused = State.RENDERED, task, True, True
 
     # -- crashes
 
@@ -450,8 +452,18 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.ledger.recover() == len(asked)
         for n, want in enumerate(asked):
             self._in_doubt(want, accepted[n % len(accepted)])
+        self._end_leave()
         self.open.clear()
         self.since = self.clock.now
+
+    def _end_leave(self) -> None:
+        """Leave to pay again lasts for a run."""
+        for want in self.wants:
+            if want.state is State.PENDING and want.released_at == len(want.posts):
+                want.state, want.may_be_paid = State.IN_DOUBT, True
+            if want.state is State.RENDERED and want.remake and not want.is_reused:
+                want.remake, want.may_be_paid = False, True
+            want.released_at = None if want.state is State.IN_DOUBT else want.released_at
 
     # -- callbacks
 
@@ -574,12 +586,14 @@ class LedgerMachine(RuleBasedStateMachine):
         want = self.pick(number, State.IN_DOUBT)
         assert want
         if what == "resubmit all":
+            self.clock.now += 0.001
             said = [want for want in self.wants if want.state is State.IN_DOUBT and self.is_wanted(want)]
             said = [want for want in said if not want.is_called]  # else only who names it may pay for it again
             assert sorted(doubt.resubmit_held(self.ledger)) == sorted(want.key for want in said)
             self._allow(said)
             for each in said:
-                each.is_decided = True
+                each.is_decided, each.released_at = True, len(each.posts)
+            self.clock.now += 0.001
         elif what == "resubmit":
             doubt.resubmit(self.ledger, self.ledger.job(want.key))
             self._allow([want])

@@ -307,6 +307,28 @@ def test_result_json_is_read_in_every_form_and_a_broken_one_gives_no_link(result
     assert (status.word, status.urls) == (TaskWord.SUCCESS, urls)
 
 
+LINK = '{"resultUrls": ["https://a.example/v.mp4"]}'
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        ({"state": "succeeded", "resultJson": LINK}, TaskWord.SUCCESS),
+        ({"state": "canceled", "failCode": "CANCELED"}, TaskWord.FAILED),
+        ({"state": "queued"}, TaskWord.RUNNING),
+        ({"state": "processing", "resultJson": LINK, "failCode": ""}, TaskWord.RUNNING),
+    ],
+)
+def test_of_a_state_that_the_document_does_not_know_what_comes_with_it_tells(data: Any, word: TaskWord) -> None:
+    assert read_status(status_of(**data)).word is word
+
+
+def test_a_code_and_a_cover_picture_are_taken_for_what_they_are() -> None:
+    assert read_status(status_of(state="failed", failCode=4031)).fail_code == "4031"
+    urls = ["https://a.example/cover.JPG?x=1", "https://a.example/v.mp4?y=.png"]
+    assert read_status(status_of(state="success", resultJson={"resultUrls": urls})).urls == (urls[1],)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "word"),
     [
