@@ -38,6 +38,7 @@ from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
 from batchgen.waiting import wait
 
+SUBMITS_BEFORE_POLL = 8  # where callbacks free the slots, and both wait
 POLLS_AT_ONCE = 256  # unanswered: enough for the rate of a service that takes 1.5 s to answer
 DOUBT_CHECK_SECONDS = 0.5
 DRAIN_SECONDS = 8.0  # for POSTs in flight when a signal asks to stop: docker kills after 10
@@ -94,7 +95,9 @@ class Dispatcher:
         forecast = Fetching(downloads, FETCH_SHARE * polling.first)
         self.fetcher = Fetcher(rendered, downloads, forecast, step=self._step, ended=self._fetched)
         self._all_submitted = False
-        self._poll_next = False
+        # A poll frees a slot, unless its callback did: then only the video waits for it.
+        self._most_submits = SUBMITS_BEFORE_POLL if callbacks else 1
+        self._submits = 0  # since the last poll
         self._wake = asyncio.Event()
         self._halted = asyncio.Event()
 
@@ -289,13 +292,13 @@ class Dispatcher:
     def _next_job(self) -> Job | None:
         """A submit or a poll; when both wait, in turns, so that neither starves the other."""
         now = asyncio.get_running_loop().time()
-        if self._can_submit() and not (self._poll_next and self._poll_is_due(now)):
-            self._poll_next = True
+        if self._can_submit() and not (self._submits >= self._most_submits and self._poll_is_due(now)):
+            self._submits += 1
             job = self._ledger.next_pending()
             if job is not None:
                 return self._intend(job)
             self._all_submitted = True
-        self._poll_next = False
+        self._submits = 0
         return self._schedule.take(now) if self._poll_is_due(now) else None
 
     def _intend(self, job: Job) -> Job | None:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
-from batchgen.folder import hold, open_batch
+from batchgen.folder import check_service, hold, open_batch
 from batchgen.ledger import Ledger, doubt, money
 from batchgen.ledger.doubt import Attempt, Doubt
 from batchgen.model import State, zulu
@@ -202,6 +202,7 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
     Raises :class:`UsageError` for a task that the service does not know, or that another row has.
     """
     with _changing(settings.batch, settings.ledger_to) as ledger:
+        check_service(settings.batch, ledger, settings.service)
         ledger.recover()
         found = _doubts(ledger, identity)
         owner = doubt.owner(ledger, task_id, found[0].job if found else None)

@@ -15,21 +15,27 @@ def backoff(tries: int, *, base: float = 1.0, cap: float = 60.0) -> float:
     return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 (jitter, no secret)
 
 
-def retry_after(text: str | None, now: float) -> float | None:
+def retry_after(text: str, now: float) -> float | None:
     """Seconds that a Retry-After header asks for (RFC 9110, 10.2.3), within reason; None where it says nothing.
 
-    ``now`` is in Unix seconds. A date without a zone (the asctime form) is read as UTC.
+    ``now`` is in Unix seconds, by the clock of who sent it.
     """
-    if text is None:
-        return None
     text = text.strip()
     if _SECONDS.fullmatch(text):
         seconds = float(text)
     else:
-        try:
-            date = parsedate_to_datetime(text)
-        except (ValueError, OverflowError):  # the latter: of a zone
+        date = moment(text)
+        if date is None:
             return None
-        seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
+        seconds = date - now
     least, most = RETRY_AFTER_RANGE_SECONDS
     return min(max(seconds, least), most)
+
+
+def moment(text: str | None) -> float | None:
+    """The date of a header (RFC 9110, 5.6.7) in Unix seconds, if it is one; without a zone it is read as UTC."""
+    try:
+        date = parsedate_to_datetime(text or "")
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):  # the latter: of a zone
+        return None

@@ -23,15 +23,12 @@ NOW = 1_767_225_600.0  # 2026-01-01 00:00:00 UTC
         ("Thu, 01 Jan 2025 00:00:30 GMT", 1.0),
         ("-5", None),
         ("", None),
-        (None, None),
         ("soon", None),
         ("１２", None),
         ("2026-01-01T00:00:30Z", None),
     ],
 )
-def test_retry_after_is_read_in_each_of_its_forms_and_kept_within_reason(
-    text: str | None, seconds: float | None
-) -> None:
+def test_retry_after_is_read_in_each_of_its_forms_and_kept_within_reason(text: str, seconds: float | None) -> None:
     assert retry_after(text, NOW) == seconds
 
 

@@ -13,7 +13,7 @@ import aiohttp
 
 from batchgen.model import Request
 from batchgen.redaction import Redaction
-from batchgen.retry import retry_after
+from batchgen.retry import moment, retry_after
 from batchgen.service.wire import (
     Answer,
     Balance,
@@ -153,9 +153,9 @@ async def _read(response: aiohttp.ClientResponse, content: bytearray) -> None:
 
 
 def _answer(response: aiohttp.ClientResponse, content: bytes | bytearray, *, is_cut: bool = False) -> Answer:
-    return Answer(
-        response.status, bytes(content), retry_after(response.headers.get("Retry-After"), time.time()), is_cut
-    )
+    text = response.headers.get("Retry-After")
+    wait = None if text is None else retry_after(text, moment(response.headers.get("Date")) or time.time())
+    return Answer(response.status, bytes(content), wait, is_cut)
 
 
 _NO_NAME = "the name of the service's host is not found"

@@ -112,6 +112,9 @@ async def test_a_row_in_doubt_is_settled_by_a_person(tmp_path: Path) -> None:
         assert all(f"r{n}" in shown.out for n in range(3))
         service = ("--base-url", emulator.url)
 
+        words = ("resolve", "p.batch", "--row", "r0", "--attach", tasks["prompt 0"])
+        elsewhere = await batchgen(*words, cwd=tmp_path)
+        assert (elsewhere.code, f"made with the service {emulator.url}" in elsewhere.err) == (2, True)
         wrong = await batchgen("resolve", "p.batch", "--row", "r0", "--attach", "task_nobody", *service, cwd=tmp_path)
         assert wrong.code == 2
         for _ in range(2):

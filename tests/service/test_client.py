@@ -82,6 +82,13 @@ async def test_a_refusal_whose_body_is_cut_is_still_a_refusal() -> None:
     assert (outcome.verdict, outcome.retry_after) == (Verdict.BUSY, 3.0)
 
 
+async def test_a_date_to_wait_for_is_one_of_the_service_s_clock() -> None:
+    dates = b"Date: Thu, 01 Jan 2037 00:00:00 GMT\r\nRetry-After: Thu, 01 Jan 2037 00:00:07 GMT\r\n"
+    answer = b"HTTP/1.1 429 Slow\r\n" + dates + b"Content-Length: 0\r\n\r\n"
+    async with raw_server(says(answer)) as (origin, _), Client(origin, KEY, "wan-2-5") as client:
+        assert (await client.submit(REQUEST)).retry_after == 7.0
+
+
 async def test_a_400_whose_body_is_cut_may_be_of_the_row_or_of_the_account() -> None:
     answer = b"HTTP/1.1 400 Bad\r\nContent-Length: 90\r\n\r\n" + b'{"code": 400, "mess'
     async with raw_server(says(answer)) as (origin, _), Client(origin, KEY, "wan-2-5") as client:
