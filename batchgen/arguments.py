@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.deadline import read_deadline
-from batchgen.errors import AccountError
+from batchgen.errors import AccountError, UsageError
 from batchgen.settings import (
     DEFAULT_FIRST_POLL_SECONDS,
     DEFAULT_POLL_EVERY_SECONDS,
@@ -50,6 +50,8 @@ def to_settings(
         from batchgen.folder import is_emulated
 
         emulator = is_emulated(batch)  # the batch knows its service
+    if emulator and base_url:
+        raise UsageError("--emulator and --base-url exclude each other: choose one")
     speed = EMULATOR_SPEED if emulator else 1.0
     url, listen = read_callback(callback_url, callback_listen)
     more |= rows(more)

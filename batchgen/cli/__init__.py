@@ -13,6 +13,7 @@ from batchgen.cli import looking, nights, rehearsing, running, settling, startin
 from batchgen.cli.sections import Context
 from batchgen.cli.terminal import say, shown
 from batchgen.errors import BatchgenError, FaultError, ManifestError, UsageError
+from batchgen.words import in_one_line
 
 BROKEN_PIPE = 128 + 13
 _OF_A_NAME = frozenset({errno.ENAMETOOLONG, errno.EACCES, errno.EPERM})  # what another name would mend
@@ -81,7 +82,7 @@ def _tell(error: Exception) -> int:
 
 def _in_our_words(error: click.ClickException) -> str:
     """What click has to say, as the other messages say it."""
-    message = error.format_message().rstrip(".")
+    message = in_one_line(error.format_message()).rstrip(".")  # which may hold a list of choices, with tabs
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f" ({context.command_path} --help tells more)" if context else ""
     return f"{message[:1].lower()}{message[1:]}{hint}"

@@ -22,8 +22,8 @@ from batchgen.settings import (
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _File(click.Path):
-    """A path of a file that is to be written, in the place of one that is there."""
+class _Metrics(click.Path):
+    """A path of a file that is to be written for node_exporter, in the place of one that is there."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; what is there and no plain file, like a folder or /dev/null, would be lost."""
@@ -31,11 +31,13 @@ class _File(click.Path):
             self.fail("it is empty; name a file", param, ctx)
         if os.path.exists(value) and not os.path.isfile(value):  # False for what cannot be a path
             self.fail(f"{value} is no plain file; name another", param, ctx)
+        if not str(value).endswith(".prom"):
+            self.fail(f"{value} does not end in .prom, and node_exporter reads no other file; name one", param, ctx)
         return super().convert(value, param, ctx)
 
 
 PATH = click.Path(path_type=Path)
-NEW_FILE = _File(path_type=Path)
+METRICS = _Metrics(path_type=Path)
 COUNT = Count(min=1)
 
 
@@ -161,7 +163,7 @@ NIGHT = (
         envvar=NOTIFY_VARIABLE,
         help=f"POST the summary there, in JSON that Slack takes too.  [default: {NOTIFY_VARIABLE}]",
     ),
-    click.option("--metrics", type=NEW_FILE, metavar="FILE.prom", help="Write figures for Prometheus' node_exporter."),
+    click.option("--metrics", type=METRICS, metavar="FILE.prom", help="Write figures for Prometheus' node_exporter."),
 )
 RUN = (
     TO,

@@ -228,6 +228,12 @@ async def test_a_folder_where_the_space_should_be_set_aside_is_told_before_anyth
         (("run", "p.csv", "--emulator", "--price", f"720p={'9' * 400}"), "is no price; write it like 720p=0.08"),
         (("run", "p.csv", "--emulator", "--metrics", "."), ". is no plain file; name another"),
         (("run", "p.csv", "--emulator", "--metrics", "device"), "device is no plain file; name another"),
+        (("run", "p.csv", "--emulator", "--metrics", "p.txt"), "p.txt does not end in .prom, and node_exporter reads"),
+        (
+            ("run", "p.csv", "--emulator", "--base-url", "https://x.example"),
+            "--base-url exclude each other: choose one",
+        ),
+        (("completion",), "missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish ("),
     ],
 )
 async def test_what_nobody_can_mean_is_told_as_such_and_leaves_nothing(
