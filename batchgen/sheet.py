@@ -214,6 +214,10 @@ def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) 
     if not taken.partial and intake.back and ledger.fact("mended"):
         rows = many(intake.back, "row is", "rows are")
         yield f"{rows} again as before failures.csv was mended: mend the sheet"
+    former = ledger.fact("name") or naming.Template().text
+    if known and asked.name and asked.name != former and intake.new < intake.rows:
+        one, several = "row keeps the name that its file has", "rows keep the names that their files have"
+        yield f"--name {asked.name} holds for new rows: {many(intake.rows - intake.new, one, several)}"
     if intake.renamed:
         rows = many(intake.renamed, "new row asks", "new rows ask")
         yield (

@@ -321,6 +321,10 @@ async def test_resume_remembers_the_manifest_and_the_destination(tmp_path: Path)
         assert (ended.code, ended.summary["rows"], ended.summary["submitted"]) == (0, 6, 2)
         assert len(list((tmp_path / "elsewhere").iterdir())) == 6
         assert results(tmp_path / "prompts.batch")[5]["video"] == str(tmp_path / "elsewhere" / "r5-prompt-5.mp4")
+        for name, is_told in (("{id}-{slug}", False), ("{id}", True), ("{id}", False)):
+            ended = await run(emulator, manifest, "--name", name)
+            told = f"--name {name} holds for new rows: 6 rows keep the names that their files have\n"
+            assert (told in ended.err) is is_told
         manifest.unlink()
         ended = await batchgen(*("resume", "prompts.batch", "--base-url", emulator.url, "--json", *QUICK), cwd=tmp_path)
         assert (ended.code, ended.summary["archived"]) == (0, 6)
