@@ -67,7 +67,7 @@ def run_batch(batch: Path, manifest: Path | None, *, as_json: bool, quiet: bool,
         if as_json:
             click.echo(shown_json(summary.to_json()))
         elif not quiet:
-            _print_summary(summary)
+            _print_summary(summary, xlsx=flags.get("xlsx", False))
         elif summary.exit != 0:
             _warn(f"batchgen: {summary.paragraph()}")
     raise click.exceptions.Exit(summary.exit)
@@ -120,7 +120,7 @@ def _note(text: str) -> None:
     logging.getLogger("batchgen").info(text)
 
 
-def _print_summary(summary: "Summary") -> None:
+def _print_summary(summary: "Summary", *, xlsx: bool) -> None:
     from batchgen.words import size_words
 
     tell(f"{many(summary.rows, 'row')}: {summary.counts()}")
@@ -130,6 +130,7 @@ def _print_summary(summary: "Summary") -> None:
         tell(f"{chosen} chosen for this run; the others are left as they are")
     for words in summary.advice():
         tell(words)
-    for name, file in (("results", "results.csv"), ("to look at", "report.html")):
+    workbook = (("with posters", "results.xlsx"),) if xlsx else ()
+    for name, file in (("results", "results.csv"), *workbook, ("to look at", "report.html")):
         if (Path(summary.batch) / file).exists():
             click.echo(f"{name}: {shown(str(Path(summary.batch) / file))}")

@@ -163,6 +163,9 @@ async def test_a_workbook_of_the_results_has_links_and_posters_and_is_a_manifest
         assert results_sheet["D2"].hyperlink.target.replace("\\", "/") == "videos/r0.mp4"
         with ZipFile(book) as archive:
             assert archive.read("xl/drawings/drawing1.xml").count(b"<xdr:pic>") == 2
+        told = [(await batchgen("run", manifest, "--base-url", emulator.url, *asked, cwd=tmp_path)).out
+                for asked in (["--xlsx"], [])]  # fmt: skip
+        assert [f"\nwith posters: {book}\n" in out for out in told] == [True, False]
         book.unlink()
         written = await batchgen("report", tmp_path / "p.batch", "--xlsx", cwd=tmp_path)
         assert written.out.splitlines()[-1] == str(book)
