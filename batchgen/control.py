@@ -42,7 +42,7 @@ class Desk:
     """The run's side: made by the process that holds the batch's lock."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._me = _holder_in(_read(folder / LOCK))
         self._lock = os.lstat(folder / LOCK) if self._me else None
         self._answered = ""
@@ -52,7 +52,7 @@ class Desk:
         if self._lock is None:
             return True
         try:
-            return os.path.samestat(os.lstat(self._folder / LOCK), self._lock)
+            return os.path.samestat(os.lstat(self.folder / LOCK), self._lock)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:  # which proves nothing
@@ -60,10 +60,10 @@ class Desk:
 
     def take(self) -> Order | None:
         """The order that waits, if there is one for this run; the file is taken away."""
-        facts = _read(self._folder / ORDER)
+        facts = _read(self.folder / ORDER)
         if facts is None:
             return None
-        (self._folder / ORDER).unlink(missing_ok=True)
+        (self.folder / ORDER).unlink(missing_ok=True)
         order = _order(facts)
         if order is None or order.to != self._me:
             return None
@@ -74,12 +74,12 @@ class Desk:
         """Say how the run stands; that it cannot be written must not end a run."""
         facts = {"run": asdict(self._me) if self._me else None, "at": time.time(), "answered": self._answered}
         with suppress(OSError):
-            _write(self._folder / NOW, facts | standing)
+            _write(self.folder / NOW, facts | standing)
 
     def close(self) -> None:
         """The run has ended: nothing holds any more."""
         for name in (ORDER, NOW, _scratch(NOW)):
-            (self._folder / name).unlink(missing_ok=True)
+            (self.folder / name).unlink(missing_ok=True)
 
 
 def read(folder: Path) -> dict[str, Any] | None:

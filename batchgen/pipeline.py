@@ -241,8 +241,8 @@ class Pipeline:
 
     def _cry(self, job: Job) -> None:
         """The job's task is paid: its id must not be lost with the ledger."""
-        told = (self._row(job), shlex.quote(job.task_id or ""))
-        log.critical("paid and not recorded: batchgen resolve BATCH --row %s --attach %s", *told)
+        told = (shlex.quote(str(self._places.batch)), self._row(job), shlex.quote(job.task_id or ""))
+        log.critical("paid and not recorded: batchgen resolve %s --row %s --attach %s", *told)
 
     def _row(self, job: Job) -> str:
         """A row that wants the job, as a shell's word; from a ledger that may not even be readable."""

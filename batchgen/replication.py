@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from shlex import join
 
 from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import BatchBusyError, BatchgenError, ReplicaError, UsageError
@@ -44,13 +46,13 @@ def halting(dispatcher: Dispatcher) -> Callable[[BatchgenError], None]:
     return lambda error: dispatcher.halt(Stop(str(error), error.exit_code if isinstance(error, BatchBusyError) else 1))
 
 
-def copy_last(replica: Replica, ledger: Ledger) -> str | None:
+def copy_last(replica: Replica, ledger: Ledger, batch: Path) -> str | None:
     """The copy that the next run begins with; if it cannot be made, why not, and what only this machine knows."""
     try:
         replica.checkpoint(ledger)
     except BatchgenError as error:
         for key, task in replica.paid_here_alone():
-            row = ledger.first_row(ledger.job(key))
-            log.critical("paid, and not in the ledger's copy: batchgen resolve BATCH --row %s --attach %s", row, task)
+            words = ("resolve", str(batch), "--row", ledger.first_row(ledger.job(key)), "--attach", task)
+            log.critical("paid, and not in the ledger's copy: batchgen %s", join(words))
         return f"the ledger's copy lacks the end of this run ({error}); keep the batch's folder"
     return None

@@ -92,7 +92,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
         warn = listener.warn or listener.say
         problem = write_all(ledger, settings, warn, is_told=is_told and dispatcher is None)
-        problem = replication.copy_last(replica, ledger) or problem
+        problem = replication.copy_last(replica, ledger, settings.batch) or problem
         if not settings.rehearsal:
             reuse.record(ledger, settings.batch, reuse.index_path())
         if not problem:

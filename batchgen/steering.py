@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from shlex import join
 
 from batchgen.account import Account
 from batchgen.control import Desk, Order
@@ -154,7 +155,7 @@ class Steering:
             silence = account.silence or posts.pause
             return f"{account.complaint()}; " + (f"next try in {_seconds(silence)}" if silence >= 1 else "trying again")
         if dispatcher.doing == "paused":
-            return "paused: batchgen ctl BATCH --go continues"
+            return f"paused; to go on: {join(['batchgen', 'ctl', str(self._desk.folder), '--go'])}"
         if posts.are_failing and dispatcher.doing == "submitting":
             when = f"in {_seconds(posts.pause)}" if posts.pause >= 1 else "now"
             return f"no clear answer when a task is asked for ({posts.cause}): submitting pauses, one is tried {when}"

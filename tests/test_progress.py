@@ -127,7 +127,7 @@ def test_lines_come_at_intervals_that_grow_with_the_run() -> None:
 def test_what_is_waited_for_is_said_at_once_and_when_it_is_over() -> None:
     said = Said()
     said.hear(20, STANDING)
-    said.hear(40, standing(doing="paused", waiting="paused: batchgen ctl BATCH --go continues"))
+    said.hear(40, standing(doing="paused", waiting="paused; to go on: batchgen ctl p.batch --go"))
     said.hear(45, STANDING)
     assert [(when, "paused" in text) for when, text in said.lines] == [(0, False), (20, True), (40, False)]
 
@@ -173,7 +173,7 @@ def screen_of(columns: int, monkeypatch: pytest.MonkeyPatch) -> Screen:
 def test_the_bar_fits_its_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = screen_of(columns, monkeypatch)
     bar = Bar(shown)
-    bar.told(standing(failed=30, waiting="paused: batchgen ctl BATCH --go continues"))
+    bar.told(standing(failed=30, waiting="paused; to go on: batchgen ctl p.batch --go"))
     bar.end()
     lines = [line for line in screen.getvalue().replace("\r", "\n").splitlines() if not line.startswith("\x1b")]
     assert max(len(line) for line in lines) <= columns

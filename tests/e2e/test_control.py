@@ -51,6 +51,7 @@ async def test_a_paused_batch_submits_nothing_and_lives_until_it_may_go_on(tmp_p
         await until(lambda: now(tmp_path)["archived"] == 2, process)
         standing = (await ctl(tmp_path, "--json")).summary
         assert (len(emulator.tasks), standing["archived"], standing["doing"]) == (2, 2, "paused")
+        assert standing["waiting"] == f"paused; to go on: batchgen ctl {tmp_path / BATCH} --go"
         assert process.returncode is None
         await ctl(tmp_path, "--go", "--concurrency", "10")
         assert (await ended(process)).summary["archived"] == 8

@@ -40,7 +40,7 @@ async def test_a_task_id_that_cannot_be_recorded_is_said_with_what_attaches_it(t
         assert ended.code == 1
         assert "cannot be written" in ended.err + ended.out
         told = re.findall(
-            r"^paid and not recorded: batchgen resolve BATCH --row (\S+) --attach (\S+)$", ended.err, re.MULTILINE
+            r"^paid and not recorded: batchgen resolve \S+p\.batch --row (\S+) --attach (\S+)$", ended.err, re.MULTILINE
         )
         tasks = {task.id: task.input["prompt"].replace("prompt ", "r") for task in emulator.tasks}
         assert told
@@ -88,7 +88,7 @@ async def test_a_task_id_that_does_not_come_to_the_disk_is_said_with_what_attach
         assert ended.code == 1
         assert "cannot be written: Input/output error" in ended.err + ended.out
         told = re.findall(
-            r"^paid and not recorded: batchgen resolve BATCH --row (\S+) --attach (\S+)$", ended.err, re.MULTILINE
+            r"^paid and not recorded: batchgen resolve \S+p\.batch --row (\S+) --attach (\S+)$", ended.err, re.MULTILINE
         )
         tasks = {task.input["prompt"].replace("prompt ", "r"): task.id for task in emulator.tasks}
         assert dict(told).items() <= tasks.items()
