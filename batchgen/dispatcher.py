@@ -24,7 +24,6 @@ from batchgen.errors import (
     BatchgenError,
     LedgerError,
     LimitReachedError,
-    RefusedForNowError,
     ReplicaError,
 )
 from batchgen.fetcher import Fetcher
@@ -274,7 +273,7 @@ class Dispatcher:
         """Whether nothing that happens can make a submit possible, or bring back a task."""
         if self.stopped is not None or not self._may_submit:
             return True
-        if self._paused and self._ledger.next_pending() is None:  # nobody need say go for it
+        if not self._can_submit() and self._ledger.next_pending() is None:  # no slot, or a go, is waited for
             self._all_submitted = True
         return self._all_submitted and not self.fetcher.has_remakes() and not self._may_bring_more()
 
@@ -361,10 +360,12 @@ class Dispatcher:
         self._open_up(after)
 
     def _keep_asking(self, job: Job, now: float) -> None:
-        """Ask about the task again, if its answer leaves hope; its slot is taken either way."""
+        """Ask about the task again, if its answer leaves hope; its slot is taken, without hope for a while more."""
         is_missing = job.missing_since is not None  # then the job itself knows how long it is asked about
         if job.wait == inf or (not is_missing and self._polling.gives_up(self._schedule.asked_for(job, now))):
             self._schedule.leave(job)
+            self._account.tasks -= 1
+            self._hold_slot(self._polling.doubt)  # not for ever: a few that nobody hears of would hold up all others
         elif job.tries > 0 or is_missing:
             self._schedule.unheard(job, now + job.wait)
         elif self._account.is_answering:  # which is about this very answer: nothing was awaited since it came
@@ -414,9 +415,6 @@ class Dispatcher:
             case AccountError():
                 self._after_refusal(error)
                 return self._as_recorded(job)
-            case RefusedForNowError():
-                self._acquit()
-                return self._as_recorded(job)
             case ReplicaError():
                 self.stop(Stop(str(error), error.exit_code))
                 return self._as_recorded(job)
@@ -436,12 +434,9 @@ class Dispatcher:
         return replace(job, wait=inf)
 
     def _after_refusal(self, error: AccountError) -> None:
-        """No request of this account will do: what has not left stays, and what failed for it did not fail."""
+        """No request of this account will do: what has not left stays, and what was refused so is pending."""
         self.stop(Stop(str(error), error.exit_code))
         self._pipeline.send_no_more()
-        self._acquit()
-
-    def _acquit(self) -> None:
         for before, after in self._pipeline.acquit():
             self._changed(before, after)
 

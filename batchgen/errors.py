@@ -52,10 +52,6 @@ class AccountError(BatchgenError):
     exit_code = 3
 
 
-class RefusedForNowError(BatchgenError):
-    """Who stands before the service refuses all, after others got through: it may pass."""
-
-
 class LimitReachedError(BatchgenError):
     """A limit of the user's own is reached: a clean stop."""
 

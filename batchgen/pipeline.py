@@ -17,6 +17,7 @@ import logging
 import secrets
 import shlex
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from math import inf
@@ -27,7 +28,7 @@ from batchgen.archive import Archive
 from batchgen.archive.places import Places
 from batchgen.deadline import LastCall
 from batchgen.download import Downloader
-from batchgen.errors import AccountError, ArchiveError, DeadLinkError, DownloadError, LedgerError, RefusedForNowError
+from batchgen.errors import AccountError, ArchiveError, DeadLinkError, DownloadError, LedgerError
 from batchgen.ledger import Ledger, evidence
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS, Video
 from batchgen.model import Clip, Job, Kept, Request, State
@@ -43,14 +44,17 @@ from batchgen.service.wire import (
     callback_address,
 )
 from batchgen.spending import Spending
-from batchgen.suspects import Judgement, Suspects
+from batchgen.suspects import Suspects
 from batchgen.words import seconds_words
 
 FETCH_TRIES = 6
 CAUSE_LETTERS = 100  # of trouble, told while it lasts
 BARE = (
-    "refused with HTTP {}, in words that are not the service's, as a firewall or a load balancer does; nothing was paid"
+    "refused with HTTP {}, in words that are not the service's, as a firewall or a load balancer does: most likely "
+    "nothing was paid"
 )
+CUT_OFF = "refused with HTTP {}, and the reason broke off each time; nothing was paid"
+CUT_OFF_TRIES = 3  # of one row: the reason may be of the row or of the account
 LINK_TRIES = 2  # with one link; then the service is asked whether it has another: the file host may have moved
 NO_RESULT_TRIES = 10
 REFUSED_POLLS = 3
@@ -87,6 +91,7 @@ class Pipeline:
         self._if_lost = if_lost  # calls back if what the ledger holds does not come to the disk
         self._may_send = True
         self._suspects = Suspects()
+        self._cuts: Counter[int] = Counter()  # job -> refusals whose reason broke off
         self._account = account
         self._polling = polling
         self._client = client
@@ -147,38 +152,38 @@ class Pipeline:
         tell(self._account, outcome.verdict, outcome.retry_after, outcome.message)
         match outcome.verdict:
             case Verdict.UNKNOWN:
-                doubt = replace(job, state=State.IN_DOUBT, attempts=job.attempts + 1, fail_message=outcome.message)
-                return self._ledger.settle(doubt, outcome.verdict.value, outcome.message)
+                return self._doubted(job, outcome.message)
             case Verdict.REFUSED:
-                self._got_through()
+                self._suspects.got_through()
                 return self._refused(job, outcome.code, outcome.message)
+            case Verdict.NEVER_SENT if outcome.code:
+                return self._cut_off(job, outcome)
         return self._withdraw(job)
 
     def _denied(self, job: Job, outcome: Submitted) -> Job:
-        """The refusal is not of what the row asks for: it may be of all."""
-        error, now = AccountError(_refusal(outcome)), time.monotonic()
-        judged = Judgement.ALL
-        if not outcome.is_of_credits:
-            others = self._account.posting > 1
-            judged = self._suspects.judge(job, error, is_bare=outcome.is_bare, others=others, now=now)
-        self._account.posts.alone = self._suspects.is_open
-        if judged is Judgement.FOR_NOW:
-            tell(self._account, Verdict.NEVER_SENT, None, outcome.message)
-        else:
-            tell(self._account, outcome.verdict, None)
-        log.info("denied", extra={"job": job.key, "code": outcome.code, "judged": judged.value})
-        if judged is Judgement.ALONE:
-            return self._refused(job, outcome.code, BARE.format(outcome.code))
+        """The account, the address or the model is refused: by the service, or by who stands before it."""
+        error = AccountError(_refusal(outcome))
+        if outcome.is_bare and not self._suspects.is_all(job, error):
+            message = BARE.format(outcome.code)
+            tell(self._account, Verdict.UNKNOWN, None, message)
+            return self._doubted(job, message)
+        tell(self._account, outcome.verdict, None)
         withdrawn = self._withdraw(job)
-        if judged is Judgement.FOR_NOW:
-            raise RefusedForNowError(str(error))
-        if judged is Judgement.ALL:
+        if outcome.is_bare or outcome.is_of_credits or self._suspects.is_denied():
             raise error
+        log.warning("denied, after others got through", extra={"job": job.key, "reason": str(error)})
         return withdrawn
 
-    def _got_through(self) -> None:
-        self._suspects.got_through()
-        self._account.posts.alone = False
+    def _doubted(self, job: Job, message: str) -> Job:
+        doubt = replace(job, state=State.IN_DOUBT, attempts=job.attempts + 1, fail_message=message)
+        return self._ledger.settle(doubt, Verdict.UNKNOWN.value, message)
+
+    def _cut_off(self, job: Job, outcome: Submitted) -> Job:
+        """Refused, and the reason broke off: the next try may tell it."""
+        self._cuts[job.key] += 1
+        if self._cuts[job.key] < CUT_OFF_TRIES:
+            return self._withdraw(job)
+        return self._refused(job, outcome.code, CUT_OFF.format(outcome.code))
 
     def _refused(self, job: Job, code: str | None, message: str) -> Job:
         failed = replace(job, state=State.FAILED, attempts=job.attempts + 1, fail_code=code, fail_message=message)
@@ -195,9 +200,9 @@ class Pipeline:
         return self._suspects.verdict
 
     def acquit(self) -> list[tuple[Job, Job]]:
-        """The account is refused: what failed for it is pending again. Returns those jobs, before and after."""
+        """All are refused: what was in doubt for it is pending again. Returns those jobs, before and after."""
         jobs = self._suspects.acquit()
-        return [(replace(job, state=State.FAILED), self._ledger.withdraw(job)) for job in jobs]
+        return [(replace(job, state=State.IN_DOUBT), self._withdraw(job)) for job in jobs]
 
     def _withdraw(self, job: Job) -> Job:
         self._spending.give_back(job.request)
@@ -235,7 +240,7 @@ class Pipeline:
             tell(self._account, Verdict.UNKNOWN, None, settled.fail_message)
             return settled
         tell(self._account, outcome.verdict, None)
-        self._got_through()
+        self._suspects.got_through()
         self._if_lost(lambda: self._cry(job))
         return settled
 

@@ -26,7 +26,6 @@ class Posts:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.cause = ""  # of the last failure, in words
-        self.alone = False  # it is not known whether all are refused: one alone tries
         self._clock = clock
         self._is_answered = False  # clearly, once in this run
         self._may_be_paid = False  # one that failed
@@ -40,7 +39,7 @@ class Posts:
         """Whether one more may be without an answer: no more are than ``per_second`` needs, for a crash's sake."""
         if self.are_failing:
             return under_way == 0 and self.pause == 0.0
-        if self.alone or not self._is_answered:
+        if not self._is_answered:
             return under_way == 0
         least, most = AT_ONCE
         return under_way < min(max(least, SPARE * self._seconds * per_second), most)

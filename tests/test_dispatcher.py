@@ -17,7 +17,7 @@ from batchgen.model import Job, State
 from batchgen.service.polling import PATIENCE, Polling
 from tests.simulation import clock
 from tests.simulation.service import Service, Terms
-from tests.simulation.world import REQUEST, MemoryLedger, MemoryPipeline
+from tests.simulation.world import REQUEST, MemoryLedger, MemoryPipeline, Set, simulate
 
 
 class Stage:
@@ -215,6 +215,12 @@ def test_submits_are_not_starved_by_polls_nor_polls_by_submits() -> None:
     assert stage.pipeline.accepted == 3000
     assert stage.service.seen.status_calls >= 3000
     assert not stage.service.seen.refused
+
+
+@pytest.mark.parametrize("rows", [2, 6])
+def test_tasks_that_never_end_hold_up_no_other_and_no_end(rows: int) -> None:
+    told = simulate([1e9] * 2 + [60.0] * (rows - 2), Terms(), Set(concurrency=2))
+    assert told.accepted == rows
 
 
 @pytest.mark.parametrize("state", ["submitting", "in_flight", "rendered"])

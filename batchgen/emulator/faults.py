@@ -32,6 +32,7 @@ _SUBMIT = {
     "submit-html": "accepts, then answers 200 with HTML",
     "submit-no-taskid": "accepts, then answers code 200 without a taskId",
     "submit-accepted-500": "accepts, then answers 500 with an envelope",
+    "submit-accepted-403": "accepts, then answers 403 with a firewall's HTML",
     "submit-accepted-502": "accepts, then answers 502 with a gateway's HTML",
     "submit-accepted-503": "accepts, then answers 503 with a gateway's HTML",
     "submit-accepted-504": "accepts, then answers 504 with a gateway's HTML",
@@ -42,6 +43,7 @@ _SUBMIT = {
     "submit-502": "answers 502 with a gateway's HTML, accepts nothing",
     "submit-503": "answers 503 with an envelope, accepts nothing",
     "submit-504": "answers 504 with a gateway's HTML, accepts nothing",
+    "submit-400-cut": "answers 400 and cuts the body, accepts nothing",
     "submit-401": "answers 401, accepts nothing",
     "submit-403-html": "answers 403 with a firewall's HTML, accepts nothing",
     "submit-404-html": "answers 404 with a load balancer's HTML, accepts nothing",
@@ -56,6 +58,8 @@ _SUBMIT = {
     "submit-redirect-elsewhere": "redirects with 307 to another host",
 }
 _STATUS = {
+    "status-401": "answers 401",
+    "status-403-html": "answers 403 with a firewall's HTML",
     "status-500": "answers 500 with an envelope",
     "status-502": "answers 502 with a gateway's HTML",
     "status-404": "says that the task is unknown",

@@ -74,6 +74,8 @@ def _zero_urls(data: Data) -> None:
 
 
 ACTS: dict[str, Act] = {
+    "status-401": lambda exchange, *_: wire.refuse(exchange.style, 401, "Invalid or missing API Key"),
+    "status-403-html": lambda *_: wire.html(403, "Forbidden"),
     "status-500": _500,
     "status-502": lambda *_: wire.html(502, "Bad Gateway"),
     "status-404": _404,

@@ -92,6 +92,12 @@ async def _refused(code: int, message: str, exchange: Exchange, _: Accept) -> we
     return wire.refuse(exchange.style, code, message)
 
 
+async def _refusal_cut(exchange: Exchange, _: Accept) -> web.StreamResponse:
+    refusal = wire.envelope(400, "Invalid parameters", None)
+    wire.write_json(exchange.request, refusal, status="400 Bad Request", share=0.5)
+    return wire.hang_up(exchange.request)
+
+
 async def _429_body(_: Exchange, __: Accept) -> web.StreamResponse:
     return wire.refuse("body", 429, "Rate limit exceeded")
 
@@ -141,11 +147,12 @@ ACTS: dict[str, Act] = {
     "submit-idle-close": _idle_close,
     "submit-dropped": _dropped,
     "submit-accepted-500": _accepted_500,
-    **{f"submit-accepted-{status}": partial(_accepted_gateway, status) for status in (502, 503, 504)},
+    **{f"submit-accepted-{status}": partial(_accepted_gateway, status) for status in (403, 502, 503, 504)},
     "submit-500": partial(_refused, 500, GATEWAY[500]),
     "submit-502": partial(_gateway, 502),
     "submit-503": partial(_refused, 503, GATEWAY[503]),
     "submit-504": partial(_gateway, 504),
+    "submit-400-cut": _refusal_cut,
     "submit-401": partial(_refused, 401, "Invalid or missing API Key"),
     "submit-403-html": partial(_gateway, 403),
     "submit-404-html": partial(_gateway, 404),

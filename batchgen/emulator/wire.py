@@ -76,11 +76,11 @@ async def hang(exchange: Exchange) -> web.Response:
     return hang_up(exchange.request)
 
 
-def write_json(request: web.Request, value: Any, *, share: float = 1.0) -> None:
+def write_json(request: web.Request, value: Any, *, status: str = "200 OK", share: float = 1.0) -> None:
     """Write a JSON answer with the right Content-Length, of which only a share is sent."""
     body = json.dumps(value).encode()
     headers: dict[str, str | int] = {"Content-Type": "application/json", "Content-Length": len(body)}
-    write_raw(request, "200 OK", headers, body[: int(len(body) * share)])
+    write_raw(request, status, headers, body[: int(len(body) * share)])
 
 
 def broken_json(value: Any) -> str:

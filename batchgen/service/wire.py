@@ -164,8 +164,8 @@ def read_submitted(answer: Answer) -> Submitted:
         return Submitted(Verdict.ACCEPTED, task_id=task_id)
     if verdict is Verdict.UNKNOWN and code in (0, 200):
         message = "the answer has no task id that can be read"
-    if answer.is_cut and verdict is Verdict.REFUSED:  # of this row, or of the account? the reason is not known
-        verdict = Verdict.ACCOUNT
+    if answer.is_cut and verdict is Verdict.REFUSED:  # of this row, or of the account? the next try tells
+        verdict = Verdict.NEVER_SENT
     return Submitted(
         verdict,
         _words(answer, message),

@@ -93,7 +93,7 @@ async def test_a_400_whose_body_is_cut_may_be_of_the_row_or_of_the_account() -> 
     answer = b"HTTP/1.1 400 Bad\r\nContent-Length: 90\r\n\r\n" + b'{"code": 400, "mess'
     async with raw_server(says(answer)) as (origin, _), Client(origin, KEY, "wan-2-5") as client:
         outcome = await client.submit(REQUEST)
-    assert (outcome.verdict, outcome.is_bare) == (Verdict.ACCOUNT, True)
+    assert (outcome.verdict, outcome.code) == (Verdict.NEVER_SENT, "400")
 
 
 NAMED = b'{"code": 200, "data": {"taskId": "task_1"}}'
