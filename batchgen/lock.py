@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from batchgen.errors import BatchBusyError, UsageError
-from batchgen.model import zulu
+from batchgen.model import LEDGER, zulu
 
 LOCK = ".lock"  # the file in a batch's folder
 TRIES = 4  # whoever only looks whether it is held has it for a moment
@@ -52,7 +52,7 @@ class Lock:
         except OSError as error:
             raise UsageError(
                 f"the batch's folder {self._path.parent} cannot be written: {error.strerror}; "
-                "choose another with --batch"
+                f"{_advice(self._path.parent)}"
             ) from None
         if not self._is_taken():
             found = _read(self._file)
@@ -74,6 +74,12 @@ class Lock:
             else:
                 return True
         return False
+
+
+def _advice(folder: Path) -> str:
+    if (folder / LEDGER).is_file():  # to begin in another would pay for everything again
+        return "mend that, or copy it to where you may write, and go on with the copy alone"
+    return "choose another with --batch"
 
 
 def busy(folder: Path, found: Holder | None) -> BatchBusyError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from batchgen.errors import AccountError, UsageError
 from batchgen.folder import check_service, hold, open_batch
 from batchgen.ledger import Ledger, doubt, money
 from batchgen.ledger.doubt import Attempt, Doubt
-from batchgen.model import State, zulu
+from batchgen.model import LEDGER, State, zulu
 from batchgen.run import Service
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskStatus, TaskWord
@@ -29,9 +30,12 @@ def verify_batch(batch: Path, ledger_to: str | None, *, repair: Settings | None 
 
     Raises what a run with the settings of the repair would, before anything is changed.
     """
-    with open_batch(repair) if repair else hold(batch, ledger_to) as (ledger, replica):
+    if repair is None:
+        with _seen(batch, ledger_to) as ledger:
+            return read_again(batch, ledger)
+    with open_batch(repair) as (ledger, replica):
         found = read_again(batch, ledger)
-        if repair and found.damaged:
+        if found.damaged:
             set_aside(batch, found.damaged)
             forget(ledger, found.damaged)
         replica.checkpoint(ledger)
@@ -62,7 +66,7 @@ def settle(
     does no harm: a row that is no longer in doubt is left as it is. One that was given up is in doubt all the same,
     for whoever names it. One whose callback came is resubmitted by name alone.
     """
-    with _changing(batch, ledger_to) as ledger:
+    with _changing(batch, ledger_to) if action else _seen(batch, ledger_to) as ledger:
         ledger.recover()
         found, told = _named(ledger, identities, action) if identities else (_doubts(ledger), [])
         if not found:
@@ -77,7 +81,7 @@ def settle(
 
 def in_doubt(batch: Path, ledger_to: str | None, identities: Sequence[str]) -> str:
     """The rows in doubt, or those of these ids, with all that is known: JSON."""
-    with _changing(batch, ledger_to) as ledger:
+    with _seen(batch, ledger_to) as ledger:
         ledger.recover()
         found = _named(ledger, identities, None)[0] if identities else _doubts(ledger)
     return json.dumps({"in_doubt": list(map(_facts, found))}, ensure_ascii=False)
@@ -229,6 +233,17 @@ def _changing(batch: Path, ledger_to: str | None) -> Iterator[Ledger]:
     with hold(batch, ledger_to) as (ledger, replica):
         yield ledger
         replica.checkpoint(ledger)
+
+
+@contextmanager
+def _seen(batch: Path, ledger_to: str | None) -> Iterator[Ledger]:
+    """The batch's ledger to look at, while no run changes it; where nothing can be written, as in a backup, a copy."""
+    if ledger_to is None and not os.access(batch, os.W_OK):
+        with Ledger.open(batch / LEDGER, read_only=True) as ledger, ledger.copy() as copy:
+            yield copy
+    else:
+        with _changing(batch, ledger_to) as ledger:
+            yield ledger
 
 
 async def _ask(settings: Settings, ledger: Ledger, task_id: str, service: Service) -> TaskStatus:

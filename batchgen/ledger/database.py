@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from batchgen import private
@@ -67,22 +69,41 @@ class Database:
         """Whether the file has to be read from a copy, which then is what this is."""
         if self._version_to_look_at() == SCHEMA_VERSION:
             return False
+        self._keep_copy(self._connection)
+        return True
+
+    def _keep_copy(self, connection: sqlite3.Connection) -> None:
         copy = _connect(None)
-        self._connection.backup(copy)
+        connection.backup(copy)
         self._connection.close()
         self._connection, self.path = copy, None
-        return True
 
     def _version_to_look_at(self) -> int:
         try:
             return self._version()
         except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_CANTOPEN:
+                self._read_elsewhere()
+                return self._version()
             if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
                 raise
         # A process was killed while it made the file: only a writer may undo what it left.
         with closing(_connect(self.path)) as writer:
             writer.execute("PRAGMA user_version").fetchone()
         return self._version()
+
+    def _read_elsewhere(self) -> None:
+        """Read a copy: to read a file that has a log, SQLite writes beside it, and here nothing can be written."""
+        assert self.path
+        try:
+            with TemporaryDirectory(prefix="batchgen-") as folder:
+                path = Path(copyfile(self.path, Path(folder, "ledger")))
+                with suppress(FileNotFoundError):
+                    copyfile(f"{self.path}-wal", f"{path}-wal")
+                with closing(_connect(path)) as connection:
+                    self._keep_copy(connection)
+        except OSError as error:
+            raise LedgerError(f"{self._name} cannot be read: {error.strerror} ({error.filename})") from None
 
     def _prepare(self) -> None:
         version = self._version()

@@ -1,6 +1,7 @@
 """report.html: gathered from the ledger as data first, then printed."""
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from importlib import resources
 from itertools import islice
 from pathlib import Path
 
+from batchgen.errors import UsageError
 from batchgen.ledger import Ledger, money
 from batchgen.private import replacing
 from batchgen.report import head
@@ -17,6 +19,7 @@ from batchgen.report.cards import Card, Links, beside, cards, costs, locate
 from batchgen.report.head import Figure
 from batchgen.report.markup import Node, Tree, embed, fill, policy, to_html, to_tree
 from batchgen.report.poster import Posters
+from batchgen.words import with_command
 
 NAME = "report.html"
 POSTER_SECONDS = 30.0  # what is missing then is made by the next report; until then the videos show themselves
@@ -159,11 +162,15 @@ def write(
     """Write the batch's report.html whole, or leave the one that is there; returns its path.
 
     Posters of new videos on this machine are made first, for at most ``poster_seconds``, at most ``most_posters``.
+    Raises :class:`UsageError` where nothing can be written.
     """
+    path = batch / NAME
+    if not os.access(batch, os.W_OK):
+        what = f"{path} cannot be written: the folder, or its disk, is read-only; the page is shown all the same by"
+        raise UsageError(with_command(what, "report", str(batch), "--serve"))
     posters = Posters(batch / "posters")
     posters.make_all(islice(_without_poster(ledger, batch, posters), most_posters), poster_seconds)
     page = gather(ledger, batch, beside(batch, posters), running=running)
-    path = batch / NAME
     with replacing(path, shared=True, encoding="utf-8", errors="replace") as file:
         file.write(render(page))
     return path

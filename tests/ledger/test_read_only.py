@@ -4,12 +4,14 @@ import sqlite3
 import struct
 from contextlib import closing
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger, standing
 from tests.ledger.test_migration import old_ledger
+from tests.read_only_disk import read_only
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -77,3 +79,28 @@ def test_a_newer_ledger_is_left_to_a_newer_program(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(LedgerError, match="schema 99"):
         Ledger.open(tmp_path / "ledger.sqlite", read_only=True)
+
+
+@pytest.mark.parametrize("has_log", [False, True])
+def test_a_ledger_where_nothing_can_be_written_is_read_with_its_log(tmp_path: Path, has_log: bool) -> None:
+    backup = tmp_path / "backup"
+    backup.mkdir()
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        ledger.remember({"service": "x"})
+        if has_log:
+            for name in ("ledger.sqlite", "ledger.sqlite-wal"):
+                copyfile(tmp_path / name, backup / name)
+    if not has_log:
+        copyfile(tmp_path / "ledger.sqlite", backup / "ledger.sqlite")
+    before = files(backup)
+    with read_only(backup), Ledger.open(backup / "ledger.sqlite", read_only=True) as looked_at:
+        assert looked_at.fact("service") == "x"
+        with looked_at.copy() as copy:
+            copy.remember({"service": "y"})
+    assert files(backup) == before
+
+
+def test_an_older_ledger_where_nothing_can_be_written_is_read_too(tmp_path: Path) -> None:
+    old_ledger(tmp_path / "old.sqlite")
+    with read_only(tmp_path), Ledger.open(tmp_path / "old.sqlite", read_only=True) as ledger:
+        assert standing.paid_tasks(ledger) == 1
