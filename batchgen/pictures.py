@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from batchgen.words import many
 
 if TYPE_CHECKING:
     from batchgen.images.bucket import ImageBucket
+
+_PRETENDED = "https://emulator.invalid/picture"
 
 
 def try_links(settings: Settings, ledger: Ledger, manifest: str) -> None:
@@ -35,10 +38,11 @@ def try_links(settings: Settings, ledger: Ledger, manifest: str) -> None:
 
 
 class Pictures:
-    """Those of one run that were files, in the bucket at ``address``; None: there is no bucket."""
+    """Those of one run that were files, in its bucket. The emulator follows no link, and needs none."""
 
-    def __init__(self, address: str | None) -> None:
-        self._address = address
+    def __init__(self, settings: Settings) -> None:
+        self._address = settings.images_to
+        self._is_pretended = settings.emulator and self._address is None
 
     @cached_property
     def _bucket(self) -> "ImageBucket":
@@ -55,7 +59,7 @@ class Pictures:
         """
         needed = (url for url in wanted_images(ledger, "pending") if PICTURE.fullmatch(url))
         first = next(needed, None)
-        if first is None:
+        if first is None or self._is_pretended:
             return
         try:
             if uploaded := self._bucket.provide(chain([first], needed), files.path):
@@ -65,4 +69,8 @@ class Pictures:
 
     def whole(self, request: Request) -> Request:
         """The request with links in the place of its pictures: to be sent now, and never to be written down."""
-        return self._bucket.whole(request) if any(map(PICTURE.fullmatch, request.image_urls)) else request
+        if not any(map(PICTURE.fullmatch, request.image_urls)):
+            return request
+        if self._is_pretended:
+            return replace(request, image_urls=tuple(PICTURE.sub(_PRETENDED, url) for url in request.image_urls))
+        return self._bucket.whole(request)

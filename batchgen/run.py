@@ -108,7 +108,7 @@ def _run_work(
 ) -> Dispatcher:
     archive = _destination(settings, ledger)
     if settings.may_submit:
-        Pictures(settings.images_to).provide(ledger, files, listener.say)
+        Pictures(settings).provide(ledger, files, listener.say)
     replication.copy_first(replica, ledger)
     _set_space_aside(ledger, settings.batch)
     desk = Desk(settings.batch)
@@ -207,7 +207,7 @@ async def _work(
             durable=replication.everywhere(syncing, replica),
             callback_url=settings.callback_url,
             last_call=last_call(settings),
-            whole=Pictures(settings.images_to).whole,
+            whole=Pictures(settings).whole,
             if_lost=syncing.if_lost,
         )
         steering = Steering(

@@ -22,7 +22,7 @@ from batchgen.manifest import open_manifest
 from batchgen.manifest.overrides import parse
 from batchgen.manifest.selection import Selection
 from batchgen.manifest.standard_input import spooled
-from batchgen.model import Problem, Row
+from batchgen.model import EMULATOR, Problem, Row
 from batchgen.paid_beside import warn_of_paid
 from batchgen.rows import Rows
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder, run_again
@@ -46,7 +46,9 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
     """
     assert settings.manifest
     assert settings.model
-    pictures = Files(settings.image_folder or Path.cwd(), may_upload=settings.images_to is not None)
+    is_pretended = EMULATOR in (settings.service, ledger.fact("service"))
+    may_upload = settings.images_to is not None or is_pretended
+    pictures = Files(settings.image_folder or Path.cwd(), may_upload=may_upload)
     template = naming.Template(settings.name) if settings.name else naming.Template()
     manifest = open_manifest(
         settings.manifest,
@@ -153,7 +155,7 @@ def _mark(settings: Settings) -> str:
     Empty where they follow from more, as from pictures on this machine.
     """
     assert settings.manifest
-    if settings.images_to is not None or settings.check_images:
+    if settings.images_to is not None or settings.check_images or settings.emulator:
         return ""
     told = (settings.model, settings.encoding, settings.sheet, settings.overrides, settings.name)
     mark = sha256(json.dumps([__version__, settings.manifest.suffix, *told]).encode())

@@ -91,6 +91,22 @@ async def test_failures_with_pictures_are_mended_with_paths_as_in_the_sheet(s3: 
         assert len(s3.keys("mended")) == 2
 
 
+async def test_with_the_emulator_a_sheet_with_pictures_is_tried_without_a_bucket(tmp_path: Path) -> None:
+    (tmp_path / "fox.png").write_bytes(png())
+    manifest = sheet(tmp_path / "p.csv", [{"id": "a", "prompt": "a", "image_urls": "fox.png"}])
+    ran = ("run", manifest, "--emulator", "--json")
+    ended = await batchgen(*ran, cwd=tmp_path)
+    assert (ended.code, ended.summary["archived"]) == (0, 1), ended.err
+    assert results(tmp_path / "p.batch")[0]["image_urls"] == f"sha256:{sha256(png()).hexdigest()}.png"
+    again = await batchgen("plan", manifest, "--json", cwd=tmp_path)
+    assert (again.code, again.summary["to_submit"]) == (0, 0), again.err
+    (tmp_path / "fox.png").write_bytes(png(9))
+    edited = await batchgen(*ran, cwd=tmp_path)
+    assert (edited.code, edited.summary["submitted"]) == (0, 1), edited.err
+    mended = await batchgen("run", tmp_path / "p.batch" / "results.csv", "--emulator", "--json", cwd=tmp_path)
+    assert (mended.code, mended.summary["submitted"], mended.summary["archived"]) == (0, 0, 1), mended.err
+
+
 # -- links
 
 
