@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import pending_rows
-from batchgen.model import PICTURE, Request
+from batchgen.model import Request
 from batchgen.plan import TIMES, Plan, planned
 from batchgen.progress import Progress
 from batchgen.run import Listener, Service, run
@@ -87,7 +87,10 @@ class Rehearsal:
             return "as it was played, by the document's times"
         if self.plan.minutes_from != "document":
             return f"calculated, {TIMES[self.plan.minutes_from]}"
-        return "calculated by the document's times: this machine cannot play so much so fast"
+        told = "calculated by the document's times"
+        if self.played < self.plan.to_submit:
+            return f"{told}: this machine cannot play so much so fast"
+        return told if self.plan.in_flight else f"{told}: busy as this machine is, it was played more slowly"
 
     def _requests(self) -> str:
         return "" if self.requests_per_minute is None else f", {many(self.requests_per_minute, 'request')} a minute"
@@ -167,9 +170,8 @@ def _each(ledger: Ledger, every: int) -> Iterator[tuple[str, Request]]:
 
 
 def _facts(request: Request) -> dict[str, object]:
-    """The request as a manifest has it; a picture's place is taken by a link, which nobody follows."""
-    links = [f"https://rehearsal.invalid/{url[7:]}" if PICTURE.fullmatch(url) else url for url in request.image_urls]
+    """The request as a manifest has it."""
     facts = {name: str(value) for name, value in asdict(replace(request, image_urls=())).items() if value is not None}
     facts.pop("model")
     facts.pop("image_urls")
-    return {**facts, "image_urls": links} if links else dict(facts)
+    return {**facts, "image_urls": list(request.image_urls)} if request.image_urls else dict(facts)

@@ -1,8 +1,12 @@
 """A night tried beforehand: against an emulator, in a batch that is thrown away."""
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+from batchgen.plan import make_plan
+from batchgen.rehearsal import Rehearsal
+from batchgen.settings import Settings
 from tests.e2e.program import batchgen, emulated, prompts, run, sheet
 from tests.images.pictures import png
 
@@ -52,6 +56,16 @@ async def test_of_a_sheet_that_no_machine_could_play_so_fast_a_sample_is_played(
     assert (told["played"], told["archived"], told["minutes_from"]) == (59, 59, "calculated")
     assert (told["minutes"], told["most_at_once"]) == (told["plan"]["minutes"], 1000)
     assert told["requests_per_minute"] is None
+
+
+def test_why_the_minutes_are_calculated_is_told_as_it_was(tmp_path: Path) -> None:
+    plan = make_plan(Settings(batch=tmp_path / "b", manifest=prompts(tmp_path / "p.csv", 3)))
+    told = Rehearsal(plan, 3, 3, {}, 100.0, 5.0, plan.minutes, "calculated", 3, None)
+    slowly = "(calculated by the document's times: busy as this machine is, it was played more slowly)"
+    assert slowly in told.sentences()
+    sample = replace(told, plan=replace(plan, to_submit=2000))
+    assert "(calculated by the document's times: this machine cannot play so much so fast)" in sample.sentences()
+    assert "(calculated by the document's times)" in replace(told, plan=replace(plan, in_flight=1)).sentences()
 
 
 async def test_pictures_are_not_uploaded_and_mistakes_are_told_as_by_a_plan(tmp_path: Path) -> None:
