@@ -128,12 +128,14 @@ def take_in_as_asked(
         warn(sentence)
     further = ledger.further_columns() if taken.partial else []
     columns = [*further, *(name for name in taken.columns if name not in further)]
+    names = json.loads(ledger.fact("pictures") or "{}") | taken.pictures.names()
     is_plain = not (taken.partial or taken.intake.problems or ledger.has_signed())
     remember(
         settings,
         ledger,
         partial=taken.partial,
         columns=json.dumps(columns),
+        pictures=json.dumps(names),
         mended="1" if taken.partial else "",
         taken=mark if is_plain else "",
     )

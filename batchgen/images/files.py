@@ -38,6 +38,10 @@ class Files:
         """Where a picture is, if the manifest named its file."""
         return self._paths.get(picture)
 
+    def names(self) -> dict[str, str]:
+        """The name of each file that the manifest named, by what stands for it in a request."""
+        return {picture: path.name for picture, path in self._paths.items()}
+
     def _read(self, text: str) -> str:
         path = self._folder / text
         if path not in self._known:

@@ -1,6 +1,7 @@
 """A card of the wall: all that the page shows of one row, and where its video and its poster are found."""
 
 import base64
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from batchgen.report.poster import Posters
 
 # Of posters that are put inside the page: some 1500, and a page that a mail still takes. More stay files beside it.
 INLINE_BYTES = 15_000_000
+MARK = len("sha256:") + 8  # letters of what stands for a picture that was a file
 
 
 @dataclass(frozen=True)
@@ -74,18 +76,21 @@ def costs(ledger: Ledger) -> dict[int, float | None]:
 def cards(ledger: Ledger, links: Links, spent: Mapping[int, float | None], *, running: bool) -> Iterator[Card]:
     """A card for each row of the present manifest, in its order."""
     further = ledger.further_columns()
+    names = json.loads(ledger.fact("pictures") or "{}")
     archived = ledger.database.execute(
         "SELECT (SELECT max(archived_at) FROM video WHERE video.row = row.row) FROM row "
         "WHERE position IS NOT NULL ORDER BY position"
     ).fetchall()
     for row, (archived_at,) in zip(ledger.results(), archived, strict=True):
-        yield _card(row, archived_at, further, links, spent.get(row.job.key), running=running)
+        images = tuple(_image(url, names) for url in row.job.request.image_urls)
+        yield _card(row, archived_at, further, images, links, spent.get(row.job.key), running=running)
 
 
 def _card(
     row: ResultRow,
     archived_at: float | None,
     further: Iterable[str],
+    images: tuple[str, ...],
     links: Links,
     cost: float | None,
     *,
@@ -107,7 +112,7 @@ def _card(
         provider=request.provider,
         negative_prompt=request.negative_prompt,
         expansion=request.enable_prompt_expansion,
-        images=tuple(map(public_url, request.image_urls)),  # within a run, the ledger gives them signed
+        images=images,
         extras=tuple(row.extras.get(name, "") for name in further),
         task_id=job.task_id,
         fail_code=job.fail_code,
@@ -125,6 +130,11 @@ def _card(
         poster=poster,
         ratio=ratio or _ratio(request.aspect_ratio),
     )
+
+
+def _image(url: str, names: Mapping[str, str]) -> str:
+    """A link that anybody may see (within a run, the ledger gives it signed), or a file by its name."""
+    return f"{names[url]} ({url[:MARK]})" if url in names else public_url(url)
 
 
 def _status(row: ResultRow, *, running: bool) -> str:

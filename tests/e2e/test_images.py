@@ -98,6 +98,8 @@ async def test_with_the_emulator_a_sheet_with_pictures_is_tried_without_a_bucket
     ended = await batchgen(*ran, cwd=tmp_path)
     assert (ended.code, ended.summary["archived"]) == (0, 1), ended.err
     assert results(tmp_path / "p.batch")[0]["image_urls"] == f"sha256:{sha256(png()).hexdigest()}.png"
+    page = tmp_path / "p.batch" / "report.html"
+    assert f"fox.png (sha256:{sha256(png()).hexdigest()[:8]})" in page.read_text("utf-8")
     again = await batchgen("plan", manifest, "--json", cwd=tmp_path)
     assert (again.code, again.summary["to_submit"]) == (0, 0), again.err
     (tmp_path / "fox.png").write_bytes(png(9))
@@ -105,6 +107,7 @@ async def test_with_the_emulator_a_sheet_with_pictures_is_tried_without_a_bucket
     assert (edited.code, edited.summary["submitted"]) == (0, 1), edited.err
     mended = await batchgen("run", tmp_path / "p.batch" / "results.csv", "--emulator", "--json", cwd=tmp_path)
     assert (mended.code, mended.summary["submitted"], mended.summary["archived"]) == (0, 0, 1), mended.err
+    assert f"fox.png (sha256:{sha256(png(9)).hexdigest()[:8]})" in page.read_text("utf-8")
 
 
 # -- links
