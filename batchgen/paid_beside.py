@@ -70,10 +70,10 @@ def _beside(batch: Path) -> list[Path]:
     found = []
     with suppress(OSError), os.scandir(batch.absolute().parent) as entries:
         for entry in entries:
-            path = Path(entry.path, LEDGER)
-            if entry.name.endswith(".batch") and entry.name != batch.name and path.is_file():
-                with suppress(OSError):
-                    found.append((path.stat().st_mtime, path))
+            if entry.name.endswith(".batch") and entry.name != batch.name:
+                with suppress(OSError):  # it is another user's, say
+                    path = Path(entry.path, LEDGER)
+                    found += [(path.stat().st_mtime, path)] if path.is_file() else []
     return [path for _, path in nlargest(MOST_BATCHES, found)]
 
 

@@ -4,7 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from tests.e2e.program import batchgen, emulated, paid, prompts, run, sheet
+from tests.e2e.program import altered, batchgen, emulated, paid, prompts, run, sheet
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -77,6 +77,18 @@ async def test_nothing_is_told_where_the_batch_was_chosen_by_hand_or_little_is_s
         assert plan.err == ""
 
 
+THEIRS = """
+plain = Path.is_file
+
+def is_file(path):
+    if "theirs" in str(path):
+        raise PermissionError(13, "Permission denied")
+    return plain(path)
+
+Path.is_file = is_file
+"""
+
+
 async def test_of_many_rows_a_sample_is_looked_at_and_what_cannot_be_read_keeps_nobody_up(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "film.csv", 1000)
     async with emulated() as emulator:
@@ -91,8 +103,10 @@ async def test_of_many_rows_a_sample_is_looked_at_and_what_cannot_be_read_keeps_
     os.mkfifo(tmp_path / "pipe.batch" / "ledger.sqlite")
     (tmp_path / "file.batch").write_text("no folder")
     (tmp_path / "link.batch").symlink_to("link.batch")
+    for n in range(9):
+        (tmp_path / f"theirs{n}.batch").mkdir()
     manifest.rename(tmp_path / "film_v2.csv")
-    plan = await batchgen("plan", "film_v2.csv", cwd=tmp_path)
+    plan = await batchgen("plan", "film_v2.csv", cwd=tmp_path, **altered(tmp_path, {"batchgen.paid_beside": THEIRS}))
     assert plan.code == 0
     about = plan.err.removeprefix("about ").split(" ")[0]
     assert 400 < int(about) < 600
