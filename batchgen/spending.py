@@ -74,11 +74,11 @@ def _check(flag: str, budget: float | None, spent: int, when: str, request: Requ
     """Raise :class:`LimitReachedError` if a task of this price would pass the budget; ``spent`` is counted already."""
     if budget is None or spent + price <= round(budget * MICRO):
         return
-    is_open = None in (request.resolution, request.duration)
-    dearest = " (at the dearest, as it leaves resolution or duration open)" if is_open else ""
-    cost = f"the next task may cost ${price / MICRO:.2f}{dearest}"
+    cost = f"the next task may cost ${price / MICRO:.2f}"
     if price > round(budget * MICRO):  # no next run could go on either
-        raise LimitReachedError(f"{cost}, and {flag} {budget:g} is less than that: raise it, and run again")
+        is_open = None in (request.resolution, request.duration)
+        dearest = " (at the dearest, as it leaves resolution or duration open)" if is_open else ""
+        raise LimitReachedError(f"{cost}{dearest}, and {flag} {budget:g} is less than that: raise it, and run again")
     raise LimitReachedError(
         f"{flag} {budget:g} is reached: ${spent / MICRO:.2f} are spent or reserved{when}, and {cost}"
     )
