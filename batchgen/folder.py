@@ -243,7 +243,7 @@ def with_memory(settings: Settings, ledger: Ledger) -> Settings:
     is_known = manifest is not None and _is_remembered(manifest, ledger)
 
     def known(name: str, flag: str | None) -> str | None:
-        return flag if flag is not None else ledger.fact(name)
+        return flag if flag is not None else ledger.fact(name) or None
 
     def of_manifest(name: str, flag: str | None) -> str | None:
         return flag if flag is not None or not is_known else ledger.fact(name) or None

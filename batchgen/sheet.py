@@ -49,7 +49,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
     is_pretended = EMULATOR in (settings.service, ledger.fact("service"))
     may_upload = settings.images_to is not None or is_pretended
     pictures = Files(settings.image_folder or Path.cwd(), may_upload=may_upload)
-    template = naming.Template(settings.name) if settings.name else naming.Template()
+    template = naming.Template() if settings.name is None else naming.Template(settings.name)
     manifest = open_manifest(
         settings.manifest,
         model=settings.model,

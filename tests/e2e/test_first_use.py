@@ -218,6 +218,7 @@ async def test_a_folder_where_the_space_should_be_set_aside_is_told_before_anyth
             ("run", "p.csv", "--emulator", "--name", "{id}\udcff"),
             "--name {id}\\udcff: this holds bytes that are no UTF-8",
         ),
+        (("run", "p.csv", "--emulator", "--name", ""), "--name '': every video would have this name; use at least one"),
         (("run", "p.csv", "--emulator", "--model", "\udcff"), "this holds bytes that are no UTF-8"),
         (("plan", "p.csv", "--sheet", "\udcff"), "this holds bytes that are no UTF-8"),
         (("resolve", "known.batch", "--row", "\udcff", "--abandon"), "has no row"),
