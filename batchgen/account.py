@@ -72,7 +72,7 @@ class Account:
 
     def _set_pace(self) -> None:
         rate = self._rate.limit
-        self._burst = max(1, min(3, rate // 3000))
+        self._burst = max(1, min(3, rate // 20))  # a turn that was not used is not lost at once
         self.per_second = PACE * (rate + 1 - self._burst) / MINUTE_SECONDS
         self._limiter = AsyncLimiter(self._burst, self._burst / self.per_second)
         self._is_empty = True  # the limiter: it would let a burst pass
