@@ -707,6 +707,16 @@ def test_a_task_that_a_row_once_had_is_no_other_rows() -> None:
     machine.teardown()
 
 
+def test_a_task_that_a_row_once_had_is_not_its_later_one() -> None:
+    machine = begun("x")
+    machine.a_life("failed", has_token=False, was_accepted=True)
+    machine.retry_failed()
+    machine.a_life("lost", has_token=False, was_accepted=True)
+    machine.attach_the_task_of_another_row(number=0, which=0)
+    machine.each_job_is_as_the_model_has_it()
+    machine.teardown()
+
+
 def test_the_service_giving_a_rows_former_task_again_is_not_believed() -> None:
     machine = begun("x", "y")
     machine.a_life("failed, again", has_token=False, was_accepted=True)
