@@ -53,6 +53,7 @@ BARE = (
     "refused with HTTP {}, in words that are not the service's, as a firewall or a load balancer does: most likely "
     "nothing was paid"
 )
+CALLED_ALL_THE_SAME = "no task was accepted, by the answer, and its callback came all the same"
 CUT_OFF = "refused with HTTP {}, and the reason broke off each time; nothing was paid"
 CUT_OFF_TRIES = 3  # of one row: the reason may be of the row or of the account
 LINK_TRIES = 2  # with one link; then the service is asked whether it has another: the file host may have moved
@@ -201,10 +202,12 @@ class Pipeline:
 
     def acquit(self) -> list[tuple[Job, Job]]:
         """All are refused: what was in doubt for it is pending again. Returns those jobs, before and after."""
-        jobs = self._suspects.acquit()
+        jobs = [job for job in self._suspects.acquit() if not evidence.was_called(self._ledger, job)]
         return [(replace(job, state=State.IN_DOUBT), self._withdraw(job)) for job in jobs]
 
     def _withdraw(self, job: Job) -> Job:
+        if evidence.was_called(self._ledger, job):
+            return self._doubted(job, CALLED_ALL_THE_SAME)
         self._spending.give_back(job.request)
         return self._ledger.withdraw(job)
 

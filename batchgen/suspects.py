@@ -38,8 +38,10 @@ class Suspects:
 
     def is_all(self, job: Job, refusal: AccountError) -> bool:
         """One more was refused in words that are not the service's. Returns whether all are; else it is a suspect."""
-        if self._has_got_through or self._is_over:
-            return self._is_over
+        if self._has_got_through:  # then it proves nothing, whatever else is refused meanwhile
+            return False
+        if self._is_over:
+            return True
         self.refusal = refusal
         prompts = {other.request.prompt for other in (*self.jobs, job)}
         if len(prompts) >= PROMPTS_BEFORE_STOP or len(self.jobs) + 1 >= ROWS_BEFORE_STOP:

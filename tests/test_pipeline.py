@@ -16,8 +16,9 @@ from batchgen import naming
 from batchgen.account import Account
 from batchgen.archive import open_archive
 from batchgen.archive.places import Places
-from batchgen.errors import DeadLinkError, DownloadError
-from batchgen.ledger import Ledger, money, take_in
+from batchgen.errors import AccountError, DeadLinkError, DownloadError
+from batchgen.ledger import Ledger, evidence, money, take_in
+from batchgen.ledger.ledger import token_hash
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
 from batchgen.model import Clip, Job, Request, Row, State
@@ -146,6 +147,39 @@ async def test_a_service_that_gives_one_task_id_to_all_is_not_asked_for_row_afte
     while stage.account.may_post and (job := stage.ledger.next_pending()):
         states.append((await stage.pipeline.submit(stage.pipeline.intend(job))).state)
     assert states == [State.IN_FLIGHT] + 5 * [State.IN_DOUBT]
+
+
+BARE = Submitted(Verdict.ACCOUNT, "Forbidden", code="403", is_bare=True)
+
+
+async def test_a_task_whose_callback_came_is_never_asked_for_anew_whatever_the_answer_said(stage: Stage) -> None:
+    requests = [replace(REQUEST, seed=seed, prompt=f"lake {seed}") for seed in range(3)]
+    rows = [Row(n, n, request, f"r{n}") for n, request in enumerate(requests, 1)]
+    assert take_in(stage.ledger, rows, RULES).is_usable
+    stage.pipeline._callback_url = "https://me.example"
+
+    async def asked(answer: Submitted, *, called: bool) -> Job:
+        job = stage.ledger.next_pending()
+        assert job
+        intended = stage.pipeline.intend(job)
+        assert intended.token
+
+        async def submit(*_: object) -> Submitted:
+            if called:
+                evidence.called(stage.ledger, token_hash(intended.token or ""), f"task_{job.key}")
+            return answer
+
+        stage.service.submit = submit  # type: ignore[method-assign, assignment]
+        return await stage.pipeline.submit(intended)
+
+    assert (await asked(Submitted(Verdict.BUSY), called=True)).state is State.IN_DOUBT
+    assert (await asked(BARE, called=True)).state is State.IN_DOUBT
+    with pytest.raises(AccountError):
+        await asked(BARE, called=False)
+    assert stage.pipeline.acquit() == []
+    states = [row.status for row in stage.ledger.results()]
+    assert states == [State.IN_DOUBT, State.IN_DOUBT, State.PENDING]
+    assert len(evidence.candidates(stage.ledger)) == 2
 
 
 async def test_a_row_that_joins_later_is_given_copies_of_all_videos(stage: Stage) -> None:

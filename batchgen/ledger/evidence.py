@@ -54,6 +54,12 @@ def called(ledger: Ledger, token: bytes, task_id: str | None) -> Job | None:
     return ledger.job(key)
 
 
+def was_called(ledger: Ledger, job: Job) -> bool:
+    """Whether a callback came of the POST that asked for the job: then it was accepted, whatever the answer said."""
+    found = ledger.database.one("SELECT 1 FROM attempt WHERE attempt = ? AND called_at IS NOT NULL", (job.attempt,))
+    return found is not None
+
+
 def forgotten(ledger: Ledger, job: Job, why: str) -> Job:
     """The service does not know the job's task any more: it is in doubt, and keeps its task id. Returns it.
 
