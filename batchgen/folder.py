@@ -17,10 +17,11 @@ from batchgen.manifest import standard_input
 from batchgen.manifest.textfile import check_plain
 from batchgen.model import EMULATOR, LEDGER
 from batchgen.mounts import network_file_system
+from batchgen.older import LOG, refuse_older
 from batchgen.replica import Look, Replica, address_in, holds_copy, look_at, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings
 
-_OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".ballast", ".control.json", "run.log")
+_OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".ballast", ".control.json", LOG)
 
 
 @contextmanager
@@ -54,8 +55,9 @@ def _open(folder: Path, ledger_to: str | None) -> Iterator[tuple[Ledger, Replica
 def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[Ledger, Replica]]:
     """The batch's ledger and its copy, held by this process alone and logged beside.
 
-    Raises :class:`BatchBusyError` while another run holds it, :class:`LedgerError` for results without a ledger and
-    for a ledger of another service. What was made for a run that is refused is taken away again, if that is the first.
+    Raises :class:`BatchBusyError` while another run holds it, :class:`LedgerError` for results without a ledger, and
+    for one of another service, or older than its log. What was made for a run that is refused is taken away again, if
+    that is the first.
     """
     folder = settings.batch
     check_place(settings)
@@ -65,10 +67,12 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
         is_new = discard = LEDGER not in kept
         try:
             with _open(folder, settings.ledger_to) as (ledger, replica):
+                if settings.may_submit and not settings.emulator:
+                    refuse_older(ledger, folder)
                 discard = False
                 _check_service(ledger, settings)
                 try:
-                    with journal(folder / "run.log", "" if settings.emulator else settings.key, verbose=verbose):
+                    with journal(folder / LOG, "" if settings.emulator else settings.key, verbose=verbose):
                         yield ledger, replica
                 except UsageError:
                     discard = is_new and not money.has_begun(ledger)

@@ -15,6 +15,7 @@ from batchgen.ledger import Ledger, doubt, expected, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.lock import holder
 from batchgen.model import ABANDONED, EMULATOR, LEDGER, State
+from batchgen.older import refuse_older
 from batchgen.pictures import try_links
 from batchgen.replica import look_at
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings, to_service
@@ -252,7 +253,10 @@ def _copy(settings: Settings) -> tuple[Ledger, tuple[str, ...], bool]:
     work.
     """
     if settings.ledger_to is None:
-        return _copy_of(settings.batch / LEDGER), (), holder(settings.batch) is not None
+        ledger, running = _copy_of(settings.batch / LEDGER), holder(settings.batch) is not None
+        if not running and EMULATOR not in (settings.service, ledger.fact("service")):
+            refuse_older(ledger, settings.batch)
+        return ledger, (), running
     with look_at(settings.ledger_to) as look:
         return _copy_of(look.path), look.said, look.running
 

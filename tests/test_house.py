@@ -44,6 +44,7 @@ ROOMS = {
     "telling": {"metrics", "notice", "settings", "summary"},
     "arguments": {"deadline", "folder", "manifest", "settings"},
     "origin": {"emulator", "run", "settings"},
+    "older": {"ledger"},
     "paid_beside": {"ledger", "settings"},
     "images": {"s3", "download"},
     "report": {"ledger", "lock", "manifest", "s3"},  # failures.csv is a manifest again
