@@ -5,11 +5,11 @@ import logging
 from collections.abc import Callable
 
 from batchgen.account import Account
+from batchgen.answers import tell
 from batchgen.errors import AccountError
 from batchgen.ledger import Ledger, evidence
 from batchgen.ledger.evidence import Candidate
 from batchgen.model import Job, zulu
-from batchgen.pipeline import tell
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskStatus, TaskWord
 

@@ -35,6 +35,7 @@ from batchgen.pipeline import Pipeline
 from batchgen.schedule import AGAIN, Schedule
 from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
+from batchgen.steps.submit import SubmitStep
 from batchgen.waiting import wait
 
 SUBMITS_BEFORE_POLL = 8  # where callbacks free the slots, and both wait
@@ -70,6 +71,7 @@ class Dispatcher:
         account: Account,
         polling: Polling,
         pipeline: Pipeline,
+        submit: SubmitStep,
         *,
         downloads: int,
         changed: Callable[[Job, Job], None],
@@ -82,6 +84,7 @@ class Dispatcher:
         self._account = account
         self._polling = polling
         self._pipeline = pipeline
+        self._submit = submit
         self._changed = changed
         self._first = first
         self._schedule = Schedule(polling, callbacks=callbacks)
@@ -111,7 +114,7 @@ class Dispatcher:
             await _until_all_or_one(lanes, halt)
         finally:
             await self._end([*lanes, halt])
-        if refusal := self._pipeline.refusal:
+        if refusal := self._submit.refusal:
             self._after_refusal(refusal)
 
     def stop(self, stop: Stop) -> None:
@@ -124,7 +127,7 @@ class Dispatcher:
     def halt(self, stop: Stop) -> None:
         """End as soon as the answers to the POSTs in flight are recorded."""
         self.stopped = self.stopped or stop
-        self._pipeline.send_no_more()
+        self._submit.send_no_more()
         self._halted.set()
 
     @property
@@ -436,8 +439,8 @@ class Dispatcher:
     def _after_refusal(self, error: AccountError) -> None:
         """No request of this account will do: what has not left stays, and what was refused so is pending."""
         self.stop(Stop(str(error), error.exit_code))
-        self._pipeline.send_no_more()
-        for before, after in self._pipeline.acquit():
+        self._submit.send_no_more()
+        for before, after in self._submit.acquit():
             self._changed(before, after)
 
     def _as_recorded(self, job: Job) -> Job:

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from batchgen import allowances, descriptors, learned, replication, results_stamp, reuse
+from batchgen import allowances, balance, descriptors, learned, replication, results_stamp, reuse
 from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
 from batchgen.callbacks import receiving
 from batchgen.candidates import Candidates
-from batchgen.catalog import MICRO
 from batchgen.control import Desk
 from batchgen.disk_space import DiskSpace
 from batchgen.dispatcher import Dispatcher
@@ -32,14 +31,14 @@ from batchgen.errors import ArchiveError, LedgerError, UsageError
 from batchgen.folder import open_batch, with_memory
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger, evidence, money, standing
-from batchgen.ledger.expected import awaited_videos, pending_kinds, recent_bytes
+from batchgen.ledger.expected import awaited_videos, recent_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
 from batchgen.model import Job
 from batchgen.outcome import summarize, write_all
 from batchgen.pictures import Pictures, try_links
-from batchgen.pipeline import Pipeline, tell
+from batchgen.pipeline import Pipeline
 from batchgen.progress import Progress, Tally
 from batchgen.replica import Replica
 from batchgen.service.client import Client
@@ -48,6 +47,10 @@ from batchgen.settings import Settings, is_loopback
 from batchgen.sheet import choose, take_in_as_asked
 from batchgen.spending import Spending
 from batchgen.steering import Steering
+from batchgen.steps.fetch import FetchStep
+from batchgen.steps.intend import IntendStep
+from batchgen.steps.poll import PollStep
+from batchgen.steps.submit import SubmitStep
 from batchgen.stopping import has_time, last_call, signals, until
 from batchgen.summary import Summary
 
@@ -202,14 +205,19 @@ async def _work(
         spending = Spending(ledger, settings.limits, disk_space)
         places = Places(settings.batch, connections=settings.downloads)
         syncing = Syncing(ledger.database)
-        pipeline = Pipeline(
-            *(ledger, account, polling, client, downloader, archive, places, spending),
+        last = last_call(settings)
+        callbacks = settings.callback_url is not None
+        intend = IntendStep(
+            *(ledger, account, polling, spending), callbacks=callbacks, last_call=last, whole=Pictures(settings).whole
+        )
+        submit = SubmitStep(
+            *(ledger, account, polling, client, spending, settings.batch),
             durable=replication.everywhere(syncing, replica),
             callback_url=settings.callback_url,
-            last_call=last_call(settings),
-            whole=Pictures(settings).whole,
             if_lost=syncing.if_lost,
         )
+        poll = PollStep(ledger, account, polling, client)
+        fetch = FetchStep(ledger, account, client, downloader, archive, places, last_call=last)
         steering = Steering(
             *(desk, account, polling, Tally(standing.counts(ledger, selected=True)), listener.progress),
             affordable=spending.affordable,
@@ -217,11 +225,11 @@ async def _work(
         )
         candidates = Candidates(ledger, account, client)
         dispatcher = Dispatcher(
-            *(ledger, Rendered(ledger), account, polling, pipeline),
+            *(ledger, Rendered(ledger), account, polling, Pipeline(intend, submit, poll, fetch), submit),
             downloads=settings.downloads,
             changed=_counted(ledger, steering),
             may_submit=settings.may_submit,
-            callbacks=settings.callback_url is not None,
+            callbacks=callbacks,
             first=candidates.verify_all,
         )
         await stack.enter_async_context(syncing.running(replication.halting(dispatcher)))
@@ -229,8 +237,8 @@ async def _work(
         if settings.callback_listen:
             warn = listener.warn or listener.say
             await stack.enter_async_context(receiving(settings, ledger, account, candidates, dispatcher, warn))
-        if settings.may_submit and has_time(ledger, pipeline, dispatcher, listener.say):
-            await _compare_with_balance(client, account, ledger, spending, listener)
+        if settings.may_submit and has_time(ledger, intend, dispatcher, listener.say):
+            await balance.compare(client, account, ledger, spending, listener.say)
         with listener.stopping(dispatcher, listener.say), until(settings.deadline, dispatcher):
             await steering.beside(dispatcher)
         _remember(settings, ledger, account, polling)
@@ -275,21 +283,6 @@ def _remember(settings: Settings, ledger: Ledger, account: Account, polling: Pol
     if not settings.rehearsal:
         learned.record(settings.service, polling.memory(), learned.path())
         learned.record(learned.account(settings.service, settings.key), account.memory(), learned.path())
-
-
-async def _compare_with_balance(
-    client: Client, account: Account, ledger: Ledger, spending: Spending, listener: Listener
-) -> None:
-    """Say what the run will cost, and whether the account has it, where the service tells."""
-    estimate = money.estimate(pending_kinds(ledger), spending.price) / MICRO
-    if not estimate:
-        return
-    await account.turn()
-    balance = await client.balance()
-    tell(account, balance.word, balance.retry_after, balance.message)
-    if balance.usd is not None and balance.usd < estimate:
-        listener.say(f"the account has ${balance.usd:.2f}; what is pending may cost up to ${estimate:.2f}")
-    log.info("estimate", extra={"usd": estimate, "balance": balance.usd})
 
 
 def _counted(ledger: Ledger, steering: Steering) -> Callable[[Job, Job], None]:

@@ -12,8 +12,8 @@ from batchgen.dispatcher import Dispatcher, Stop
 from batchgen.errors import LimitReachedError
 from batchgen.forecast import FETCH_SHARE
 from batchgen.ledger import Ledger
-from batchgen.pipeline import Pipeline
 from batchgen.settings import Settings
+from batchgen.steps.intend import IntendStep
 
 SAME_SECONDS = 0.5  # timeout(1) sends its signal to the process and once more to its group: that is one
 AT_ONCE = "stopped at once; run the same command again: what is paid is fetched"
@@ -87,12 +87,12 @@ def last_call(settings: Settings) -> LastCall | None:
     return LastCall(settings.deadline, lanes=settings.downloads, fetch=FETCH_SHARE * settings.first_poll)
 
 
-def has_time(ledger: Ledger, pipeline: Pipeline, dispatcher: Dispatcher, say: Callable[[str], None]) -> bool:
+def has_time(ledger: Ledger, intend: IntendStep, dispatcher: Dispatcher, say: Callable[[str], None]) -> bool:
     """Say at once that the deadline is too near for any task, if it is; what is paid for is fetched all the same."""
     job = ledger.next_pending()
     try:
         if job is not None:
-            pipeline.check_deadline(job)
+            intend.check_deadline(job)
     except LimitReachedError as error:
         say(f"{error}: nothing is asked for now, and what is paid for is fetched")
         dispatcher.stop(Stop(str(error), error.exit_code))

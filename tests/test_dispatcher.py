@@ -37,7 +37,7 @@ class Stage:
         self.account = Account(10_000, tasks, asyncio.get_running_loop().time)
         self.ledger = MemoryLedger(rows)
         self.pipeline = MemoryPipeline(self.ledger, self.account, self.service)
-        parts: tuple[Any, ...] = (self.ledger, self.ledger, self.account, Polling(), self.pipeline)
+        parts: tuple[Any, ...] = (self.ledger, self.ledger, self.account, Polling(), self.pipeline, self.pipeline)
         self.dispatcher = Dispatcher(*parts, downloads=1, changed=changed, **settings)
 
 

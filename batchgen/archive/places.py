@@ -14,7 +14,7 @@ class Places:
     """
 
     def __init__(self, batch: Path, *, connections: int) -> None:
-        self.batch = batch
+        self._batch = batch
         self._connections = connections
         self._lock = Lock()
         self._stores: dict[str, Archive] = {}
@@ -24,10 +24,10 @@ class Places:
         bucket = "/".join(place.split("/")[:3]) if place.startswith("s3://") else ""
         with self._lock:
             if bucket not in self._stores:
-                self._stores[bucket] = self._open(bucket or str(self.batch))
+                self._stores[bucket] = self._open(bucket or str(self._batch))
         return self._stores[bucket].read(place)
 
     def _open(self, destination: str) -> Archive:
         return open_archive(
-            destination, tag="reader", scratch=self.batch, home=self.batch, connections=self._connections
+            destination, tag="reader", scratch=self._batch, home=self._batch, connections=self._connections
         )

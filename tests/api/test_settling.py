@@ -66,7 +66,7 @@ async def test_what_is_missing_or_changed_is_named_and_fetched_again(tmp_path: P
 
 
 async def test_a_repair_that_fetches_nothing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batchgen.pipeline.FETCH_TRIES", 1)
+    monkeypatch.setattr("batchgen.steps.fetch.FETCH_TRIES", 1)
     async with emulated() as emulator:
         batch = at(emulator, rows(2), tmp_path / "b")
         await batch.run_async()

@@ -29,7 +29,7 @@ async def do(text: str, cwd: Path) -> Ended:
 
 async def test_what_a_run_and_status_print_fetches_from_the_service_of_the_batch(tmp_path: Path) -> None:
     async with emulated(faults={"file-html": 1.0}) as emulator:
-        once = altered(tmp_path, {"batchgen.pipeline": "FETCH_TRIES = 1"})
+        once = altered(tmp_path, {"batchgen.steps.fetch": "FETCH_TRIES = 1"})
         sheet = prompts(tmp_path / "p.csv", 2)
         plain = await batchgen("run", sheet, "--base-url", emulator.url, *QUICK, cwd=tmp_path, **once)
         status = await told("status", "p.batch", cwd=tmp_path)

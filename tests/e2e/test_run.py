@@ -222,7 +222,7 @@ async def test_a_bad_download_never_makes_a_new_task_nor_a_wrong_file(tmp_path: 
 
 
 # Quick, though a link that is refused is tried for half a minute.
-SOON = {"batchgen.pipeline": "FETCH_TRIES = 3; backoff = lambda tries: 0.05"}
+SOON = {"batchgen.steps.fetch": "FETCH_TRIES = 3; backoff = lambda tries: 0.05"}
 
 
 async def test_a_dead_link_is_asked_for_again_then_expired_and_never_made_again_on_its_own(tmp_path: Path) -> None:
@@ -493,7 +493,7 @@ async def test_the_embedded_emulator_finishes_a_batch_that_was_killed(tmp_path: 
 async def test_a_run_ends_though_more_videos_cannot_be_fetched_than_links_are_remembered(tmp_path: Path) -> None:
     few = {
         "batchgen.fetcher": "FRESH_LINKS = 2",
-        "batchgen.pipeline": "FETCH_TRIES = 3; backoff = lambda tries: 0.05",
+        "batchgen.steps.fetch": "FETCH_TRIES = 3; backoff = lambda tries: 0.05",
     }
     async with emulated(faults={"file-500": 1.0}) as emulator:
         ended = await run(emulator, prompts(tmp_path / "p.csv", 5), **altered(tmp_path, few))

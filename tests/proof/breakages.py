@@ -42,7 +42,7 @@ class Breakage:
 BREAKAGES = (
     Breakage(
         "the intent is not committed before the POST",
-        "batchgen/pipeline.py",
+        "batchgen/steps/intend.py",
         "return self._ledger.intend(job, price=price, token=token)",
         "return replace(job, state=State.SUBMITTING)",
         (POWER,),
@@ -56,7 +56,7 @@ BREAKAGES = (
     ),
     Breakage(
         "the POST does not wait for the sync of its intent",
-        "batchgen/pipeline.py",
+        "batchgen/steps/submit.py",
         "            await self._durable()\n",
         "            pass\n",
         (POWER,),

@@ -73,7 +73,7 @@ class MemoryLedger:
 
 
 class MemoryPipeline:
-    """What Dispatcher asks of a pipeline."""
+    """What Dispatcher asks of a pipeline, and of its submit step."""
 
     def __init__(self, ledger: MemoryLedger, account: Account, service: Service) -> None:
         self._ledger = ledger
@@ -195,7 +195,7 @@ async def _simulate(times: Sequence[float], terms: Terms, settings: Set, seed: i
     share = {} if settings.share is None else {"spare_share": settings.share}
     polling = Polling(settings.first, settings.every, memory=settings.polling_memory, **share)
     pipeline = MemoryPipeline(ledger, account, service)
-    parts: tuple[Any, ...] = (ledger, ledger, account, polling, pipeline)
+    parts: tuple[Any, ...] = (ledger, ledger, account, polling, pipeline, pipeline)
     dispatcher = Dispatcher(*parts, downloads=1, changed=lambda before, after: None, callbacks=settings.callbacks)
     if settings.callbacks:
         pipeline.call_back(dispatcher)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from batchgen import naming
+from batchgen import balance, naming
 from batchgen.account import Account
 from batchgen.archive import open_archive
 from batchgen.archive.places import Places
@@ -22,14 +22,15 @@ from batchgen.ledger.ledger import token_hash
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
 from batchgen.model import Clip, Job, Request, Row, State
-from batchgen.pipeline import FETCH_TRIES, Pipeline
-from batchgen.progress import Silent
 from batchgen.reuse import Offer, take
-from batchgen.run import Listener, _compare_with_balance
 from batchgen.service.polling import Polling
 from batchgen.service.wire import Balance, Submitted, TaskStatus, TaskWord, Verdict
 from batchgen.settings import Limits
 from batchgen.spending import Spending
+from batchgen.steps.fetch import FETCH_TRIES, FetchStep
+from batchgen.steps.intend import IntendStep
+from batchgen.steps.poll import PollStep
+from batchgen.steps.submit import SubmitStep
 from batchgen.verify import Damage, forget
 
 RULES = Naming(naming.content_id, naming.Template().names, naming.fold, naming.apart)
@@ -105,8 +106,14 @@ class Stage:
         service: Any = self.service
         host: Any = self.host
         self.spending = Spending(ledger, Limits())
-        rooms: Any = (service, host, self.archive, Places(folder, connections=1), self.spending, durable)
-        self.pipeline = Pipeline(ledger, self.account, Polling(), *rooms)
+        self.intending = IntendStep(ledger, self.account, Polling(), self.spending)
+        self.submitting = SubmitStep(
+            *(ledger, self.account, Polling(), service, self.spending, folder), durable=durable
+        )
+        places = Places(folder, connections=1)
+        self.intend, self.submit = self.intending.intend, self.submitting.submit
+        self.poll = PollStep(ledger, self.account, Polling(), service).poll
+        self.fetch = FetchStep(ledger, self.account, service, host, self.archive, places).fetch
 
     def take_in(self, *ids: str) -> None:
         assert take_in(self.ledger, [Row(n, n, REQUEST, name, {}) for n, name in enumerate(ids, 1)], RULES).is_usable
@@ -114,7 +121,7 @@ class Stage:
     def rendered(self) -> Job:
         job = self.ledger.next_pending()
         assert job
-        job = replace(self.pipeline.intend(job), state=State.IN_FLIGHT, task_id="task_1", attempts=1)
+        job = replace(self.intend(job), state=State.IN_FLIGHT, task_id="task_1", attempts=1)
         return self.ledger.save(replace(self.ledger.settle(job, "accepted", ""), state=State.RENDERED, urls=LINKS))
 
     def videos(self) -> Sequence[tuple[str, ...]]:
@@ -131,10 +138,10 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 async def test_a_row_has_all_videos_of_its_task_or_is_not_archived(stage: Stage) -> None:
     stage.take_in("a", "b")
     stage.host.refuses = {LINKS[1]}
-    job = await stage.pipeline.fetch(stage.rendered())
+    job = await stage.fetch(stage.rendered())
     assert (job.state, stage.videos()) == (State.RENDERED, [(), ()])
     stage.host.refuses.clear()
-    job = await stage.pipeline.fetch(job)
+    job = await stage.fetch(job)
     assert job.state is State.ARCHIVED
     assert stage.videos() == [("videos/a.mp4", "videos/a_2.mp4"), ("videos/b.mp4", "videos/b_2.mp4")]
 
@@ -145,7 +152,7 @@ async def test_a_service_that_gives_one_task_id_to_all_is_not_asked_for_row_afte
     assert take_in(stage.ledger, rows, RULES).is_usable
     states = []
     while stage.account.may_post and (job := stage.ledger.next_pending()):
-        states.append((await stage.pipeline.submit(stage.pipeline.intend(job))).state)
+        states.append((await stage.submit(stage.intend(job))).state)
     assert states == [State.IN_FLIGHT] + 5 * [State.IN_DOUBT]
 
 
@@ -156,12 +163,12 @@ async def test_a_task_whose_callback_came_is_never_asked_for_anew_whatever_the_a
     requests = [replace(REQUEST, seed=seed, prompt=f"lake {seed}") for seed in range(3)]
     rows = [Row(n, n, request, f"r{n}") for n, request in enumerate(requests, 1)]
     assert take_in(stage.ledger, rows, RULES).is_usable
-    stage.pipeline._callback_url = "https://me.example"
+    stage.intending._callbacks, stage.submitting._callback_url = True, "https://me.example"
 
     async def asked(answer: Submitted, *, called: bool) -> Job:
         job = stage.ledger.next_pending()
         assert job
-        intended = stage.pipeline.intend(job)
+        intended = stage.intend(job)
         assert intended.token
 
         async def submit(*_: object) -> Submitted:
@@ -170,13 +177,13 @@ async def test_a_task_whose_callback_came_is_never_asked_for_anew_whatever_the_a
             return answer
 
         stage.service.submit = submit  # type: ignore[method-assign, assignment]
-        return await stage.pipeline.submit(intended)
+        return await stage.submit(intended)
 
     assert (await asked(Submitted(Verdict.BUSY), called=True)).state is State.IN_DOUBT
     assert (await asked(BARE, called=True)).state is State.IN_DOUBT
     with pytest.raises(AccountError):
         await asked(BARE, called=False)
-    assert stage.pipeline.acquit() == []
+    assert stage.submitting.acquit() == []
     states = [row.status for row in stage.ledger.results()]
     assert states == [State.IN_DOUBT, State.IN_DOUBT, State.PENDING]
     assert len(evidence.candidates(stage.ledger)) == 2
@@ -184,24 +191,24 @@ async def test_a_task_whose_callback_came_is_never_asked_for_anew_whatever_the_a
 
 async def test_a_row_that_joins_later_is_given_copies_of_all_videos(stage: Stage) -> None:
     stage.take_in("a")
-    await stage.pipeline.fetch(stage.rendered())
+    await stage.fetch(stage.rendered())
     stage.take_in("a", "b")
     stage.host.asked.clear()
     job = stage.queue.take(inf)
     assert job
-    await stage.pipeline.fetch(job)
+    await stage.fetch(job)
     assert stage.videos()[1] == ("videos/b.mp4", "videos/b_2.mp4")
     assert stage.host.asked == []
 
 
 async def test_a_second_video_that_is_lost_is_fetched_again(stage: Stage, tmp_path: Path) -> None:
     stage.take_in("a")
-    await stage.pipeline.fetch(stage.rendered())
+    await stage.fetch(stage.rendered())
     (tmp_path / "videos" / "a_2.mp4").unlink()
     assert forget(stage.ledger, (Damage("a", "videos/a_2.mp4", "missing"),)) == 1
     job = stage.queue.take(inf)
     assert job
-    assert (await stage.pipeline.fetch(job)).state is State.ARCHIVED
+    assert (await stage.fetch(job)).state is State.ARCHIVED
     assert stage.videos() == [("videos/a.mp4", "videos/a_2.mp4")]
     assert (tmp_path / "videos" / "a_2.mp4").read_text() == LINKS[1]
 
@@ -209,13 +216,13 @@ async def test_a_second_video_that_is_lost_is_fetched_again(stage: Stage, tmp_pa
 async def test_while_the_network_is_gone_no_try_of_a_download_is_counted(stage: Stage) -> None:
     stage.take_in("a")
     stage.host.is_gone = stage.service.is_gone = True
-    job = await stage.pipeline.fetch(stage.rendered())
+    job = await stage.fetch(stage.rendered())
     for _ in range(FETCH_TRIES):  # few enough that the account does not pause
-        stage.pipeline._account._troubles = 0
-        job = await stage.pipeline.fetch(job)
+        stage.account._troubles = 0
+        job = await stage.fetch(job)
         assert (job.state, job.tries, job.wait < inf) == (State.RENDERED, 1, True)
     stage.host.is_gone = stage.service.is_gone = False
-    assert (await stage.pipeline.fetch(job)).state is State.ARCHIVED
+    assert (await stage.fetch(job)).state is State.ARCHIVED
 
 
 async def test_a_task_that_the_service_fails_at_each_time_is_left_to_the_next_run(stage: Stage) -> None:
@@ -223,7 +230,7 @@ async def test_a_task_that_the_service_fails_at_each_time_is_left_to_the_next_ru
     stage.service.is_broken = True
     job = replace(stage.rendered(), urls=())
     for _ in range(FETCH_TRIES):
-        job = await stage.pipeline.fetch(job)
+        job = await stage.fetch(job)
     assert (job.state, job.wait) == (State.RENDERED, inf)
 
 
@@ -232,7 +239,7 @@ async def test_a_host_that_is_gone_though_the_service_is_there_is_left_to_the_ne
     stage.host.is_gone = True
     job = stage.rendered()
     for _ in range(FETCH_TRIES):
-        job = await stage.pipeline.fetch(job)
+        job = await stage.fetch(job)
     assert (job.state, job.wait) == (State.RENDERED, inf)
     assert stage.service.asked == FETCH_TRIES - 1
 
@@ -246,7 +253,7 @@ async def refused(stage: Stage, *, hours: float, tries: int = FETCH_TRIES, remak
     stage.host.has_none, stage.service.completed_at = True, time.time() - hours * 3600
     job = replace(stage.rendered(), completed_at=stage.service.completed_at, remake=remake)
     stage.ledger.save(job)
-    return [job := await stage.pipeline.fetch(job) for _ in range(tries)]
+    return [job := await stage.fetch(job) for _ in range(tries)]
 
 
 @pytest.mark.parametrize("hours", [0.0, 26.0, -2.0])  # the service's clock may be another
@@ -265,7 +272,7 @@ async def test_a_link_that_is_refused_is_asked_for_anew_after_longer_and_longer_
 async def test_a_link_that_is_given_before_the_last_try_is_not_dead(stage: Stage) -> None:
     tried = await refused(stage, hours=0.0, tries=FETCH_TRIES - 1)
     stage.host.has_none = False
-    assert (await stage.pipeline.fetch(tried[-1])).state is State.ARCHIVED
+    assert (await stage.fetch(tried[-1])).state is State.ARCHIVED
 
 
 async def test_a_link_that_is_refused_after_its_fifteen_days_is_dead_once_a_new_one_is_refused_too(
@@ -286,7 +293,7 @@ async def test_a_balance_that_is_not_told_for_lack_of_an_answer_counts_as_none(s
     stage.take_in("a")
     stage.service.is_gone = is_gone
     service: Any = stage.service
-    await _compare_with_balance(service, stage.account, stage.ledger, stage.spending, Listener(pytest.fail, Silent()))
+    await balance.compare(service, stage.account, stage.ledger, stage.spending, pytest.fail)
     assert stage.account.is_answering is not is_gone
 
 
@@ -316,10 +323,10 @@ async def test_what_has_not_left_when_a_run_is_halted_never_leaves(stage: Stage)
     async def durable() -> None:
         await synced.wait()
 
-    stage.pipeline._durable = durable
-    leaving = asyncio.create_task(stage.pipeline.submit(stage.pipeline.intend(job)))
+    stage.submitting._durable = durable
+    leaving = asyncio.create_task(stage.submit(stage.intend(job)))
     await asyncio.sleep(0)
-    stage.pipeline.send_no_more()
+    stage.submitting.send_no_more()
     synced.set()
     assert (await leaving).state is State.PENDING  # and the service, which knows no submit, was not asked
     assert money.reserved_by_run(stage.ledger) == (0, 0)
@@ -330,7 +337,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The time, by both clocks."""
     clock = SimpleNamespace(now=1_000_000.0)
     both = SimpleNamespace(time=lambda: clock.now, monotonic=lambda: clock.now)
-    monkeypatch.setattr("batchgen.pipeline.time", both)
+    for step in ("submit", "poll"):
+        monkeypatch.setattr(f"batchgen.steps.{step}.time", both)
     return clock
 
 
@@ -343,12 +351,12 @@ async def test_a_task_that_the_service_does_not_know_for_an_hour_is_in_doubt(
     stage.take_in("a")
     job = in_flight(stage, clock)
     stage.service.knows = False
-    job = await stage.pipeline.poll(job)
+    job = await stage.poll(job)
     clock.now += PATIENCE_SECONDS
-    job = await stage.pipeline.poll(job)
+    job = await stage.poll(job)
     assert job.state is State.IN_FLIGHT
     clock.now += 1
-    job = await stage.pipeline.poll(job)
+    job = await stage.poll(job)
     assert stage.ledger.job(job.key) == replace(job, missing_since=None, wait=0.0)
     assert (job.state, job.task_id) == (State.IN_DOUBT, "task_1")
     assert job.fail_message == "the service no longer knows the task task_1 (no such task)"
@@ -360,7 +368,7 @@ async def test_a_task_that_the_service_knows_meanwhile_is_not_in_doubt(stage: St
     stage.service.is_at_work = True
     for knows in (False, True, False, False):
         stage.service.knows = knows
-        job = await stage.pipeline.poll(job)
+        job = await stage.poll(job)
         clock.now += PATIENCE_SECONDS - 1
     assert (job.state, job.wait < inf) == (State.IN_FLIGHT, True)
 
@@ -369,10 +377,10 @@ async def test_silence_puts_no_task_in_doubt(stage: Stage, clock: SimpleNamespac
     stage.take_in("a")
     job = in_flight(stage, clock)
     stage.service.knows = False
-    job = await stage.pipeline.poll(job)
+    job = await stage.poll(job)
     stage.service.is_gone = True
     clock.now += PATIENCE_SECONDS + 1
-    job = await stage.pipeline.poll(job)
+    job = await stage.poll(job)
     assert (job.state, job.wait) == (State.IN_FLIGHT, inf)  # left to the next run
 
 
@@ -387,7 +395,7 @@ async def test_a_new_task_has_nothing_of_the_times_of_the_one_before(stage: Stag
 def in_flight(stage: Stage, clock: SimpleNamespace, task_id: str = "task_1") -> Job:
     job = stage.ledger.next_pending()
     assert job
-    job = stage.pipeline._accepted(stage.pipeline.intend(job), Submitted(Verdict.ACCEPTED, task_id=task_id))
+    job = stage.submitting._accepted(stage.intend(job), Submitted(Verdict.ACCEPTED, task_id=task_id))
     return stage.ledger.job(job.key)
 
 
@@ -395,6 +403,6 @@ async def unknown(stage: Stage, tries: int) -> State:
     for _ in range(tries):
         taken = stage.queue.take(inf)
         assert taken
-        job = await stage.pipeline.fetch(taken)
+        job = await stage.fetch(taken)
         stage.queue.rest(job.key, 0.0, job.tries)
     return job.state

@@ -1,0 +1,29 @@
+"""The account's balance, beside what a run may cost."""
+
+import logging
+from collections.abc import Callable
+
+from batchgen.account import Account
+from batchgen.answers import tell
+from batchgen.catalog import MICRO
+from batchgen.ledger import Ledger, money
+from batchgen.ledger.expected import pending_kinds
+from batchgen.service.client import Client
+from batchgen.spending import Spending
+
+log = logging.getLogger("batchgen")
+
+
+async def compare(
+    client: Client, account: Account, ledger: Ledger, spending: Spending, say: Callable[[str], None]
+) -> None:
+    """Say what the run will cost, and whether the account has it, where the service tells."""
+    estimate = money.estimate(pending_kinds(ledger), spending.price) / MICRO
+    if not estimate:
+        return
+    await account.turn()
+    balance = await client.balance()
+    tell(account, balance.word, balance.retry_after, balance.message)
+    if balance.usd is not None and balance.usd < estimate:
+        say(f"the account has ${balance.usd:.2f}; what is pending may cost up to ${estimate:.2f}")
+    log.info("estimate", extra={"usd": estimate, "balance": balance.usd})

@@ -1,0 +1,180 @@
+"""Rendered: the video is brought home, and a link that is dead is asked for anew."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from math import inf
+from typing import BinaryIO
+
+from batchgen.account import Account
+from batchgen.answers import tell
+from batchgen.archive import Archive
+from batchgen.archive.places import Places
+from batchgen.deadline import LastCall
+from batchgen.download import Downloader
+from batchgen.errors import ArchiveError, DeadLinkError, DownloadError
+from batchgen.ledger import Ledger
+from batchgen.ledger.ledger import LINK_LIFE_SECONDS, Video
+from batchgen.model import Clip, Job, Kept, State
+from batchgen.retry import backoff
+from batchgen.service.client import Client
+from batchgen.service.wire import TaskWord
+from batchgen.steps.poll import rendered
+from batchgen.words import seconds_words
+
+FETCH_TRIES = 6
+LINK_TRIES = 2  # with one link; then the service is asked whether it has another: the file host may have moved
+
+log = logging.getLogger("batchgen")
+
+
+class FetchStep:
+    """Takes a job from rendered to archived, once every row that wants its videos has them."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        account: Account,
+        client: Client,
+        downloader: Downloader,
+        archive: Archive,
+        places: Places,
+        *,
+        last_call: LastCall | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._client = client
+        self._downloader = downloader
+        self._archive = archive
+        self._places = places
+        self._last_call = last_call
+
+    async def fetch(self, job: Job) -> Job:
+        """Bring the video home, for every row that wants it."""
+        started = time.monotonic()
+        try:
+            videos = await self._copy_kept(job)
+            if videos is None:
+                job = await self._with_links(job)
+                videos = []
+                for part, url in enumerate(job.urls):
+                    videos += await self._fetch_part(job, part, url)
+        except DeadLinkError as error:
+            return self._dead_link(job, error)
+        except (DownloadError, ArchiveError) as error:
+            if isinstance(error, ArchiveError) and error.full:
+                raise
+            return self._fetch_later(job, error)
+        except OSError as error:
+            raise ArchiveError(f"{self._archive} cannot be written: {error.strerror}", full=True) from None
+        if self._last_call:
+            self._last_call.fetched(time.monotonic() - started)
+        job = replace(job, state=State.ARCHIVED, fail_code=None, fail_message=None, remake=False, tries=0, wait=0.0)
+        return self._ledger.archive(job, videos)
+
+    async def _with_links(self, job: Job) -> Job:
+        if job.urls and (job.tries == 0 or job.tries % LINK_TRIES):
+            return job
+        assert job.task_id
+        await self._account.turn()
+        status = await self._client.status(job.task_id)
+        tell(self._account, status.word, status.retry_after, status.message)
+        if status.word is TaskWord.SUCCESS and status.urls:
+            return self._ledger.save(rendered(job, status))
+        if job.urls:
+            return job
+        if status.word in (TaskWord.MISSING, TaskWord.FAILED) and (_is_past_life(job) or self._is_foreign(job)):
+            raise DeadLinkError("the service no longer knows the task")
+        is_silent = status.word is TaskWord.BUSY or not status.is_answered
+        why = status.message or status.word.value
+        raise DownloadError(f"the service does not give the video's link now: {why}", unreachable=is_silent)
+
+    def _is_foreign(self, job: Job) -> bool:
+        """Whether a task that another batch paid for is, after many questions, not to be had with this account."""
+        assert job.task_id
+        return job.tries >= FETCH_TRIES - 1 and not self._ledger.has_asked_for(job.task_id)
+
+    async def _fetch_part(self, job: Job, part: int, url: str) -> list[Video]:
+        rows = self._ledger.missing_videos(job, part)
+        if not rows:
+            return []
+        with self._archive.scratch() as file:
+            clip = await self._downloader.fetch(url, file)
+            return await self._keep(rows, part, file, clip)
+
+    async def _copy_kept(self, job: Job) -> list[Video] | None:
+        """Take the video from where it is kept already, for another row or another batch; None if it is not."""
+        kept = self._ledger.kept(job) or job.source
+        videos: list[Video] = []
+        for part, item in enumerate(kept):
+            rows = self._ledger.missing_videos(job, part)
+            if not rows:
+                continue
+            with self._archive.scratch() as file:
+                try:
+                    whole = await asyncio.to_thread(_copy, self._places.read(item.place), file, item)
+                except ArchiveError:
+                    return None
+                if not whole:
+                    return None
+                videos += await self._keep(rows, part, file, item.clip)
+        return videos if kept else None
+
+    async def _keep(self, rows: list[tuple[int, str]], part: int, file: BinaryIO, clip: Clip) -> list[Video]:
+        videos = []
+        for row, name in rows:
+            place = await asyncio.to_thread(self._archive.keep, file, _part_name(name, part), clip)
+            videos.append(Video(row, part, place, clip))
+        return videos
+
+    def _dead_link(self, job: Job, error: DeadLinkError) -> Job:
+        """The host refuses a link, or the service knows none: another is asked for, after ever longer waits."""
+        is_known = bool(job.urls)
+        job = replace(job, tries=job.tries + 1, urls=(), fail_message=str(error))
+        if is_known and job.tries < FETCH_TRIES and not (job.tries > 1 and _is_past_life(job)):
+            return self._later(job)
+        log.warning("link dead", extra={"job": job.key, "task_id": job.task_id, "reason": str(error)})
+        if job.remake:
+            return self._ledger.save(replace(job, state=State.PENDING, task_id=None, fail_message=None, tries=0))
+        return self._ledger.save(replace(job, state=State.EXPIRED, fail_message=f"{error}, {_age(job)}"))
+
+    def _fetch_later(self, job: Job, error: Exception) -> Job:
+        unreachable = isinstance(error, DownloadError) and error.unreachable
+        if unreachable and not job.urls:  # not even the service answers: the network is gone, and this was no try
+            job = self._ledger.save(replace(job, fail_message=str(error)))
+            return replace(job, wait=inf if self._account.is_lost else backoff(job.tries + 1))
+        urls = () if unreachable else job.urls  # is it this host, or the network? the next try asks the service first
+        return self._later(replace(job, tries=job.tries + 1, urls=urls, fail_message=str(error)))
+
+    def _later(self, job: Job) -> Job:
+        job = self._ledger.save(job)
+        return replace(job, wait=backoff(job.tries) if job.tries < FETCH_TRIES else inf)
+
+
+def _is_past_life(job: Job) -> bool:
+    return job.completed_at is not None and time.time() - job.completed_at > LINK_LIFE_SECONDS
+
+
+def _age(job: Job) -> str:
+    """How long ago the video was made, for who asks whether the link had to be dead."""
+    if job.completed_at is None:
+        return "and nobody knows when it was made"
+    return f"{seconds_words(max(0.0, time.time() - job.completed_at))} after it was made"
+
+
+def _copy(pieces: Iterable[bytes], file: BinaryIO, kept: Kept) -> bool:
+    """Copy a kept video; returns whether it is still what was kept."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+        file.write(piece)
+    return digest.hexdigest() == kept.clip.sha256
+
+
+def _part_name(name: str, part: int) -> str:
+    """The name of a task's second and further videos."""
+    return name if part == 0 else f"{name.removesuffix('.mp4')}_{part + 1}.mp4"

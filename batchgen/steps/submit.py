@@ -1,0 +1,197 @@
+"""Submitting: one POST, and what its answer means for the job."""
+
+import logging
+import shlex
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from batchgen.account import Account
+from batchgen.answers import tell
+from batchgen.errors import AccountError, LedgerError
+from batchgen.ledger import Ledger, evidence
+from batchgen.model import Job, State
+from batchgen.service.client import Client
+from batchgen.service.polling import Polling
+from batchgen.service.wire import Submitted, Verdict, callback_address
+from batchgen.spending import Spending
+from batchgen.suspects import Suspects
+
+BARE = (
+    "refused with HTTP {}, in words that are not the service's, as a firewall or a load balancer does: most likely "
+    "nothing was paid"
+)
+CALLED_ALL_THE_SAME = "no task was accepted, by the answer, and its callback came all the same"
+CUT_OFF = "refused with HTTP {}, and the reason broke off each time; nothing was paid"
+CUT_OFF_TRIES = 3  # of one row: the reason may be of the row or of the account
+
+log = logging.getLogger("batchgen")
+
+
+class SubmitStep:
+    """Takes a job from submitting to in flight, if the service accepts its task.
+
+    ``batch`` is the batch's folder. ``durable`` waits until what the ledger holds is wherever it is kept; ``if_lost``
+    calls back if what the ledger holds does not come to the disk.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        account: Account,
+        polling: Polling,
+        client: Client,
+        spending: Spending,
+        batch: Path,
+        *,
+        durable: Callable[[], Awaitable[None]],
+        callback_url: str | None = None,
+        if_lost: Callable[[Callable[[], None]], None] = lambda tell: None,
+    ) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._polling = polling
+        self._client = client
+        self._spending = spending
+        self._batch = batch
+        self._durable = durable
+        self._callback_url = callback_url
+        self._if_lost = if_lost
+        self._may_send = True
+        self._suspects = Suspects()
+        self._cuts: Counter[int] = Counter()  # job -> refusals whose reason broke off
+
+    async def submit(self, job: Job) -> Job:
+        """Ask for the task, once its intent is wherever the ledger is kept."""
+        try:
+            await self._durable()
+        except BaseException:  # the POST never left
+            self._withdraw(job)
+            raise
+        if not self._may_send:
+            return self._withdraw(job)
+        address = callback_address(self._callback_url, job.token) if self._callback_url and job.token else None
+        outcome = await self._client.submit(job.request, address)
+        if outcome.verdict is Verdict.ACCEPTED:
+            return self._accepted(job, outcome)
+        if outcome.verdict in (Verdict.ACCOUNT, Verdict.MISDIRECTED):
+            return self._denied(job, outcome)
+        tell(self._account, outcome.verdict, outcome.retry_after, outcome.message)
+        match outcome.verdict:
+            case Verdict.UNKNOWN:
+                return self._doubted(job, outcome.message)
+            case Verdict.REFUSED:
+                self._suspects.got_through()
+                return self._refused(job, outcome.code, outcome.message)
+            case Verdict.NEVER_SENT if outcome.code:
+                return self._cut_off(job, outcome)
+        return self._withdraw(job)
+
+    def _denied(self, job: Job, outcome: Submitted) -> Job:
+        """The account, the address or the model is refused: by the service, or by who stands before it."""
+        error = AccountError(_refusal(outcome))
+        if outcome.is_bare and not self._suspects.is_all(job, error):
+            message = BARE.format(outcome.code)
+            tell(self._account, Verdict.UNKNOWN, None, message)
+            return self._doubted(job, message)
+        tell(self._account, outcome.verdict, None)
+        withdrawn = self._withdraw(job)
+        if outcome.is_bare or outcome.is_of_credits or self._suspects.is_denied():
+            raise error
+        log.warning("denied, after others got through", extra={"job": job.key, "reason": str(error)})
+        return withdrawn
+
+    def _doubted(self, job: Job, message: str) -> Job:
+        doubt = replace(job, state=State.IN_DOUBT, attempts=job.attempts + 1, fail_message=message)
+        return self._ledger.settle(doubt, Verdict.UNKNOWN.value, message)
+
+    def _cut_off(self, job: Job, outcome: Submitted) -> Job:
+        """Refused, and the reason broke off: the next try may tell it."""
+        self._cuts[job.key] += 1
+        if self._cuts[job.key] < CUT_OFF_TRIES:
+            return self._withdraw(job)
+        return self._refused(job, outcome.code, CUT_OFF.format(outcome.code))
+
+    def _refused(self, job: Job, code: str | None, message: str) -> Job:
+        failed = replace(job, state=State.FAILED, attempts=job.attempts + 1, fail_code=code, fail_message=message)
+        self._spending.give_back(job.request)
+        return self._ledger.settle(failed, Verdict.REFUSED.value, message, paid=False)
+
+    def send_no_more(self) -> None:
+        """Withdraw what is asked for from now on, and what has not left yet."""
+        self._may_send = False
+
+    @property
+    def refusal(self) -> AccountError | None:
+        """At a run's end: the refusal that its rows got, if none got through that would tell whether it was theirs."""
+        return self._suspects.verdict
+
+    def acquit(self) -> list[tuple[Job, Job]]:
+        """All are refused: what was in doubt for it is pending again. Returns those jobs, before and after."""
+        jobs = [job for job in self._suspects.acquit() if not evidence.was_called(self._ledger, job)]
+        return [(replace(job, state=State.IN_DOUBT), self._withdraw(job)) for job in jobs]
+
+    def _withdraw(self, job: Job) -> Job:
+        if evidence.was_called(self._ledger, job):
+            return self._doubted(job, CALLED_ALL_THE_SAME)
+        self._spending.give_back(job.request)
+        return self._ledger.withdraw(job)
+
+    def _accepted(self, job: Job, outcome: Submitted) -> Job:
+        job = replace(
+            job,
+            state=State.IN_FLIGHT,
+            task_id=outcome.task_id,
+            attempts=job.attempts + 1,
+            submitted_at=time.time(),
+            completed_at=None,  # of a former task
+            generation_ms=None,
+            fail_code=None,
+            fail_message=None,
+            remake=False,
+            tries=0,
+            wait=self._polling.wait(0.0),
+        )
+        log.info("accepted", extra={"job": job.key, "task_id": job.task_id})
+        try:
+            settled = self._ledger.settle(job, outcome.verdict.value, "")
+        except LedgerError:
+            self._cry(job)
+            raise
+        except Exception as error:  # to go on would pay for row after row, and record none
+            self._cry(job)
+            log.error("unexpected error", exc_info=error, extra={"job": job.key})
+            words = (
+                f"what the service accepted cannot be written down ({type(error).__name__}); run.log has the details"
+            )
+            raise LedgerError(words) from error
+        if settled.task_id is None:  # it has been given that id before: a service that repeats it is none to go on with
+            tell(self._account, Verdict.UNKNOWN, None, settled.fail_message)
+            return settled
+        tell(self._account, outcome.verdict, None)
+        self._suspects.got_through()
+        self._if_lost(lambda: self._cry(job))
+        return settled
+
+    def _cry(self, job: Job) -> None:
+        """The job's task is paid: its id must not be lost with the ledger."""
+        told = (shlex.quote(str(self._batch)), self._row(job), shlex.quote(job.task_id or ""))
+        log.critical("paid and not recorded: batchgen resolve %s --row %s --attach %s", *told)
+
+    def _row(self, job: Job) -> str:
+        """A row that wants the job, as a shell's word; from a ledger that may not even be readable."""
+        try:
+            return shlex.quote(self._ledger.first_row(job))
+        except Exception:
+            return "?"
+
+
+def _refusal(outcome: Submitted) -> str:
+    if outcome.verdict is Verdict.ACCOUNT:
+        return f"the service refuses the account: {outcome.message} (code {outcome.code})"
+    return (
+        f"this is not the service, or it does not know the model: {outcome.message} (code {outcome.code}); "
+        "look at --base-url and --model"
+    )
