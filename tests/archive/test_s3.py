@@ -137,6 +137,18 @@ def test_a_put_whose_answer_was_lost_is_found_to_be_ours(bucket: Archive, patch:
     assert keep(bucket, VIDEO, "a.mp4") == [f"{bucket}/a.mp4"]
 
 
+def test_an_object_that_says_it_is_the_video_and_is_damaged_is_not_taken_for_it(aws: S3Server, bucket: Archive) -> None:
+    [place] = keep(bucket, VIDEO, "damaged.mp4")
+    damaged = {"Bucket": "videos", "Key": place.removeprefix("s3://videos/")}
+    said = aws.client.head_object(**damaged)["Metadata"]
+    aws.client.put_object(**damaged, Body=bytes(len(VIDEO)), Metadata=said)
+    for conditions in (True, None):
+        bucket._conditions = conditions  # type: ignore[attr-defined]
+        [again] = keep(bucket, VIDEO, "damaged.mp4")
+        assert b"".join(bucket.read(again)) == VIDEO
+        assert again != place
+
+
 def test_an_object_that_arrived_otherwise_than_sent_is_not_called_kept(bucket: Archive, patch: Patch) -> None:
     def put(real: Callable[..., Any], **args: Any) -> Any:
         return real(**args | {"Body": io.BytesIO(VIDEO[:-1])})
