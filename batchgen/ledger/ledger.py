@@ -120,11 +120,11 @@ class Ledger:
             ).rowcount
 
     def _hold_again(self) -> None:
+        # By keys, not by times: a clock may have been set back meanwhile.
         unused = (
-            "SELECT job FROM "
-            "(SELECT job, max(decided_at) AS decided_at FROM decision WHERE detail = :how GROUP BY job) AS last "
-            "WHERE NOT EXISTS "
-            "(SELECT 1 FROM attempt WHERE attempt.job = last.job AND started_at >= last.decided_at)"
+            "SELECT job FROM decision WHERE detail = :how AND rowid IN (SELECT max(rowid) FROM decision GROUP BY job) "
+            "AND (SELECT coalesce(outcome, 'unknown') IN ('unknown', 'missing') FROM attempt "
+            "WHERE attempt.job = decision.job ORDER BY attempt DESC LIMIT 1)"
         )
         held = self.database.execute(
             "UPDATE job SET state = 'in_doubt', fail_message = (SELECT detail FROM attempt WHERE attempt.job = job.job "

@@ -263,6 +263,13 @@ def test_what_a_run_was_allowed_to_ask_for_again_and_did_not_is_in_doubt_as_befo
     assert doubt.last_decision(ledger, "r2") is None
 
 
+def test_what_a_run_was_allowed_is_over_with_it_also_if_the_clock_was_set_back_meanwhile(ledger: Ledger) -> None:
+    job = submitted(ledger, "a", State.IN_DOUBT, time.time() + 86_400)  # by a clock that was a day ahead
+    assert doubt.resubmit_held(ledger) == [job.key]
+    ledger.recover()
+    assert ledger.job(job.key).state is State.IN_DOUBT
+
+
 def test_a_person_attaches_a_task_and_it_is_recorded(ledger: Ledger) -> None:
     job = submitted(ledger, "a", State.IN_DOUBT)
     doubt.attach(ledger, job, "task-7")
