@@ -34,8 +34,9 @@ ASKED = "the task was asked for, but "
 _Outcome = TypeVar("_Outcome", Submitted, TaskStatus, Balance)
 _WORDS = ("message", "fail_code")
 _JSON = {"Content-Type": "application/json"}
-# No total: a POST that was sent is waited for, since to give it up is to not know whether it was paid.
-SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, sock_read=120)
+# A POST that was sent is waited for, since to give it up is to not know whether it was paid; but not for ever, while
+# an answer drips: a run's first POST leaves alone.
+SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=300, connect=30, sock_connect=10, sock_read=120)
 STATUS_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
 
 
