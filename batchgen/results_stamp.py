@@ -4,8 +4,10 @@ The fact is struck out by the first change that a process makes to the ledger (s
 """
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
+from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
 from batchgen.ledger.database import WRITTEN
 
@@ -19,7 +21,8 @@ def is_current(ledger: Ledger, folder: Path) -> bool:
 
 def note(ledger: Ledger, folder: Path) -> None:
     """The files tell what the ledger has."""
-    ledger.database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (WRITTEN, _stamp(folder)))
+    with suppress(LedgerError):  # a full disk: at worst, they are written once more
+        ledger.database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (WRITTEN, _stamp(folder)))
 
 
 def _stamp(folder: Path) -> str:

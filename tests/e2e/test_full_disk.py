@@ -97,3 +97,23 @@ async def test_a_task_id_that_does_not_come_to_the_disk_is_said_with_what_attach
         ended = await run(emulator, manifest)  # the power was not cut
         assert (ended.code, ended.summary["archived"]) == (0, 10)
         assert {len(tasks) for tasks in paid(emulator).values()} == {1}
+
+
+# The disk is full when all else is written.
+FULL_AT_LAST = """
+class Full(sqlite3.Connection):
+    def execute(self, sql, parameters=()):
+        if sql.startswith("INSERT") and WRITTEN in parameters:
+            raise sqlite3.OperationalError("database or disk is full")
+        return super().execute(sql, parameters)
+
+plain = sqlite3.connect
+sqlite3.connect = lambda *args, **more: plain(*args, factory=Full, **more)
+"""
+
+
+async def test_a_disk_that_is_full_once_all_is_told_takes_no_summary_away(tmp_path: Path) -> None:
+    async with emulated() as emulator:
+        broken = altered(tmp_path, {"batchgen.ledger.database": FULL_AT_LAST})
+        ended = await run(emulator, prompts(tmp_path / "p.csv", 3), **broken)
+    assert (ended.code, ended.summary["archived"]) == (0, 3)
