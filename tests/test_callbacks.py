@@ -57,18 +57,24 @@ def submitted(ledger: Ledger, token: str, task_id: str | None) -> Job:
     return ledger.settle(replace(job, state=state, task_id=task_id), outcome, "")
 
 
-async def listen(ledger: Ledger, *meanwhile: Callable[[], None], unheard: float = 0.0) -> list[Job]:
-    """Listen for some heartbeats after each of what happens meanwhile; the jobs that were released."""
-    released: list[Job] = []
+def listener(
+    ledger: Ledger, *, unheard: float = 0.0, release: Callable[[list[Job]], None] = lambda _: None
+) -> Callbacks:
     nobody: Any = None
-    heard = Callbacks(
+    return Callbacks(
         *(ledger, Candidates(ledger, nobody, nobody)),
         patience=WINDOW,
         unheard=lambda: unheard,
         hasten=lambda _: None,
         adopt=lambda _, __: None,
-        release=released.extend,
+        release=release,
     )
+
+
+async def listen(ledger: Ledger, *meanwhile: Callable[[], None], unheard: float = 0.0) -> list[Job]:
+    """Listen for some heartbeats after each of what happens meanwhile; the jobs that were released."""
+    released: list[Job] = []
+    heard = listener(ledger, unheard=unheard, release=released.extend)
     listening = asyncio.create_task(heard.run())
     for happen in (lambda: None, *meanwhile):
         happen()
@@ -127,3 +133,13 @@ async def test_a_clock_that_jumps_releases_nothing(ledger: Ledger, clock: Clock,
 
     assert await listen(ledger, lambda: clock.pass_(1), lambda: doubtful(ledger), leap) == []
     assert doubt.doubts(ledger)
+
+
+async def test_a_clock_that_was_set_back_makes_nobody_wait_until_it_is_there_again(
+    ledger: Ledger, clock: Clock
+) -> None:
+    doubtful(ledger)
+    heard = listener(ledger)
+    assert heard.may_bring_more
+    clock.now -= 86_400
+    assert not heard.may_bring_more

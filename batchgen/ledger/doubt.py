@@ -10,6 +10,7 @@ from batchgen.ledger.evidence import CALLED, IN_DOUBT, Candidate, bind
 from batchgen.ledger.ledger import FOR_ONE_RUN, NOT_RECORDED, OPEN, Ledger
 from batchgen.model import ABANDONED, Job, State
 
+AHEAD_SECONDS = 60.0  # of an attempt that is later than that, a clock that was set back does not tell the age
 LEAST_CALLBACKS = 3  # that came, before one that did not is taken as a proof
 
 
@@ -51,8 +52,8 @@ def awaiting_callback(ledger: Ledger, since: float) -> int:
     """How many jobs in doubt may still be told of by a callback, of attempts since ``since`` (Unix seconds)."""
     return ledger.database.number(
         f"SELECT count(DISTINCT job) FROM job CROSS JOIN attempt USING (job) WHERE {IN_DOUBT} AND token IS NOT NULL "
-        "AND called_at IS NULL AND attempt.task_id IS NULL AND started_at > ?",
-        (since,),
+        "AND called_at IS NULL AND attempt.task_id IS NULL AND started_at BETWEEN ? AND ?",
+        (since, time.time() + AHEAD_SECONDS),
     )
 
 
