@@ -49,18 +49,18 @@ class Webhook:
         token = request.path.rpartition("/")[2]
         if request.method != "POST" or not _TOKEN.fullmatch(token):
             return web.Response(status=404)
+        status, task_id = 200, None
         try:
             async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
-                body = await _body(request)
-            task_id = read_callback(body)
-        except TimeoutError:
-            return web.Response(status=408)
+                task_id = read_callback(await _body(request))
+        except (TimeoutError, ConnectionError):
+            status = 408
         except OverflowError:
-            return web.Response(status=413)
+            status = 413
         except ValueError:
-            return web.Response(status=400)
-        try:
-            return web.Response(status=200 if self._received(token, task_id) else 404)
+            status = 400
+        try:  # whatever its body says, who knows the secret is the service: the task was accepted
+            return web.Response(status=status if self._received(token, task_id) else 404)
         except LedgerError:  # not on record: the service is to repeat it
             return web.Response(status=503)
 

@@ -11,7 +11,7 @@ import pytest
 
 from batchgen.errors import LedgerError, UsageError
 from batchgen.service.webhook import Webhook
-from tests.waiting import free_port
+from tests.waiting import free_port, until
 
 TOKEN = "t" * 43
 BODY = json.dumps({"code": 200, "data": {"taskId": "task_1", "state": "success"}})
@@ -62,16 +62,31 @@ async def test_only_a_post_is_a_callback() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"[" * 60_000, b"\xff\xfe"])
-async def test_a_broken_body_is_refused_and_changes_nothing(body: bytes) -> None:
+async def test_a_broken_body_is_refused_and_its_callback_has_come_all_the_same(body: bytes) -> None:
     async with receiver() as (origin, received):
         assert await post(f"{origin}/{TOKEN}", body) == 400
-    assert received == []
+    assert received == [(TOKEN, None)]
 
 
-async def test_a_body_over_the_limit_is_refused() -> None:
+async def test_a_body_over_the_limit_is_refused_and_its_callback_has_come_all_the_same() -> None:
     async with receiver() as (origin, received):
         assert await post(f"{origin}/{TOKEN}", b"x" * 70_000) == 413
-    assert received == []
+    assert received == [(TOKEN, None)]
+
+
+async def test_a_broken_body_under_a_token_that_nobody_gave_is_answered_like_any_unknown_path() -> None:
+    async with receiver(known="another") as (origin, _):
+        assert await post(f"{origin}/{TOKEN}", b"{") == 404
+
+
+async def test_a_body_that_breaks_off_belongs_to_a_callback_that_has_come() -> None:
+    async with receiver() as (origin, received):
+        _, writer = await asyncio.open_connection("127.0.0.1", int(origin.rpartition(":")[2]))
+        writer.write(b"POST /%b HTTP/1.1\r\nHost: me\r\nContent-Length: 99\r\n\r\n{" % TOKEN.encode())
+        await writer.drain()
+        writer.close()
+        await until(lambda: received)
+    assert received == [(TOKEN, None)]
 
 
 @pytest.mark.parametrize("task_id", ["a b", "x" * 200, "", None, 7.5, "../x", "a\nb"])
