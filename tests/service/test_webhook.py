@@ -85,7 +85,7 @@ async def test_a_body_that_breaks_off_belongs_to_a_callback_that_has_come() -> N
         writer.write(b"POST /%b HTTP/1.1\r\nHost: me\r\nContent-Length: 99\r\n\r\n{" % TOKEN.encode())
         await writer.drain()
         writer.close()
-        await until(lambda: received)
+        await until(lambda: bool(received))
     assert received == [(TOKEN, None)]
 
 
