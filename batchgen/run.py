@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from batchgen import allowances, balance, descriptors, learned, replication, results_stamp, reuse
+from batchgen import allowances, awake, balance, descriptors, learned, replication, results_stamp, reuse
 from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
@@ -117,7 +117,7 @@ def _run_work(
     desk = Desk(settings.batch)
     try:
         with descriptors.raised():
-            return asyncio.run(_work(settings, ledger, replica, archive, listener, service, desk))
+            return awake.run(_work(settings, ledger, replica, archive, listener, service, desk))
     finally:
         listener.progress.end()
         desk.close()
@@ -265,7 +265,7 @@ def _account(settings: Settings, ledger: Ledger) -> Account:
     memory = ledger.fact("account")
     if memory is None and not settings.rehearsal:
         memory = learned.recall(learned.account(settings.service, settings.key), learned.path())
-    return Account(settings.rate, settings.concurrency, memory=memory)
+    return Account(settings.rate, settings.concurrency, awake.Clock(), memory=memory)
 
 
 def _polling(settings: Settings, ledger: Ledger) -> Polling:

@@ -25,6 +25,7 @@ ROOMS = {
     "naming": set(),
     "mp4": set(),
     "addresses": set(),
+    "awake": set(),
     "lock": set(),
     "mounts": set(),
     "journal": {"borrowed"},

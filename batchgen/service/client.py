@@ -34,9 +34,9 @@ ASKED = "the task was asked for, but "
 _Outcome = TypeVar("_Outcome", Submitted, TaskStatus, Balance)
 _WORDS = ("message", "fail_code")
 _JSON = {"Content-Type": "application/json"}
-# A POST that was sent is waited for, since to give it up is to not know whether it was paid; but not for ever, while
-# an answer drips: a run's first POST leaves alone.
-SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=300, connect=30, sock_connect=10, sock_read=120)
+# No total: a POST that was sent is waited for, since to give it up is to not know whether it was paid.
+SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, sock_read=120)
+DRIP_SECONDS = 300.0  # for which its answer may come in drips: a run's first POST leaves alone
 STATUS_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
 
 
@@ -147,10 +147,13 @@ def _trace_sent() -> aiohttp.TraceConfig:
 
 
 async def _read(response: aiohttp.ClientResponse, content: bytearray) -> None:
+    until = time.monotonic() + DRIP_SECONDS
     async for chunk in response.content.iter_any():
         content += chunk
         if len(content) > ANSWER_LIMIT_BYTES:
             raise ValueError("the answer is longer than any the service gives")
+        if time.monotonic() > until and not response.content.at_eof():
+            raise TimeoutError
 
 
 def _answer(response: aiohttp.ClientResponse, content: bytes | bytearray, *, is_cut: bool = False) -> Answer:

@@ -1,0 +1,45 @@
+"""A process that was stopped for minutes (Ctrl-Z, a container's pause) goes on where it was: nobody was silent."""
+
+import asyncio
+import selectors
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+GAP_SECONDS = 10.0  # between two looks at the clock: nobody who is awake leaves so much
+
+_T = TypeVar("_T")
+
+
+class _Attentive(selectors.DefaultSelector):
+    """Looks once more at the end of a wait: one that the process was stopped in ends without a look.
+
+    Else all that waits for an answer would be told that none came in time, with the answers there.
+    """
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """As the base class."""
+        return super().select(timeout) or super().select(0)
+
+
+def run(main: Coroutine[Any, Any, _T]) -> _T:
+    """As :func:`asyncio.run`, on a loop that hears what came before it tells that nothing did."""
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(_Attentive())) as runner:
+        return runner.run(main)
+
+
+class Clock:
+    """Seconds that never jump, nor pass while the process is stopped; to be looked at several times a second."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._stopped = 0.0
+
+    def __call__(self) -> float:
+        """Seconds, of which only the difference counts."""
+        now = self._clock()
+        if now - self._last > GAP_SECONDS:
+            self._stopped += now - self._last
+        self._last = now
+        return now - self._stopped
