@@ -1,0 +1,175 @@
+"""The asking lane: every submit and every poll.
+
+It takes a turn of the account's limiter, and then whatever is most useful at that moment: a submit, or a poll that is
+due. What waits, waits in the ledger: only what is in flight is held here.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from math import inf
+
+from batchgen.account import Account
+from batchgen.fetcher import Fetcher
+from batchgen.in_flight import InFlight
+from batchgen.ledger import Ledger
+from batchgen.model import Job, State
+from batchgen.schedule import Schedule
+from batchgen.service.durations import Durations
+from batchgen.service.polling import Polling
+from batchgen.waiting import wait
+
+SUBMITS_BEFORE_POLL = 8  # where callbacks free the slots, and both wait
+POLLS_AT_ONCE = 256  # unanswered: enough for the rate of a service that takes 1.5 s to answer
+DOUBT_CHECK_SECONDS = 0.5
+
+
+class Asker:
+    """Asks until nothing more can come of it.
+
+    ``intend`` records that a job's task is about to be asked for, and gives None where it must not be. ``step`` does
+    the next step of a job, and ``ended`` is called with the task of each step that is over. ``lost`` is called when
+    the service is given up, since no good answer came for too long.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        account: Account,
+        polling: Polling,
+        fetcher: Fetcher,
+        *,
+        intend: Callable[[Job], Job | None],
+        step: Callable[[Job], Awaitable[Job]],
+        ended: Callable[[asyncio.Task[None]], None],
+        lost: Callable[[], None],
+        may_submit: bool,
+        callbacks: bool,
+    ) -> None:
+        self.may_submit = may_submit
+        self.is_paused = False
+        self.all_submitted = False
+        self.may_bring_more: Callable[[], bool] = lambda: False  # a callback, which may settle a doubt
+        self.posts: set[asyncio.Task[None]] = set()
+        self.asks: set[asyncio.Task[None]] = set()
+        self._ledger = ledger
+        self._account = account
+        self._fetcher = fetcher
+        self._intend = intend
+        self._step = step
+        self._ended = ended
+        self._lost = lost
+        self._wake = asyncio.Event()
+        self._schedule = Schedule(polling, callbacks=callbacks)
+        self.in_flight = InFlight(account, polling, self._schedule, self.wake)
+        # A poll frees a slot, unless its callback did: then only the video waits for it.
+        self._most_submits = SUBMITS_BEFORE_POLL if callbacks else 1
+        self._submits = 0  # since the last poll
+
+    async def run(self) -> None:
+        """Ask until there is nothing to submit, nothing in flight, and nothing that may bring more."""
+        while await self._something_to_ask():
+            await self._account.turn()
+            if self._account.is_lost:
+                self._lost()
+            job = self._next_job()
+            if job is not None:
+                self._start(job)
+            else:
+                self._account.unused()
+
+    def wake(self) -> None:
+        """Something has changed: look again at what may be asked."""
+        self._wake.set()
+
+    def running(self) -> list[tuple[float, Durations]]:
+        """The tasks in flight: their ages, and what is known of their kind."""
+        return self._schedule.running(asyncio.get_running_loop().time())
+
+    # -- which
+
+    async def _something_to_ask(self) -> bool:
+        """Wait until a submit is possible or a poll is due; False when there will be neither."""
+        loop = asyncio.get_running_loop()
+        while not (self._can_submit() or self._poll_is_due(loop.time())):
+            if not self._schedule and not self.posts and not self.asks and self._is_over():
+                return False
+            if self._account.is_lost:
+                self._lost()
+                return False
+            self._wake.clear()
+            await wait(self._wake, self._idle_seconds(loop.time()))
+        return True
+
+    def _idle_seconds(self, now: float) -> float | None:
+        """How long nothing will be due, unless something happens; None: for as long as nothing does."""
+        may_ask = len(self.asks) < POLLS_AT_ONCE
+        until = min(self._schedule.next_due(), self._schedule.next_plan()) if may_ask else inf
+        if (pause := self._account.posts.pause) and self._is_submitting():
+            until = min(until, now + min(pause, self._account.patience))
+        if until < inf:
+            return max(0.0, until - now)
+        return DOUBT_CHECK_SECONDS if self.may_bring_more() else None
+
+    def _is_over(self) -> bool:
+        """Whether nothing that happens can make a submit possible, or bring back a task."""
+        if not self.may_submit:
+            return True
+        if not self._can_submit() and self._ledger.next_pending() is None:  # no slot, or a go, is waited for
+            self.all_submitted = True
+        return self.all_submitted and not self._fetcher.has_remakes() and not self.may_bring_more()
+
+    def _is_submitting(self) -> bool:
+        return self.may_submit and not (self.all_submitted or self.is_paused or self._fetcher.has_backlog)
+
+    def _can_submit(self) -> bool:
+        return self._is_submitting() and self._account.has_slot and self._account.may_post
+
+    def _poll_is_due(self, now: float) -> bool:
+        self._schedule.plan(now, self._account.per_second, is_submitting=self._is_submitting())
+        return self._schedule.next_due() <= now and len(self.asks) < POLLS_AT_ONCE
+
+    def _next_job(self) -> Job | None:
+        """A submit or a poll; when both wait, in turns, so that neither starves the other."""
+        now = asyncio.get_running_loop().time()
+        if self._can_submit() and not (self._submits >= self._most_submits and self._poll_is_due(now)):
+            self._submits += 1
+            job = self._ledger.next_pending()
+            if job is not None:
+                return self._intend(job)
+            self.all_submitted = True
+        self._submits = 0
+        return self._schedule.take(now) if self._poll_is_due(now) else None
+
+    # -- asking
+
+    def _start(self, job: Job) -> None:
+        tasks, once = self.asks, self._poll_once
+        if job.state is State.SUBMITTING:
+            tasks, once = self.posts, self._submit_once
+            self.in_flight.posting()
+        task = asyncio.create_task(once(job))
+        tasks.add(task)
+        task.add_done_callback(self._asked)
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self.posts.discard(task)
+        self.asks.discard(task)
+        self._ended(task)
+        self._wake.set()
+
+    async def _submit_once(self, job: Job) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        after = await self._step(job)
+        self.in_flight.posted(after, loop.time() - began)
+        self._open_up(after)
+
+    async def _poll_once(self, job: Job) -> None:
+        after = await self._step(job)
+        self.in_flight.polled(after)
+        self._open_up(after)
+
+    def _open_up(self, after: Job) -> None:
+        """What the step makes possible."""
+        if after.state is State.RENDERED:
+            self._fetcher.rendered(after)

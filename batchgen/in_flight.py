@@ -1,0 +1,113 @@
+"""The tasks in flight, or perhaps so: the slot of the account's that each holds, and when each is asked about.
+
+What may be running, though nobody can know, holds its slot for as long as it may. All goes by the loop's clock, which
+never jumps; the time of day serves only to tell how old the tasks of an earlier run are.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from math import inf
+
+from batchgen.account import Account
+from batchgen.ledger import Ledger
+from batchgen.model import Job, State
+from batchgen.schedule import AGAIN, Schedule
+from batchgen.service.polling import Polling
+
+
+class InFlight:
+    """Keeps the account's number of tasks, and the schedule, by what the answers say.
+
+    ``wake`` is called when a slot is free, or a task is to be asked about, and no answer says so.
+    """
+
+    def __init__(self, account: Account, polling: Polling, schedule: Schedule, wake: Callable[[], None]) -> None:
+        self._account = account
+        self._polling = polling
+        self._schedule = schedule
+        self._wake = wake
+        self._told: set[int] = set()  # jobs whose end a callback told: they hold no slot
+
+    # -- without a request of this run
+
+    def take_up(self, ledger: Ledger) -> None:
+        """Go on with the tasks of earlier runs."""
+        now, wall = asyncio.get_running_loop().time(), time.time()
+        for job in ledger.in_flight():
+            self._add(job, now, wall)
+        for started_at in ledger.doubtful_since(wall - self._polling.doubt):
+            self._hold_slot(self._polling.doubt - max(0.0, wall - started_at))  # a clock may have been set back
+
+    def adopt(self, job: Job) -> None:
+        """A job that had no task has one, which has probably ended: go on with it."""
+        self._add(job, asyncio.get_running_loop().time(), time.time())
+        self.hasten(job.key)
+
+    def _add(self, job: Job, now: float, wall: float) -> None:
+        self._account.tasks += 1
+        self._schedule.add(job, now, max(0.0, wall - (job.submitted_at or 0.0)))
+
+    def hasten(self, key: int) -> None:
+        """A callback says that a job's task has ended: its slot is free, and it is asked about now."""
+        if self._schedule.hasten(key, asyncio.get_running_loop().time()):
+            if key not in self._told:
+                self._told.add(key)
+                self._account.tasks -= 1
+            self._wake()
+
+    # -- what an answer means
+
+    def posting(self) -> None:
+        """A task is being asked for."""
+        self._account.tasks += 1
+        self._account.posting += 1
+
+    def posted(self, job: Job, seconds: float) -> None:
+        """The answer came after so many seconds; ``job`` is what it made of it."""
+        self._account.posting -= 1
+        if job.state is State.IN_FLIGHT:
+            self._account.accepted(seconds)
+            self._schedule.add(job, asyncio.get_running_loop().time(), 0.0)
+        else:
+            self._free_slot(job)
+
+    def polled(self, job: Job) -> None:
+        """A task was asked about; ``job`` is what the answer made of it."""
+        now = asyncio.get_running_loop().time()
+        if job.key in self._told:
+            self._told.discard(job.key)
+            self._account.tasks += 1
+        if job.state is State.IN_FLIGHT:
+            self._keep_asking(job, now)
+        else:
+            self._schedule.end(job, now)
+            self._free_slot(job)
+
+    def _keep_asking(self, job: Job, now: float) -> None:
+        """Ask about the task again, if its answer leaves hope; its slot is taken, without hope for a while more."""
+        is_missing = job.missing_since is not None  # then the job itself knows how long it is asked about
+        if job.wait == inf or (not is_missing and self._polling.gives_up(self._schedule.asked_for(job, now))):
+            self._schedule.leave(job)
+            self._account.tasks -= 1
+            self._hold_slot(self._polling.doubt)  # not for ever: a few that nobody hears of would hold up all others
+        elif job.tries > 0 or is_missing:
+            self._schedule.unheard(job, now + job.wait)
+        elif self._account.is_answering:  # which is about this very answer: nothing was awaited since it came
+            self._schedule.heard(job, now)
+        else:
+            self._schedule.unheard(job, now + AGAIN * self._polling.every)
+
+    def _free_slot(self, job: Job) -> None:
+        self._account.tasks -= 1
+        if job.state is State.IN_DOUBT:  # it may be running: its slot is held for as long as it may
+            self._hold_slot(self._polling.doubt)
+
+    def _hold_slot(self, seconds: float) -> None:
+        self._account.tasks += 1
+
+        def release() -> None:
+            self._account.tasks -= 1
+            self._wake()
+
+        asyncio.get_running_loop().call_later(seconds, release)
