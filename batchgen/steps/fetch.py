@@ -89,6 +89,8 @@ class FetchStep:
             return job
         if status.word in (TaskWord.MISSING, TaskWord.FAILED) and (_is_past_life(job) or self._is_foreign(job)):
             raise DeadLinkError("the service no longer knows the task")
+        if status.word is TaskWord.SUCCESS:
+            raise DownloadError("the service says that the video is made, and gives no link that can be read")
         is_silent = status.word is TaskWord.BUSY or not status.is_answered
         why = status.message or status.word.value
         raise DownloadError(f"the service does not give the video's link now: {why}", unreachable=is_silent)

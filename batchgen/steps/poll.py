@@ -42,7 +42,9 @@ class PollStep:
                 return self._failed(job, status)
             case TaskWord.SUCCESS:  # without a link: paid, so asked for again
                 job = replace(job, tries=job.tries + 1, missing_since=None)
-                return replace(job, wait=inf if job.tries >= NO_RESULT_TRIES else self._next_poll(job))
+                if job.tries >= NO_RESULT_TRIES:  # it runs no more, and who fetches it asks on
+                    return self._ledger.save(rendered(job, status))
+                return replace(job, wait=self._next_poll(job))
             case TaskWord.ACCOUNT:
                 return self._refused_poll(job, status)
             case TaskWord.MISSING:

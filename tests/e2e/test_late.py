@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from batchgen.emulator.faults import Faults, Moment
-from tests.e2e.program import batchgen, emulated, prompts, results, run, sheet, wrong_files
+from tests.e2e.program import QUICK, altered, batchgen, emulated, prompts, results, run, sheet, wrong_files
 
 DAY = 86_400.0
 
@@ -62,3 +62,15 @@ async def test_a_task_that_runs_for_ever_is_left_in_flight_and_its_late_success_
         assert (ended.code, ended.summary["archived"], ended.summary["submitted"]) == (0, 2, 0)
         assert (ended.summary["rows"], len(emulator.tasks)) == (2, 2)
         assert await wrong_files(emulator, tmp_path / "p.batch") == []
+
+
+async def test_a_video_that_is_made_and_whose_link_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
+    quickly = altered(tmp_path, {"batchgen.steps.fetch": "backoff = lambda tries: 0.01"})
+    async with emulated(faults={"status-zero-urls": 1.0}) as emulator:
+        manifest = prompts(tmp_path / "p.csv", 1)
+        told = await batchgen("run", manifest, "--base-url", emulator.url, *QUICK, cwd=tmp_path, **quickly)
+        assert "made and not fetched" in told.out, told.out
+        assert "the video is made, and gives no link that can be read" in told.out
+        emulator.faults = Faults()
+        ended = await run(emulator, manifest)
+        assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 1, 1)
