@@ -73,6 +73,7 @@ _CONTENT = re.compile(
 _NAMED_TASK = re.compile(rb'"taskId"\s*:\s*"([A-Za-z0-9_.:-]{1,128})"')
 _CALLBACK_TASK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _EARLIEST, _LATEST = 1_577_836_800, 4_102_444_800  # 2020 and 2100: Unix seconds
+_MOST_ID_LETTERS = 1024  # a signed token has hundreds
 _LONGEST_MS = 15 * 86_400_000  # links die by then
 CREDITS_FAIL_CODE = "INSUFFICIENT_CREDITS"  # seen in the vendor's other pages
 
@@ -317,7 +318,7 @@ def _task_id(envelope: dict[str, Any]) -> str | None:
     data = envelope.get("data")
     value = data.get("taskId") if isinstance(data, dict) else None
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    return text if 0 < len(text) <= 256 and text.isprintable() else None
+    return text if 0 < len(text) <= _MOST_ID_LETTERS and text.isprintable() else None
 
 
 def names_task(body: bytes | bytearray) -> bool:
