@@ -89,6 +89,8 @@ def record(ledger: Ledger, batch: Path, path: Path) -> None:
     """Enter the batch's paid videos that have a seed, and that came since they were entered last."""
     began = time.time()
     since = float(ledger.fact("entered") or 0.0)
+    if since > began:  # the clock was set back meanwhile
+        since = 0.0
     found = ledger.database.execute(
         "SELECT digest, task_id, completed_at, (SELECT json_group_array(json_array(place, bytes, lower(hex(sha256)))) "
         "FROM video WHERE row = (SELECT min(row) FROM row WHERE row.job = job.job)) FROM job "

@@ -10,7 +10,20 @@ from click.testing import CliRunner
 
 from batchgen import Batch
 from batchgen.cli import group
-from tests.e2e.program import KEY, QUICK, batchgen, emulated, kill_at, prompts, results, run, sheet, start, wrong_files
+from tests.e2e.program import (
+    KEY,
+    QUICK,
+    altered,
+    batchgen,
+    emulated,
+    kill_at,
+    prompts,
+    results,
+    run,
+    sheet,
+    start,
+    wrong_files,
+)
 from tests.waiting import until
 
 
@@ -85,6 +98,20 @@ async def test_a_video_that_another_batch_paid_for_is_offered_and_taken(tmp_path
         assert (ended.code, ended.summary["archived"], ended.summary["submitted"]) == (0, 2, 1)
         assert ended.summary["reused"] == 1
         assert await wrong_files(emulator, tmp_path / "b.batch") == []
+
+
+AHEAD = "import time as true\nclass time:\n    time = staticmethod(lambda: true.time() + 3600)\n"
+
+
+async def test_what_was_paid_since_the_clock_was_set_back_is_offered_to_other_batches_too(tmp_path: Path) -> None:
+    home = {"XDG_DATA_HOME": str(tmp_path / "home")}
+    async with emulated() as emulator:
+        await run(
+            emulator, prompts(tmp_path / "a.csv", 1, seed="7"), **home, **altered(tmp_path, {"batchgen.reuse": AHEAD})
+        )
+        await run(emulator, prompts(tmp_path / "a.csv", 2, seed="7"), **home)
+        ended = await run(emulator, prompts(tmp_path / "b.csv", 2, seed="7"), "--reuse", **home)
+    assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 2, 2)
 
 
 async def test_that_rows_without_a_seed_are_taken_from_no_other_batch_is_told(tmp_path: Path) -> None:
