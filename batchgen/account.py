@@ -8,6 +8,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable
+from copy import copy
 from math import inf
 
 from aiolimiter import AsyncLimiter
@@ -26,8 +27,10 @@ SILENCE_LIMIT_SECONDS = 1800.0
 NEVER_HEARD_LIMIT_SECONDS = 600.0  # for a service that gave no answer at all yet, while nothing is in flight
 PROOF_SECONDS = 6.0  # between two steps up of the rate: a minute's window tells late
 SAFE = 0.97  # of the requests that passed within a minute before one was refused
-USED = 0.8  # of the rate, from which on a higher one would be used
+USED = 0.95  # of the rate, from which on a higher one would be used: the pace keeps as far below it
+DOUBT_SECONDS = 15.0  # after a refused task, in which a refused question tells that it was for the rate
 HALF_OPEN_SECONDS = 20.0
+REFUSED_SHARE = 0.1  # of a minute's answers: no accident
 REFUSED_ROUNDS = 3  # in a row, a pause between each and the next: no accident
 LONG_RETRY_AFTER_SECONDS = 5.0  # an accident asks for less
 LONG_RETRY_AFTER_MEMORY_SECONDS = 180.0
@@ -54,6 +57,7 @@ class Account:
         self._clock = clock
         self._rate = Ceiling(rate, PROOF_SECONDS)
         self._room = Ceiling(concurrency)
+        self._room_before: tuple[float, Ceiling] | None = None  # the last refusal was put down to it, and when
         self._recall(memory)
         self._sent: deque[float] = deque()  # when each request without an answer was sent
         self._answered: deque[float] = deque()  # when each request of the last minute was answered
@@ -178,8 +182,8 @@ class Account:
 
     def _needed_level(self, now: float) -> int:
         """Requests that passed in the last minute; the limit itself where most of it was used: the pace keeps below."""
-        level = self._in_window(now) - len(self._refused)
-        return max(level, self._rate.limit) if level >= USED * self._rate.limit else level
+        level, limit = self._in_window(now) - len(self._refused), self._rate.limit
+        return max(level, limit) if level >= min(USED * limit, limit - 1) else level
 
     def accepted(self, seconds: float) -> None:
         """A task was accepted, ``seconds`` after it was asked for: so many at once the service bears."""
@@ -206,16 +210,33 @@ class Account:
     def _learn(self, now: float, posted: bool, retry_after: float) -> None:
         self._rounds += 1
         in_flight = self.tasks - self.posting
-        if posted and (in_flight >= self._room.limit or self._in_window(now) < 0.9 * self._rate.limit):
+        passed = self._passed(now)
+        if posted and (in_flight >= self._room.limit or passed < self._rate.refused_from):
+            self._room_before = now, copy(self._room)
             self._room.refused(in_flight, now)
             return
-        passed = len(self._answered) - len(self._refused)
+        if not posted:
+            self._take_back(now)
         if self._is_sure(now, passed, retry_after):
             self._rate.refused(max(1, int(SAFE * passed)), now)
             self._set_pace()
 
+    def _passed(self, now: float) -> int:
+        """Requests that the service answered in the last minute, and did not refuse for their rate."""
+        return self._in_window(now) - len(self._sent) - len(self._refused)
+
+    def _take_back(self, now: float) -> None:
+        """A question is refused, so for the rate: then that was what the task just before was refused for."""
+        if self._room_before and now - self._room_before[0] < DOUBT_SECONDS:
+            before = self._room_before[1]
+            before.recap(self._room.cap)
+            self._room = before
+        self._room_before = None
+
     def _is_sure(self, now: float, passed: int, retry_after: float) -> bool:
         """Whether the rate is really used up: a single refusal may be an accident, and the window is long."""
+        if len(self._refused) >= max(REFUSED_ROUNDS, REFUSED_SHARE * len(self._answered)):
+            return True  # whatever passes between them: a service may free one turn at a time
         is_long = retry_after >= LONG_RETRY_AFTER_SECONDS
         was_long = now - self._long_retry_at < LONG_RETRY_AFTER_MEMORY_SECONDS
         if is_long:

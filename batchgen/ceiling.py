@@ -41,6 +41,11 @@ class Ceiling:
         """Whether one more than the limit may be tried."""
         return self.is_learned and now >= self._held_until
 
+    @property
+    def refused_from(self) -> float:
+        """The level from which on a refusal may be for this limit."""
+        return max(0.9 * self.limit, self._struck_at if self.is_learned else 0)
+
     def is_known_limit(self, level: int) -> bool:
         """Whether a refusal at this level is no news."""
         return self.is_learned and self._strikes > 0 and level >= 0.9 * self._struck_at

@@ -359,22 +359,75 @@ def test_a_single_refused_poll_is_an_accident() -> None:
 
 def test_polls_refused_again_after_each_pause_tell_the_rate() -> None:
     now = Clock()
-    account = Account(10_000, 1000, now)
-    for _ in range(60):
-        account.answered()
-    for _ in range(3):
-        refuse_get(account, now)
+    account = learned_rate(now)
     assert account.rate == pytest.approx(58, abs=2)
     assert account.concurrency == 1000
 
 
-def test_a_learned_rate_rises_again_while_nothing_is_refused() -> None:
-    now = Clock()
+def learned_rate(now: Clock, rate: int = 60) -> Account:
     account = Account(10_000, 1000, now)
-    for _ in range(60):
+    for _ in range(rate):
         account.answered()
     for _ in range(3):
         refuse_get(account, now)
+    return account
+
+
+def test_polls_that_are_refused_again_and_again_tell_the_rate_though_one_passes_between() -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    for _ in range(30):
+        account.answered()
+        refuse_get(account, now)
+    assert account.rate <= 60
+
+
+def test_a_task_refused_below_the_rate_that_is_known_is_refused_for_the_tasks() -> None:
+    now = Clock()
+    account = learned_rate(now)
+    rate = account.rate
+    now.now += 61
+    for _ in range(55):
+        account.answered()
+    refuse_post(account, now, 10)
+    assert (account.concurrency, account.rate) == (10, rate)
+
+
+def test_a_task_refused_at_the_rate_that_is_known_lowers_no_tasks() -> None:
+    now = Clock()
+    account = learned_rate(now)
+    now.now += 61
+    for _ in range(60):
+        account.answered()
+    refuse_post(account, now, 10)
+    assert account.concurrency == 1000
+
+
+@pytest.mark.parametrize(("seconds", "tasks"), [(1, 1000), (20, 10)])
+def test_a_poll_refused_just_after_a_task_tells_that_both_were_refused_for_the_rate(seconds: float, tasks: int) -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    refuse_post(account, now, 10)
+    now.now += seconds
+    account.answered()
+    refuse_get(account, now)
+    assert account.concurrency == tasks
+
+
+def test_a_rate_that_is_not_used_does_not_rise() -> None:
+    now = Clock()
+    account = learned_rate(now)
+    low = account.rate
+    now.now += 61
+    for _ in range(600):
+        now.now += 1.2  # fifty a minute
+        account.answered()
+    assert account.rate == low
+
+
+def test_a_learned_rate_rises_again_while_nothing_is_refused() -> None:
+    now = Clock()
+    account = learned_rate(now)
     low = account.rate
     for _ in range(2000):
         now.now += 0.5

@@ -47,6 +47,8 @@ def simulations(*, full: bool) -> Iterator[str]:
     for what, away in (("0.5 s away", (0.2, 0.3)), ("1 s away", (0.4, 0.6))):
         lines.append(_line("document", what, simulate(times("document", rows), Terms(latency=away))))
     yield table(("regime", "", "span/bound", "status calls", "worst minute", "429"), lines)
+    yield "An account of 60 requests a minute and 10 tasks, which nobody told: 120 rows, again and again"
+    yield table(("refuses", "", "span/bound", "status calls", "worst minute", "429"), list(_small()))
     if full:
         yield from _sizes()
 
@@ -55,6 +57,20 @@ def _line(regime: str, how: str, told: Told) -> tuple[str, ...]:
     seen = told.seen
     figures = (f"{told.ratio:.4f}", f"{told.calls:.2f}", str(seen.worst_window), str(len(seen.refused)))
     return regime, how, *figures
+
+
+def _small() -> Iterator[tuple[str, ...]]:
+    for what, terms in (
+        ("sliding minute", Terms(rate=60, tasks=10)),
+        ("with Retry-After", Terms(rate=60, tasks=10, retry_after=True)),
+        ("bucket", Terms(rate=60, tasks=10, is_bucket=True)),
+    ):
+        memory = Set()
+        for run in range(5):
+            told = simulate(times("document", 120), terms, memory, seed=run)
+            yield _line(what, f"run {run + 1}", told)
+            memory = Set(polling_memory=told.polling_memory, account_memory=told.account_memory)
+        yield _line(what, "with flags", simulate(times("document", 120), terms, Set(rate=60, concurrency=10)))
 
 
 def _sizes() -> Iterator[str]:

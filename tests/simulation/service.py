@@ -28,6 +28,7 @@ class Terms:
     rate: int = 10_000  # requests in any 60 s
     tasks: int = 1_000  # at once
     latency: tuple[float, float] = (0.01, 0.03)  # seconds, each way
+    is_bucket: bool = False  # the rate is a bucket that fills evenly, and counts no refusal
     retry_after: bool = False
     tells_cost: bool = True
     broken: float = 0.0  # share of status calls answered with a 5xx
@@ -59,6 +60,7 @@ class Service:
         self._times = times
         self._random = random.Random(seed)
         self._window: deque[float] = deque()
+        self._bucket, self._filled_at = float(terms.rate), 0.0
         self._running: list[float] = []
         self._posting = 0
 
@@ -116,12 +118,23 @@ class Service:
 
     def _count(self, now: float) -> float:
         """Count a request; returns how long until one would not be refused."""
+        if self.terms.is_bucket:
+            return self._draw(now)
         window = self._window
         while window and window[0] <= now - 60.0:
             window.popleft()
         window.append(now)
         self.seen.worst_window = max(self.seen.worst_window, len(window))
         return max(1.0, window[0] + 60.0 - now) if len(window) > self.terms.rate else 0.0
+
+    def _draw(self, now: float) -> float:
+        rate = self.terms.rate
+        self._bucket = min(rate, self._bucket + (now - self._filled_at) * rate / 60.0)
+        self._filled_at = now
+        if self._bucket < 1.0:
+            return max(1.0, (1.0 - self._bucket) * 60.0 / rate)
+        self._bucket -= 1.0
+        return 0.0
 
 
 def bound(times: Sequence[float], rate: int, tasks: int) -> float:
