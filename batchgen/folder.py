@@ -19,7 +19,7 @@ from batchgen.model import EMULATOR, LEDGER
 from batchgen.mounts import network_file_system
 from batchgen.older import LOG, refuse_older
 from batchgen.replica import Look, Replica, address_in, holds_copy, look_at, open_replica
-from batchgen.settings import STANDARD_INPUT, Settings
+from batchgen.settings import STANDARD_INPUT, Settings, batch_folder
 
 _OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".ballast", ".control.json", LOG)
 
@@ -244,7 +244,7 @@ def with_memory(settings: Settings, ledger: Ledger) -> Settings:
     manifest = settings.manifest
     if manifest is None and (remembered := ledger.fact("manifest")):
         manifest = Path(remembered)
-    is_known = manifest is not None and _is_remembered(manifest, ledger)
+    is_known = manifest is not None and _is_remembered(manifest, settings.batch, ledger)
 
     def known(name: str, flag: str | None) -> str | None:
         return flag if flag is not None else ledger.fact(name) or None
@@ -279,14 +279,18 @@ def _image_folder(settings: Settings, manifest: Path | None, ledger: Ledger) -> 
     return Path(remembered) if remembered and folder == settings.batch.absolute() else folder
 
 
-def _is_remembered(manifest: Path, ledger: Ledger) -> bool:
+def _is_remembered(manifest: Path, batch: Path, ledger: Ledger) -> bool:
+    """Whether the manifest is the one that the batch remembers; they may have been moved together, or copied."""
     remembered = Path(ledger.fact("manifest") or "")
-    return remembered.stem == standard_input.STEM if manifest == STANDARD_INPUT else is_same(remembered, manifest)
+    if manifest == STANDARD_INPUT:
+        return remembered.stem == standard_input.STEM
+    was_moved = not remembered.exists() or batch_folder(manifest).absolute() == batch.absolute()
+    return is_same(remembered, manifest) or (remembered.name == manifest.name and was_moved)
 
 
 def is_same(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one place, which may be empty: ``film/../p.csv`` and ``p.csv``."""
-    return os.path.normpath(one.absolute()) == os.path.normpath(other.absolute())
+    """Whether two paths lead to one place, which may be empty: ``film/../p.csv`` and ``p.csv``, also over links."""
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def remember(settings: Settings, ledger: Ledger, *, partial: bool = False, **more: str) -> None:

@@ -300,3 +300,27 @@ async def test_what_another_batch_of_the_version_before_paid_for_is_offered(tmp_
             known.execute("PRAGMA user_version = 0")
         ended = await run(emulator, tmp_path / "b.csv", "--reuse", **home)
         assert (ended.code, ended.summary["archived"], ended.summary["submitted"]) == (0, 2, 0)
+
+
+async def test_a_sheet_under_another_spelling_of_its_folder_is_the_same_with_what_was_set_for_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    prompts(tmp_path / "real" / "p.csv", 3)
+    async with emulated() as emulator:
+        await run(emulator, tmp_path / "link" / "p.csv", "--set", "resolution=720p")
+        again = await run(emulator, tmp_path / "real" / "p.csv")
+        assert (again.code, again.summary["submitted"], len(emulator.tasks)) == (0, 0, 3), again.err
+
+
+@pytest.mark.parametrize("named", [(), ("--batch", "p.batch")])
+async def test_a_sheet_that_was_moved_with_its_batch_is_the_same_with_what_was_set_for_it(
+    tmp_path: Path, named: tuple[str, ...]
+) -> None:
+    (tmp_path / "before").mkdir()
+    async with emulated() as emulator:
+        await run(emulator, prompts(tmp_path / "before" / "p.csv", 3), *named, "--set", "resolution=720p")
+        (tmp_path / "before").rename(tmp_path / "after")
+        again = await run(emulator, tmp_path / "after" / "p.csv", *named)
+        assert (again.code, again.summary["submitted"], len(emulator.tasks)) == (0, 0, 3), again.err
