@@ -52,7 +52,17 @@ def warn_of_paid(asked: Settings, settings: Settings, ledger: Ledger, rows: int)
     yield with_command(
         f"{which} paid for in {name} already, and would be paid for again in {batch.name}; to go on in {name}",
         *run_again(manifest, batch.with_name(name), service),
+        *_as_read(settings),
     )
+
+
+def _as_read(settings: Settings) -> Iterator[str]:
+    """What was said of the sheet: the other batch remembers it of another one, and without it these are other rows."""
+    for word in settings.overrides or ():
+        yield from ("--set", word)
+    for flag, said in (("--encoding", settings.encoding), ("--sheet", settings.sheet)):
+        if said:
+            yield from (flag, said)
 
 
 def _sample(ledger: Ledger, rows: int, *, seeded: bool) -> _Sample:

@@ -1,10 +1,11 @@
 """A sheet that was given another name is a new batch: what another one beside it has paid for is told beforehand."""
 
 import os
+import shlex
 import sqlite3
 from pathlib import Path
 
-from tests.e2e.program import altered, batchgen, emulated, paid, prompts, run, sheet
+from tests.e2e.program import QUICK, altered, batchgen, emulated, paid, prompts, run, sheet
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -110,3 +111,19 @@ async def test_of_many_rows_a_sample_is_looked_at_and_what_cannot_be_read_keeps_
     assert plan.code == 0
     about = plan.err.removeprefix("about ").split(" ")[0]
     assert 400 < int(about) < 600
+
+
+async def test_the_command_that_goes_on_in_the_other_batch_pays_for_nothing_again_whatever_was_set(
+    tmp_path: Path,
+) -> None:
+    async with emulated() as emulator:
+        prompts(tmp_path / "film.csv", 3)
+        as_told = ("--set", "resolution=720p", "--encoding", "cp1252")
+        await run(emulator, tmp_path / "film.csv", *as_told)
+        (tmp_path / "film.csv").rename(tmp_path / "film_v2.csv")
+        plan = await batchgen("plan", "film_v2.csv", *as_told, cwd=tmp_path)
+        (command,) = (shlex.split(line)[1:] for line in plan.err.splitlines() if line.startswith("    batchgen "))
+        ended = await batchgen(*command, *QUICK, cwd=tmp_path)
+        assert (ended.code, len(emulator.tasks)) == (0, 3), command
+        service = ("--base-url", emulator.url)
+        assert command == ["run", "film_v2.csv", "--batch", "film.batch", *service, *as_told]
