@@ -230,8 +230,19 @@ def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) 
         )
     if known is None and intake.new == intake.rows:
         yield from warn_of_paid(asked, settings, ledger, intake.rows)
+    yield from _of_what_is_set(taken, asked, settings, ledger)
+
+
+def _of_what_is_set(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) -> Iterator[str]:
+    intake, known = taken.intake, ledger.fact("manifest")
     before = tuple(json.loads(ledger.fact("overrides") or "[]"))
     changed = min(intake.new, intake.gone)
+    if known and before and asked.overrides is None and not (settings.overrides or taken.partial) and changed:
+        rows = many(changed, "row that was known is a new one", "rows that were known are new ones")
+        yield (
+            f"--set {' '.join(map(quote, before))} was said of {Path(known).name}, and does not hold for "
+            f"{Path(settings.manifest or '').name} unless it is said again: {rows}, to be paid for"
+        )
     if asked.overrides and asked.selection and settings.overrides != before and changed:
         rows = many(changed, "row that was known is a new one", "rows that were known are new ones")
         back = " ".join(f"--set {quote(word)}" for word in before) or '--set ""'

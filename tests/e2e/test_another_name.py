@@ -127,3 +127,17 @@ async def test_the_command_that_goes_on_in_the_other_batch_pays_for_nothing_agai
         assert (ended.code, len(emulator.tasks)) == (0, 3), command
         service = ("--base-url", emulator.url)
         assert command == ["run", "film_v2.csv", "--batch", "film.batch", *service, *as_told]
+
+
+async def test_that_what_was_set_for_one_sheet_does_not_hold_for_another_is_told_where_it_costs(tmp_path: Path) -> None:
+    async with emulated() as emulator:
+        await run(emulator, prompts(tmp_path / "film.csv", 3), "--set", "resolution=720p")
+        prompts(tmp_path / "film_v2.csv", 3)
+        plan = ("plan", "film_v2.csv", "--batch", "film.batch")
+        told = (
+            "--set resolution=720p was said of film.csv, and does not hold for film_v2.csv unless it is said again: "
+            "3 rows that were known are new ones, to be paid for"
+        )
+        assert told in (await batchgen(*plan, cwd=tmp_path)).err
+        assert "was said of" not in (await batchgen(*plan, "--set", "resolution=720p", cwd=tmp_path)).err
+        assert "was said of" not in (await batchgen(*plan, "--set", "", cwd=tmp_path)).err
