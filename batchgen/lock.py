@@ -71,6 +71,12 @@ class Lock:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 time.sleep(BETWEEN_TRIES_SECONDS)
+            except OSError as error:
+                os.close(self._file)
+                raise UsageError(
+                    f"the batch's folder {self._path.parent} cannot be locked: {error.strerror}; "
+                    f"{_advice(self._path.parent)}"
+                ) from None
             else:
                 return True
         return False
@@ -98,6 +104,8 @@ def holder(folder: Path) -> Holder | None:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _read(file)
+    except OSError:  # nobody can hold it there
+        return None
     else:
         return None
     finally:

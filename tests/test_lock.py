@@ -1,5 +1,6 @@
 """One run a batch, whatever happens to the file that stands for it."""
 
+import errno
 import os
 import signal
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import BatchBusyError, UsageError
-from batchgen.lock import Lock
+from batchgen.lock import Lock, holder
 
 
 def test_a_lock_that_is_held_names_its_holder_and_is_free_afterwards(tmp_path: Path) -> None:
@@ -42,6 +43,18 @@ def test_a_folder_that_cannot_be_written_is_bad_usage(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be written: Not a directory"):
         Lock(tmp_path / "file").__enter__()
+
+
+def test_a_file_system_that_knows_no_locks_is_told_and_nobody_holds_a_batch_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(UsageError, match=f"{tmp_path} cannot be locked: No locks available; choose another"):
+        Lock(tmp_path).__enter__()
+    assert holder(tmp_path) is None
 
 
 def locker(folder: Path) -> tuple[int, int]:
