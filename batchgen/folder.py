@@ -161,10 +161,10 @@ def _refuse_names(*paths: Path | str | None) -> None:
 
 def _refuse_network(folder: Path) -> None:
     if kind := network_file_system(folder):
-        raise UsageError(
-            f"{folder} is on a network file system ({kind}), where a ledger is not safe: "
-            "name a folder on a local disk with --batch; the videos may go there, with --to"
-        )
+        advice = "name a folder on a local disk with --batch; the videos may go there, with --to"
+        if (folder / LEDGER).is_file():  # to begin in another would pay for everything again
+            advice = "copy it to a local disk, and go on with the copy alone: --batch DIR"
+        raise UsageError(f"{folder} is on a network file system ({kind}), where a ledger is not safe: {advice}")
 
 
 def _refuse_results_without_ledger(folder: Path) -> None:

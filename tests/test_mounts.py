@@ -43,6 +43,10 @@ def test_a_batch_is_refused_there_and_told_why(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(UsageError, match=r"film\.batch is on a network file system \(nfs4\).*--batch"):
         open_batch(Settings(batch=folder)).__enter__()
     assert not folder.exists()
+    folder.mkdir()
+    (folder / "ledger.sqlite").touch()  # to begin in another folder would pay for all again
+    with pytest.raises(UsageError, match=r"copy it to a local disk, and go on with the copy alone: --batch DIR"):
+        open_batch(Settings(batch=folder)).__enter__()
 
 
 def test_where_nothing_is_known_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
