@@ -9,9 +9,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-import platformdirs
-
-from batchgen.private import replacing
+from batchgen.private import replacing, user_file
 
 MOST_ENTRIES = 32
 _MARK_DIGITS = 12
@@ -19,7 +17,7 @@ _MARK_DIGITS = 12
 
 def path() -> Path:
     """The user's file."""
-    return Path(platformdirs.user_data_dir("batchgen")) / "learned.json"
+    return user_file("learned.json")
 
 
 def account(service: str, key: str) -> str:

@@ -7,10 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import platformdirs
+
 
 def opener(path: str, flags: int) -> int:
     """Open for :func:`open`: mode 0600 whatever the umask, handed to no child, and never through a symbolic link."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def user_file(name: str) -> Path:
+    """The file of this name that is kept for a user, over all batches; where there is no home, one that cannot be."""
+    try:
+        return Path(platformdirs.user_data_dir("batchgen")) / name
+    except RuntimeError:  # neither HOME nor an entry among the users, as in a container
+        return Path(os.devnull) / name
 
 
 @contextmanager

@@ -13,13 +13,12 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
 from batchgen.ledger.anew import as_now
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.model import digest_of
+from batchgen.private import user_file
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS paid (
@@ -56,7 +55,7 @@ class Offer:
 
 def index_path() -> Path:
     """The user's index."""
-    return Path(platformdirs.user_data_dir("batchgen")) / "paid.sqlite"
+    return user_file("paid.sqlite")
 
 
 @contextmanager

@@ -264,3 +264,15 @@ async def test_a_batch_that_lost_its_ledger_is_refused_by_run_and_plan_alike(
         for ended in (await run(emulator, manifest), await batchgen("plan", manifest, cwd=tmp_path)):
             assert (ended.code, len(emulator.tasks)) == (2, 2)
             assert "without it every video would be paid for again; put the ledger back" in ended.err
+
+
+async def test_a_user_without_a_home_has_nothing_of_other_batches_and_all_else(tmp_path: Path) -> None:
+    homeless = 'import pwd; pwd.getpwuid = {}.__getitem__; os.environ.pop("HOME")'
+    env = altered(tmp_path, {"batchgen.private": homeless})
+    async with emulated() as emulator:
+        manifest = prompts(tmp_path / "prompts.csv", 2, seed="7")
+        planned = await batchgen("plan", manifest, cwd=tmp_path, **env)
+        assert (planned.code, "2 tasks" in planned.out) == (0, True), planned.err
+        ended = await run(emulator, manifest, **env)
+        assert (ended.code, ended.summary["archived"]) == (0, 2), ended.err
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["altered", "prompts.batch", "prompts.csv"]
