@@ -260,6 +260,8 @@ class Present(NamedTuple):
     digest: str  # of its request, hex
     seeded: bool  # its request has a seed: rows with the same one share a task
     state: State
+    request: str = "{}"  # JSON
+    extras: str = ""  # JSON, of the sheet's own columns; empty: it has none
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from batchgen.errors import UsageError
+from batchgen.manifest.headings import canonical
 from batchgen.manifest.words import alternatives, did_you_mean, shown
-from batchgen.model import Present, State
+from batchgen.model import Present, State, from_json
 from batchgen.words import many
 
 _NUMBERS = re.compile(r"(?:row:)?([0-9]{1,9})(?:-([0-9]{1,9}))?")
@@ -129,9 +130,7 @@ class Picker:
             seeded = f"a row with several seeds has one for each, like {shown(unmet[0] + '-s1')}"
             yield f"--only names {many(len(unmet), 'id')} that no row has: {named} ({seeded})"
         for text in unmet if self.selection.only else ():
-            is_whole = _GLOB.search(text) or ":" in text or _NUMBERS.fullmatch(text)
-            hint = "" if is_whole else f"; write {text}* for ids that begin so"
-            yield f"--only {shown(text)} is no row's{hint}"
+            yield f"--only {shown(text)} is no row's{_hint(text)}"
         if not self.taken:
             yield "no row is selected"
 
@@ -163,7 +162,10 @@ def _term(text: str) -> _Term:
         return _Term(text, counts) if sign else _Term(text, lambda row: counts(row) or row.id == text, is_bare=True)
     if sign and kind == "row":
         raise UsageError(f"--only {shown(text)} is no row; write row:10 or row:10-20")
-    return _Term(text, _by_id(rest if sign and kind == "id" else text))
+    if not sign or kind == "id":
+        return _Term(text, _by_id(rest if sign else text))
+    is_id, has_value = _by_id(text), _by_value(kind, rest)
+    return _Term(text, lambda row: is_id(row) or has_value(row))
 
 
 def _by_status(name: str) -> Callable[[Present], bool]:
@@ -193,6 +195,27 @@ def _by_id(pattern: str) -> Callable[[Present], bool]:
     if not _GLOB.search(pattern):
         return lambda row: row.id == pattern
     return lambda row: fnmatchcase(row.id, pattern)
+
+
+def _by_value(column: str, pattern: str) -> Callable[[Present], bool]:
+    """Rows in which this column, a parameter or the sheet's own, has this whole value; case does not matter."""
+    parameter, own, wanted = canonical(column), column.strip().casefold(), pattern.strip().casefold()
+
+    def takes(row: Present) -> bool:
+        if parameter:
+            values = [from_json(row.request).get(parameter)]
+        else:
+            extras = from_json(row.extras) if row.extras else {}
+            values = [value for name, value in extras.items() if name.casefold() == own]
+        return any(value is not None and fnmatchcase(str(value).casefold(), wanted) for value in values)
+
+    return takes
+
+
+def _hint(text: str) -> str:
+    if ":" in text:
+        return ": it is no id, and no value of a column that is called so"
+    return "" if _GLOB.search(text) or _NUMBERS.fullmatch(text) else f"; write {text}* for ids that begin so"
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

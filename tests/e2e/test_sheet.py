@@ -324,3 +324,21 @@ async def test_a_sheet_that_was_moved_with_its_batch_is_the_same_with_what_was_s
         (tmp_path / "before").rename(tmp_path / "after")
         again = await run(emulator, tmp_path / "after" / "p.csv", *named)
         assert (again.code, again.summary["submitted"], len(emulator.tasks)) == (0, 0, 3), again.err
+
+
+async def test_only_the_rows_with_a_value_in_a_column_of_the_sheet_or_a_parameter_are_made(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": f"r{n}",
+            "prompt": f"prompt {n}",
+            "Aspect Ratio": ("9:16", "16:9")[n % 2],
+            "Client": ("Nord", "Süd")[n // 2],
+        }
+        for n in range(4)
+    ]
+    manifest = sheet(tmp_path / "prompts.csv", rows)
+    async with emulated() as emulator:
+        assert (await run(emulator, manifest, "--only", "client:süd,aspect_ratio:9:16")).summary["selected"] == 3
+        assert sorted(paid(emulator)) == ["prompt 0", "prompt 2", "prompt 3"]
+        refused = await run(emulator, manifest, "--only", "Clinet:Nord")
+        assert (refused.code, "no value of a column that is called so" in refused.err) == (2, True)

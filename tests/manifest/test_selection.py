@@ -63,6 +63,47 @@ def test_only_takes_ids_globs_numbers_and_states(only: str, expected: list[str])
     assert ids(only) == expected
 
 
+def of_columns(identity: str, number: int, request: str, extras: str = "") -> Present:
+    return Present(number, identity, number, f"d{number}", False, State.PENDING, request, extras)
+
+
+COLUMNS = [
+    of_columns(
+        "tall", 1, '{"aspect_ratio":"9:16","duration":5,"prompt":"A fox"}', '{"Client":"Nordwind","Stage 1":"x"}'
+    ),
+    of_columns("wide", 2, '{"aspect_ratio":"16:9","seed":5,"prompt":"A cat"}', '{"Client":"Müller & Söhne"}'),
+    of_columns("Client:Nordwind", 3, '{"prompt":"none"}'),
+]
+
+
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [
+        ("aspect_ratio:9:16", ["tall"]),
+        ("Aspect Ratio:16:9", ["wide"]),
+        ("duration:5,seed:5", ["tall", "wide"]),
+        ("duration:*", ["tall"]),
+        ("prompt:*fox*", ["tall"]),
+        ("Client:Nordwind", ["tall", "Client:Nordwind"]),
+        ("client: MÜLLER*", ["wide"]),
+        ("Client:Nord", []),
+        ("stage 1:x", ["tall"]),
+        ("id:Client:Nordwind", ["Client:Nordwind"]),
+    ],
+)
+def test_only_takes_whole_values_of_columns(only: str, expected: list[str]) -> None:
+    assert [row.id for row in picked(COLUMNS, parse(only))] == expected
+
+
+def test_a_value_that_no_column_has_is_told_as_such() -> None:
+    picker = parse("Clinet:Nordwind").pick()
+    assert not any(map(picker.takes, COLUMNS))
+    assert picker.has_missed
+    assert next(picker.remarks()) == (
+        '--only "Clinet:Nordwind" is no row\'s: it is no id, and no value of a column that is called so'
+    )
+
+
 @pytest.mark.parametrize(
     ("only", "told"),
     [
