@@ -77,7 +77,7 @@ ROWS = (
     click.option(
         "--only",
         metavar="EXPR",
-        help="Submit only these rows: fox*,12-20,status:failed,aspect_ratio:9:16 (ids, rows, states, columns); id:7 or row:7.",
+        help="Submit only these: fox*,12-20,status:failed (ids, rows, states), duration:5 (columns); id:7 or row:7.",
     ),
     click.option("--limit", type=COUNT, metavar="N", help="Submit only the first N of these rows."),
     click.option("--shard", metavar="I/N", help="Submit the I-th of N parts of the rows, whatever their order."),

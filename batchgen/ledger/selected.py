@@ -25,7 +25,8 @@ def present(ledger: Ledger) -> Iterator[Present]:
     """The rows of the present manifest, in its order; what was being asked for when a run ended is in doubt."""
     found = ledger.database.execute(
         "SELECT job, id, number, row.digest, "
-        "request LIKE '%\"seed\":%' AND json_extract(request, '$.seed') IS NOT NULL, state, request, coalesce(extras, '') "
+        "request LIKE '%\"seed\":%' AND json_extract(request, '$.seed') IS NOT NULL, state, "
+        "request, coalesce(extras, '') "
         "FROM row JOIN job USING (job) WHERE row.position IS NOT NULL ORDER BY row.position"
     )
     for job, identity, number, digest, seeded, state, *more in found:
