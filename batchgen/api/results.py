@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchgen.catalog import MICRO
 from batchgen.folder import look
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.model import State
@@ -38,6 +39,7 @@ class Result:
     fail_code: str | None
     fail_message: str | None
     attempts: int  # POSTs that the service has or may have seen
+    cost_usd: float | None  # of its tasks; of rows that share one, the first has it
     submitted_at: datetime | None  # UTC
     completed_at: datetime | None  # UTC, the service's
     generation_seconds: float | None
@@ -53,6 +55,7 @@ _TYPES = {
     "duration": "Int64",
     "enable_prompt_expansion": "boolean",
     "attempts": "int64",
+    "cost_usd": "float64",
     "submitted_at": "datetime64[ms, UTC]",
     "completed_at": "datetime64[ms, UTC]",
     "generation_seconds": "float64",
@@ -109,6 +112,7 @@ def _result(row: ResultRow, folder: Path) -> Result:
         fail_code=job.fail_code,
         fail_message=job.fail_message,
         attempts=job.attempts,
+        cost_usd=None if row.cost is None else row.cost / MICRO,
         submitted_at=_moment(job.submitted_at),
         completed_at=_moment(job.completed_at),
         generation_seconds=job.generation_ms / 1000 if job.generation_ms is not None else None,

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any, Self, TypeAlias
 
 from batchgen.ledger.database import Database
-from batchgen.model import Job, Request, State, from_json
+from batchgen.model import EMULATOR, Job, Request, State, from_json
 
 Whole: TypeAlias = Callable[[str, bytes], str]  # a request as it is kept, its digest -> with what signs its links
 _TOLD_NAMES = (
@@ -15,6 +15,8 @@ _TOLD_NAMES = (
     *("completed_at", "generation_ms", "key"),
 )
 _TOLD = ", ".join(f"job.{name}" for name in (*_TOLD_NAMES[:-1], "job"))
+# What the service has accepted, as the page counts it.
+_COST = "(SELECT sum(price) FROM attempt WHERE attempt.job = row.job AND attempt.task_id IS NOT NULL)"
 _STATES = {state.value: state for state in State}
 
 
@@ -30,6 +32,7 @@ class ResultRow:
     places: tuple[str, ...]
     bytes: int | None
     sha256: tuple[str, ...]
+    cost: int | None  # of its tasks, in millionths of a US dollar; of rows that share them, the first has it all
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
@@ -42,21 +45,27 @@ class ResultRow:
 def result_rows(database: Database, whole: Whole, states: tuple[State, ...]) -> Iterator[ResultRow]:
     """See :meth:`batchgen.ledger.Ledger.results`."""
     among = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
+    is_free = database.one("SELECT 1 FROM fact WHERE name = 'service' AND value = ?", (EMULATOR,))
+    cost = "NULL" if is_free else _COST
     found = database.execute(
-        f"SELECT row.position, signed, job.digest, id, number, extras, place, bytes, sha256, {_TOLD} "
+        f"SELECT row.position, signed, job.digest, id, number, extras, place, bytes, sha256, {cost}, {_TOLD} "
         f"FROM row JOIN job USING (job) LEFT JOIN video USING (row) WHERE row.position IS NOT NULL{among} "
         "ORDER BY row.position, part",
         states,
     )
+    counted: set[int] = set()  # the jobs of several rows whose cost was told
     for _, parts in groupby(found, itemgetter(0)):
-        yield _result(list(parts), whole)
+        yield _result(list(parts), whole, counted)
 
 
-def _result(lines: list[Any], whole: Whole) -> ResultRow:
+def _result(lines: list[Any], whole: Whole, counted: set[int]) -> ResultRow:
     """The row of these lines: one for each part of its video, or one without."""
-    _, signed, digest, identity, number, extras, place, size, sha256, *told = lines[0]
+    _, signed, digest, identity, number, extras, place, size, sha256, cost, *told = lines[0]
     facts = dict(zip(_TOLD_NAMES, told, strict=True))
     facts["request"] = Request.from_json(whole(facts["request"], digest) if signed else facts["request"])
+    if facts["wanted"] > 1:
+        cost = 0 if cost and facts["key"] in counted else cost
+        counted.add(facts["key"])
     state = facts["state"] = _STATES[facts["state"]]
     if len(lines) > 1:
         place, size, sha256 = zip(*[line[6:9] for line in lines], strict=True)
@@ -72,5 +81,6 @@ def _result(lines: list[Any], whole: Whole) -> ResultRow:
             "places": place or (),
             "bytes": sum(size) if size else None,
             "sha256": tuple([part.hex() for part in sha256]) if sha256 else (),
+            "cost": cost,
         }
     )

@@ -21,7 +21,7 @@ _FAILURES_BEGIN = ("id", "prompt", "seed", "mode", "resolution", "duration", "as
                    "negative_prompt", "image_urls", "enable_prompt_expansion")  # fmt: skip
 _FAILURES_END = "reason"
 _RESULT_COLUMNS = frozenset(
-    {"row", "status", "poster", "video", "task_id", "fail_code", "fail_message", "attempts", "submitted_at",
+    {"row", "status", "poster", "video", "task_id", "fail_code", "fail_message", "attempts", "cost_usd", "submitted_at",
      "completed_at", "generation_seconds", "bytes", "sha256"}
 )  # fmt: skip
 # Near enough to a parameter to be flagged, yet words that people do use for columns of their own.

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from batchgen.catalog import MICRO
 from batchgen.formulas import guard
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.model import zulu
@@ -28,6 +29,7 @@ COLUMNS = (
     "fail_code",
     "fail_message",
     "attempts",
+    "cost_usd",
     "submitted_at",
     "completed_at",
     "generation_seconds",
@@ -86,6 +88,7 @@ def _cells(row: ResultRow) -> tuple[str, ...]:
         job.fail_code or "",
         job.fail_message or "",
         str(job.attempts),
+        "" if row.cost is None else f"{row.cost / MICRO:g}",
         "" if job.submitted_at is None else _time(job.submitted_at),
         "" if job.completed_at is None else _time(job.completed_at),
         "" if milliseconds is None else f"{milliseconds / 1000:.3f}",

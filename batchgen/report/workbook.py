@@ -19,7 +19,7 @@ from batchgen.report.results import _cells, headings
 COLUMNS = (*RESULTS[:4], "poster", *RESULTS[4:])
 _POSTER = COLUMNS.index("poster")
 _VIDEO = COLUMNS.index("video")
-_NUMBERS = frozenset({"row", "duration", "attempts", "generation_seconds", "bytes"})
+_NUMBERS = frozenset({"row", "duration", "attempts", "cost_usd", "generation_seconds", "bytes"})
 _WIDTHS = {"id": 24, "video": 30, "poster": 24, "prompt": 60, "negative_prompt": 30, "image_urls": 30, "sha256": 12}
 _MOST_ROWS = (1 << 20) - 1  # of a sheet, below its header
 _MOST_LINKS = 65_530  # of a sheet

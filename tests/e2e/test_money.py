@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import openpyxl
 import pytest
 from click.testing import CliRunner
 
@@ -72,6 +73,29 @@ async def test_plan_tells_the_price_of_what_is_pending_and_of_what_is_paid(tmp_p
         told = (await batchgen("plan", manifest, cwd=tmp_path)).out
         assert "  $0.40 paid already, for the tasks of this batch so far\n" in told  # as the page counts it
         assert "up to $2.60 (up to $0.65 a task; prices of " in told
+
+
+async def test_results_tell_what_each_row_cost_and_a_task_that_rows_share_once(tmp_path: Path) -> None:
+    priced = {"resolution": "720p", "duration": "5"}
+    manifest = sheet(
+        tmp_path / "p.csv",
+        [
+            {"id": "a", "prompt": "one", "seed": "7", "client": "Nord", **priced},
+            {"id": "b", "prompt": "one", "seed": "7", "client": "Süd", **priced},
+            {"id": "c", "prompt": "one [violation]", "seed": "", "client": "Süd", **priced},
+            {"id": "d", "prompt": "two", "seed": "", "client": "Süd", **priced},
+        ],
+    )
+    async with emulated() as emulator:
+        await run(emulator, manifest, "--only", "a,b,c", "--xlsx")
+        await run(emulator, manifest, "--only", "c", "--retry-failed", "--xlsx")
+    assert {row["id"]: row["cost_usd"] for row in results(tmp_path / "p.batch")} == {
+        "a": "0.4", "b": "0", "c": "0.8", "d": "",
+    }  # fmt: skip
+    frame = Batch(tmp_path / "p.batch").results()
+    assert frame.groupby("client")["cost_usd"].sum().round(6).to_dict() == {"Nord": 0.4, "Süd": 0.8}
+    named, *cells = openpyxl.load_workbook(tmp_path / "p.batch" / "results.xlsx")["results"].iter_rows(values_only=True)
+    assert [row[named.index("cost_usd")] for row in cells] == [0.4, 0, 0.8, None]
 
 
 async def test_a_balance_that_will_not_do_is_told_and_a_service_without_one_is_no_error(tmp_path: Path) -> None:

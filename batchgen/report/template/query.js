@@ -61,6 +61,7 @@ function askable(columns) {
     fail_code: (row) => row.fail_code,
     fail_message: (row) => row.fail_message,
     attempts: (row) => row.attempts,
+    cost_usd: (row) => row.cost,
     submitted_at: (row) => zulu(row.submitted_at),
     completed_at: (row) => zulu(row.completed_at),
     generation_seconds: (row) => row.generation,
