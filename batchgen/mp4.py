@@ -9,14 +9,20 @@ def check(file: BinaryIO, size: int, *, end_is_known: bool = True) -> None:
     """Walk the top-level boxes of the first ``size`` bytes of ``file``; moves its position.
 
     ``end_is_known`` is False where nothing but the end of the data says where it ends: then a last box that
-    reaches "to the end" proves nothing. Raises ValueError with the reason if the file is not a whole MP4.
+    reaches "to the end" proves nothing, nor does one that is none. Raises ValueError with the reason if the file is
+    not a whole MP4.
     """
     kinds: set[bytes] = set()
     start = 0
     for _ in range(_MOST_BOXES):
         if start >= size:
             break
-        kind, length = _box(file, start, size, end_is_known=end_is_known)
+        try:
+            kind, length = _box(file, start, size, end_is_known=end_is_known)
+        except ValueError:
+            if end_is_known and _is_surplus(file, start, size, kinds):
+                break
+            raise
         if not kinds and kind != b"ftyp":
             raise ValueError("it does not begin like an MP4")
         kinds.add(kind)
@@ -24,6 +30,16 @@ def check(file: BinaryIO, size: int, *, end_is_known: bool = True) -> None:
     else:
         raise ValueError(f"it has more than {_MOST_BOXES:,} boxes")
     _check_kinds(kinds)
+
+
+def _is_surplus(file: BinaryIO, start: int, size: int, kinds: set[bytes]) -> bool:
+    """Whether what is no box is nothing to a player either, which passes over it (as FFmpeg does).
+
+    So it is behind the index and all pictures. Of a file in fragments nobody knows which is the last.
+    """
+    file.seek(start)
+    kind = file.read(min(8, size - start))[4:]
+    return kinds >= {b"moov", b"mdat"} and b"moof" not in kinds and kind not in (b"mdat", b"moof")
 
 
 def _check_kinds(kinds: set[bytes]) -> None:

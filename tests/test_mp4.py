@@ -42,6 +42,10 @@ def check(content: bytes, *, end_is_known: bool = True) -> None:
         (FTYP, MOOV, box(b"moof"), box(b"mdat")),
         (FTYP, MOOV, box(b"moof")),
         (FTYP, box(b"moov"), box(b"mdat")),
+        (FTYP, MOOV, MDAT, b"\n"),
+        (FTYP, MOOV, MDAT, b"\r\n-- the end --\r\n"),
+        (FTYP, MDAT, MOOV, b"\0\0\0"),
+        (FTYP, MOOV, MDAT, box(b"free", b"x" * 90)[:50]),
     ],
 )
 def test_a_whole_file_passes(boxes: Iterable[bytes]) -> None:
@@ -60,8 +64,12 @@ def test_a_whole_file_passes(boxes: Iterable[bytes]) -> None:
         (FTYP + MOOV, "mdat"),
         (FTYP, "moov"),
         (FTYP + MOOV + MDAT[:-1], "cut: "),
-        (FTYP + MOOV + MDAT + b"\0\0\0", "cut in the head"),
-        (FTYP + MOOV + MDAT + b"surplus bytes", "cut: "),
+        (FTYP + MOOV + MDAT + MDAT[:-1], "cut: "),
+        (FTYP + MOOV + b"\0\0\0", "cut in the head"),
+        (FTYP + MOOV + b"surplus bytes", "cut: "),
+        (FTYP + MOOV + box(b"moof") + box(b"mdat") + b"\0\0\0", "cut in the head"),
+        (FTYP + MOOV + box(b"moof") + box(b"mdat") + box(b"moof")[:-1], "cut in the head"),
+        (FTYP + MOOV + box(b"moof") + box(b"mdat") + b"surplus bytes", "cut: "),
         (FTYP + MOOV + struct.pack(">I4s", 7, b"mdat"), "shorter than its own head"),
         (FTYP + MOOV + struct.pack(">I4sQ", 1, b"mdat", 15), "shorter than its own head"),
         (FTYP + MOOV + struct.pack(">I4sQ", 1, b"mdat", 2**64 - 1), "cut: "),
@@ -72,6 +80,11 @@ def test_a_whole_file_passes(boxes: Iterable[bytes]) -> None:
 def test_what_is_no_whole_mp4_is_told_why(content: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         check(content)
+
+
+def test_surplus_bytes_prove_nothing_where_the_end_is_not_known() -> None:
+    with pytest.raises(ValueError, match="cut in the head"):
+        check(FTYP + MOOV + MDAT + b"\n", end_is_known=False)
 
 
 def test_a_box_to_the_end_proves_nothing_where_the_end_is_not_known() -> None:
