@@ -43,6 +43,7 @@ class Host:
 
     def __init__(self) -> None:
         self.refuses: set[str] = set()
+        self.dead: set[str] = set()
         self.has_none = False
         self.is_gone = False
         self.asked: list[str] = []
@@ -51,7 +52,7 @@ class Host:
         self.asked.append(url)
         if self.is_gone:
             raise DownloadError("no connection to the host", unreachable=True)
-        if self.has_none:
+        if self.has_none or url in self.dead:
             raise DeadLinkError("host.example/1: the host does not give it (HTTP 403)")
         if url in self.refuses:
             raise DownloadError("the host answered HTTP 500")
@@ -211,6 +212,28 @@ async def test_a_second_video_that_is_lost_is_fetched_again(stage: Stage, tmp_pa
     assert (await stage.fetch(job)).state is State.ARCHIVED
     assert stage.videos() == [("videos/a.mp4", "videos/a_2.mp4")]
     assert (tmp_path / "videos" / "a_2.mp4").read_text() == LINKS[1]
+
+
+@pytest.mark.parametrize("may_be_paid_again", [False, True])
+async def test_a_row_whose_first_video_is_here_is_not_paid_for_again_where_the_second_has_no_link(
+    stage: Stage, may_be_paid_again: bool
+) -> None:
+    stage.take_in("a", "b")
+    stage.host.dead = {LINKS[1]}
+    stage.service.completed_at = time.time()
+    job = replace(stage.rendered(), remake=may_be_paid_again)
+    for _ in range(FETCH_TRIES - 1):
+        job = await stage.fetch(job)
+        assert (job.state, stage.videos()) == (State.RENDERED, [(), ()])
+    job = await stage.fetch(job)
+    assert (job.state, stage.videos()) == (State.ARCHIVED, [("videos/a.mp4",), ("videos/b.mp4",)])
+    assert (job.fail_message or "").startswith("only 1 of the task's 2 videos came: host.example/1: the host does not")
+    stage.host.dead = {LINKS[0]}
+    stage.take_in("a", "b", "c")
+    joined = stage.queue.take(inf)
+    assert joined
+    assert (await stage.fetch(joined)).state is State.ARCHIVED
+    assert stage.videos()[2] == ("videos/c.mp4",)
 
 
 async def test_while_the_network_is_gone_no_try_of_a_download_is_counted(stage: Stage) -> None:

@@ -56,15 +56,15 @@ class FetchStep:
     async def fetch(self, job: Job) -> Job:
         """Bring the video home, for every row that wants it."""
         started = time.monotonic()
+        videos: list[Video] = []
         try:
-            videos = await self._copy_kept(job)
-            if videos is None:
+            kept = await self._copy_kept(job)
+            if kept is None:
                 job = await self._with_links(job)
-                videos = []
                 for part, url in enumerate(job.urls):
                     videos += await self._fetch_part(job, part, url)
         except DeadLinkError as error:
-            return self._dead_link(job, error)
+            return self._dead_link(job, error, videos)
         except (DownloadError, ArchiveError) as error:
             if isinstance(error, ArchiveError) and error.full:
                 raise
@@ -73,7 +73,10 @@ class FetchStep:
             raise ArchiveError(f"{self._archive} cannot be written: {error.strerror}", full=True) from None
         if self._last_call:
             self._last_call.fetched(time.monotonic() - started)
-        job = replace(job, state=State.ARCHIVED, fail_code=None, fail_message=None, remake=False, tries=0, wait=0.0)
+        return self._archived(job, kept or videos)
+
+    def _archived(self, job: Job, videos: list[Video], message: str | None = None) -> Job:
+        job = replace(job, state=State.ARCHIVED, fail_code=None, fail_message=message, remake=False, tries=0, wait=0.0)
         return self._ledger.archive(job, videos)
 
     async def _with_links(self, job: Job) -> Job:
@@ -133,13 +136,19 @@ class FetchStep:
             videos.append(Video(row, part, place, clip))
         return videos
 
-    def _dead_link(self, job: Job, error: DeadLinkError) -> Job:
-        """The host refuses a link, or the service knows none: another is asked for, after ever longer waits."""
-        is_known = bool(job.urls)
+    def _dead_link(self, job: Job, error: DeadLinkError, videos: list[Video]) -> Job:
+        """The host refuses a link, or the service knows none: another is asked for, after ever longer waits.
+
+        Where the task's first ``videos`` have come all the same, a further one is not worth another payment.
+        """
+        is_known, links = bool(job.urls), len(job.urls)
         job = replace(job, tries=job.tries + 1, urls=(), fail_message=str(error))
         if is_known and job.tries < FETCH_TRIES and not (job.tries > 1 and _is_past_life(job)):
             return self._later(job)
         log.warning("link dead", extra={"job": job.key, "task_id": job.task_id, "reason": str(error)})
+        if videos:
+            come = len({video.part for video in videos})
+            return self._archived(job, videos, f"only {come} of the task's {links} videos came: {error}")
         if job.remake:
             return self._ledger.save(replace(job, state=State.PENDING, task_id=None, fail_message=None, tries=0))
         return self._ledger.save(replace(job, state=State.EXPIRED, fail_message=f"{error}, {_age(job)}"))
