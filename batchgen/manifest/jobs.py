@@ -15,7 +15,7 @@ from batchgen.manifest.words import did_you_mean, shown
 from batchgen.model import Problem, Row
 
 MOST_JOBS = 1_000_000  # that one job of the file may expand to
-_PROSE = ("prompt", "negative_prompt", "id")  # where {name} is filled in, and `null` is a word like any other
+_PROSE = ("prompt", "negative_prompt", "id")  # where {name} is filled in
 
 Entries = Mapping[str, tuple[Text, Node]]
 Vars = Mapping[str, list[Text]]
@@ -155,7 +155,7 @@ class Jobs:
             axes.no_prompt |= name == "prompt"
             return
         problems.extend(_cut_off(name, text) for text in texts if text.cut and name in _PROSE)
-        texts = [_nothing_said(name, text) for text in texts]
+        texts = [_nothing_said(text) for text in texts]
         if name in ("seed", "seeds"):  # two names of one axis
             name = "seed"
             if any(text.value for text in texts) and any(text.value for text in axes.texts.get(name, ())):
@@ -254,9 +254,9 @@ def _named(identity: str | None, axes: _Axes, record: Mapping[str, Text], fillin
     return expand.with_suffixes(identity, suffixes)
 
 
-def _nothing_said(name: str, text: Text) -> Text:
-    """Return the text, or an empty one where a word of YAML's for nothing stands in a parameter's place."""
-    return Text("", text.line, text.column) if text.null and name not in _PROSE else text
+def _nothing_said(text: Text) -> Text:
+    """Return the text, or an empty one where a word of YAML's for nothing stands, as programs write it."""
+    return Text("", text.line, text.column) if text.null else text
 
 
 def _scalars(name: str, value: Node, problems: list[Problem]) -> list[Text] | None:
