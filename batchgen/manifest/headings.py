@@ -39,7 +39,8 @@ _OTHER_NAMES = MappingProxyType(
         "enable_prompt_expansion": "expandprompt promptexpansion expansion",
     }.items() for name in names.split()}
 )  # fmt: skip
-_UNIT = re.compile(r"\s*[(\[].*|\s+in\s+\w+\s*$")
+_UNIT = re.compile(r"\s*[(\[].*|\s+in\s+\w+\s*$|\s*[:*#?.]+\s*$")
+_SQUEEZED = re.compile("[\\s_\\-\u00ad\u200b-\u200f\u2060\ufeff]+")  # the latter are not to be seen
 _SHORTEST = 6  # letters of a parameter that may be meant by a misspelling: below, every other word is near
 _LONG = 9  # letters from which on two slips are allowed
 
@@ -65,7 +66,7 @@ def resembles(name: str) -> str | None:
 
 
 def _squeezed(name: str) -> str:
-    return re.sub(r"[\s_\-]+", "", name.casefold())
+    return _SQUEEZED.sub("", name.casefold())
 
 
 _PARAMETERS = MappingProxyType({_squeezed(name): name for name in KNOWN})
@@ -109,7 +110,7 @@ def question(name: str, present: Collection[str], kind: str) -> tuple[str, bool]
 
 
 def _other(name: str) -> str | None:
-    """Return the parameter that may be meant by ``name``, which tells a unit or the like too: Duration (s)."""
+    """Return the parameter that may be meant by ``name``, which tells a unit or the like too: Duration (s), Seed:."""
     bare = _UNIT.sub("", name)
     return _OTHER_NAMES.get(_squeezed(name)) or canonical(bare) or _OTHER_NAMES.get(_squeezed(bare))
 

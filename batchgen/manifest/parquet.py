@@ -5,6 +5,7 @@ Its engine, pyarrow, weighs more than all the rest of batchgen: it is an extra, 
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from batchgen.rows import Rows
 _BLOCK_RECORDS = 4096
 _MOST_ROWS = 50_000_000  # a file of a kilobyte can claim more rows than anybody could pay for
 _MOST_GROUP_BYTES = 2_000_000_000  # a group of rows is read at once
-_EXACT = 2**53
+_EXACT = 2**53  # up to here a double can be any whole number,
+_EXACT_OF_SHORTER = {"float": 2**24 - 1, "halffloat": 2**11 - 1}  # and one of these
 
 
 class ParquetManifest:
@@ -146,13 +148,13 @@ def _switch(value: Any, _: str) -> Cell:
     return "true" if value else "false"
 
 
-def _real(value: float, _: str) -> Cell:
+def _real(value: float, _: str, exact: int = _EXACT) -> Cell:
     """Return whole numbers as such: pandas makes floats of them where a cell of the column is blank."""
     if value != value:  # NaN: so pandas and polars write a blank
         return ""
     if not value.is_integer():
         return repr(value)
-    if abs(value) > _EXACT:
+    if abs(value) > exact:
         return Fault(f"holds the float {value!r}, which may have lost digits; save the column as whole numbers")
     return str(int(value))
 
@@ -185,8 +187,7 @@ _TAKERS: Mapping[str, Callable[[Any, str], Cell]] = {
     "uint": _whole,
     "decimal": lambda value, _: Number(str(value)) if value % 1 else str(int(value)),
     "bool": _switch,
-    "halffloat": _real,
-    "float": _real,
+    **{kind: partial(_real, exact=exact) for kind, exact in _EXACT_OF_SHORTER.items()},
     "double": _real,
     "date": _day,
     "timestamp": _instant,

@@ -26,6 +26,7 @@ _DIGITS = re.compile(r"([0-9]+)(\.0)?")
 _RANGE = re.compile(r"([0-9]+)[-–]([0-9]+)")
 _BELOW = re.compile(r"-\s*[0-9]+([.,][0-9]+)?")
 _BROKEN = re.compile(r"\+?[0-9]+[.,][0-9]{1,2}")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}([,\s][0-9]{3})*[,\s]0[0-9]{2}([,\s][0-9]{3})*")  # nobody names a seed 000
 _RANGE_SPACES = re.compile(r"(?<!\s)\s*([-–])\s*")  # from the first blank alone: else each of many begins anew
 _MANGLED = re.compile(r"[+-]?[0-9][0-9.,\s]*(e[+-]?[0-9]+)?", re.IGNORECASE)
 _DATE = re.compile(r"[0-9]{1,4}[-/. ]+([0-9]{1,2}|[a-zé]{3,9})([-/. ]+[0-9]{2,4})?\.?", re.IGNORECASE)
@@ -148,6 +149,9 @@ def seeds(cell: str) -> tuple[int, ...]:
     found: list[int] = []
     if len(cell) > _LONGEST_SEEDS:
         raise Refused(f"seeds {shown(cell)} has {len(cell)} characters; split it into several rows")
+    if _THOUSANDS.fullmatch(cell.strip()):
+        one, several = re.sub(r"[,\s]", "", cell), re.sub(r"[,\s]+", ";", cell.strip())
+        raise Refused(f"seeds {shown(cell)} may be one number or several; write {one}, or {several}")
     for part in re.split(r"[;,\s]+", _RANGE_SPACES.sub(r"\1", cell.strip(" \t\r\n;,"))):
         first, last = _ends(part, cell)
         if len(found) + last - first >= MOST_SEEDS:

@@ -80,6 +80,8 @@ REFUSED = [
     ("prompt,seed\na,１２\n", 2, "seed", "digits only"),
     ("prompt,seed\na,x\n", 2, "seed", "digits only"),
     ("prompt,seeds\na,4-1\n", 2, "seeds", "run backwards"),
+    ('prompt,seeds\na,"1,000"\n', 2, "seeds", "may be one number or several; write 1000, or 1;000"),
+    ("prompt,seeds\na,12 000 500\n", 2, "seeds", "write 12000500, or 12;000;500"),
     ("prompt,seeds\na,1-10001\n", 2, "seeds", "more than 10000"),
     ("prompt,seeds\na,1;2;1\n", 2, "seeds", "the seed 1 twice"),
     ("prompt,seeds\na,04-Jan\n", 2, "seeds", "format the column as text"),
@@ -124,6 +126,8 @@ def test_what_cannot_be_taken_is_refused_by_line_and_column_with_a_way_out(
 # text of the file, and the id, prompt, seed of its only row
 TAKEN = [
     ("\ufeffprompt,seed\na,1\n", "a", 1),
+    ("\ufeff\ufeffseed,prompt\n1,a\n", "a", 1),
+    ("prompt,seed\u200b\na,1\n", "a", 1),
     ("prompt;seed\na, b;1\n", "a, b", 1),
     ("prompt\tseed\na, b; c\t1\n", "a, b; c", 1),
     (" Prompt , SEED \na, 1 \n", "a", 1),
@@ -395,6 +399,8 @@ ASKED = [
     ("prompt,size\na,720p\n", "if resolution is meant"),
     ("prompt,Duration (s)\na,10\n", 'column "Duration (s)" is carried along as your own; if duration is meant'),
     ("prompt,Length in seconds\na,10\n", "if duration is meant"),
+    ("prompt,Seed:\na,10\n", 'column "Seed:" is carried along as your own; if seed is meant'),
+    ("prompt,mode*\na,image-to-video\n", "if mode is meant"),
     ("prompt,Shape\na,9:16\n", 'column "Shape" is carried along as your own, though "9:16" is what aspect_ratio takes'),
     ("prompt,Tier\na,1080P\n", "is what resolution takes"),
     ("prompt,image_urls\na,https://x.example/a.GIF?s=1\n", "ends in .gif"),

@@ -58,6 +58,7 @@ def test_every_type_that_a_sheet_has_is_text_in_columns_of_ones_own(tmp_path: Pa
         ({"prompt": ["a"], "x": [{"y": 1}]}, 1, "x", "of the type struct"),
         ({"prompt": ["a"], "x": [[1]]}, 1, "x", "only image_urls and seeds"),
         ({"prompt": ["a", "nul\0"]}, 2, "prompt", "no text can have"),
+        ({"prompt": ["a"], "seed": pa.array([16_777_216], pa.float32())}, 1, "seed", "may have lost digits"),
         ({"promt": ["a"]}, None, "promt", "rename it to prompt"),
         ({"prompt": pa.array([], pa.string())}, None, None, "no row below"),
     ],
