@@ -14,6 +14,7 @@ from batchgen.folder import check_place, made_with_emulator, with_memory
 from batchgen.ledger import Ledger, doubt, expected, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.lock import holder
+from batchgen.missing import missing, sentences
 from batchgen.model import ABANDONED, EMULATOR, LEDGER, State
 from batchgen.older import refuse_older
 from batchgen.pictures import try_links
@@ -138,6 +139,7 @@ class Status(Counts):
     fetch_failures: dict[str, int]  # the commonest reasons -> rows that are made and not fetched
     unfetched: int  # videos that are paid and made, and not archived
     first_death: str | None  # when the first of their links dies (ISO 8601, UTC)
+    missing: tuple[str, ...]  # places of archived videos that are no longer there, on this machine
 
     def __str__(self) -> str:
         return self.sentences()
@@ -174,6 +176,7 @@ class Status(Counts):
                 f"  {videos}; to fetch what is made before the first link dies, {self.first_death}",
                 *("rescue", self.batch, *to_service(self.service)),
             )
+        yield from (f"  {words}" for words in sentences(self.batch, self.missing, self.service))
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -291,6 +294,7 @@ def read_status(batch: Path, path: Path | None = None, *, running: bool | None =
             fetch_failures=dict(standing.fetch_failures(ledger)),
             unfetched=unfetched,
             first_death=link_death(oldest),
+            missing=tuple(missing(batch, ledger)),
         )
 
 

@@ -35,6 +35,7 @@ from batchgen.ledger.expected import awaited_videos, recent_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
+from batchgen.missing import missing, sentences
 from batchgen.model import Job
 from batchgen.outcome import summarize, write_all
 from batchgen.pictures import Pictures, try_links
@@ -132,6 +133,8 @@ def _run_work(
 def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     ledger.recover()
     for sentence in choose(settings.selection, ledger):
+        listener.say(sentence)
+    for sentence in sentences(settings.batch, missing(settings.batch, ledger), settings.service):
         listener.say(sentence)
     try_links(settings, ledger, str(settings.manifest))
     for sentence in allowances.allow(settings, ledger, settings.service):
