@@ -170,11 +170,12 @@ class Batch:
         """The same as a DataFrame, with the manifest's own columns behind: one that a Batch may be made of again.
 
         Numbers that may be missing are nullable, moments are UTC, ``status`` is a category; ``video`` is the whole
-        path of a file, or s3://...
+        path of a file, or s3://... Where the Batch was made of a DataFrame, its ids and own columns that are numbers
+        come back as such, so that it can be merged with the results; else they are text.
         """
         from batchgen.api.results import read_frame
 
-        return read_frame(self.folder, self._elsewhere)
+        return read_frame(self.folder, self._elsewhere, self._table.numbers if self._table else {})
 
     def report(self, *, xlsx: bool = False) -> Path:
         """Write report.html, the page to look at the videos, as they are now; returns its path.

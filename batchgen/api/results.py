@@ -1,14 +1,17 @@
 """What a batch made: rows as typed records, or as a DataFrame."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from batchgen.catalog import MICRO
 from batchgen.folder import look
 from batchgen.ledger import Ledger, ResultRow
+from batchgen.manifest.headings import canonical
 from batchgen.model import State
 from batchgen.report.results import headings
 
@@ -72,8 +75,10 @@ def read_results(folder: Path, ledger_to: str | None = None) -> Iterator[Result]
             yield _result(row, folder)
 
 
-def read_frame(folder: Path, ledger_to: str | None = None) -> "pd.DataFrame":
-    """The same as a DataFrame, with the manifest's own columns behind."""
+def read_frame(
+    folder: Path, ledger_to: str | None = None, numbers: Mapping[str, Any] = MappingProxyType({})
+) -> "pd.DataFrame":
+    """The same as a DataFrame, with the manifest's own columns behind; ``numbers``: of which dtype some of them are."""
     import pandas as pd
 
     with look(folder, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
@@ -85,8 +90,21 @@ def read_frame(folder: Path, ledger_to: str | None = None) -> "pd.DataFrame":
     frame = pd.DataFrame(columns).astype({name: _TYPES.get(name, "str") for name in _COLUMNS})
     frame["status"] = pd.Categorical(frame["status"], categories=_STATES)
     for name, heading in zip(further, headings(further, _COLUMNS), strict=True):
-        frame[heading] = pd.Series([each.extras.get(name) for each in found], dtype="str")
+        frame[heading] = _own([each.extras.get(name) for each in found], numbers.get(name))
+    frame["id"] = _own(frame["id"], next((numbers[name] for name in numbers if canonical(name) == "id"), None))
     return frame
+
+
+def _own(texts: Iterable[str | None], dtype: Any) -> "pd.Series[Any]":
+    """A column as it was given: of this dtype, if it is one of numbers and all of them still are; else text."""
+    import pandas as pd
+
+    texts = list(texts)
+    if dtype is not None:
+        read = float if dtype.kind == "f" else int
+        with suppress(ValueError, TypeError, OverflowError):
+            return pd.Series([read(text) if text else None for text in texts], dtype="object").astype(dtype)
+    return pd.Series(texts, dtype="str")
 
 
 def _result(row: ResultRow, folder: Path) -> Result:

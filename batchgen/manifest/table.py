@@ -15,6 +15,7 @@ from decimal import Decimal
 from io import BytesIO
 from numbers import Integral
 from os import PathLike
+from types import MappingProxyType
 from typing import Any, BinaryIO, TypeGuard
 
 from batchgen.errors import ManifestError, UsageError
@@ -33,6 +34,8 @@ _DOUBLE_DIGITS = 53
 class Table:
     """The values as they were when it was made."""
 
+    numbers: Mapping[str, Any] = MappingProxyType({})  # columns of a DataFrame that hold numbers -> their dtype
+
     def __init__(self, source: Any) -> None:
         """Take in a DataFrame (an index that has a name is a column), or mappings of names to values."""
         if hasattr(source, "itertuples"):
@@ -42,6 +45,8 @@ class Table:
                 frame = frame.reset_index(allow_duplicates=True)
             self._names = [str(name) for name in frame.columns]
             self._columns = [column.array for _, column in frame.items()]
+            kinds = zip(self._names, frame.dtypes, strict=True)
+            self.numbers = {name: dtype for name, dtype in kinds if getattr(dtype, "kind", "") in "iuf"}
         else:
             self.name = self._each = "rows"
             rows = list(source) if isinstance(source, Iterable) else [source]

@@ -40,6 +40,26 @@ async def test_each_column_has_its_type_and_what_is_missing_is_blank(tmp_path: P
     assert frame["manifest_status"].tolist()[0] == "mine"
 
 
+async def test_a_frame_is_merged_with_its_results_by_its_own_numbers(tmp_path: Path) -> None:
+    index = pd.MultiIndex.from_product([["x", "y"], [1, 2]], names=["set", "take"])
+    score = pd.array([0.1, None, 3, 0.3], dtype="Float64")
+    frame = pd.DataFrame({"ID": range(7, 11), "prompt": "a fox", "score": score, "code": "007"}, index=index)
+    async with emulated() as emulator:
+        batch = at(emulator, frame, tmp_path / "b")
+        await batch.run_async()
+    results, given = batch.results(), frame.reset_index()
+    assert (
+        given.merge(results, left_on=["ID", "set", "take", "score"], right_on=["id", "set", "take", "score"]).shape[0]
+        == 4
+    )
+    assert results["code"].tolist() == ["007"] * 4
+    assert Batch(tmp_path / "b").results()["take"].tolist() == ["1", "2", "1", "2"]
+    async with emulated() as emulator:
+        seeded = at(emulator, frame.assign(seeds="1-2"), tmp_path / "c")
+        await seeded.run_async()
+    assert seeded.results()["id"].tolist()[:2] == ["7-s1", "7-s2"]
+
+
 async def test_the_records_say_the_same(tmp_path: Path) -> None:
     batch = await made(tmp_path / "b")
     first, second, _ = batch.rows()
