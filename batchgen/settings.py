@@ -235,17 +235,16 @@ def read_key(file: Path | None, key: str | None = None) -> str:
             f"no API key is given; set {KEY_VARIABLE}, or name a file that holds it with --api-key-file "
             "(or try --emulator, which needs none)"
         )
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise UsageError(
-            "the API key holds characters that no key has; name the file or set the variable that holds it"
-        )
+    if not (key.isascii() and key.isprintable()) or " " in key or key.startswith(f"{KEY_VARIABLE}="):
+        where = f"the key file {file} holds" if file else "what is given as the API key is"
+        raise UsageError(f"{where} more than a key; the key must stand alone, in one line and without its name")
     return key
 
 
 def _key_of_file(file: Path) -> str:
     try:
         mode = file.stat().st_mode
-        key = file.read_text(encoding="utf-8").strip()
+        key = file.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"the key file {file} cannot be read: {_why(error)}; name another with --api-key-file"

@@ -135,6 +135,8 @@ def identities(flag: str, values: Any) -> tuple[str, ...]:
         raise UsageError(f"{flag} takes the column of ids, like frame['id'], and not a whole table")
     found = []
     for value in values if is_several(values) else [values]:
+        if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b":
+            raise UsageError(f"{flag} takes ids, and not a mask: frame.loc[mask, 'id'], or of the results")
         text, fault = as_text(as_cell(value, "id"), "id")
         if fault or not text.strip():
             raise UsageError(f"{flag}: {fault or 'one of the ids is blank; leave it out'}")

@@ -240,6 +240,9 @@ async def test_ids_choose_rows_whatever_they_look_like(tmp_path: Path) -> None:
         batch.plan(only=["r?"])
     with pytest.raises(UsageError, match="--only holds no id"):
         batch.plan(only=frame[frame["prompt"] == ""]["id"])
+    for mask in (frame["wanted"], frame["wanted"].tolist()):
+        with pytest.raises(UsageError, match="--only takes ids, and not a mask"):
+            batch.plan(only=mask)
 
 
 async def test_rows_that_are_refused_leave_a_batch_as_it_was(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from batchgen import UsageError
+from batchgen.settings import read_key
 from tests.e2e.program import batchgen, prompts
 
 
@@ -73,6 +75,21 @@ async def test_a_key_file_without_a_key_and_a_ledger_that_is_none_are_told_with_
     for command in ("status", "resume", "report"):
         damaged = await batchgen(command, "p.batch", cwd=tmp_path)
         assert (damaged.code, "file is not a database; put a copy of it back" in damaged.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "key", ["APIXO_API_KEY='abc'\n", "abc\nBATCHGEN_PING_URL=https://x\n", "my key\n", "schlüssel"]
+)
+def test_a_key_file_that_holds_more_than_a_key_is_refused_by_its_name(tmp_path: Path, key: str) -> None:
+    (tmp_path / "night.env").write_text(key, encoding="utf-8")
+    with pytest.raises(UsageError, match="holds more than a key; the key must stand alone"):
+        read_key(tmp_path / "night.env")
+
+
+@pytest.mark.parametrize("written", [b"abc\r\n", b"\xef\xbb\xbfabc\r\n", b" abc "])
+def test_a_key_file_may_come_from_any_editor(tmp_path: Path, written: bytes) -> None:
+    (tmp_path / "key").write_bytes(written)
+    assert read_key(tmp_path / "key") == "abc"
 
 
 async def test_a_path_that_no_text_can_hold_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
