@@ -54,6 +54,9 @@ async def test_what_may_have_been_paid_is_told_apart_from_what_was(tmp_path: Pat
     async with emulated(faults={"submit-lost": 1.0}) as emulator:
         await run(emulator, sheet(tmp_path / "s.csv", rows))
         assert emulator.account.charged == 120
-    figures = told(tmp_path / "s.batch")
-    assert figures["In doubt"] == ("3", "perhaps paid: $1.20")
-    assert figures["Paid tasks"] == ("0", "")
+        figures = told(tmp_path / "s.batch")
+        assert figures["In doubt"] == ("3", "perhaps paid: $1.20")
+        assert figures["Paid tasks"] == ("0", "")
+        emulator.faults.shares.clear()
+        await run(emulator, sheet(tmp_path / "s.csv", [*rows, {**rows[0], "id": "v", "prompt": "[violation]"}]))
+    assert told(tmp_path / "s.batch")["Failed"] == ("1", "1 × CONTENT_VIOLATION")
