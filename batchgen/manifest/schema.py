@@ -102,7 +102,7 @@ def _kinds(known: Accepts) -> Mapping[str, Schema]:
     return {
         "mode": _one_of(known.modes),
         "resolution": _one_of(known.resolutions),
-        "duration": _one_of(known.durations, "0*", r"\s*[sS]?"),
+        "duration": _one_of(known.durations, "0*", r"\s*([sS]([eE][cC]([oO][nN][dD])?[sS]?)?)?"),
         "aspect_ratio": _one_of(known.aspect_ratios),
         "provider": _one_of(known.providers),
         "seed": {"anyOf": [_SEED, _DIGITS]},

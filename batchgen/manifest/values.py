@@ -20,7 +20,7 @@ LARGEST_SEED = 2**63 - 1  # what SQLite, and most services, hold in an integer
 LARGEST_EXACT = 2**53  # up to here a number with a point, a double, is certainly the whole number that was meant
 LONGEST_ID = 200  # characters
 
-_SECONDS = re.compile(r"([0-9]{1,6})(?:[.,]0+)?\s*s?", re.IGNORECASE)
+_SECONDS = re.compile(r"([0-9]{1,6})(?:[.,]0+)?\s*(?:s(?:ec(?:ond)?s?)?)?", re.IGNORECASE)
 # 42.0: so pandas writes the whole numbers of a column with blanks. 1.000 may be a thousand.
 _DIGITS = re.compile(r"([0-9]+)(\.0)?")
 _RANGE = re.compile(r"([0-9]+)[-–]([0-9]+)")
@@ -82,7 +82,7 @@ def _clock_hint(cell: str, allowed: Sequence[str]) -> str:
 
 
 def duration(cell: str, allowed: Sequence[int]) -> int:
-    """Seconds: ``5``, ``5s``, ``5 s``; ``5.0``, as data frames write a column that has gaps."""
+    """Seconds: ``5``, ``5s``, ``5 sec``; ``5.0``, as data frames write a column that has gaps."""
     match = _SECONDS.fullmatch(cell.strip())
     if match and int(match[1]) in allowed:
         return int(match[1])

@@ -201,8 +201,8 @@ def test_seeds_make_a_job_of_each(tmp_path: Path, cell: str, seeds: list[int]) -
 
 
 def test_a_duration_is_understood_as_people_and_data_frames_write_it(tmp_path: Path) -> None:
-    found = read(tmp_path, "prompt,duration\na,5\na,10 s\na,5s\na,10.0\n")
-    assert [request.duration for request in found.requests] == [5, 10, 5, 10]
+    found = read(tmp_path, "prompt,duration\na,5\na,10 s\na,5s\na,10.0\na,10 sec\na,5 Seconds\n")
+    assert [request.duration for request in found.requests] == [5, 10, 5, 10, 10, 5]
 
 
 def test_a_word_for_yes_or_no_is_understood_in_any_case(tmp_path: Path) -> None:

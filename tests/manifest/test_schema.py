@@ -113,7 +113,7 @@ def test_typical_mistakes_are_refused_by_schema_and_reader_alike(tmp_path: Path,
 
 WORDS = st.sampled_from(
     ["", " ", "a", "720p", "1080P", "5", "05", "5s", "10 S", "16:9", "auto", "yes", "N", "1-3", "1;5", "3-1", "007",
-     "42.0",     "image-to-video", "https://x.example/a.jpg", "null"]
+     "42.0", "10 Seconds", "image-to-video", "https://x.example/a.jpg", "null"]
 )  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.sampled_from([0, 1, 5, 10, -1, 1.5, 2**62]) | WORDS
 VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.lists(st.lists(SCALARS, max_size=2), max_size=2)
