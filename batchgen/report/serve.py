@@ -9,6 +9,7 @@ Whoever does not know the token, or comes under another host's name (DNS rebindi
 """
 
 import asyncio
+import logging
 import re
 import secrets
 import signal
@@ -150,7 +151,9 @@ class ReportServer:
         app.router.add_get(f"{base}/data.json", self._news)
         app.router.add_get(f"{base}/video/{{file}}", self._video)
         app.router.add_get(f"{base}/poster/{{file}}", self._poster)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)  # a log would hold the token
+        # A log would hold the token; and what is no HTTP would be a traceback on the terminal.
+        silent = logging.Logger("silent", logging.CRITICAL + 1)
+        self._runner = web.AppRunner(app, access_log=None, logger=silent, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         try:
@@ -178,7 +181,7 @@ class ReportServer:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        asked = request.path.split("/")[1].encode()
+        asked = request.path.removeprefix("/").partition("/")[0].encode()  # "*" has none
         known = secrets.compare_digest(asked, self._token.encode()) and _hostname(request.host) in HOSTS
         if not known:
             return web.Response(status=404, text="Nothing is here.\n", headers=_HEADERS)

@@ -68,6 +68,17 @@ async def test_without_the_token_nothing_is_here(
         assert (answer.status, await answer.text()) == (404, "Nothing is here.\n")
 
 
+@pytest.mark.parametrize("sent", [b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET * HTTP/1.1\r\n\r\n", b"\x16\3\1"])
+async def test_what_scanners_send_is_no_matter_for_a_terminal(
+    server: ReportServer, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(server.url).port)
+    writer.write(sent)
+    assert (await reader.read(12))[9:11] == b"40"
+    writer.close()
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [("evil.example", 404), ("evil.example:80", 404), ("127.0.0.1.evil.example", 404), ("localhost:9000", 200)],

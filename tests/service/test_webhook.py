@@ -43,6 +43,15 @@ async def test_a_callback_gives_its_token_and_task_id_under_any_path() -> None:
     assert received == [(TOKEN, "task_1")] * 2
 
 
+async def test_what_scanners_send_is_no_matter_for_a_night_s_mail(caplog: pytest.LogCaptureFixture) -> None:
+    async with receiver() as (origin, received):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(origin.rpartition(":")[2]))
+        writer.write(b"GET * HTTP/1.1\r\n\r\n")
+        assert b" 400 " in await reader.read(40)
+        writer.close()
+    assert (received, caplog.records) == ([], [])
+
+
 @pytest.mark.parametrize("path", ["/", "/short", "/" + "x" * 44, f"/{TOKEN}/more", "/%2e%2e/x"])
 async def test_a_path_that_no_token_has_is_not_looked_up(path: str) -> None:
     async with receiver() as (origin, received):
