@@ -82,8 +82,8 @@ class Plan(Counts):
             "expired (made again by --retry-failed)": self.expired,
             "in doubt (held)": self.in_doubt,
             GONE_IN_DOUBT: self.in_doubt_gone,
-            "duplicates: the same request and seed as another row's, paid for once": self.duplicates,
-            "repeats: the same request as another row's, without a seed, each paid for": self.repeats,
+            "with another row's request and seed: paid for once": self.duplicates,
+            "with another row's request and no seed: each is paid for": self.repeats,
         }
         lines += [f"  {number} {words}" for words, number in known.items() if number]
         if self.paid_usd:

@@ -245,7 +245,13 @@ async def test_a_plan_says_what_a_run_takes_by_the_document_and_then_by_what_the
     assert 0 < after["minutes"] < before["minutes"]
     assert 0 < after["gigabytes"] < before["gigabytes"]
     told = await batchgen("plan", manifest, cwd=tmp_path)
-    for words in ("8 rows, 0 of them new", "4 archived already", "1 duplicates", "$1.20 paid already", "as this batch"):
+    for words in (
+        "8 rows, 0 of them new",
+        "4 archived already",
+        "1 with another row's request and seed: paid for once",
+        "$1.20 paid already",
+        "as this batch",
+    ):
         assert words in told.out, told.out
 
 
