@@ -22,6 +22,7 @@ RENORMALIZE = 1e9  # the newest weight at which all are scaled down
 LEAST_ALIVE = 1e-200  # share: to be divided by
 KEPT_QUANTILES = 40  # what a table is boiled down to between two runs
 KEPT_WEIGHT = 60.0  # ends that it counts for then: the service may have changed meanwhile
+KEPT_DOUBT = 5.0  # tasks more that the first guess counts for beside it: what has changed must be met with early
 
 _LOG_WIDENING = log(WIDENING)
 _LOG_YOUNGEST = log(YOUNGEST_SECONDS)
@@ -59,6 +60,7 @@ class Durations:
         self._ends = [0.0] * BINS
         self._alive_steps = [0.0] * (BINS + 1)  # differences: what is added from a bin on
         self._weight = 1.0
+        self._doubt = 0.0
         self._mean_sum = PRIOR * (guess.first + guess.spread / 2)
         self._mean_weight = PRIOR
         self.ends = 0  # seen, in this run
@@ -110,6 +112,7 @@ class Durations:
         self._alive_steps = [value / self._weight for value in self._alive_steps]
         self._mean_sum /= self._weight
         self._mean_weight /= self._weight
+        self._doubt /= self._weight
         self._weight = 1.0
 
     # -- what follows from it
@@ -118,7 +121,7 @@ class Durations:
         """Let what was learned take effect: work for several times a second, not for each answer."""
         if not self.is_stale:
             return
-        prior = PRIOR * self._weight
+        prior = PRIOR * self._weight + self._doubt
         alive = _smooth([max(0.0, value) for value in accumulate(self._alive_steps[:-1])])
         ends = _smooth(self._ends)
         self._hazard = [
@@ -203,6 +206,7 @@ class Durations:
         """Begin with what an earlier run knew."""
         if len(memory) < 2 or not all(value > 0 for value in memory):
             return
+        self._doubt = KEPT_DOUBT * self._weight
         share = min(memory[0], KEPT_WEIGHT) / (len(memory) - 1)
         self._alive_steps[0] += share * (len(memory) - 1) * self._weight
         for age in memory[1:]:
