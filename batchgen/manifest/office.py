@@ -12,6 +12,8 @@ MOST_SHEET_COLUMNS = 16384  # of any spreadsheet program
 _ROUNDED_FROM = 16  # digits: of a number, a spreadsheet program keeps 15 and writes noughts behind them
 _EXACT = 2**53  # up to here a number of a spreadsheet, a double, can be any whole number
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_UNSTEADY = re.compile(r"\b(RAND|RANDBETWEEN|RANDARRAY|NOW|TODAY)\(")
+_IN_QUOTES = re.compile('"[^"]*"')
 _RATIOS = re.compile(r"0?([0-9]{1,2}):0?([0-9]{1,2})(:00)?")
 
 
@@ -42,7 +44,14 @@ class Fault(NamedTuple):
     message: str
 
 
-Cell = str | Number | Moment | Fault
+class Unsteady(NamedTuple):
+    """A cell whose formula gives another value with each calculation, and so with each time that a sheet is saved."""
+
+    text: str
+    function: str
+
+
+Cell = str | Number | Moment | Fault | Unsteady
 
 
 @dataclass
@@ -120,6 +129,14 @@ def error(shown: str) -> Cell:
     return Fault(f"holds the error {escaped(shown[:20]) or '?'}; mend its formula, or type the value")
 
 
+def of_formula(cell: Cell, formula: str) -> Cell:
+    """Return the cell that a formula has given, unless it will give another one."""
+    found = _UNSTEADY.search(_IN_QUOTES.sub("", formula))
+    if found and cell and isinstance(cell, str | Number):
+        return Unsteady(as_text(cell, "")[0], found[1])
+    return cell
+
+
 UNCALCULATED = Fault(
     "holds a formula without a result; open the file in a spreadsheet program and save it, or type the value"
 )
@@ -133,6 +150,12 @@ def as_text(cell: Cell, parameter: str) -> tuple[str, str | None]:
         return "", f"the cell {cell.message}"
     if isinstance(cell, Moment):
         return cell.text, _moment(cell, parameter) if parameter in KNOWN else None
+    if isinstance(cell, Unsteady):
+        message = (
+            f"the cell's formula ({cell.function}) gives another value each time that the sheet is calculated, and "
+            "each would be a new video, paid for; copy the column, and paste it in its place as values"
+        )
+        return cell.text, message if parameter in KNOWN else None
     if parameter in KNOWN and cell.is_rounded:
         message = f"the cell is the number {cell.text}, of which a spreadsheet may have changed the last digits"
         return "", f"{message}; format the column as text and type the digits again"

@@ -46,7 +46,8 @@ class _Sheet(Walk):
         self._line = Line(0, {})
         self._place = -1
         self._type = self._style = ""
-        self._formula = self._inline = self._phonetic = False
+        self._inline = self._phonetic = False
+        self._formula: str | None = None
         self._value: str | None = None
 
     def on_row(self, attributes: dict[str, str]) -> None:
@@ -64,11 +65,15 @@ class _Sheet(Walk):
         self._place = column(reference) if reference else self._place + 1
         self._type = attributes.get("t", "n")
         self._style = attributes.get("s", "")
-        self._formula = self._inline = False
+        self._inline = False
+        self._formula = None
         self._value = None
 
     def on_f(self, _: dict[str, str]) -> None:
-        self._formula = True
+        self.collect()
+
+    def off_f(self) -> None:
+        self._formula = self.collected()
 
     def on_v(self, _: dict[str, str]) -> None:
         self.collect()
@@ -98,6 +103,8 @@ class _Sheet(Walk):
 
     def off_c(self) -> None:
         cell = self._cell()
+        if self._formula:
+            cell = office.of_formula(cell, self._formula)
         if cell != "":
             self._line.cells[self._place] = cell
 
@@ -124,7 +131,7 @@ class _Sheet(Walk):
 
     def _number(self, value: str | None) -> Cell:
         if not value:
-            return UNCALCULATED if self._formula else ""
+            return "" if self._formula is None else UNCALCULATED
         index = int(self._style) if self._style.isdecimal() else -1
         kind = self._kinds[index] if 0 <= index < len(self._kinds) else ""
         return from_serial(value, kind, self._since_1904) if kind else office.number(value)

@@ -129,6 +129,7 @@ class _Sheet:
     def _end_cell(self, tag: str) -> None:
         times = _repeated(self._attributes, "columns-repeated")
         cell = self._cell() if tag == "table:table-cell" else ""
+        cell = office.of_formula(cell, self._attributes.get("table:formula", ""))
         if cell != "":
             if self._column + times > MOST_SHEET_COLUMNS:
                 raise Unreadable(

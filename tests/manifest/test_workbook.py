@@ -216,6 +216,8 @@ def test_a_cell_under_no_name_is_told_once_for_each_column(tmp_path: Path) -> No
         ('<c r="B2" t="str"><v>p</v></c><c r="C2"><v>9007199254740993</v></c>', "may have changed the last digits"),
         ('<c r="B2" t="str"><v>p</v></c><c r="C2"><v>1.23456789012345E+15</v></c>', "may have changed the last digits"),
         ('<c r="B2" t="str"><v>p</v></c><c r="C2"><v>1.5</v></c>', 'seed "1.5" is not whole'),
+        ('<c r="B2" t="str"><v>p</v></c><c r="C2"><f>RANDBETWEEN(1,9)</f><v>4</v></c>', "formula (RANDBETWEEN) gives"),
+        ('<c r="B2" t="str"><f>"a"&amp;_xlfn.RANDARRAY(1)</f><v>a0</v></c>', "formula (RANDARRAY) gives another value"),
         ('<c r="B2" t="str"><v>p</v></c><c r="C2"><v>x</v></c>', "a number that cannot be read"),
         ('<c r="B2" t="str"><v>p</v></c><c r="XFE2"><v>1</v></c>', "cannot be"),
     ],
@@ -226,6 +228,20 @@ def test_a_cell_that_is_no_text_is_refused_and_nothing_else_is_told(tmp_path: Pa
     assert len(found.problems) == 1, found.told
     assert words in found.told
     assert "prompt is missing" not in found.told
+
+
+def test_a_formula_whose_value_stays_and_one_in_a_column_of_ones_own_is_read(tmp_path: Path) -> None:
+    steady = '<c r="B2" t="str"><f>"NOW() "&amp;A1</f><v>NOW() id</v></c><c r="C2"><f>RANDOM(1)+A2</f><v>4</v></c>'
+    found = one_row(tmp_path, steady)
+    assert (found.problems, found.prompts, found.requests[0].seed) == ([], ["NOW() id"], 4)
+    number = '<table:table-cell table:formula="of:=RAND()" office:value-type="float" office:value="0.5"/>'
+    text = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+    for name, told in [("chance", []), ("seed", ["RAND"])]:
+        header = f"<table:table-row>{text.format('prompt')}{text.format(name)}</table:table-row>"
+        row = f"<table:table-row>{text.format('p')}{number}</table:table-row>"
+        write_ods(tmp_path / "f.ods", ods_table(header + row))
+        found = read_file(tmp_path / "f.ods")
+        assert ["RAND" for problem in found.fatal if "formula (RAND) gives" in problem.message] == told
 
 
 def test_a_row_with_a_cell_that_is_no_text_and_another_mistake_gives_its_id_once(tmp_path: Path) -> None:
