@@ -80,8 +80,9 @@ def test_a_sheet_is_read_as_a_strict_csv_reader_reads_it(tmp_path: Path, text: s
     except csv.Error:
         assert found.fatal
     else:
-        wanted = [record for record in records if len(record) == 2 and record[0].strip()]
-        assert [[row.request.prompt, row.extras["x"]] for row in found.rows] == [[with_newlines(a), b] for a, b in wanted]
+        whole = [record for record in records if len(record) == 2 and record[0].strip()]
+        wanted = [[with_newlines(prompt), x] for prompt, x in whole]
+        assert [[row.request.prompt, row.extras["x"]] for row in found.rows] == wanted
 
 
 VALUES = {
