@@ -20,7 +20,7 @@ from yarl import URL
 
 from batchgen import mp4
 from batchgen.addresses import may_connect
-from batchgen.errors import DeadLinkError, DownloadError
+from batchgen.errors import DeadLinkError, DownloadError, NoVideoError
 from batchgen.model import Clip
 from batchgen.sink import Sink
 
@@ -108,8 +108,9 @@ class Downloader:
     async def fetch(self, url: str, file: BinaryIO) -> Clip:
         """Stream the video at ``url`` into ``file``, from its first byte on; what it held is cut off.
 
-        Tries once. Raises DeadLinkError for 403, 404 and 410, DownloadError for all else that is the link's or
-        the network's fault, neither with the link's query in its text; lets an OSError of writing ``file`` pass.
+        Tries once. Raises DeadLinkError for 403, 404 and 410, NoVideoError for what is no MP4, DownloadError for all
+        else that is the link's or the network's fault, none with the link's query in its text; lets an OSError of
+        writing ``file`` pass.
         """
         async with self._slots:
             file.seek(0)
@@ -178,7 +179,8 @@ class Downloader:
         try:
             mp4.check(file, size, end_is_known=announced)
         except ValueError as error:
-            raise DownloadError(f"{_shown(response.url)}: not a whole MP4 ({_kind(response)}): {error}") from None
+            kind = NoVideoError if announced else DownloadError  # where nobody knows the end, the network may be it
+            raise kind(f"{_shown(response.url)}: not a whole MP4 ({_kind(response)}): {error}") from None
         return Clip(size, sink.sha256)
 
     def _check_head(self, response: aiohttp.ClientResponse) -> int | None:

@@ -123,3 +123,7 @@ class DownloadError(BatchgenError):
 
 class DeadLinkError(DownloadError):
     """The file host refuses the link (403, 404 or 410), or the service no longer knows the task."""
+
+
+class NoVideoError(DownloadError):
+    """What came, all of it, is no whole MP4."""

@@ -16,7 +16,7 @@ from batchgen import balance, naming
 from batchgen.account import Account
 from batchgen.archive import open_archive
 from batchgen.archive.places import Places
-from batchgen.errors import AccountError, DeadLinkError, DownloadError
+from batchgen.errors import AccountError, DeadLinkError, DownloadError, NoVideoError
 from batchgen.ledger import Ledger, evidence, money, take_in
 from batchgen.ledger.ledger import token_hash
 from batchgen.ledger.rendered import Rendered
@@ -44,6 +44,7 @@ class Host:
     def __init__(self) -> None:
         self.refuses: set[str] = set()
         self.dead: set[str] = set()
+        self.odd: set[str] = set()
         self.has_none = False
         self.is_gone = False
         self.asked: list[str] = []
@@ -54,6 +55,8 @@ class Host:
             raise DownloadError("no connection to the host", unreachable=True)
         if self.has_none or url in self.dead:
             raise DeadLinkError("host.example/1: the host does not give it (HTTP 403)")
+        if url in self.odd:
+            raise NoVideoError("host.example/2: not a whole MP4 (text/plain): it does not begin like an MP4")
         if url in self.refuses:
             raise DownloadError("the host answered HTTP 500")
         file.seek(0)
@@ -234,6 +237,22 @@ async def test_a_row_whose_first_video_is_here_is_not_paid_for_again_where_the_s
     assert joined
     assert (await stage.fetch(joined)).state is State.ARCHIVED
     assert stage.videos()[2] == ("videos/c.mp4",)
+
+
+async def test_a_row_whose_first_video_is_here_does_not_wait_for_a_further_link_to_none(stage: Stage) -> None:
+    stage.take_in("a")
+    stage.host.odd = {*LINKS}
+    job = stage.rendered()
+    for tries in range(1, FETCH_TRIES + 1):
+        job = await stage.fetch(job)
+        assert (job.state, job.tries, stage.videos()) == (State.RENDERED, tries, [()])
+    stage.host.odd = {LINKS[1]}
+    job = replace(job, tries=0)
+    for _ in range(FETCH_TRIES):
+        assert job.state is State.RENDERED
+        job = await stage.fetch(job)
+    assert (job.state, stage.videos()) == (State.ARCHIVED, [("videos/a.mp4",)])
+    assert (job.fail_message or "").startswith("only 1 of the task's 2 videos came: host.example/2: not a whole MP4")
 
 
 async def test_while_the_network_is_gone_no_try_of_a_download_is_counted(stage: Stage) -> None:

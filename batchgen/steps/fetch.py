@@ -15,7 +15,7 @@ from batchgen.archive import Archive
 from batchgen.archive.places import Places
 from batchgen.deadline import LastCall
 from batchgen.download import Downloader
-from batchgen.errors import ArchiveError, DeadLinkError, DownloadError
+from batchgen.errors import ArchiveError, DeadLinkError, DownloadError, NoVideoError
 from batchgen.ledger import Ledger
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS, Video
 from batchgen.model import Clip, Job, Kept, State
@@ -68,6 +68,8 @@ class FetchStep:
         except (DownloadError, ArchiveError) as error:
             if isinstance(error, ArchiveError) and error.full:
                 raise
+            if isinstance(error, NoVideoError) and videos and job.tries + 1 >= FETCH_TRIES:
+                return self._archived_in_part(job, videos, error)
             return self._fetch_later(job, error)
         except OSError as error:
             raise ArchiveError(f"{self._archive} cannot be written: {error.strerror}", full=True) from None
@@ -78,6 +80,12 @@ class FetchStep:
     def _archived(self, job: Job, videos: list[Video], message: str | None = None) -> Job:
         job = replace(job, state=State.ARCHIVED, fail_code=None, fail_message=message, remake=False, tries=0, wait=0.0)
         return self._ledger.archive(job, videos)
+
+    def _archived_in_part(self, job: Job, videos: list[Video], error: DownloadError) -> Job:
+        """Be content with the task's first videos: a further one is not worth another payment."""
+        come = len({video.part for video in videos})
+        log.warning("only a part came", extra={"job": job.key, "task_id": job.task_id, "reason": str(error)})
+        return self._archived(job, videos, f"only {come} of the task's {len(job.urls)} videos came: {error}")
 
     async def _with_links(self, job: Job) -> Job:
         if job.urls and (job.tries == 0 or job.tries % LINK_TRIES):
@@ -137,18 +145,14 @@ class FetchStep:
         return videos
 
     def _dead_link(self, job: Job, error: DeadLinkError, videos: list[Video]) -> Job:
-        """The host refuses a link, or the service knows none: another is asked for, after ever longer waits.
-
-        Where the task's first ``videos`` have come all the same, a further one is not worth another payment.
-        """
-        is_known, links = bool(job.urls), len(job.urls)
+        """The host refuses a link, or the service knows none: another is asked for, after ever longer waits."""
+        is_known, whole = bool(job.urls), job
         job = replace(job, tries=job.tries + 1, urls=(), fail_message=str(error))
         if is_known and job.tries < FETCH_TRIES and not (job.tries > 1 and _is_past_life(job)):
             return self._later(job)
-        log.warning("link dead", extra={"job": job.key, "task_id": job.task_id, "reason": str(error)})
         if videos:
-            come = len({video.part for video in videos})
-            return self._archived(job, videos, f"only {come} of the task's {links} videos came: {error}")
+            return self._archived_in_part(whole, videos, error)
+        log.warning("link dead", extra={"job": job.key, "task_id": job.task_id, "reason": str(error)})
         if job.remake:
             return self._ledger.save(replace(job, state=State.PENDING, task_id=None, fail_message=None, tries=0))
         return self._ledger.save(replace(job, state=State.EXPIRED, fail_message=f"{error}, {_age(job)}"))
