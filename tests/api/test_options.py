@@ -177,7 +177,7 @@ def test_to_import_it_loads_nothing() -> None:
 def test_help_names_what_there_is() -> None:
     code = "import batchgen, pydoc; print(pydoc.render_doc(batchgen, renderer=pydoc.plaintext))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for words in ("class Batch", "class Run", "class ManifestError", "run_async(self", "results(self", "budget: "):
+    for words in ("class Batch", "class Run", "class ManifestError", "run_async(", "results(self", "budget: "):
         assert words in said, words
 
 
