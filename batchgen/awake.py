@@ -4,6 +4,7 @@ import asyncio
 import selectors
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 GAP_SECONDS = 10.0  # between two looks at the clock: nobody who is awake leaves so much
@@ -24,8 +25,12 @@ class _Attentive(selectors.DefaultSelector):
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:
     """As :func:`asyncio.run`, on a loop that hears what came before it tells that nothing did."""
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(_Attentive())) as runner:
+    runner = asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(_Attentive()))
+    try:
         return runner.run(main)
+    finally:
+        with suppress(RuntimeError):  # of a program that has ended: from 3.12 on it waits for its threads by itself
+            runner.close()
 
 
 class Clock:

@@ -31,7 +31,7 @@ async def test_a_dataframe_is_made_in_order_and_nothing_is_printed(
         assert await wrong_files(emulator, tmp_path / "b") == []
     results = batch.results()
     assert results["id"].tolist() == ["r5", "r4", "r3", "r2", "r1", "r0"]
-    assert results["note"].tolist() == ["1"] * 6
+    assert results["note"].tolist() == [1.0] * 6
     assert (seen[-1].settled, seen[-1].archived, seen[-1].rows) == (6, 6, 6)
     assert capfd.readouterr() == ("", "")
 
