@@ -29,7 +29,9 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".ndjson"),
     "parquet": (".parquet",),
 }
-_TO_EXPORT = frozenset({".numbers", ".gsheet", ".doc", ".docx", ".odt", ".pages", ".pdf", ".rtf", ".html", ".htm"})
+_TO_EXPORT = frozenset(
+    {".numbers", ".xlsb", ".gsheet", ".doc", ".docx", ".odt", ".pages", ".pdf", ".rtf", ".html", ".htm"}
+)
 _BINARY = frozenset({"xlsx", "ods", "parquet"})
 
 

@@ -194,7 +194,7 @@ def _by_number(text: str, first: int, last: int, *, is_bare: bool) -> Callable[[
 def _by_id(pattern: str) -> Callable[[Present], bool]:
     if not _GLOB.search(pattern):
         return lambda row: row.id == pattern
-    return lambda row: fnmatchcase(row.id, pattern)
+    return lambda row: row.id == pattern or fnmatchcase(row.id, pattern)  # an id may have brackets
 
 
 def _by_value(column: str, pattern: str) -> Callable[[Present], bool]:

@@ -306,6 +306,7 @@ def test_a_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
     assert "a folder" in read_file(tmp_path / "folder.csv").told
     assert ".yaml" in read(tmp_path, "x", name="sheet.dat").told
     assert "export it as .xlsx" in read(tmp_path, "x", name="sheet.numbers").told
+    assert "export it as .xlsx" in read(tmp_path, "x", name="sheet.xlsb").told
     assert "a workbook" in read(tmp_path, b"PK\x03\x04\x9d", name="sheet.csv").told
     assert "save it as .xlsx" in read(tmp_path, "x", name="sheet.xls").told
 

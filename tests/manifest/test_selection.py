@@ -73,6 +73,7 @@ COLUMNS = [
     ),
     of_columns("wide", 2, '{"aspect_ratio":"16:9","seed":5,"prompt":"A cat"}', '{"Client":"Müller & Söhne"}'),
     of_columns("Client:Nordwind", 3, '{"prompt":"none"}'),
+    of_columns("shot[2]", 4, '{"prompt":"none"}'),
 ]
 
 
@@ -89,6 +90,7 @@ COLUMNS = [
         ("Client:Nord", []),
         ("stage 1:x", ["tall"]),
         ("id:Client:Nordwind", ["Client:Nordwind"]),
+        ("shot[2]", ["shot[2]"]),
     ],
 )
 def test_only_takes_whole_values_of_columns(only: str, expected: list[str]) -> None:
