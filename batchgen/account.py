@@ -6,7 +6,6 @@ Both limits are the user's at most, and learned below that: a 429 does not say w
 import asyncio
 import json
 import time
-from collections import deque
 from collections.abc import Callable
 from copy import copy
 from math import inf
@@ -16,11 +15,10 @@ from aiolimiter import AsyncLimiter
 from batchgen.ceiling import Ceiling
 from batchgen.posts import Posts
 from batchgen.retry import backoff
+from batchgen.window import MINUTE_SECONDS, Window
 from batchgen.words import duration
 
-MINUTE_SECONDS = 60.0
 PACE = 0.99  # of the rate: a service that measures shorter stretches than a minute is not overrun either
-LOST_SECONDS = 180.0  # after which a request without an answer is taken to have been counted
 TROUBLE_BEFORE_PAUSE = 5  # failures in a row, without a single answer between them
 TROUBLE_HOLD_SECONDS = 10.0  # for which a limit does not grow after a failure
 SILENCE_LIMIT_SECONDS = 1800.0
@@ -59,9 +57,7 @@ class Account:
         self._room = Ceiling(concurrency)
         self._room_before: tuple[float, Ceiling] | None = None  # the last refusal was put down to it, and when
         self._recall(memory)
-        self._sent: deque[float] = deque()  # when each request without an answer was sent
-        self._answered: deque[float] = deque()  # when each request of the last minute was answered
-        self._refused: deque[float] = deque()  # of them, those refused for their rate
+        self._window = Window(clock)
         self._silent_until = 0.0
         self._asked_until = 0.0  # of that, by the service's own word
         self._refusals = 0
@@ -99,34 +95,25 @@ class Account:
             if wait > 0:
                 await asyncio.sleep(min(wait, 1.0))  # the limits may be changed meanwhile
             elif limiter is self._limiter:
-                self._sent.append(self._clock())
+                self._window.sent()
                 return
 
     def unused(self) -> None:
         """The turn was not used: nothing was sent."""
-        if self._sent:
-            self._sent.pop()
+        self._window.unused()
 
     def _full_for(self) -> float:
         """Seconds until the window has room for one more request."""
-        now = self._clock()
-        over = self._in_window(now) - self._rate.limit
-        if over < 0 or (self._in_window(now) < self._rate.cap and self._rate.may_probe(now)):
+        level, answered, _ = self._window.counts()
+        over = level - self._rate.limit
+        if over < 0 or (level < self._rate.cap and self._rate.may_probe(self._clock())):
             return 0.0
-        return self._answered[over] + MINUTE_SECONDS - now if over < len(self._answered) else 0.05
+        return self._window.leaves_in(over) if over < answered else 0.05
 
     def _half_open_for(self) -> float:
         """After a refusal one request alone tries whether it is over. Returns the seconds until there may be news."""
-        is_trying = self._refusals > 0 and self._sent and self._clock() - self._sent[-1] < HALF_OPEN_SECONDS
+        is_trying = self._refusals > 0 and self._window.since_sent < HALF_OPEN_SECONDS
         return 0.05 if is_trying else 0.0
-
-    def _in_window(self, now: float) -> int:
-        while self._sent and self._sent[0] < now - LOST_SECONDS:
-            self._sent.popleft()
-        for times in (self._answered, self._refused):
-            while times and times[0] <= now - MINUTE_SECONDS:
-                times.popleft()
-        return len(self._answered) + len(self._sent)
 
     @property
     def concurrency(self) -> int:
@@ -169,7 +156,7 @@ class Account:
 
     def answered(self, *, posted: bool = False) -> None:
         """The service gave an answer that is none of its troubles; ``posted``: when a task was asked for."""
-        self._heard()
+        self._window.answered()
         if posted:
             self.posts.answered()
         elif self.is_cut_off:
@@ -177,12 +164,13 @@ class Account:
         self._refusals = self._troubles = self._rounds = 0
         self._is_known, self._has_answered, self.cause = True, True, ""
         self._last_answer = now = self._clock()
-        if self._rate.is_learned and self._rate.passed(self._needed_level(now), now):
+        if self._rate.is_learned and self._rate.passed(self._needed_level(), now):
             self._set_pace()
 
-    def _needed_level(self, now: float) -> int:
+    def _needed_level(self) -> int:
         """Requests that passed in the last minute; the limit itself where most of it was used: the pace keeps below."""
-        level, limit = self._in_window(now) - len(self._refused), self._rate.limit
+        count, _, refused = self._window.counts()
+        level, limit = count - refused, self._rate.limit
         return max(level, limit) if level >= min(USED * limit, limit - 1) else level
 
     def accepted(self, seconds: float) -> None:
@@ -198,9 +186,9 @@ class Account:
         now = self._clock()
         is_news = now >= self._silent_until  # what was under way when the silence began tells nothing new
         self._is_known = True
-        self._heard()
+        self._window.answered()
         if not posted:
-            self._refused.append(now)
+            self._window.refused()
         self._refusals += is_news
         if is_news:
             self._learn(now, posted, retry_after or 0.0)
@@ -210,20 +198,18 @@ class Account:
     def _learn(self, now: float, posted: bool, retry_after: float) -> None:
         self._rounds += 1
         in_flight = self.tasks - self.posting
-        passed = self._passed(now)
+        _, answered, refused = self._window.counts()
+        passed = answered - refused
         if posted and (in_flight >= self._room.limit or passed < self._rate.refused_from):
             self._room_before = now, copy(self._room)
             self._room.refused(in_flight, now)
             return
         if not posted:
             self._take_back(now)
-        if self._is_sure(now, passed, retry_after):
+        is_frequent = refused >= max(REFUSED_ROUNDS, REFUSED_SHARE * answered)  # whatever passes between them
+        if is_frequent or self._is_sure(now, passed, retry_after):
             self._rate.refused(max(1, int(SAFE * passed)), now)
             self._set_pace()
-
-    def _passed(self, now: float) -> int:
-        """Requests that the service answered in the last minute, and did not refuse for their rate."""
-        return self._in_window(now) - len(self._sent) - len(self._refused)
 
     def _take_back(self, now: float) -> None:
         """A question is refused, so for the rate: then that was what the task just before was refused for."""
@@ -235,8 +221,6 @@ class Account:
 
     def _is_sure(self, now: float, passed: int, retry_after: float) -> bool:
         """Whether the rate is really used up: a single refusal may be an accident, and the window is long."""
-        if len(self._refused) >= max(REFUSED_ROUNDS, REFUSED_SHARE * len(self._answered)):
-            return True  # whatever passes between them: a service may free one turn at a time
         is_long = retry_after >= LONG_RETRY_AFTER_SECONDS
         was_long = now - self._long_retry_at < LONG_RETRY_AFTER_MEMORY_SECONDS
         if is_long:
@@ -255,17 +239,12 @@ class Account:
             self._pause(backoff(self._troubles - TROUBLE_BEFORE_PAUSE, cap=30.0))
 
     def _note_trouble(self, cause: str) -> None:
-        self._heard()
+        self._window.answered()
         self.cause = cause or self.cause
         now = self._clock()
         self._rate.hold(now, TROUBLE_HOLD_SECONDS)
         self._room.hold(now, TROUBLE_HOLD_SECONDS)
         self._troubles += now >= self._silent_until
-
-    def _heard(self) -> None:
-        if self._sent:
-            self._sent.popleft()
-        self._answered.append(self._clock())
 
     def _pause(self, seconds: float) -> None:
         self._silent_until = max(self._silent_until, self._clock() + seconds)

@@ -10,10 +10,11 @@ from batchgen import allowances, reuse
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate, lack_of_room
-from batchgen.folder import check_place, made_with_emulator, with_memory
+from batchgen.folder import check_place, made_with_emulator
 from batchgen.ledger import Ledger, doubt, expected, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.lock import holder
+from batchgen.memory import with_memory
 from batchgen.missing import missing, sentences
 from batchgen.model import ABANDONED, EMULATOR, LEDGER, State
 from batchgen.older import refuse_older

@@ -28,13 +28,14 @@ from batchgen.disk_space import DiskSpace
 from batchgen.dispatcher import Dispatcher
 from batchgen.download import Downloader
 from batchgen.errors import ArchiveError, LedgerError, UsageError
-from batchgen.folder import open_batch, with_memory
+from batchgen.folder import open_batch
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger, evidence, money, standing
 from batchgen.ledger.expected import awaited_videos, recent_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
+from batchgen.memory import with_memory
 from batchgen.missing import missing, sentences
 from batchgen.model import Job
 from batchgen.outcome import summarize, write_all

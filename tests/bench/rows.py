@@ -20,7 +20,8 @@ print(sum(len(frame) for frame in reader))
 ENDED = """
 import sys, time
 from pathlib import Path
-from batchgen.folder import open_batch, with_memory
+from batchgen.folder import open_batch
+from batchgen.memory import with_memory
 from batchgen.settings import Settings
 from batchgen.sheet import take_in_as_asked
 

@@ -1,0 +1,90 @@
+"""What a batch remembers of what was said of it, and of its manifest."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from batchgen.catalog import DEFAULT_MODEL
+from batchgen.ledger import Ledger
+from batchgen.manifest import standard_input
+from batchgen.settings import STANDARD_INPUT, Settings, batch_folder
+
+
+def with_memory(settings: Settings, ledger: Ledger) -> Settings:
+    """The settings, with what the flags leave open as the batch remembers it.
+
+    What was said of another manifest than the present one (its encoding, sheet, overrides) does not hold for this.
+    """
+    manifest = settings.manifest
+    if manifest is None and (remembered := ledger.fact("manifest")):
+        manifest = Path(remembered)
+    is_known = manifest is not None and _is_remembered(manifest, settings.batch, ledger)
+
+    def known(name: str, flag: str | None) -> str | None:
+        return flag if flag is not None else ledger.fact(name) or None
+
+    def of_manifest(name: str, flag: str | None) -> str | None:
+        return flag if flag is not None or not is_known else ledger.fact(name) or None
+
+    destination = settings.destination
+    if destination is not None and "://" not in destination:
+        destination = str(Path(destination).absolute())
+    overrides = of_manifest("overrides", None if settings.overrides is None else json.dumps(settings.overrides))
+    return replace(
+        settings,
+        manifest=manifest if manifest in (None, STANDARD_INPUT) else Path(manifest).absolute(),
+        model=known("model", settings.model) or DEFAULT_MODEL,
+        destination=known("destination", destination),
+        name=known("name", settings.name),
+        encoding=of_manifest("encoding", settings.encoding),
+        sheet=of_manifest("sheet", settings.sheet),
+        images_to=known("images_to", settings.images_to),
+        image_folder=_image_folder(settings, manifest, ledger),
+        overrides=tuple(word for word in json.loads(overrides or "[]") if word),
+    )
+
+
+def _image_folder(settings: Settings, manifest: Path | None, ledger: Ledger) -> Path:
+    """The manifest's folder; of one that lies in the batch, as failures.csv does, that of the manifest before."""
+    if manifest is None or manifest == STANDARD_INPUT:
+        return Path.cwd()
+    folder = manifest.absolute().parent
+    remembered = ledger.fact("image_folder")
+    return Path(remembered) if remembered and folder == settings.batch.absolute() else folder
+
+
+def _is_remembered(manifest: Path, batch: Path, ledger: Ledger) -> bool:
+    """Whether the manifest is the one that the batch remembers; they may have been moved together, or copied."""
+    remembered = Path(ledger.fact("manifest") or "")
+    if manifest == STANDARD_INPUT:
+        return remembered.stem == standard_input.STEM
+    was_moved = not remembered.exists() or batch_folder(manifest).absolute() == batch.absolute()
+    return is_same(remembered, manifest) or (remembered.name == manifest.name and was_moved)
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one place, which may be empty: ``film/../p.csv`` and ``p.csv``, also over links."""
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def remember(settings: Settings, ledger: Ledger, *, partial: bool = False, **more: str) -> None:
+    """Keep the settings that :func:`with_memory` brings back, and ``more``.
+
+    ``partial``: the manifest is only a part of the one that is remembered, which stays.
+    """
+    facts = {
+        "model": settings.model,
+        "name": settings.name,
+        "images_to": settings.images_to,
+        **more,
+    }
+    if not (partial and ledger.fact("manifest")):
+        facts |= {
+            "manifest": str(settings.manifest) if settings.manifest else None,
+            "encoding": settings.encoding or "",
+            "sheet": settings.sheet or "",
+            "image_folder": str(settings.image_folder or ""),
+            "overrides": json.dumps(settings.overrides or []),
+        }
+    ledger.remember({name: value for name, value in facts.items() if value is not None})
