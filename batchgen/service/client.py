@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Self, TypeVar
@@ -36,7 +36,8 @@ _WORDS = ("message", "fail_code")
 _JSON = {"Content-Type": "application/json"}
 # No total: a POST that was sent is waited for, since to give it up is to not know whether it was paid.
 SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, sock_read=120)
-DRIP_SECONDS = 300.0  # for which its answer may come in drips: a run's first POST leaves alone
+DRIP_SECONDS = 300.0  # for which the head and the body of its answer may drip: a run's first POST leaves alone
+COME_SECONDS = 1.0  # to hear what came while this process was stopped
 STATUS_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
 
 
@@ -94,9 +95,8 @@ class Client:
 
     async def _post(self, body: bytes, sent: SimpleNamespace) -> Answer:
         url = f"{self._origin}/api/v1/generateTask/{self._model}"
-        async with self._submits.post(
-            url, data=body, headers=_JSON, allow_redirects=False, trace_request_ctx=sent
-        ) as response:
+        post = self._submits.post(url, data=body, headers=_JSON, allow_redirects=False, trace_request_ctx=sent)
+        async with await _head(post) as response:
             content = bytearray()
             try:
                 await _read(response, content)
@@ -144,6 +144,17 @@ def _trace_sent() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(mark)
     return trace
+
+
+async def _head(request: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
+    """Wait for the head of an answer, which may not drip for ever."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        late = loop.call_later(DRIP_SECONDS, lambda: limit.reschedule(loop.time() + COME_SECONDS))
+        try:
+            return await request
+        finally:
+            late.cancel()
 
 
 async def _read(response: aiohttp.ClientResponse, content: bytearray) -> None:

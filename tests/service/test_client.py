@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from batchgen.model import Request
-from batchgen.service.client import ASKED, DRIP_SECONDS, MOST_LETTERS, Client
+from batchgen.service.client import ASKED, COME_SECONDS, DRIP_SECONDS, MOST_LETTERS, Client
 from batchgen.service.wire import TaskWord, Verdict
 
 KEY = "sentinel-key"
@@ -75,15 +75,23 @@ async def test_a_submit_that_left_and_got_no_clear_answer_is_unknown_and_is_sent
     assert len(seen) == 1
 
 
-async def test_a_submit_whose_answer_drips_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("beginning", "drop"),
+    [(b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"), (b"X-Slow: ", b"a")],
+    ids=["body", "head"],
+)
+async def test_a_submit_whose_answer_drips_without_an_end_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, beginning: bytes, drop: bytes
+) -> None:
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n" + beginning)
         while not writer.is_closing():
-            writer.write(b"1\r\n \r\n")
+            writer.write(drop)
             await writer.drain()
             await asyncio.sleep(0.02)
 
     monkeypatch.setattr("batchgen.service.client.DRIP_SECONDS", DRIP_SECONDS / 1000)
+    monkeypatch.setattr("batchgen.service.client.COME_SECONDS", COME_SECONDS / 1000)
     async with raw_server(drip) as (origin, seen), asyncio.timeout(10):
         assert await submit(origin) == (Verdict.UNKNOWN, f"{ASKED}no answer came in time")
     assert len(seen) == 1
