@@ -13,7 +13,7 @@ from math import inf
 
 from batchgen.account import Account
 from batchgen.candidates import Candidates
-from batchgen.dispatcher import Dispatcher, Stop
+from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.errors import BatchgenError
 from batchgen.ledger import Ledger, doubt, evidence
 from batchgen.ledger.evidence import Candidate

@@ -9,11 +9,11 @@ from batchgen import learned
 from batchgen.account import Account
 from batchgen.catalog import guessed_bytes
 from batchgen.disk_space import RESERVE_BYTES, free_bytes
-from batchgen.forecast import Pace, seconds_left
+from batchgen.dispatch.forecast import Pace, seconds_left
+from batchgen.dispatch.schedule import LEAST_POLL_SHARE
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import Kind, video_bytes
 from batchgen.model import Request
-from batchgen.schedule import LEAST_POLL_SHARE
 from batchgen.service.polling import Polling
 from batchgen.settings import Settings
 from batchgen.words import size_words

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchgen import mended
 from batchgen.catalog import MICRO
-from batchgen.dispatcher import Dispatcher, Stop
+from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.errors import LedgerError, LimitReachedError, UsageError
 from batchgen.ledger import Ledger, money, standing
 from batchgen.ledger.ledger import link_death

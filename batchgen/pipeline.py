@@ -26,6 +26,7 @@ class Pipeline:
 
     def __init__(self, intend: IntendStep, submit: SubmitStep, poll: PollStep, fetch: FetchStep) -> None:
         self.intend = intend.intend
+        self.submit_step = submit
         self._steps: dict[State, Callable[[Job], Awaitable[Job]]] = {
             State.SUBMITTING: submit.submit,
             State.IN_FLIGHT: poll.poll,

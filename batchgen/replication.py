@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from shlex import join
 
-from batchgen.dispatcher import Dispatcher, Stop
+from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.errors import BatchBusyError, BatchgenError, ReplicaError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.syncing import Syncing

@@ -25,7 +25,7 @@ from batchgen.callbacks import receiving
 from batchgen.candidates import Candidates
 from batchgen.control import Desk
 from batchgen.disk_space import DiskSpace
-from batchgen.dispatcher import Dispatcher
+from batchgen.dispatch.dispatcher import Dispatcher
 from batchgen.download import Downloader
 from batchgen.errors import ArchiveError, LedgerError, UsageError
 from batchgen.folder import open_batch
@@ -229,7 +229,7 @@ async def _work(
         )
         candidates = Candidates(ledger, account, client)
         dispatcher = Dispatcher(
-            *(ledger, Rendered(ledger), account, polling, Pipeline(intend, submit, poll, fetch), submit),
+            *(ledger, Rendered(ledger), account, polling, Pipeline(intend, submit, poll, fetch)),
             downloads=settings.downloads,
             changed=_counted(ledger, steering),
             may_submit=settings.may_submit,

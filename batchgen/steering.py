@@ -9,9 +9,9 @@ from shlex import join
 from batchgen.account import Account
 from batchgen.control import Desk, Order
 from batchgen.deadline import Deadline
-from batchgen.dispatcher import Dispatcher, Stop
+from batchgen.dispatch.dispatcher import Dispatcher, Stop
+from batchgen.dispatch.forecast import Pace, seconds_until_home
 from batchgen.errors import LimitReachedError
-from batchgen.forecast import Pace, seconds_until_home
 from batchgen.model import Job, State
 from batchgen.progress import Progress, Standing, Tally
 from batchgen.service.durations import Durations

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from math import inf
 
 from batchgen.deadline import Deadline, LastCall
-from batchgen.dispatcher import Dispatcher, Stop
+from batchgen.dispatch.dispatcher import Dispatcher, Stop
+from batchgen.dispatch.forecast import FETCH_SHARE
 from batchgen.errors import LimitReachedError
-from batchgen.forecast import FETCH_SHARE
 from batchgen.ledger import Ledger
 from batchgen.settings import Settings
 from batchgen.steps.intend import IntendStep

@@ -17,9 +17,9 @@ from batchgen.errors import LimitReachedError, UsageError
 from batchgen.model import Job
 from batchgen.service.polling import Polling
 from batchgen.stopping import until
+from tests.dispatch.test_dispatcher import Stage, play
 from tests.simulation import clock
 from tests.simulation.world import REQUEST
-from tests.test_dispatcher import Stage, play
 
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
 ZONES = ["UTC0", BERLIN, "EST5EDT,M3.2.0,M11.1.0", "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0"]  # the last: half an hour

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from batchgen.account import Account
+from batchgen.account.posts import FAILURES_BEFORE_PAUSE
 from batchgen.control import Desk
 from batchgen.deadline import read_deadline
-from batchgen.dispatcher import Dispatcher, Stop
-from batchgen.forecast import Fetching
+from batchgen.dispatch.dispatcher import Dispatcher, Stop
+from batchgen.dispatch.forecast import Fetching
 from batchgen.model import State
-from batchgen.posts import FAILURES_BEFORE_PAUSE
 from batchgen.progress import Silent, Standing, Tally
 from batchgen.service.polling import Polling
 from batchgen.steering import Steering

@@ -12,7 +12,7 @@ from batchgen.model import Job
 from batchgen.progress import Standing
 
 if TYPE_CHECKING:
-    from batchgen.dispatcher import Dispatcher
+    from batchgen.dispatch.dispatcher import Dispatcher
     from batchgen.run import Stopping
     from batchgen.summary import Summary
 
@@ -41,7 +41,7 @@ class Brake:
     @contextmanager
     def __call__(self, dispatcher: "Dispatcher", _: Callable[[str], None]) -> Iterator[None]:
         """For as long as the batch runs (in the calling thread's loop)."""
-        from batchgen.dispatcher import Stop
+        from batchgen.dispatch.dispatcher import Stop
 
         loop, stop = asyncio.get_running_loop(), Stop(STOPPED, STOPPED_EXIT_CODE)
         with self._lock:

@@ -492,7 +492,7 @@ async def test_the_embedded_emulator_finishes_a_batch_that_was_killed(tmp_path: 
 
 async def test_a_run_ends_though_more_videos_cannot_be_fetched_than_links_are_remembered(tmp_path: Path) -> None:
     few = {
-        "batchgen.fetcher": "FRESH_LINKS = 2",
+        "batchgen.dispatch.fetcher": "FRESH_LINKS = 2",
         "batchgen.steps.fetch": "FETCH_TRIES = 3; backoff = lambda tries: 0.05",
     }
     async with emulated(faults={"file-500": 1.0}) as emulator:

@@ -63,7 +63,7 @@ BREAKAGES = (
     ),
     Breakage(
         "any number of POSTs waits for an answer",
-        "batchgen/asker.py",
+        "batchgen/dispatch/asker.py",
         "self._account.has_slot and self._account.may_post",
         "self._account.has_slot",
         ("tests/simulation/test_simulation.py",),

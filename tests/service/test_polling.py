@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchgen.dispatch.schedule import WORTH
 from batchgen.model import Request
-from batchgen.schedule import WORTH
 from batchgen.service.durations import Durations, Guess
 from batchgen.service.polling import Polling, kind_of
 

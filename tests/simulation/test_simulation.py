@@ -9,7 +9,7 @@ from statistics import fmean
 
 import pytest
 
-from batchgen.posts import AT_ONCE, FAILURES_BEFORE_PAUSE
+from batchgen.account.posts import AT_ONCE, FAILURES_BEFORE_PAUSE
 from tests.simulation.regimes import times
 from tests.simulation.service import Terms, bound
 from tests.simulation.world import Set, Told, simulate

@@ -10,7 +10,7 @@ from math import inf
 from typing import Any
 
 from batchgen.account import Account
-from batchgen.dispatcher import Dispatcher
+from batchgen.dispatch.dispatcher import Dispatcher
 from batchgen.model import Job, Request, State
 from batchgen.service.polling import Polling
 from tests.simulation import clock
@@ -80,6 +80,7 @@ class MemoryPipeline:
         self._account = account
         self._service = service
         self._callbacks: Dispatcher | None = None
+        self.submit_step = self
         self.sends_no_more = False
         self.accepted = 0
 
@@ -195,7 +196,7 @@ async def _simulate(times: Sequence[float], terms: Terms, settings: Set, seed: i
     share = {} if settings.share is None else {"spare_share": settings.share}
     polling = Polling(settings.first, settings.every, memory=settings.polling_memory, **share)
     pipeline = MemoryPipeline(ledger, account, service)
-    parts: tuple[Any, ...] = (ledger, ledger, account, polling, pipeline, pipeline)
+    parts: tuple[Any, ...] = (ledger, ledger, account, polling, pipeline)
     dispatcher = Dispatcher(*parts, downloads=1, changed=lambda before, after: None, callbacks=settings.callbacks)
     if settings.callbacks:
         pipeline.call_back(dispatcher)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from math import inf
 
 from batchgen.account import Account
+from batchgen.dispatch.schedule import AGAIN, Schedule
 from batchgen.ledger import Ledger
 from batchgen.model import Job, State
-from batchgen.schedule import AGAIN, Schedule
 from batchgen.service.polling import Polling
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from batchgen.account import Account
-from batchgen.dispatcher import Dispatcher, Stop
+from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.errors import AccountError, ArchiveError, BatchgenError, LedgerError, LimitReachedError
 from batchgen.model import Job, State
 from batchgen.service.polling import PATIENCE, Polling
@@ -37,7 +37,7 @@ class Stage:
         self.account = Account(10_000, tasks, asyncio.get_running_loop().time)
         self.ledger = MemoryLedger(rows)
         self.pipeline = MemoryPipeline(self.ledger, self.account, self.service)
-        parts: tuple[Any, ...] = (self.ledger, self.ledger, self.account, Polling(), self.pipeline, self.pipeline)
+        parts: tuple[Any, ...] = (self.ledger, self.ledger, self.account, Polling(), self.pipeline)
         self.dispatcher = Dispatcher(*parts, downloads=1, changed=changed, **settings)
 
 

@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable
 from math import inf
 
 from batchgen.account import Account
-from batchgen.fetcher import Fetcher
-from batchgen.in_flight import InFlight
+from batchgen.dispatch.fetcher import Fetcher
+from batchgen.dispatch.in_flight import InFlight
+from batchgen.dispatch.schedule import Schedule
+from batchgen.dispatch.waiting import wait
 from batchgen.ledger import Ledger
 from batchgen.model import Job, State
-from batchgen.schedule import Schedule
 from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
-from batchgen.waiting import wait
 
 SUBMITS_BEFORE_POLL = 8  # where callbacks free the slots, and both wait
 POLLS_AT_ONCE = 256  # unanswered: enough for the rate of a service that takes 1.5 s to answer

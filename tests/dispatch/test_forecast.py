@@ -6,7 +6,7 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.forecast import Fetching, Pace, seconds_left, seconds_until_home
+from batchgen.dispatch.forecast import Fetching, Pace, seconds_left, seconds_until_home
 
 
 def played(slots: int, mean: float, ages: list[float], pending: int) -> float:

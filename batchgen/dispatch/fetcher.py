@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from math import inf
 
-from batchgen.forecast import Fetching
+from batchgen.dispatch.forecast import Fetching
+from batchgen.dispatch.waiting import wait
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, State
-from batchgen.waiting import wait
 
 FRESH_LINKS = 1000  # jobs whose links are remembered though the ledger must not have them
 

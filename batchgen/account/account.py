@@ -12,10 +12,10 @@ from math import inf
 
 from aiolimiter import AsyncLimiter
 
-from batchgen.ceiling import Ceiling
-from batchgen.posts import Posts
+from batchgen.account.ceiling import Ceiling
+from batchgen.account.posts import Posts
+from batchgen.account.window import MINUTE_SECONDS, Window
 from batchgen.retry import backoff
-from batchgen.window import MINUTE_SECONDS, Window
 from batchgen.words import duration
 
 PACE = 0.99  # of the rate: a service that measures shorter stretches than a minute is not overrun either

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from batchgen.account import TROUBLE_BEFORE_PAUSE, Account
-from batchgen.ceiling import Ceiling
-from batchgen.posts import FAILURES_BEFORE_PAUSE, LONGEST_PAUSE_SECONDS, LONGEST_UNPAID_PAUSE_SECONDS
+from batchgen.account.account import TROUBLE_BEFORE_PAUSE, Account
+from batchgen.account.ceiling import Ceiling
+from batchgen.account.posts import FAILURES_BEFORE_PAUSE, LONGEST_PAUSE_SECONDS, LONGEST_UNPAID_PAUSE_SECONDS
 from tests.simulation import clock
 
 

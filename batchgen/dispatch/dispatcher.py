@@ -12,7 +12,9 @@ from math import inf
 from typing import Any, TypeAlias
 
 from batchgen.account import Account
-from batchgen.asker import Asker
+from batchgen.dispatch.asker import Asker
+from batchgen.dispatch.fetcher import Fetcher
+from batchgen.dispatch.forecast import FETCH_SHARE, Fetching
 from batchgen.errors import (
     AccountError,
     ArchiveError,
@@ -22,15 +24,12 @@ from batchgen.errors import (
     LimitReachedError,
     ReplicaError,
 )
-from batchgen.fetcher import Fetcher
-from batchgen.forecast import FETCH_SHARE, Fetching
 from batchgen.ledger import Ledger
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, State
 from batchgen.pipeline import Pipeline
 from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
-from batchgen.steps.submit import SubmitStep
 
 DRAIN_SECONDS = 8.0  # for POSTs in flight when a signal asks to stop: docker kills after 10
 
@@ -62,7 +61,6 @@ class Dispatcher:
         account: Account,
         polling: Polling,
         pipeline: Pipeline,
-        submit: SubmitStep,
         *,
         downloads: int,
         changed: Callable[[Job, Job], None],
@@ -75,7 +73,7 @@ class Dispatcher:
         self._account = account
         self._polling = polling
         self._pipeline = pipeline
-        self._submit = submit
+        self._submit = pipeline.submit_step
         self._changed = changed
         self._first = first
         forecast = Fetching(downloads, FETCH_SHARE * polling.first)

@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from batchgen.fetcher import Fetcher
-from batchgen.forecast import Fetching
+from batchgen.dispatch.fetcher import Fetcher
+from batchgen.dispatch.forecast import Fetching
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, State
 from tests.ledger.test_ledger import filled, rendered
