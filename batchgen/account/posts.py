@@ -9,7 +9,8 @@ from batchgen.retry import backoff
 AT_ONCE = (16, 100)  # without an answer, which a crash leaves in doubt: for a quick service, and at most
 MEMORY = 16  # answers, over which the time that they take is averaged
 SPARE = 1.5  # as many again by half as answers take on average
-FAILURES_BEFORE_PAUSE = 5  # in a row
+FAILURES_BEFORE_PAUSE = 5  # in a row; of those that may be paid, also among others
+MADE_UP = 0.25  # of such a one, by an answer: that a fifth of all fail is no accident
 LONGEST_PAUSE_SECONDS = 600.0  # a whole night of failures leaves some tens of rows in doubt
 LONGEST_UNPAID_PAUSE_SECONDS = 30.0  # where nothing can have been paid
 
@@ -20,8 +21,9 @@ class Posts:
     """Whether one more POST may leave. ``clock`` gives seconds that never jump.
 
     Each one without a clear answer leaves a row in doubt. After a few in a row none leaves for a while; then one alone
-    does, and if that fails too, the pause doubles. One that is answered ends it. The first of a run leaves alone: it
-    may be no service that answers.
+    does, and if that fails too, the pause doubles. One that is answered ends it; but each leaves alone until answers
+    have made up for those that may be paid, lest a service that loses every second answer leaves half of all in doubt.
+    The first of a run leaves alone: it may be no service that answers.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -29,9 +31,10 @@ class Posts:
         self._clock = clock
         self._is_answered = False  # clearly, once in this run
         self._may_be_paid = False  # one that failed
+        self._lost = 0.0  # of those, what answers have not made up for
         self._seconds = 0.0  # until an answer, on average
         self._failures = 0  # in a row, but for those that tell nothing new
-        self._longest = 0.0  # that the present pause may be
+        self._longest = 0.0  # that the last pause might be; 0: what it was for is over
         self._not_before = -inf
         self._was_revived = False  # since one was answered
 
@@ -39,16 +42,16 @@ class Posts:
         """Whether one more may be without an answer: no more are than ``per_second`` needs, for a crash's sake."""
         if self.are_failing:
             return under_way == 0 and self.pause == 0.0
-        if not self._is_answered:
+        if not self._is_answered or self._longest:
             return under_way == 0
         least, most = AT_ONCE
         return under_way < min(max(least, SPARE * self._seconds * per_second), most)
 
     @property
     def are_failing(self) -> bool:
-        """Whether so many failed in a row that it is no accident: one that may be paid, where none was answered."""
+        """Whether so many failed that it is no accident: one that may be paid, where none was answered."""
         is_strange = self._may_be_paid and not self._is_answered
-        return self._failures >= (1 if is_strange else FAILURES_BEFORE_PAUSE)
+        return max(self._failures, self._lost) >= (1 if is_strange else FAILURES_BEFORE_PAUSE)
 
     @property
     def pause(self) -> float:
@@ -61,7 +64,10 @@ class Posts:
 
     def answered(self) -> None:
         """One was answered clearly."""
-        self._failures, self._longest, self._not_before = 0, 0.0, -inf
+        self._lost = max(0.0, min(self._lost, FAILURES_BEFORE_PAUSE) - MADE_UP) if self._is_answered else 0.0
+        self._failures, self._not_before = 0, -inf
+        if not self._lost:
+            self._longest = 0.0
         self._is_answered, self._was_revived = True, False
 
     def failed(self, cause: str, *, may_be_paid: bool) -> None:
@@ -70,6 +76,7 @@ class Posts:
         if now < self._not_before:  # it was under way when the pause began, and tells nothing new
             return
         self._failures += 1
+        self._lost += may_be_paid
         self._may_be_paid |= may_be_paid
         self.cause = cause or self.cause
         if self.are_failing:

@@ -7,7 +7,7 @@ import pytest
 
 from batchgen.account.account import TROUBLE_BEFORE_PAUSE, Account
 from batchgen.account.ceiling import Ceiling
-from batchgen.account.posts import FAILURES_BEFORE_PAUSE, LONGEST_PAUSE_SECONDS, LONGEST_UNPAID_PAUSE_SECONDS
+from batchgen.account.posts import FAILURES_BEFORE_PAUSE, LONGEST_PAUSE_SECONDS, LONGEST_UNPAID_PAUSE_SECONDS, MADE_UP
 from tests.simulation import clock
 
 
@@ -264,6 +264,45 @@ def test_a_post_that_is_answered_ends_the_pauses_and_a_poll_or_a_429_does_not() 
     assert account.may_post
 
 
+def post(account: Account, now: Clock, lose_every: int, *, rows: int, may_be_paid: bool = True) -> int:
+    """Ask for tasks until the rows are in or six hours are over; returns how many answers were lost, one in so many."""
+    posts = lost = 0
+    dawn = now.now + 6 * 3600
+    while posts < rows and now.now < dawn:
+        now.now += max(0.1, account.posts.pause)
+        assert account.may_post
+        posts += 1
+        if posts % lose_every == 0:
+            lost += 1
+            lose(account, may_be_paid=may_be_paid)
+        else:
+            account.answered(posted=True)
+    return lost
+
+
+@pytest.mark.parametrize("lose_every", [2, 3])
+def test_a_service_that_loses_a_good_part_of_the_answers_leaves_some_tens_of_rows_in_doubt(lose_every: int) -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    assert post(account, now, lose_every, rows=10_000) < 100
+    account.posting = 1
+    assert not account.may_post
+    for _ in range(int(FAILURES_BEFORE_PAUSE / MADE_UP)):
+        account.answered(posted=True)
+    assert account.may_post, "it is trusted again"
+
+
+@pytest.mark.parametrize(("lose_every", "may_be_paid"), [(10, True), (2, False)])
+def test_an_answer_that_is_lost_now_and_then_holds_up_nothing_nor_does_what_costs_nothing(
+    lose_every: int, may_be_paid: bool
+) -> None:
+    now = Clock()
+    account = Account(10_000, 1000, now)
+    began = now.now
+    post(account, now, lose_every, rows=1000, may_be_paid=may_be_paid)
+    assert now.now - began < 101
+
+
 def test_where_nothing_can_have_been_paid_the_pauses_are_short() -> None:
     now = Clock()
     account = Account(10_000, 1000, now)
@@ -271,7 +310,7 @@ def test_where_nothing_can_have_been_paid_the_pauses_are_short() -> None:
         lose(account, may_be_paid=False)
         now.now += account.posts.pause
     lose(account, may_be_paid=False)
-    assert LONGEST_UNPAID_PAUSE_SECONDS / 2 <= account.posts.pause <= LONGEST_UNPAID_PAUSE_SECONDS
+    assert LONGEST_UNPAID_PAUSE_SECONDS / 2 <= account.posts.pause <= LONGEST_UNPAID_PAUSE_SECONDS, MADE_UP
 
 
 def test_when_a_service_that_was_silent_answers_polls_again_one_post_tries_at_once() -> None:
