@@ -18,7 +18,7 @@ def init(folder: Path) -> None:
 
     Example: batchgen init film
     """
-    from batchgen.starter import write_starter
+    from batchgen.starters import write_starter
 
     for path in write_starter(folder):
         click.echo(shown(str(path)))
@@ -30,7 +30,7 @@ def schema() -> None:
 
     Example: batchgen schema > batchgen.schema.json
     """
-    from batchgen.starter import schema_text
+    from batchgen.manifest.schema import schema_text
 
     click.echo(schema_text(), nl=False)
 

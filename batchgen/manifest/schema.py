@@ -4,6 +4,7 @@ It is made from what the reader goes by (the catalog, and the parameters of ``ru
 than the reader: what it refuses, the reader refuses too, unless it is a default that every job replaces.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -38,9 +39,14 @@ _ABOUT = MappingProxyType(
 )
 
 
-def schema(model: str = DEFAULT_MODEL) -> Schema:
-    """Return the schema of a manifest of ``model``, as JSON Schema draft 2020-12."""
-    known = accepts(model)
+def schema_text() -> str:
+    """The schema as ``batchgen schema`` prints it."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def schema() -> Schema:
+    """The schema of a manifest of the default model, as JSON Schema draft 2020-12."""
+    known = accepts(DEFAULT_MODEL)
     table = _table()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import UsageError
-from batchgen.starter import FILES, write_starter
+from batchgen.starters import FILES, write_starter
 from tests.manifest.reading import read_file
 
 
@@ -50,7 +50,7 @@ def test_what_was_begun_is_taken_away_when_the_rest_fails(tmp_path: Path, monkey
             raise OSError(28, "No space left on device")
         return "x"
 
-    monkeypatch.setattr("batchgen.starter._content", full)
+    monkeypatch.setattr("batchgen.starters._content", full)
     with pytest.raises(UsageError, match="No space left"):
         write_starter(tmp_path)
     assert list(tmp_path.iterdir()) == []
