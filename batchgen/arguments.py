@@ -12,6 +12,7 @@ from batchgen.settings import (
     SERVICE_URL,
     Limits,
     Settings,
+    batch_folder,
     read_base_url,
     read_callback,
     read_key,
@@ -19,13 +20,24 @@ from batchgen.settings import (
 )
 
 
-def rows(flags: dict[str, Any]) -> dict[str, Any]:
+def _rows(flags: dict[str, Any]) -> dict[str, Any]:
     """The flags that choose and change rows, among ``flags``, which loses them, as :class:`Settings` has them."""
     from batchgen.manifest.selection import parse
 
     overrides = flags.pop("overrides", ())
     selection = parse(*(flags.pop(name, None) for name in ("only", "shard", "limit")))
     return {"overrides": overrides or None, "selection": selection or None}
+
+
+def to_look_at(manifest: Path, batch: Path | None, *, prices: tuple[str, ...], **more: Any) -> Settings:
+    """What the flags say of a manifest of which nothing is sent: no key is needed. Raises :class:`UsageError`."""
+    return Settings(
+        batch=batch or batch_folder(manifest),
+        manifest=manifest,
+        base_url=read_base_url(None),
+        limits=Limits(prices=read_prices(prices)),
+        **more | _rows(more),
+    )
 
 
 def to_settings(
@@ -54,7 +66,7 @@ def to_settings(
         raise UsageError("--emulator and --base-url exclude each other: choose one")
     speed = EMULATOR_SPEED if emulator else 1.0
     url, listen = read_callback(callback_url, callback_listen)
-    more |= rows(more)
+    more |= _rows(more)
     limits = {name: more.pop(name, None) for name in ("max_tasks", "budget", "budget_per_day")}
     prices = read_prices(more.pop("prices", ()))
     until = read_deadline(deadline) if deadline else None

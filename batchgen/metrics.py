@@ -1,7 +1,7 @@
 """A batch's figures as a Prometheus text file, for node_exporter's textfile collector (which reads ``*.prom``)."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -31,14 +31,11 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 class Metered:
     """A progress that is written down too, now and then; that it cannot be is told once the run has ended."""
 
-    def __init__(
-        self, progress: Progress, path: Path, batch: Path, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, progress: Progress, path: Path, batch: Path) -> None:
         self._progress = progress
         self._path = path
         self._batch = batch
-        self._clock = clock
-        self._next = clock()
+        self._next = time.monotonic()
 
     def changed(self, before: Job, after: Job) -> None:
         """Pass it on."""
@@ -47,9 +44,9 @@ class Metered:
     def told(self, standing: Standing) -> None:
         """Write it, if it is time, and pass it on."""
         self._progress.told(standing)
-        if self._clock() < self._next:
+        if time.monotonic() < self._next:
             return
-        self._next = self._clock() + WRITE_EVERY_SECONDS
+        self._next = time.monotonic() + WRITE_EVERY_SECONDS
         try:
             _write(self._path, self._batch, _of_standing(standing))
         except OSError:

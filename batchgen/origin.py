@@ -13,16 +13,14 @@ if TYPE_CHECKING:
 
 def service_of(settings: Settings) -> "Service":
     """The service that a run uses."""
-    return partial(_emulated, settings) if settings.emulator else partial(_real, settings)
+    return partial(_origin, settings)
 
 
 @asynccontextmanager
-async def _real(settings: Settings) -> AsyncIterator[str]:
-    yield settings.base_url
-
-
-@asynccontextmanager
-async def _emulated(settings: Settings) -> AsyncIterator[str]:
+async def _origin(settings: Settings) -> AsyncIterator[str]:
+    if not settings.emulator:
+        yield settings.base_url
+        return
     from batchgen.emulator.server import Emulator
 
     async with Emulator(speed=EMULATOR_SPEED, state=settings.batch / ".emulator") as emulator:

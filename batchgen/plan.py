@@ -67,9 +67,6 @@ class Plan(Counts):
     remarks: tuple[str, ...]
 
     def __str__(self) -> str:
-        return self.sentences()
-
-    def sentences(self) -> str:
         """The plan for a person."""
         lines = [f"{self.manifest}: {many(self.rows, 'row')}, {self.new} of them new", f"batch: {self.batch}"]
         if self.service == EMULATOR:
@@ -143,9 +140,6 @@ class Status(Counts):
     missing: tuple[str, ...]  # places of archived videos that are no longer there, on this machine
 
     def __str__(self) -> str:
-        return self.sentences()
-
-    def sentences(self) -> str:
         """The status for a person."""
         states = ("archived", "rendered", "in_flight", "submitting", "pending", "in_doubt", "expired", "failed")
         lines = [f"{self.batch}: {many(self.rows, 'row')} of {self.manifest}, made with {self.service}"]

@@ -55,9 +55,6 @@ class Standing:
         return self.archived + self.failed + self.in_doubt
 
     def __str__(self) -> str:
-        return self.sentence()
-
-    def sentence(self) -> str:
         """All of it in a line, but for what it waits for."""
         told = [f"{self.archived} of {self.rows} archived"]
         told += [f"{self.failed} failed"] if self.failed else []
@@ -176,7 +173,7 @@ class Lines:
 
     def _speak(self, standing: Standing, now: float) -> None:
         self._said, self._said_at = standing, now
-        self._say(standing.sentence() + (f"; {standing.waiting}" if standing.waiting else ""))
+        self._say(f"{standing}; {standing.waiting}" if standing.waiting else str(standing))
 
     def end(self) -> None:
         """Say how it ended."""
@@ -225,7 +222,7 @@ class Bar:
         from rich.console import Group
         from rich.text import Text
 
-        lines = [_strip(standing, self._live.console.width - 1), Text(standing.sentence())]
+        lines = [_strip(standing, self._live.console.width - 1), Text(str(standing))]
         if standing.waiting:
             lines.append(Text(self._shown(standing.waiting), style="yellow"))
         with suppress(OSError):  # the terminal is gone: the run goes on

@@ -55,7 +55,7 @@ class Rehearsal:
         """The rehearsal as one line."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
-    def sentences(self) -> str:
+    def __str__(self) -> str:
         """The rehearsal for a person."""
         plan = self.plan
         lines = [
@@ -107,7 +107,7 @@ def rehearse(settings: Settings, service: Service, seen: Callable[[], Seen], pro
         played = _write_rows(ledger, manifest, 1 if is_whole else ceil(plan.to_submit / SAMPLE_ROWS))
         if not played:
             return Rehearsal(plan, 0, 0, {}, SPEED, 0.0, 0.0, "calculated", 0, 0)
-        listener = Listener(lambda _: None, progress)
+        listener = Listener(_unsaid, _unsaid, progress)
         summary = run(_play(full, Path(folder) / "rehearsal.batch", manifest), listener, service)
         if summary.exit not in (0, 1) or summary.stopped:
             raise UsageError(f"the rehearsal was cut off: {summary.stopped}")
@@ -126,6 +126,10 @@ def rehearse(settings: Settings, service: Service, seen: Callable[[], Seen], pro
         most_at_once=found.most_at_once if kept_pace else min(plan.to_submit, full.concurrency),
         requests_per_minute=round(found.requests / minutes) if kept_pace else None,
     )
+
+
+def _unsaid(_: str) -> None:
+    """The plan has said it."""
 
 
 def _can_play(plan: Plan) -> bool:

@@ -69,10 +69,10 @@ class Listener:
     """Whom a run tells what happens."""
 
     say: Callable[[str], None]  # a sentence that a person should read
+    warn: Callable[[str], None]  # one that a person must read, even if all goes well
     progress: Progress
     verbose: bool = False
     ended: Callable[[Summary], None] = lambda summary: None  # called while the log is still open
-    warn: Callable[[str], None] | None = None  # a sentence that a person must read; None: as the others
     stopping: Stopping = signals  # entered for as long as the batch runs
 
 
@@ -84,7 +84,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
     started = time.monotonic()
     with open_batch(settings, verbose=listener.verbose) as (ledger, replica):
         asked, settings = settings, with_memory(settings, ledger)
-        files = take_in_as_asked(asked, settings, ledger, listener.say, listener.warn or listener.say)
+        files = take_in_as_asked(asked, settings, ledger, listener.say, listener.warn)
         _begin(settings, ledger, listener)
         is_told = results_stamp.is_current(ledger, settings.batch)
         money.begin_run(ledger)
@@ -95,8 +95,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         elif settings.destination != ledger.fact("destination"):
             _destination(settings, ledger)
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
-        warn = listener.warn or listener.say
-        problem = write_all(ledger, settings, warn, is_told=is_told and dispatcher is None)
+        problem = write_all(ledger, settings, listener.warn, is_told=is_told and dispatcher is None)
         problem = replication.copy_last(replica, ledger, settings.batch) or problem
         if not settings.rehearsal:
             reuse.record(ledger, settings.batch, reuse.index_path())
@@ -239,8 +238,7 @@ async def _work(
         await stack.enter_async_context(syncing.running(replication.halting(dispatcher)))
         await stack.enter_async_context(replica.shipping(ledger, replication.halting(dispatcher)))
         if settings.callback_listen:
-            warn = listener.warn or listener.say
-            await stack.enter_async_context(receiving(settings, ledger, account, candidates, dispatcher, warn))
+            await stack.enter_async_context(receiving(settings, ledger, account, candidates, dispatcher, listener.warn))
         if settings.may_submit and has_time(ledger, intend, dispatcher, listener.say):
             await balance.compare(client, account, ledger, spending, listener.say)
         with listener.stopping(dispatcher, listener.say), until(settings.deadline, dispatcher):

@@ -65,9 +65,6 @@ class Summary(Counts):
     emulated: bool = False  # made with the emulator: nothing was paid
     base_url: str | None = None  # of the service, where it is not the usual one: commands have to name it
 
-    def __str__(self) -> str:
-        return self.paragraph()
-
     def counts(self) -> str:
         """The rows by state: ``12 archived, 1 in doubt``."""
         known = [(getattr(self, state), state.replace("_", " ")) for state in STATES]
@@ -127,7 +124,7 @@ class Summary(Counts):
         named = [f"{code if code != '?' else 'without a code'} {rows}" for code, rows in causes.items()]
         return ", ".join(named[:5] + ["..."] * (len(named) > 5))
 
-    def paragraph(self) -> str:
+    def __str__(self) -> str:
         """All of it for somebody who was not there, without a line break."""
         told = [f"{self._folder}: {many(self.rows, 'row')}, {self.counts()}", self.paid()]
         told += [words[0].upper() + words[1:] for words in self.advice()]

@@ -37,7 +37,7 @@ def told(
     with _signals():
         notices.begin()
         try:
-            yield lambda summary: ended(Ending(summary.exit, summary.paragraph(), asdict(summary)), summary)
+            yield lambda summary: ended(Ending(summary.exit, str(summary), asdict(summary)), summary)
         except BatchgenError as error:
             failed(None if isinstance(error, FaultError) else error.exit_code, str(error))
             raise

@@ -46,9 +46,6 @@ class Verified:
     run_exit: int = 0  # of the run that fetched them
 
     def __str__(self) -> str:
-        return self.sentence()
-
-    def sentence(self) -> str:
         """The outcome for a person."""
         again = "" if self.repaired is None else f", {self.repaired} fetched again"
         more = f"; {many(self.unfetched, 'is', 'are')} made and not archived" if self.unfetched else ""
@@ -112,8 +109,8 @@ def _damage(places: Places, place: str, size: int, sha256: bytes) -> str | None:
     return None if (read, digest.digest()) == (size, sha256) else "changed"
 
 
-def forget(ledger: Ledger, damaged: tuple[Damage, ...]) -> int:
-    """Let the damaged videos be fetched again, from their links; returns how many jobs that is."""
+def forget(ledger: Ledger, damaged: tuple[Damage, ...]) -> None:
+    """Let the damaged videos be fetched again, from their links."""
     with ledger.database.transaction():
         for damage in damaged:
             ledger.database.execute(
@@ -121,10 +118,10 @@ def forget(ledger: Ledger, damaged: tuple[Damage, ...]) -> int:
                 "(SELECT row FROM video JOIN row USING (row) WHERE place = ? AND id = ?)",
                 (damage.place, damage.id),
             )
-        return ledger.database.execute(
+        ledger.database.execute(
             "UPDATE job SET state = 'rendered', urls = NULL WHERE state = 'archived' AND task_id IS NOT NULL "
             "AND job IN (SELECT job FROM row WHERE row NOT IN (SELECT row FROM video))"
-        ).rowcount
+        )
 
 
 def after_repair(found: Verified, batch: Path, run_exit: int) -> Verified:

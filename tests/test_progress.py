@@ -42,13 +42,13 @@ class Clock:
 
 
 def test_a_sentence_tells_all_that_is_known() -> None:
-    assert standing(failed=3, in_doubt=2, rendered=4).sentence() == (
+    assert str(standing(failed=3, in_doubt=2, rendered=4)) == (
         "412 of 1000 archived, 3 failed, 2 in doubt, 500 in flight, 4 to fetch, 61 a minute, about 10 minutes left"
     )
 
 
 def test_a_sentence_says_nothing_of_what_nobody_knows() -> None:
-    assert standing(per_minute=0.0, seconds_left=None).sentence() == "412 of 1000 archived, 500 in flight"
+    assert str(standing(per_minute=0.0, seconds_left=None)) == "412 of 1000 archived, 500 in flight"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_where_nothing_can_be_redrawn_or_seen_there_are_lines(
     shows = progress(plain=plain)
     shows.told(STANDING)
     shows.end()
-    assert screen.getvalue() == STANDING.sentence() + "\n"
+    assert screen.getvalue() == str(STANDING) + "\n"
 
 
 def test_the_rate_does_not_count_the_time_before_the_first_video() -> None:

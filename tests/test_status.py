@@ -81,10 +81,10 @@ def test_advice_is_given_only_while_no_run_is_at_work(tmp_path: Path) -> None:
     batch = make_batch(tmp_path, [Wanted("fox", state=State.RENDERED), Wanted("owl", "owl", state=State.IN_DOUBT)])
     with Lock(batch):
         busy = read_status(batch)
-    assert "batchgen " not in busy.sentences()
-    assert "1 rendered" in busy.sentences()
-    assert "batchgen rescue" in read_status(batch).sentences()
-    assert "batchgen resolve" in read_status(batch).sentences()
+    assert "batchgen " not in str(busy)
+    assert "1 rendered" in str(busy)
+    assert "batchgen rescue" in str(read_status(batch))
+    assert "batchgen resolve" in str(read_status(batch))
 
 
 def test_a_moment_is_told_in_one_form_everywhere(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_paragraph_is_one_line_with_whole_paths(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "run.log").touch()
-    told = replace(DONE, batch="b", rows=1, archived=0, submitted=1, failed=1, exit=1, failures={"?": 1}).paragraph()
+    told = str(replace(DONE, batch="b", rows=1, archived=0, submitted=1, failed=1, exit=1, failures={"?": 1}))
     assert "\n" not in told
     assert told.startswith(f"{tmp_path}/b: 1 row, 1 failed. 1 task paid for by this run. 1 failed (without a code 1): ")
     assert told.endswith(f". Log: {tmp_path}/b/run.log.")

@@ -27,7 +27,7 @@ def test_it_is_told_what_is_damaged_and_what_was_repaired(
     damaged: tuple[Damage, ...], repaired: int | None, run_exit: int, code: int, sentence: str
 ) -> None:
     found = Verified("x.batch", 1, damaged, repaired=repaired, run_exit=run_exit)
-    assert (found.exit_code, found.sentence()) == (code, sentence)
+    assert (found.exit_code, str(found)) == (code, sentence)
     facts = json.loads(found.to_json())
     assert (facts["repaired"], facts["exit"], "run_exit" in facts) == (repaired, code, False)
 

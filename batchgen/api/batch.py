@@ -294,5 +294,5 @@ def _work(given: Given, say: Callable[[str], object], watch: Watch, stopping: "S
             require(settings.batch, settings.ledger_to)
         metrics = given.telling["metrics"]
         shows = Metered(watch, metrics, settings.batch) if metrics else watch
-        listener = Listener(tell, shows, given.verbose, ended=ended, stopping=stopping)
+        listener = Listener(tell, tell, shows, given.verbose, ended=ended, stopping=stopping)
         return run(settings, listener, service_of(settings))

@@ -13,9 +13,9 @@ from batchgen.cli import options
 from batchgen.cli.numbers import Count
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.running import work
-from batchgen.cli.terminal import progress, require, say, shown, shown_json, tell
+from batchgen.cli.terminal import answer, progress, say, shown
 from batchgen.errors import UsageError
-from batchgen.settings import Limits, Settings, batch_folder, read_base_url, read_prices, to_service
+from batchgen.settings import to_service
 from batchgen.words import with_command
 
 OF_A_TERMINAL = frozenset({"quiet", "plain", "verbose"})
@@ -31,23 +31,18 @@ if TYPE_CHECKING:
 @options.apply((options.RETRY_FAILED, options.REUSE))
 @options.LOOK_AT
 @options.PRICE
-@click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
-def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, ...], **flags: Any) -> None:
+@options.JSON
+def plan(manifest: Path, batch: Path | None, as_json: bool, **flags: Any) -> None:
     """Check MANIFEST and say what a run would do. Nothing is sent, and nothing is changed.
 
     Example: batchgen plan prompts.csv
     """
     from batchgen.plan import make_plan
 
-    flags |= arguments.rows(flags)
-    flags |= {"limits": Limits(prices=read_prices(prices)), "base_url": read_base_url(None)}
-    made = make_plan(Settings(batch=batch or batch_folder(manifest), manifest=manifest, **flags))
+    made = make_plan(arguments.to_look_at(manifest, batch, **flags))
     for sentence in made.remarks:
         say(shown(sentence))
-    if as_json:
-        click.echo(shown_json(made.to_json()))
-    else:
-        tell(made.sentences())
+    answer(made, as_json=as_json)
 
 
 @click.command(short_help="Where a batch stands.")
@@ -55,7 +50,7 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, prices: tuple[str, .
 @click.option("--watch", is_flag=True, help="Show it live while a run lasts; Ctrl-C ends only the watching.")
 @options.PLAIN
 @options.LOOK_AT
-@click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
+@options.JSON
 def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json: bool) -> None:
     """Say where the batch in the folder BATCH stands, or watch it run.
 
@@ -72,10 +67,7 @@ def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json
         if watch and not look_on(batch, progress(plain=plain), say):
             say(shown(f"no run is at work in {batch} now; this is how it stands:"))
         found = read_status(batch, looked.path, running=looked.running if ledger_to else None)
-    if as_json:
-        click.echo(shown_json(found.to_json()))
-    else:
-        tell(found.sentences())
+    answer(found, as_json=as_json)
 
 
 @click.command(short_help="Read every archived video again and compare.")
@@ -87,7 +79,7 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
 
     Example: batchgen verify prompts.batch --repair
     """
-    from batchgen.folder import service_in
+    from batchgen.folder import require, service_in
     from batchgen.resolve import verify_batch
     from batchgen.verify import after_repair
 
@@ -105,7 +97,7 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
     elif found.damaged or found.unfetched:
         repairs = ("verify", str(batch), "--repair", *to_service(service_in(batch)))
         say(shown(with_command("fetched, while their links live, by", *repairs)))
-    click.echo(shown_json(found.to_json()) if as_json else found.sentence())
+    answer(found, as_json=as_json)
     raise click.exceptions.Exit(found.exit_code)
 
 

@@ -96,6 +96,7 @@ RETRY_FAILED = click.option("--retry-failed", is_flag=True, help="Pay again for 
 REUSE = click.option(
     "--reuse", is_flag=True, help="Take videos that other batches of yours paid for, of rows with a seed."
 )
+JSON = click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
 XLSX = click.option("--xlsx", is_flag=True, help="Write results.xlsx too, with links and posters.")
 PLAIN = click.option("--plain", is_flag=True, help="Show progress in lines, as for a screen reader.")
 LEDGER_TO = click.option(

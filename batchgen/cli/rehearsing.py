@@ -12,8 +12,7 @@ from batchgen import arguments
 from batchgen.catalog import DEFAULT_MODEL
 from batchgen.cli import options
 from batchgen.cli.options import PATH
-from batchgen.cli.terminal import progress, say, shown, shown_json, tell
-from batchgen.settings import Limits, Settings, batch_folder, read_base_url, read_prices
+from batchgen.cli.terminal import answer, progress, say, shown
 
 if TYPE_CHECKING:
     from batchgen.emulator.server import Emulator
@@ -25,10 +24,8 @@ if TYPE_CHECKING:
 @options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS, *options.LIMITS))
 @options.PRICE
 @options.PLAIN
-@click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
-def rehearse(
-    manifest: Path, batch: Path | None, as_json: bool, plain: bool, prices: tuple[str, ...], **flags: Any
-) -> None:
+@options.JSON
+def rehearse(manifest: Path, batch: Path | None, as_json: bool, plain: bool, **flags: Any) -> None:
     """Play what a run of MANIFEST would submit against an emulator, a hundred times as fast, and say what it is like.
 
     It is played in a batch that is thrown away: nothing is sent or paid, and the real batch is only read.
@@ -37,17 +34,12 @@ def rehearse(
     """
     from batchgen import rehearsal
 
-    flags |= arguments.rows(flags)
-    flags |= {"limits": Limits(prices=read_prices(prices)), "base_url": read_base_url(None)}
-    settings = Settings(batch=batch or batch_folder(manifest), manifest=manifest, **flags)
+    settings = arguments.to_look_at(manifest, batch, **flags)
     stage = _Stage(rehearsal.SPEED, settings.model or DEFAULT_MODEL)
     told = rehearsal.rehearse(settings, stage.service, stage.seen, progress(quiet=as_json, plain=plain))
     for sentence in told.plan.remarks:
         say(shown(sentence))
-    if as_json:
-        click.echo(shown_json(told.to_json()))
-    else:
-        tell(told.sentences())
+    answer(told, as_json=as_json)
 
 
 class _Stage:

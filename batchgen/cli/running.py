@@ -11,7 +11,7 @@ from batchgen import arguments
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.sections import Sectioned
-from batchgen.cli.terminal import even_if_unheard, progress, require, say, shown, shown_json, tell
+from batchgen.cli.terminal import even_if_unheard, progress, say, shown, shown_json, tell
 from batchgen.origin import service_of
 from batchgen.settings import batch_folder
 from batchgen.telling import told
@@ -69,7 +69,7 @@ def run_batch(batch: Path, manifest: Path | None, *, as_json: bool, quiet: bool,
         elif not quiet:
             _print_summary(summary, xlsx=flags.get("xlsx", False))
         elif summary.exit != 0:
-            _warn(f"batchgen: {summary.paragraph()}")
+            _warn(f"batchgen: {summary}")
     raise click.exceptions.Exit(summary.exit)
 
 
@@ -86,6 +86,7 @@ def work(
     **flags: Any,
 ) -> "Summary":
     """Run a batch as the flags say; returns how it ended."""
+    from batchgen.folder import require
     from batchgen.run import Listener, run
     from batchgen.stopping import AT_ONCE, signals
 
@@ -95,7 +96,7 @@ def work(
         settings = arguments.to_settings(batch, manifest, **flags)
         shows = _metered(progress(quiet=quiet, plain=plain), metrics, batch)
         stopping = partial(signals, leave=shows.end)
-        listener = Listener(_note if quiet else _warn, shows, verbose, warn=_warn, ended=ended, stopping=stopping)
+        listener = Listener(_note if quiet else _warn, _warn, shows, verbose, ended=ended, stopping=stopping)
         try:
             return run(settings, listener, service_of(settings))
         except KeyboardInterrupt:  # before the batch runs, or while its results are written

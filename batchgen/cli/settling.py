@@ -8,7 +8,7 @@ import click
 from batchgen import arguments
 from batchgen.cli import options
 from batchgen.cli.options import FOLDER
-from batchgen.cli.terminal import require, shown_json, tell
+from batchgen.cli.terminal import shown_json, tell
 from batchgen.errors import UsageError
 from batchgen.origin import service_of
 
@@ -37,6 +37,7 @@ def resolve(
     Example: batchgen resolve prompts.batch --row cat-1 --attach task_12345678
     """
     from batchgen import resolve as rooms
+    from batchgen.folder import require
 
     ledger_to = flags["ledger_to"]
     require(batch, ledger_to)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from batchgen.cli import options
 from batchgen.cli.options import COUNT, FOLDER
-from batchgen.cli.terminal import require, shown, shown_json
+from batchgen.cli.terminal import shown, shown_json
 from batchgen.errors import UsageError
 from batchgen.settings import to_service
 
@@ -18,7 +19,7 @@ from batchgen.settings import to_service
 @click.option("--pause", is_flag=True, help="Submit nothing until --go; what is in flight is fetched.")
 @click.option("--go", is_flag=True, help="Submit again.")
 @click.option("--drain", is_flag=True, help="Submit nothing more, fetch what is in flight, and end.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
+@options.JSON
 def ctl(
     batch: Path, concurrency: int | None, rate: int | None, pause: bool, go: bool, drain: bool, as_json: bool
 ) -> None:
@@ -29,7 +30,7 @@ def ctl(
     Example: batchgen ctl prompts.batch --concurrency 500
     """
     from batchgen import control
-    from batchgen.folder import service_in
+    from batchgen.folder import require, service_in
     from batchgen.progress import Standing
 
     require(batch)

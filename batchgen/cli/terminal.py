@@ -6,8 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 from unicodedata import combining, east_asian_width
 
 import click
@@ -21,6 +20,21 @@ if TYPE_CHECKING:
 def tell(text: str) -> None:
     """Tell a person what was asked for, on standard output."""
     click.echo(fitted(shown(text), sys.stdout))
+
+
+class Found(Protocol):
+    """What a command was asked for; ``str()`` of it is for a person."""
+
+    def to_json(self) -> str:
+        """All of it as one line."""
+
+
+def answer(found: Found, *, as_json: bool) -> None:
+    """Print what was asked for on standard output."""
+    if as_json:
+        click.echo(shown_json(found.to_json()))
+    else:
+        tell(str(found))
 
 
 def say(text: str) -> None:
@@ -96,10 +110,3 @@ def progress(*, quiet: bool = False, plain: bool = False) -> "Progress":
         return Silent()
     can_redraw = sys.stderr.isatty() and os.environ.get("TERM", "dumb").lower() not in ("", "dumb", "unknown")
     return Bar(shown) if can_redraw and not plain else Lines(lambda text: say(shown(text)))
-
-
-def require(batch: Path, ledger_to: str | None = None) -> None:
-    """Refuse a folder that is no batch, and cannot become one from the ledger's copy."""
-    from batchgen.folder import require
-
-    require(batch, ledger_to)
