@@ -52,17 +52,8 @@ class Rows:
             yield Row(self.numbers[at], self.lines[at], whole, self.ids[at], from_json(extras) if extras else {})
 
 
-def singly(items: Iterable[Rows | Row | Problem]) -> Iterator[Row | Problem]:
-    """The rows and problems of a manifest, one by one."""
-    for item in items:
-        if isinstance(item, Rows):
-            yield from item
-        else:
-            yield item
-
-
 def together(items: Iterable[Rows | Row | Problem], most: int = 1000) -> Iterator[Rows | Problem]:
-    """The same in as large pieces as they come; of single rows, as many that follow one another."""
+    """The rows and problems of a manifest, in as large pieces as they come; single rows in a row are one piece."""
     gathered: list[Row] = []
     for item in items:
         if isinstance(item, Row):

@@ -103,8 +103,8 @@ class Ledger:
 
     # -- at the start of a run
 
-    def recover(self) -> int:
-        """What an earlier run asked for without recording an answer is in doubt. Returns how many jobs that is.
+    def recover(self) -> None:
+        """What an earlier run asked for without recording an answer is in doubt.
 
         So is again what it was allowed to ask for once more, and did not: the next run may not be allowed to. Nor is it
         to pay for an expired video that this one tried to fetch.
@@ -114,10 +114,10 @@ class Ledger:
             self.database.execute(
                 "UPDATE job SET remake = 0 WHERE state = 'rendered' AND remake = 1 AND source IS NULL"
             )
-            return self.database.execute(
+            self.database.execute(
                 f"UPDATE job SET state = 'in_doubt', fail_message = ? WHERE {OPEN} AND state = 'submitting'",
                 (NOT_RECORDED,),
-            ).rowcount
+            )
 
     def _hold_again(self) -> None:
         # By keys, not by times: a clock may have been set back meanwhile.
@@ -152,17 +152,17 @@ class Ledger:
             ).rowcount
         return failed + expired
 
-    def retry_expired(self, since: float = 0.0) -> int:
-        """Let every expired job be fetched once more, and not paid for; returns how many.
+    def retry_expired(self, since: float) -> None:
+        """Let every expired job be fetched once more, and not paid for, whose task was completed since then.
 
-        ``since``: of those whose task was completed since then (Unix seconds).
+        ``since`` is in Unix seconds; 0: each of them.
         """
         with self.database.transaction():
-            return self.database.execute(
+            self.database.execute(
                 f"UPDATE job SET state = 'rendered', urls = NULL WHERE {OPEN} AND state = 'expired' "
                 "AND coalesce(completed_at, 0) >= ?",
                 (since,),
-            ).rowcount
+            )
 
     # -- what is to be done
 

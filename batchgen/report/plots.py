@@ -73,8 +73,8 @@ def _figure(title: str, fact: str, drawing: Node) -> Node:
     return node("figure", caption, drawing, class_="plot")
 
 
-def _svg(sentence: str, *children: Node, height: float = HEIGHT) -> Node:
-    return node("svg", *children, viewBox=f"0 0 {WIDTH:.0f} {height:.0f}", role="img", aria_label=sentence)
+def _svg(sentence: str, *children: Node) -> Node:
+    return node("svg", *children, viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}", role="img", aria_label=sentence)
 
 
 def _over_time(bins: Sequence[Span], heights: Sequence[float], sittings: Sittings, sentence: str) -> Node:

@@ -78,8 +78,8 @@ class Posters:
             return None
         return self._known[sha256]
 
-    def make_all(self, videos: Iterable[tuple[str, Path]], seconds: float) -> int:
-        """Make what is missing, for at most ``seconds``; returns how many are still missing."""
+    def make_all(self, videos: Iterable[tuple[str, Path]], seconds: float) -> None:
+        """Make what is missing, for at most ``seconds``."""
         missing = {sha256: path for sha256, path in videos if sha256 not in self._known}
         until = time.monotonic() + seconds
 
@@ -89,7 +89,6 @@ class Posters:
         if missing and seconds > 0:
             with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:  # PyAV lets go of the GIL
                 list(pool.map(make, missing.items()))
-        return sum(sha256 not in self._known for sha256 in missing)
 
     def _path(self, sha256: str, width: int, height: int) -> Path:
         return self._folder / f"{sha256}-{width}x{height}.jpg"

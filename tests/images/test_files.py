@@ -9,8 +9,8 @@ from batchgen.images.files import Files
 from batchgen.images.formats import MOST_BYTES
 from batchgen.manifest import open_manifest
 from batchgen.model import Problem, Row
-from batchgen.rows import singly
 from tests.images.pictures import GIF, JPG, WEBP, png
+from tests.manifest.reading import singly
 
 
 def read(folder: Path, sheet: str, *, may_upload: bool = True) -> tuple[list[tuple[str, ...]], list[str]]:

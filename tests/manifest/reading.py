@@ -1,12 +1,22 @@
 """What the tests of this room share: text in, rows and problems out."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.errors import ManifestError
 from batchgen.manifest import open_manifest
 from batchgen.model import Problem, Request, Row
-from batchgen.rows import singly
+from batchgen.rows import Rows
+
+
+def singly(items: Iterable[Rows | Row | Problem]) -> Iterator[Row | Problem]:
+    """The rows and problems of a manifest, one by one."""
+    for item in items:
+        if isinstance(item, Rows):
+            yield from item
+        else:
+            yield item
 
 
 @dataclass

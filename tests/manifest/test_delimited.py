@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from batchgen.manifest import csv_blocks, open_manifest
 from batchgen.problems import Gathered
-from batchgen.rows import singly
-from tests.manifest.reading import read
+from tests.manifest.reading import read, singly
 
 VERBATIM = [
     "NA", "N/A", "null", "NULL", "None", "nan", "NaN", "<NA>", "n/a", "-", "007", "1.0", "1e3", "=1+1", "@x",

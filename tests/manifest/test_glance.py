@@ -14,7 +14,8 @@ from batchgen.manifest.glance import Glance, glance
 from batchgen.manifest.records import Block, Records, layout_of
 from batchgen.manifest.rules import KNOWN, Rules
 from batchgen.model import Problem, Request, Row
-from batchgen.rows import Rows, singly, together
+from batchgen.rows import Rows, together
+from tests.manifest.reading import singly
 
 PROSE = st.sampled_from(
     ["", " ", "a fox", " a", "a ", "Eel", "e", "#1", "#REF!", "Err:508", " #N/A", "=1+1", "= SUM(A1)", "é",

@@ -8,7 +8,7 @@ import pytest
 from batchgen.errors import UsageError
 from batchgen.manifest import open_manifest, overrides
 from batchgen.model import Problem, Request, Row
-from batchgen.rows import singly
+from tests.manifest.reading import singly
 from tests.manifest.same_rows import ROWS, WRITERS
 
 MODEL = "wan-2-5"

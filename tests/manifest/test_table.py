@@ -16,7 +16,7 @@ from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest import open_manifest
 from batchgen.manifest.table import Table, identities
 from batchgen.model import Row, with_newlines
-from batchgen.rows import singly
+from tests.manifest.reading import singly
 
 
 def written(source: Any, folder: Path) -> Path:
