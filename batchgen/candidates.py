@@ -71,7 +71,11 @@ class Candidates:
         if (reason := _misfit(candidate, status)) is not None:
             evidence.reject(self._ledger, candidate, reason)
             return status, None
-        how = "the service knows the task again" if candidate.was_accepted else "its callback brought the task id"
+        how = (
+            "the service accepted the task, and knows it"
+            if candidate.was_accepted
+            else "its callback brought the task id"
+        )
         job = evidence.bind(self._ledger, candidate, how)
         if job:
             log.info(how, extra={"job": job.key, "task_id": job.task_id})

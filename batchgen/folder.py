@@ -14,7 +14,7 @@ from batchgen.manifest import standard_input
 from batchgen.manifest.textfile import check_plain
 from batchgen.model import EMULATOR, LEDGER
 from batchgen.mounts import network_file_system
-from batchgen.older import LOG, refuse_older
+from batchgen.older import LOG, refuse_older, take_from_log
 from batchgen.replica import Look, Replica, address_in, holds_copy, look_at, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings
 
@@ -68,6 +68,7 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
                     refuse_older(ledger, folder)
                 discard = False
                 _check_service(ledger, settings)
+                take_from_log(ledger, folder)
                 try:
                     with journal(folder / LOG, "" if settings.emulator else settings.key, verbose=verbose):
                         yield ledger, replica

@@ -1,4 +1,4 @@
-"""Task ids that may be those of jobs in doubt: a callback named one, or the service has accepted and forgotten it.
+"""Task ids that may be those of jobs in doubt: a callback or run.log named one, or the service has forgotten its own.
 
 What came to the secret address of an attempt came from the service, so the task was accepted. Nothing of it is ever
 erased: a name that proves wrong is noted with the attempt, for a person.
@@ -54,6 +54,16 @@ def called(ledger: Ledger, token: bytes, task_id: str | None) -> Job | None:
     return ledger.job(key)
 
 
+def accepted(ledger: Ledger, job: int, task_id: str) -> None:
+    """The service has accepted a task for the job's attempt whose answer was not recorded."""
+    with ledger.database.transaction(synced=False):
+        ledger.database.execute(
+            "UPDATE attempt SET candidate = ? WHERE attempt = "
+            "(SELECT max(attempt) FROM attempt WHERE job = ? AND outcome IS NULL AND candidate IS NULL)",
+            (task_id, job),
+        )
+
+
 def was_called(ledger: Ledger, job: Job) -> bool:
     """Whether a callback came of the POST that asked for the job: then it was accepted, whatever the answer said."""
     found = ledger.database.one("SELECT 1 FROM attempt WHERE attempt = ? AND called_at IS NOT NULL", (job.attempt,))
@@ -79,7 +89,8 @@ def forgotten(ledger: Ledger, job: Job, why: str) -> Job:
 def candidates(ledger: Ledger) -> list[Candidate]:
     """The task ids that are to be verified, of jobs that are in doubt, or were and are to be asked for again."""
     found = ledger.database.execute(
-        "SELECT attempt, coalesce(task_id, candidate), started_at, job, task_id IS NOT NULL, called_at IS NOT NULL "
+        "SELECT attempt, coalesce(task_id, candidate), started_at, job, task_id IS NOT NULL OR called_at IS NULL, "
+        "called_at IS NOT NULL "
         f"FROM (SELECT job FROM job WHERE {IN_DOUBT} "
         "UNION SELECT job FROM decision CROSS JOIN job USING (job) WHERE state = 'pending') "
         "CROSS JOIN attempt USING (job) "

@@ -117,3 +117,17 @@ async def test_a_disk_that_is_full_once_all_is_told_takes_no_summary_away(tmp_pa
         broken = altered(tmp_path, {"batchgen.ledger.database": FULL_AT_LAST})
         ended = await run(emulator, prompts(tmp_path / "p.csv", 3), **broken)
     assert (ended.code, ended.summary["archived"]) == (0, 3)
+
+
+async def test_a_task_id_that_the_log_has_and_the_ledger_has_not_is_taken_by_the_next_run(tmp_path: Path) -> None:
+    manifest, full = prompts(tmp_path / "p.csv", 10), "sqlite3.OperationalError('database or disk is full')"
+    broken = altered(tmp_path, {"batchgen.ledger.database": FULL.replace("ERROR", full)})
+    async with emulated() as emulator:
+        await run(emulator, manifest, "--concurrency", "4", **broken)
+        asked = len(emulator.tasks)
+        assert asked > RECORDED
+        # A task that was never asked for has nothing that names it.
+        ended = await run(emulator, manifest, "--in-doubt", "resubmit")
+        assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 10, 10)
+        assert {len(tasks) for tasks in paid(emulator).values()} == {1}
+        assert await wrong_files(emulator, tmp_path / "p.batch") == []
