@@ -20,7 +20,10 @@ class _Attentive(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """As the base class."""
-        return super().select(timeout) or super().select(0)
+        events = super().select(timeout)
+        if events or timeout == 0:
+            return events
+        return super().select(0)
 
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:
