@@ -255,6 +255,22 @@ async def test_a_row_whose_first_video_is_here_does_not_wait_for_a_further_link_
     assert (job.fail_message or "").startswith("only 1 of the task's 2 videos came: host.example/2: not a whole MP4")
 
 
+@pytest.mark.parametrize("gone", ["dead", "odd"])
+@pytest.mark.parametrize("may_be_paid_again", [False, True])
+async def test_a_task_whose_first_link_leads_to_no_video_is_archived_with_that_of_the_second(
+    stage: Stage, gone: str, may_be_paid_again: bool
+) -> None:
+    stage.take_in("a", "b")
+    setattr(stage.host, gone, {LINKS[0]})
+    stage.service.completed_at = time.time()
+    job = replace(stage.rendered(), remake=may_be_paid_again)
+    for _ in range(FETCH_TRIES):
+        assert (job.state, stage.videos()) == (State.RENDERED, [(), ()])
+        job = await stage.fetch(job)
+    assert (job.state, stage.videos()) == (State.ARCHIVED, [("videos/a.mp4",), ("videos/b.mp4",)])
+    assert (job.fail_message or "").startswith("only 1 of the task's 2 videos came: host.example/")
+
+
 async def test_while_the_network_is_gone_no_try_of_a_download_is_counted(stage: Stage) -> None:
     stage.take_in("a")
     stage.host.is_gone = stage.service.is_gone = True

@@ -61,8 +61,7 @@ class FetchStep:
             kept = await self._copy_kept(job)
             if kept is None:
                 job = await self._with_links(job)
-                for part, url in enumerate(job.urls):
-                    videos += await self._fetch_part(job, part, url)
+                await self._fetch_parts(job, videos)
         except DeadLinkError as error:
             return self._dead_link(job, error, videos)
         except (DownloadError, ArchiveError) as error:
@@ -82,7 +81,7 @@ class FetchStep:
         return self._ledger.archive(job, videos)
 
     def _archived_in_part(self, job: Job, videos: list[Video], error: DownloadError) -> Job:
-        """Be content with the task's first videos: a further one is not worth another payment."""
+        """Be content with the videos of the task that came: a further one is not worth another payment."""
         come = len({video.part for video in videos})
         log.warning("only a part came", extra={"job": job.key, "task_id": job.task_id, "reason": str(error)})
         return self._archived(job, videos, f"only {come} of the task's {len(job.urls)} videos came: {error}")
@@ -110,6 +109,21 @@ class FetchStep:
         """Whether a task that another batch paid for is, after many questions, not to be had with this account."""
         assert job.task_id
         return job.tries >= FETCH_TRIES - 1 and not self._ledger.has_asked_for(job.task_id)
+
+    async def _fetch_parts(self, job: Job, videos: list[Video]) -> None:
+        """Fetch what the job's links lead to into ``videos``; at the last try, one that leads to none ends it last."""
+        passed: DeadLinkError | NoVideoError | None = None
+        part = 0
+        for url in job.urls:
+            try:
+                videos += await self._fetch_part(job, part, url)
+                part += 1
+            except (DeadLinkError, NoVideoError) as error:
+                if not _is_last_try(job):
+                    raise
+                passed = passed or error
+        if passed:
+            raise passed
 
     async def _fetch_part(self, job: Job, part: int, url: str) -> list[Video]:
         rows = self._ledger.missing_videos(job, part)
@@ -146,9 +160,9 @@ class FetchStep:
 
     def _dead_link(self, job: Job, error: DeadLinkError, videos: list[Video]) -> Job:
         """The host refuses a link, or the service knows none: another is asked for, after ever longer waits."""
-        is_known, whole = bool(job.urls), job
+        is_last, whole = not job.urls or _is_last_try(job), job
         job = replace(job, tries=job.tries + 1, urls=(), fail_message=str(error))
-        if is_known and job.tries < FETCH_TRIES and not (job.tries > 1 and _is_past_life(job)):
+        if not is_last:
             return self._later(job)
         if videos:
             return self._archived_in_part(whole, videos, error)
@@ -168,6 +182,11 @@ class FetchStep:
     def _later(self, job: Job) -> Job:
         job = self._ledger.save(job)
         return replace(job, wait=backoff(job.tries) if job.tries < FETCH_TRIES else inf)
+
+
+def _is_last_try(job: Job) -> bool:
+    """Whether a link that is dead once more is given up."""
+    return job.tries + 1 >= FETCH_TRIES or (job.tries > 0 and _is_past_life(job))
 
 
 def _is_past_life(job: Job) -> bool:
