@@ -17,6 +17,7 @@ BatchgenError
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from batchgen.model import Problem
 from batchgen.problems import total
@@ -26,6 +27,14 @@ class BatchgenError(Exception):
     """Base of all; its text is one sentence for a person and holds no secret."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is: it comes back from a pool of processes, whatever it was made of."""
+        return _again, (type(self), self.args), vars(self)
+
+
+def _again(kind: type[BatchgenError], told: tuple[Any, ...]) -> BatchgenError:
+    return kind.__new__(kind, *told)
 
 
 class UsageError(BatchgenError):
