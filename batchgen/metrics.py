@@ -68,8 +68,9 @@ def write_end(path: Path, batch: Path, exit_code: int, summary: Summary | None) 
 
 def _of_standing(standing: Standing) -> Iterator[Sample]:
     yield "batchgen_run_active", {}, 1
-    for state in ("archived", "failed", "in_doubt", "in_flight", "rendered", "pending"):
-        yield "batchgen_rows", {"state": state}, getattr(standing, state)
+    for state in STATES:
+        rows = standing.failed - standing.expired if state == "failed" else getattr(standing, state)
+        yield "batchgen_rows", {"state": state}, rows
     yield "batchgen_rows_per_minute", {}, round(standing.per_minute, 3)
 
 

@@ -27,6 +27,7 @@ class Standing:
     rows: int
     archived: int
     failed: int  # expired ones too
+    expired: int
     in_doubt: int
     in_flight: int
     rendered: int

@@ -97,6 +97,7 @@ class Steering:
             rows=self._tally.rows,
             archived=counts[State.ARCHIVED],
             failed=counts[State.FAILED] + counts[State.EXPIRED],
+            expired=counts[State.EXPIRED],
             in_doubt=counts[State.IN_DOUBT],
             in_flight=counts[State.IN_FLIGHT] + counts[State.SUBMITTING],
             rendered=counts[State.RENDERED],

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
 
-from batchgen.errors import BatchgenError, FaultError
+from batchgen.errors import BatchBusyError, BatchgenError, FaultError
 from batchgen.settings import read_notice_url
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def told(
     notices = Notices(read_notice_url("--ping", ping), read_notice_url("--notify", notify), warn)
 
     def ended(ending: Ending, summary: "Summary | None" = None) -> None:
-        if metrics:
+        is_in_the_way = summary is None and ending.exit == BatchBusyError.exit_code
+        if metrics and not is_in_the_way:  # else the file is that of the run at work
             _write_metrics(metrics, batch, ending.exit, summary, warn)
         notices.end(ending)
 

@@ -15,6 +15,7 @@ STANDING = Standing(
     rows=1000,
     archived=412,
     failed=0,
+    expired=0,
     in_doubt=0,
     in_flight=500,
     rendered=0,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from batchgen import notice
-from batchgen.errors import FaultError, UsageError
+from batchgen.errors import BatchBusyError, FaultError, UsageError
 from batchgen.telling import told
 
 PING = "https://hc.example/uuid?create=1"
@@ -36,6 +36,14 @@ def test_an_error_is_told_and_goes_on_its_way(sent: list[str], error: BaseExcept
     with pytest.raises(type(error)), told(Path("b"), PING, None, None, print):
         raise error
     assert sent == ["https://hc.example/uuid/start?create=1&", f"https://hc.example/uuid{word}?create=1&"]
+
+
+def test_the_figures_of_a_run_at_work_are_not_written_over_by_one_that_finds_it_in_the_way(tmp_path: Path) -> None:
+    figures = tmp_path / "night.prom"
+    figures.write_text("those of the run at work")
+    with pytest.raises(BatchBusyError), told(Path("b"), None, None, figures, print):
+        raise BatchBusyError("another run holds b")
+    assert figures.read_text() == "those of the run at work"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
