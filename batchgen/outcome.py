@@ -97,9 +97,18 @@ def write_report(ledger: Ledger, folder: Path) -> None:
 
 
 def summarize(
-    settings: Settings, ledger: Ledger, work: Dispatcher | None, problem: str | None, seconds: float
+    settings: Settings,
+    ledger: Ledger,
+    work: Dispatcher | None,
+    problem: str | None,
+    seconds: float,
+    *,
+    failed_before: int,
 ) -> Summary:
-    """How the run ended: ``problem`` is what kept something from being written, ``seconds`` how long it took."""
+    """How the run ended: ``problem`` is what kept something from being written, ``seconds`` how long it took.
+
+    ``failed_before``: how many rows had failed when it began.
+    """
     counts, selected = standing.counts(ledger), standing.counts(ledger, selected=True)
     stopped = work.stopped if work else None
     was_cut_off = work is not None and (selected[State.PENDING] > 0 or work.is_halted)
@@ -125,6 +134,7 @@ def summarize(
         exit=stopped.exit_code if stopped else (1 if unfinished else 0),
         spent_usd=0.0 if settings.emulator else money.spent_at_most(ledger) / MICRO,
         failures=dict(standing.failures(ledger)),
+        failed_before=failed_before,
         fetch_failures=dict(standing.fetch_failures(ledger)),
         first_death=link_death(oldest),
         emulated=settings.emulator,

@@ -37,7 +37,7 @@ from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
 from batchgen.memory import with_memory
 from batchgen.missing import missing, sentences
-from batchgen.model import Job
+from batchgen.model import Job, State
 from batchgen.outcome import summarize, write_all
 from batchgen.pictures import Pictures, try_links
 from batchgen.pipeline import Pipeline
@@ -88,6 +88,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         _begin(settings, ledger, listener)
         is_told = results_stamp.is_current(ledger, settings.batch)
         money.begin_run(ledger)
+        failed_before = standing.counts(ledger)[State.FAILED]
         replication.tell(replica, settings, listener.say)
         dispatcher = None
         if ledger.has_work() or evidence.candidates(ledger):
@@ -101,7 +102,8 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
             reuse.record(ledger, settings.batch, reuse.index_path())
         if not problem:
             results_stamp.note(ledger, settings.batch)
-        summary = summarize(settings, ledger, dispatcher, problem, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        summary = summarize(settings, ledger, dispatcher, problem, seconds, failed_before=failed_before)
         log.info("run ended", extra=asdict(summary))
         listener.ended(summary)
         return summary

@@ -60,6 +60,7 @@ class Summary(Counts):
     exit: int
     spent_usd: float = 0.0  # what this run's tasks cost at most
     failures: dict[str, int] = field(default_factory=dict)  # fail code -> rows
+    failed_before: int = 0  # rows of ``failed`` that had failed before this run
     fetch_failures: dict[str, int] = field(default_factory=dict)  # the commonest reasons -> rows made, not fetched
     first_death: str | None = None  # when the first link of a video that is not archived dies (ISO 8601, UTC)
     emulated: bool = False  # made with the emulator: nothing was paid
@@ -88,9 +89,9 @@ class Summary(Counts):
         }
         dies = f"; the first link dies {self.first_death}" if self.first_death else ""
         known = {
-            "failed": f"failed ({self._causes()}): {quote(folder)}/failures.csv has each one's reason; mend the rows "
-            "in the sheet, or there and run that file (then in the sheet too: its next run goes by what it says); "
-            "or pay for them as they are once more with --retry-failed",
+            "failed": f"failed ({self._causes()}): {quote(folder)}/failures.csv has each one's reason; mend or delete "
+            "the rows in the sheet, or mend them there and run that file (then in the sheet too: its next run goes by "
+            "what it says); or pay for them as they are once more with --retry-failed",
             "given_up": given_up(folder),
             "expired": f"expired: made{'' if self.emulated else ' and paid for'}, but the link died before the video "
             "was here; each run tries it anew until its 15 days are over; --retry-failed pays once more if it must",
@@ -122,7 +123,13 @@ class Summary(Counts):
     def _causes(self) -> str:
         causes = {code: rows for code, rows in self.failures.items() if code != ABANDONED}
         named = [f"{code if code != '?' else 'without a code'} {rows}" for code, rows in causes.items()]
-        return ", ".join(named[:5] + ["..."] * (len(named) > 5))
+        return ", ".join(named[:5] + ["..."] * (len(named) > 5)) + self._news()
+
+    def _news(self) -> str:
+        """How many of the failed rows are news: a night that is told what an earlier one was told needs nobody."""
+        if not self.failed_before:
+            return ""
+        return f"; {max(0, self.failed - self.failed_before) or 'none'} of them in this run"
 
     def __str__(self) -> str:
         """All of it for somebody who was not there, without a line break."""

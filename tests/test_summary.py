@@ -63,6 +63,15 @@ def test_of_many_causes_the_most_frequent_are_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "words"),
+    [(0, "(X 5)"), (3, "(X 5; 2 of them in this run)"), (5, "(X 5; none of them in this run)")],
+)
+def test_failed_rows_are_told_with_how_many_of_them_are_news(before: int, words: str) -> None:
+    (told,) = replace(DONE, exit=1, failed=5, failures={"X": 5}, failed_before=before).advice()
+    assert told.startswith(f"5 failed {words}: ")
+
+
+@pytest.mark.parametrize(
     ("code", "words"),
     [(1, "When that is mended"), (3, "key or the credits"), (4, "The next run"), (143, "The next run")],
 )

@@ -98,6 +98,18 @@ async def test_trouble_is_one_paragraph_with_what_to_do(
     assert KEY not in ended.err
 
 
+async def test_each_night_tells_how_many_of_the_failed_rows_are_its_own(root: Path) -> None:
+    rows = [{"prompt": "[violation] x"}]
+    async with emulated() as emulator:
+        first = await at_night(emulator.url, sheet(root / "p.csv", rows), cwd=root)
+        second = await at_night(emulator.url, root / "p.csv", cwd=root)
+        rows.append({"prompt": "[violation] y"})
+        third = await at_night(emulator.url, sheet(root / "p.csv", rows), cwd=root)
+    assert "1 failed (CONTENT_VIOLATION 1): " in first.err
+    assert "1 failed (CONTENT_VIOLATION 1; none of them in this run): " in second.err
+    assert "2 failed (CONTENT_VIOLATION 2; 1 of them in this run): " in third.err
+
+
 async def test_a_run_that_is_in_the_way_is_named(root: Path) -> None:
     manifest = prompts(root / "p.csv", 5)
     async with standing_still() as (emulator, _):
