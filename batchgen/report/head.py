@@ -98,7 +98,7 @@ def figures(ledger: Ledger, cards: Sequence[Card], done: Work, spent: Mapping[in
 def _troubles(counts: Counter[str], cards: Sequence[Card], doubtful: float | None) -> Iterable[Figure]:
     """``doubtful``: what was perhaps paid in vain, in US dollars; None: nothing is paid."""
     causes = causes_of(card for card in cards if card.status == State.FAILED)
-    first = f"{amount(causes[0].rows)} × {causes[0].code}" if causes else ""
+    first = f"{amount(causes[0].rows)}\u00a0×\u00a0{causes[0].code}".replace("_", "_\u200b") if causes else ""
     yield Figure("Failed", amount(counts[State.FAILED]), first, "bad" if counts[State.FAILED] else "")
     if counts[State.EXPIRED]:
         yield Figure(

@@ -40,7 +40,7 @@ async def test_what_the_page_says_of_a_run_is_what_the_service_knows_of_it(tmp_p
     videos, size, last = one(batch, "SELECT count(*), sum(bytes), max(archived_at) FROM video")
     (begun,) = one(batch, "SELECT min(submitted_at) FROM job")
     assert figures["Done"] == ("12", "of 16 rows, 75%")
-    assert figures["Failed"] == ("4", "2 × CONTENT_VIOLATION")
+    assert figures["Failed"] == ("4", "2\u00a0×\u00a0CONTENT_\u200bVIOLATION")
     assert figures["Spent"] == (money_words(charged), f"{paid} tasks at list price")
     assert (videos, paid) == (12, 15)
     assert figures["Size"][1] == f"{size / videos / 1000:.1f} kB a video"
@@ -59,4 +59,4 @@ async def test_what_may_have_been_paid_is_told_apart_from_what_was(tmp_path: Pat
         assert figures["Paid tasks"] == ("0", "")
         emulator.faults.shares.clear()
         await run(emulator, sheet(tmp_path / "s.csv", [*rows, {**rows[0], "id": "v", "prompt": "[violation]"}]))
-    assert told(tmp_path / "s.batch")["Failed"] == ("1", "1 × CONTENT_VIOLATION")
+    assert told(tmp_path / "s.batch")["Failed"] == ("1", "1\u00a0×\u00a0CONTENT_\u200bVIOLATION")

@@ -119,7 +119,7 @@ def test_the_figures_answer_what_a_person_asks(tmp_path: Path) -> None:
     ]
     told = figures(gathered(make_batch(tmp_path, rows), now=BEGUN + 61))
     assert told["Done"] == ("6", "of 10 rows, 60%")
-    assert told["Failed"] == ("2", "2 × SensitiveContentDetected")
+    assert told["Failed"] == ("2", "2\u00a0×\u00a0SensitiveContentDetected")
     assert told["To do"] == ("2", "1 generating")
     assert told["Spent"] == ("$3.60", "9 tasks at list price")
     assert told["Time"] == ("1 min 1 s", "")

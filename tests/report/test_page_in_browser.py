@@ -554,6 +554,23 @@ async def test_ids_and_seeds_can_be_copied_as_they_are(visit: Open, tmp_path: Pa
         assert await opened.page.evaluate("navigator.clipboard.readText()") == text
 
 
+async def test_on_a_phone_no_arrow_lies_over_what_is_told_of_a_failed_row_and_no_word_is_broken(
+    visit: Open, tmp_path: Path
+) -> None:
+    words = {"fail_code": "CONTENT_VIOLATION", "fail_message": "Content does not meet safety guidelines"}
+    rows = [failed(f"a-fox-crossing-a-frozen-lake-s{n}-1fa5c78aa57b", "A fox", seed=n, **words) for n in range(3)]
+    opened = await visit(report(tmp_path / "failed.batch", rows), viewport=PHONE)
+    spaces = "[...document.querySelectorAll('.figures dd span')].map((line) => line.scrollHeight - line.clientHeight)"
+    assert set(await opened.page.evaluate(spaces)) == {0}, "a line of the figures is cut"
+    await opened.page.click(".card >> nth=1")
+    boxes = "(where) => [...document.querySelectorAll(where)].map((part) => part.getBoundingClientRect().toJSON())"
+    told = await opened.page.evaluate(boxes, ".still .status, .still .words")
+    for arrow in await opened.page.evaluate(boxes, ".before, .after"):
+        assert all(box["right"] <= arrow["left"] or box["left"] >= arrow["right"] for box in told)
+    (copy,) = await opened.page.evaluate(boxes, ".viewer h2 .copy")
+    assert copy["height"] < 24  # one line
+
+
 # -- keys
 
 
