@@ -40,7 +40,7 @@ class Manifest(Protocol):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The manifest's own further columns, in order; complete once it has been read to its end."""
+        """The names of the manifest's own columns, in order; complete once it has been read to its end."""
 
     @property
     def partial(self) -> bool:

@@ -9,7 +9,6 @@ from typing import TextIO
 from batchgen.errors import ManifestError
 from batchgen.manifest.csv_blocks import CsvBlocks
 from batchgen.manifest.headings import LINES_OF_TITLES, Layout, canonical, resembles
-from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.records import NO_ROWS, Records, Unreadable, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, refusal, undecodable
@@ -25,9 +24,7 @@ class Delimited:
     Row.number counts the records below the header from 1, also those with problems, but not blank ones.
     """
 
-    def __init__(
-        self, path: Path, *, rules: Rules, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
-    ) -> None:
+    def __init__(self, path: Path, *, rules: Rules, encoding: str | None, overrides: Mapping[str, str]) -> None:
         """Read the header. Raises ManifestError when it cannot be understood at all."""
         self.path = path
         self._rules = rules
@@ -37,11 +34,7 @@ class Delimited:
         with open_text(path, encoding) as stream:
             self._layout, _ = self._start(stream)
         self.columns = self._layout.columns
-
-    @property
-    def partial(self) -> bool:
-        """Whether this is a failures.csv of ours."""
-        return self._layout.partial
+        self.partial = self._layout.partial
 
     def __iter__(self) -> Iterator[Rows | Row | Problem]:
         """Every row and every problem, in the order of the blocks that the file is read in."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 
 from batchgen.manifest.jobs import Jobs, at, read_vars
 from batchgen.manifest.nodes import Broken, Keyed, Node, Text
@@ -13,6 +14,27 @@ TOP = ("defaults", "vars", "jobs")
 EMPTY = Problem(None, None, "the file is empty; write jobs: and a list below it")
 NO_JOBS = Problem(None, None, "there is no jobs: in the file; write jobs: and a list below it")
 NO_JOB = "there is no job below jobs:; write one for each video"
+
+
+class Document:
+    """What the readers of nested values share.
+
+    Row.number is the job's place among the jobs, from 1; the rows that it expands to share it, and its line.
+    """
+
+    partial = False
+
+    def __init__(self, path: Path, *, rules: Rules, encoding: str | None, overrides: Mapping[str, str]) -> None:
+        self.path = path
+        self._rules = rules
+        self._encoding = encoding
+        self._overrides = overrides
+        self._columns: dict[str, None] = {}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The jobs' own keys, in the order of their first use; complete after an iteration."""
+        return tuple(self._columns)
 
 
 class Sections:

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Sections
+from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Document, Sections
 from batchgen.manifest.jobs import Jobs, at
 from batchgen.manifest.json_nodes import Cursor
 from batchgen.manifest.nodes import Node, Text, enter
-from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.records import Unreadable
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, refusal, undecodable
@@ -19,28 +18,10 @@ LARGEST = 256 << 20  # bytes of a .json file, which is held in memory; a .jsonl 
 _LONGEST_LINE = 16 << 20  # characters
 
 
-class _Json(ABC):
-    """What the two formats share.
+class _Json(Document, ABC):
+    """What the two formats share."""
 
-    Row.number is the job's place among the jobs, from 1; the rows that it expands to share it, and its line.
-    """
-
-    partial = False
-
-    def __init__(
-        self, path: Path, *, rules: Rules, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
-    ) -> None:
-        self.path = path
-        self._rules = rules
-        self._encoding = encoding
-        self._overrides = overrides
-        self._columns: dict[str, None] = {}
-        self._problems: list[Problem] = []
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The jobs' own further keys, in the order of their first use; complete after an iteration."""
-        return tuple(self._columns)
+    _problems: list[Problem]
 
     def __iter__(self) -> Iterator[Row | Problem]:
         """Every row and every problem, job by job. Raises ManifestError if the file cannot be opened."""
@@ -72,9 +53,7 @@ class _Json(ABC):
 class JsonManifest(_Json):
     """A list of jobs, or ``{"defaults": {}, "vars": {}, "jobs": []}`` with its keys in any order."""
 
-    def __init__(
-        self, path: Path, *, rules: Rules, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
-    ) -> None:
+    def __init__(self, path: Path, *, rules: Rules, encoding: str | None, overrides: Mapping[str, str]) -> None:
         """Raise ManifestError for a file that is too large to be held in memory."""
         if path.stat().st_size > LARGEST:
             raise refusal(path, f"it is larger than {LARGEST} bytes; save it as JSON Lines (.jsonl), or as CSV")

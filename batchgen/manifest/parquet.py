@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.manifest.office import Cell, Fault, Moment, Number, as_text, text
-from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.records import LONGEST_CELL, NO_ROWS, Block, Records, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
@@ -29,7 +28,7 @@ _EXACT_OF_SHORTER = {"float": 2**24 - 1, "halffloat": 2**11 - 1}  # and one of t
 class ParquetManifest:
     """A table with its schema read. ``Row.line`` and ``Row.number`` are the record's number, from 1."""
 
-    def __init__(self, path: Path, *, rules: Rules, overrides: Mapping[str, str] = NOTHING_SET) -> None:
+    def __init__(self, path: Path, *, rules: Rules, overrides: Mapping[str, str]) -> None:
         """Read the schema. Raises ManifestError where the engine is missing, or the file is none."""
         self.path = path
         self._rules = rules
@@ -39,11 +38,7 @@ class ParquetManifest:
             self._layout = layout_of(path, file.schema_arrow.names, None)
             self._takers = [_taker(field.type) for field in file.schema_arrow]
         self.columns = self._layout.columns
-
-    @property
-    def partial(self) -> bool:
-        """Whether this is a failures.csv of ours, saved as Parquet."""
-        return self._layout.partial
+        self.partial = self._layout.partial
 
     def __iter__(self) -> Iterator[Rows | Row | Problem]:
         """Every row and every problem."""

@@ -8,7 +8,6 @@ from batchgen.formulas import unguard
 from batchgen.manifest import expand, placeholders
 from batchgen.manifest.glance import glance
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, study
-from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, TELLING, Cells, Finding, Recipe, Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.words import escaped, shown
@@ -49,7 +48,7 @@ class Block:
 class Records:
     """From the blocks of cells to rows and problems. ``overrides`` stand in the place of whole columns."""
 
-    def __init__(self, layout: Layout, rules: Rules, overrides: Mapping[str, str] = NOTHING_SET) -> None:
+    def __init__(self, layout: Layout, rules: Rules, overrides: Mapping[str, str]) -> None:
         self._layout = layout
         self._rules = rules
         self._overrides = overrides

@@ -14,7 +14,6 @@ from zipfile import ZipFile
 from batchgen.manifest import zipped
 from batchgen.manifest.headings import LINES_OF_TITLES, Layout, canonical
 from batchgen.manifest.office import Line, Merged, SheetName, SheetReading, as_text
-from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.records import NO_ROWS, Block, Records, Unreadable, beyond, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
@@ -31,9 +30,7 @@ class Workbook:
     ``Row.line`` is the row's number as the spreadsheet program shows it; ``Row.number`` counts the records.
     """
 
-    def __init__(
-        self, path: Path, *, rules: Rules, sheet: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
-    ) -> None:
+    def __init__(self, path: Path, *, rules: Rules, sheet: str | None, overrides: Mapping[str, str]) -> None:
         """Find the sheet (the first that is shown, or the one called ``sheet``), and read its header."""
         self.path = path
         self._rules = rules
@@ -51,6 +48,7 @@ class Workbook:
         if not self._layout.places and not self._layout.problems[:-1]:
             raise refusal(path, self._no_header(sheets), header.number)
         self.columns = self._layout.columns
+        self.partial = self._layout.partial
 
     def _no_header(self, sheets: list[SheetName]) -> str:
         if below := self._header_below():
@@ -68,11 +66,6 @@ class Workbook:
                 if line.cells and "prompt" in map(canonical, _names(line)):
                     return line.number
         return None
-
-    @property
-    def partial(self) -> bool:
-        """Whether this is a failures.csv of ours, saved as a sheet."""
-        return self._layout.partial
 
     def __iter__(self) -> Iterator[Rows | Row | Problem]:
         """Every row and every problem."""

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
 
-from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Sections
+from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Document, Sections
 from batchgen.manifest.jobs import at
 from batchgen.manifest.nodes import Broken, Node, Text, enter
-from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.records import Unreadable
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, undecodable
@@ -21,27 +19,8 @@ from batchgen.model import Problem, Row
 _QUOTE = "put a text that holds ': ', ' #' or begins with one of *&!%@`{}[] into quotes"
 
 
-class YamlManifest:
-    """A YAML file; each iteration reads it from its beginning.
-
-    Row.number is the job's place in ``jobs:``, from 1; the rows that it expands to share it, and its line.
-    """
-
-    partial = False
-
-    def __init__(
-        self, path: Path, *, rules: Rules, encoding: str | None = None, overrides: Mapping[str, str] = NOTHING_SET
-    ) -> None:
-        self.path = path
-        self._rules = rules
-        self._encoding = encoding
-        self._overrides = overrides
-        self._columns: dict[str, None] = {}
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The jobs' own further keys, in the order of their first use; complete after an iteration."""
-        return tuple(self._columns)
+class YamlManifest(Document):
+    """A YAML file; each iteration reads it from its beginning."""
 
     def __iter__(self) -> Iterator[Row | Problem]:
         """Every row and every problem, job by job. Raises ManifestError if the file cannot be opened."""
@@ -52,17 +31,17 @@ class YamlManifest:
             yield undecodable(self.path, self._encoding)
 
     def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
-        document = _Document(Nodes(stream), self._rules, self._overrides)
+        reading = _Pass(Nodes(stream), self._rules, self._overrides)
         try:
-            yield from document.read()
+            yield from reading.read()
         except Unreadable as unreadable:
-            yield from document.drained()
+            yield from reading.drained()
             yield unreadable.problem
         except yaml.YAMLError as error:
-            yield from document.drained()
+            yield from reading.drained()
             yield self._syntax(error)
         finally:
-            self._columns = document.columns
+            self._columns = reading.columns
 
     def _syntax(self, error: yaml.YAMLError) -> Problem:
         mark = getattr(error, "problem_mark", None)
@@ -94,7 +73,7 @@ class YamlManifest:
         return Problem(None, None, message)
 
 
-class _Document:
+class _Pass:
     """One pass over the top level of the document."""
 
     def __init__(self, nodes: Nodes, rules: Rules, overrides: Mapping[str, str]) -> None:

@@ -75,7 +75,7 @@ def test_records_that_are_looked_at_together_give_what_each_gives_singly(
 def test_a_plain_record_is_not_judged_singly(cells: tuple[str, str, str]) -> None:
     block = Block([1], [2], [[cell] for cell in cells])
     layout = layout_of(Path("s.csv"), ["prompt", "seed", "id"], 1)
-    (found,) = Records(layout, Rules("wan-2-5")).rows(block)
+    (found,) = Records(layout, Rules("wan-2-5"), {}).rows(block)
     assert isinstance(found, Rows)
 
 
