@@ -12,7 +12,7 @@ from batchgen.ledger import Ledger, money
 from batchgen.lock import LOCK, Lock, busy, holder
 from batchgen.manifest import standard_input
 from batchgen.manifest.textfile import check_plain
-from batchgen.model import EMULATOR, LEDGER
+from batchgen.model import EMULATOR, LEDGER, is_text
 from batchgen.mounts import network_file_system
 from batchgen.older import LOG, refuse_older, take_from_log
 from batchgen.replica import Look, Replica, address_in, holds_copy, look_at, open_replica
@@ -151,10 +151,8 @@ def check_place(settings: Settings) -> None:
 def _refuse_names(*paths: Path | str | None) -> None:
     """Refuse what cannot be written down: the ledger keeps text, and a path may be any bytes."""
     for path in filter(None, paths):
-        try:
-            str(path).encode()
-        except UnicodeEncodeError:
-            raise UsageError(f"{path}: this path holds bytes that are no UTF-8; rename what is called so") from None
+        if not is_text(str(path)):
+            raise UsageError(f"{path}: this path holds bytes that are no UTF-8; rename what is called so")
 
 
 def _refuse_network(folder: Path) -> None:

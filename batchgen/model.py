@@ -54,6 +54,15 @@ def public_url(url: str) -> str:
     return urlunsplit(parts._replace(query=urlencode(kept)))
 
 
+def is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8: what could not be decoded, as on a command line, holds half characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def with_newlines(text: str) -> str:
     r"""The text with its line ends as ``\n``: which ones it has is a matter of who saved it, not of what it says."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
@@ -185,7 +194,7 @@ class Row:
     line: int  # where it stands in the file, from 1
     request: Request
     id: str | None = None  # as the manifest gives it; None: the row is known by its content
-    extras: dict[str, str] = field(default_factory=dict)  # the manifest's own further columns, untouched
+    extras: dict[str, str] = field(default_factory=dict)  # the manifest's own columns, untouched
 
 
 @dataclass(frozen=True)

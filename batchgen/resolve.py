@@ -13,11 +13,11 @@ from batchgen.errors import AccountError, UsageError
 from batchgen.folder import check_service, hold, open_batch
 from batchgen.ledger import Ledger, doubt, money
 from batchgen.ledger.doubt import Attempt, Doubt
-from batchgen.model import LEDGER, State, zulu
+from batchgen.model import LEDGER, State, is_text, zulu
 from batchgen.run import Service
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskStatus, TaskWord
-from batchgen.settings import Settings, is_text, to_service
+from batchgen.settings import Settings, to_service
 from batchgen.verify import Verified, forget, read_again, set_aside
 from batchgen.words import left_alone, many, money_words, with_command
 

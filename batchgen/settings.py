@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from batchgen.catalog import Prices
 from batchgen.deadline import Deadline
 from batchgen.errors import AccountError, UsageError
-from batchgen.model import EMULATOR, LEDGER, Problem
+from batchgen.model import EMULATOR, LEDGER, Problem, is_text
 from batchgen.words import with_command
 
 if TYPE_CHECKING:
@@ -134,15 +134,6 @@ def run_again(manifest: Path, batch: Path, service: str) -> tuple[str, ...]:
     named = () if batch_folder(manifest).absolute() == batch.absolute() else ("--batch", str(batch))
     served = ("--emulator",) if service == EMULATOR else to_service(service)
     return ("run", str(manifest), *named, *served)
-
-
-def is_text(text: str) -> bool:
-    """Whether it can be written as UTF-8; what the command line could not decode holds half characters."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def read_base_url(flag: str | None) -> str:

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from batchgen.borrowed import Borrowed
 from batchgen.manifest.records import LONGEST_CELL, Block, Unreadable
-from batchgen.model import Problem
+from batchgen.model import Problem, is_text
 
 _LONGEST_LINE = 16 << 20  # characters; what a hostile file may make us hold at once
 _PIECE_CHARACTERS = 1 << 18
@@ -123,7 +123,7 @@ class CsvBlocks:
             message = "this record holds a NUL character, which no prompt can have; delete it"
         elif len(record) != self._width:
             message = _width_message(len(record), self._width, self.delimiter)
-        elif _has_surrogate(text):
+        elif not is_text(text):
             message = "this record holds half a character (a lone surrogate); delete it"
         else:
             return True
@@ -155,15 +155,7 @@ _long_cells = Borrowed(_lengthen)
 
 
 def _is_odd(text: str) -> bool:
-    return "\0" in text or (not text.isascii() and _has_surrogate(text))
-
-
-def _has_surrogate(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+    return "\0" in text or not (text.isascii() or is_text(text))
 
 
 def _named(delimiter: str) -> str:
