@@ -57,10 +57,10 @@ def write_results(ledger: Ledger, folder: Path) -> Path | None:
 
     Returns where the failures.csv is now that was there, if a person mended it and no run took it in.
     """
-    further, path = ledger.further_columns(), folder / mended.FAILURES
-    results.write(ledger, further, folder / "results.csv")
+    path = folder / mended.FAILURES
+    results.write(ledger, folder / "results.csv")
     kept = mended.keep(ledger, path)
-    failures.write(ledger, further, path, ready=partial(mended.note_next, ledger, path))
+    failures.write(ledger, path, ready=partial(mended.note_next, ledger, path))
     return kept
 
 
@@ -75,9 +75,7 @@ def write_workbook(ledger: Ledger, folder: Path) -> Path:
     from batchgen.report.poster import Posters
 
     posters, path = Posters(folder / "posters"), folder / "results.xlsx"
-    workbook.write(
-        ledger, ledger.further_columns(), path, lambda row: posters.find(row.sha256[0]) if row.sha256 else None
-    )
+    workbook.write(ledger, path, lambda row: posters.find(row.sha256[0]) if row.sha256 else None)
     return path
 
 

@@ -17,7 +17,7 @@ class Rows:
     prompts: Sequence[str]
     seeds: Sequence[int | None]
     requests: Sequence[str]  # JSON of the public ones
-    extras: Sequence[str | None]  # JSON; None: the manifest has no further columns
+    extras: Sequence[str | None]  # JSON; None: the manifest has no columns of its own
     signed: Mapping[int, str] = field(default_factory=dict)  # place -> JSON of the request whose links are signed
 
     @classmethod

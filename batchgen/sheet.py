@@ -34,7 +34,7 @@ class Taken:
     """A manifest that was taken in."""
 
     intake: Intake
-    columns: tuple[str, ...]  # its own further ones
+    columns: tuple[str, ...]  # its own
     partial: bool  # it is a batch's failures.csv, of some of the rows
     pictures: Files  # that it names
 
@@ -126,8 +126,8 @@ def take_in_as_asked(
         say(sentence)
     for sentence in warnings(taken, asked, settings, ledger):
         warn(sentence)
-    further = ledger.further_columns() if taken.partial else []
-    columns = [*further, *(name for name in taken.columns if name not in further)]
+    known = ledger.own_columns() if taken.partial else []
+    columns = [*known, *(name for name in taken.columns if name not in known)]
     names = json.loads(ledger.fact("pictures") or "{}") | taken.pictures.names()
     is_plain = not (taken.partial or taken.intake.problems or ledger.has_signed())
     remember(

@@ -48,7 +48,7 @@ class Result:
     generation_seconds: float | None
     bytes: int | None  # of all its videos
     sha256: tuple[str, ...]  # hex, of each video
-    extras: dict[str, str]  # the manifest's own further columns
+    extras: dict[str, str]  # the manifest's own columns
 
 
 # The columns that are not text; those of text may be blank.
@@ -83,13 +83,13 @@ def read_frame(
 
     with look(folder, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
         found = [_result(row, folder) for row in ledger.results()]
-        further = ledger.further_columns()
+        own = ledger.own_columns()
     columns = {name: pd.Series([getattr(each, name) for each in found], dtype="object") for name in _COLUMNS}
     for name, sign in (("image_urls", "\n"), ("sha256", ";")):
         columns[name] = columns[name].map(lambda values, sign=sign: sign.join(values) or None)
     frame = pd.DataFrame(columns).astype({name: _TYPES.get(name, "str") for name in _COLUMNS})
     frame["status"] = pd.Categorical(frame["status"], categories=_STATES)
-    for name, heading in zip(further, headings(further, _COLUMNS), strict=True):
+    for name, heading in zip(own, headings(own, _COLUMNS), strict=True):
         frame[heading] = _own([each.extras.get(name) for each in found], numbers.get(name))
     frame["id"] = _own(frame["id"], next((numbers[name] for name in numbers if canonical(name) == "id"), None))
     return frame

@@ -87,8 +87,8 @@ class Ledger:
         found = self.database.one("SELECT value FROM fact WHERE name = ?", (name,))
         return found[0] if found else None
 
-    def further_columns(self) -> list[str]:
-        """The manifest's own further columns."""
+    def own_columns(self) -> list[str]:
+        """The names of the manifest's own columns, which are no parameters: the keys of a row's extras."""
         return [str(name) for name in json.loads(self.fact("columns") or "[]")]
 
     def remember(self, facts: dict[str, str], *, synced: bool = True) -> None:

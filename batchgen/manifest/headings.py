@@ -17,9 +17,9 @@ LINES_OF_TITLES = 20  # in which a header is looked for that is not the first li
 _RESULTS_BEGIN = ("id", "row", "status", "video", "prompt")  # results.csv
 _WORKBOOK_BEGIN = ("id", "row", "status", "video", "poster")  # results.xlsx, whose cells need no guard
 _FRAME_BEGIN = ("id", "row", "status", "prompt", "video")  # a DataFrame of results, whose cells need none either
-_FAILURES_BEGIN = ("id", "prompt", "seed", "mode", "resolution", "duration", "aspect_ratio", "provider",
-                   "negative_prompt", "image_urls", "enable_prompt_expansion")  # fmt: skip
-_FAILURES_END = "reason"
+FAILURES = ("id", "prompt", "seed", "mode", "resolution", "duration", "aspect_ratio", "provider",
+            "negative_prompt", "image_urls", "enable_prompt_expansion")  # fmt: skip
+REASON = "reason"  # the last column of failures.csv
 _RESULT_COLUMNS = frozenset(
     {"row", "status", "poster", "video", "task_id", "fail_code", "fail_message", "attempts", "cost_usd", "submitted_at",
      "completed_at", "generation_seconds", "bytes", "sha256"}
@@ -121,7 +121,7 @@ class Layout:
 
     names: tuple[str, ...]  # as they stand in the header
     places: Mapping[str, int]  # parameter -> its place in a record
-    own: tuple[int, ...]  # the places of the further columns
+    own: tuple[int, ...]  # the places of the manifest's own columns
     unnamed: tuple[int, ...]  # columns without a name: they must be empty
     guarded: bool  # this is a file of ours, whose cells are guarded against formulas
     partial: bool  # this is our failures.csv: the rows that are not in it are not gone
@@ -129,7 +129,7 @@ class Layout:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the further columns, in order."""
+        """The names of the own columns, in order."""
         return tuple(self.names[place] for place in self.own)
 
     def column(self, parameter: str) -> str | None:
@@ -143,7 +143,7 @@ def study(header: Sequence[str], line: int | None) -> Layout:
     dropped, guarded = _ours(header)
     names = tuple(map(unguard, header)) if guarded else tuple(header)
     plain = [canonical(name) or name.strip().casefold() for name in names]
-    partial = _FAILURES_END in dropped
+    partial = REASON in dropped
     if partial:  # a column of that name which was a person's own comes back under it
         names = tuple(name.removeprefix("manifest_") if _is_moved(name) else name for name in names)
     first = {name: place for place, name in reversed(list(enumerate(plain))) if name}
@@ -161,13 +161,13 @@ def _ours(header: Sequence[str]) -> tuple[frozenset[str], bool]:
     plain = tuple(name.strip().casefold() for name in header)
     if plain[:5] in (_RESULTS_BEGIN, _WORKBOOK_BEGIN, _FRAME_BEGIN):
         return _RESULT_COLUMNS, plain[:5] == _RESULTS_BEGIN
-    if plain[: len(_FAILURES_BEGIN)] == _FAILURES_BEGIN and _FAILURES_END in plain:
-        return frozenset({_FAILURES_END}), True
+    if plain[: len(FAILURES)] == FAILURES and REASON in plain:
+        return frozenset({REASON}), True
     return frozenset(), False
 
 
 def _is_moved(name: str) -> bool:
-    return name.strip().casefold().removeprefix("manifest_") == _FAILURES_END
+    return name.strip().casefold().removeprefix("manifest_") == REASON
 
 
 def _twice(names: Sequence[str], plain: Sequence[str], line: int | None) -> list[Problem]:

@@ -75,7 +75,7 @@ def costs(ledger: Ledger) -> dict[int, float | None]:
 
 def cards(ledger: Ledger, links: Links, spent: Mapping[int, float | None], *, running: bool) -> Iterator[Card]:
     """A card for each row of the present manifest, in its order."""
-    further = ledger.further_columns()
+    own = ledger.own_columns()
     names = json.loads(ledger.fact("pictures") or "{}")
     archived = ledger.database.execute(
         "SELECT (SELECT max(archived_at) FROM video WHERE video.row = row.row) FROM row "
@@ -83,13 +83,13 @@ def cards(ledger: Ledger, links: Links, spent: Mapping[int, float | None], *, ru
     ).fetchall()
     for row, (archived_at,) in zip(ledger.results(), archived, strict=True):
         images = tuple(_image(url, names) for url in row.job.request.image_urls)
-        yield _card(row, archived_at, further, images, links, spent.get(row.job.key), running=running)
+        yield _card(row, archived_at, own, images, links, spent.get(row.job.key), running=running)
 
 
 def _card(
     row: ResultRow,
     archived_at: float | None,
-    further: Iterable[str],
+    own: Iterable[str],
     images: tuple[str, ...],
     links: Links,
     cost: float | None,
@@ -113,7 +113,7 @@ def _card(
         negative_prompt=request.negative_prompt,
         expansion=request.enable_prompt_expansion,
         images=images,
-        extras=tuple(row.extras.get(name, "") for name in further),
+        extras=tuple(row.extras.get(name, "") for name in own),
         task_id=job.task_id,
         fail_code=job.fail_code,
         fail_message=job.fail_message,

@@ -9,24 +9,10 @@ from pathlib import Path
 from batchgen.formulas import guard
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.manifest import values
+from batchgen.manifest.headings import FAILURES, REASON
 from batchgen.model import State
 from batchgen.private import replacing
 
-# The manifest's reader knows the file again by this header: what is written here guarded is read without the guard.
-COLUMNS = (
-    "id",
-    "prompt",
-    "seed",
-    "mode",
-    "resolution",
-    "duration",
-    "aspect_ratio",
-    "provider",
-    "negative_prompt",
-    "image_urls",
-    "enable_prompt_expansion",
-)
-REASON = "reason"
 _EXPIRED = "the video was made and paid for, but its link died before it could be fetched"
 _ADVICE = {
     "CONTENT_VIOLATION": "change the prompt",
@@ -34,35 +20,34 @@ _ADVICE = {
 }
 
 
-def write(ledger: Ledger, further: Sequence[str], path: Path, ready: Callable[[Path], None] = lambda part: None) -> int:
-    """Write the file whole, or take it away where nothing failed; returns how many rows are in it.
+def write(ledger: Ledger, path: Path, ready: Callable[[Path], None] = lambda part: None) -> None:
+    """Write the file whole, or take it away where nothing failed.
 
-    ``further`` are the manifest's own columns; ``ready`` is called with what is whole and about to take its place.
+    ``ready`` is called with what is whole and about to take its place.
     """
-    lines = _lines(ledger.results(State.FAILED, State.EXPIRED), further)
+    columns = ledger.own_columns()
+    lines = _lines(ledger.results(State.FAILED, State.EXPIRED), columns)
     first = next(lines, None)
     if first is None:
         path.unlink(missing_ok=True)
-        return 0
+        return
     with replacing(path, encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*COLUMNS, *map(guard, _headings(further)), REASON])
-        for number, line in enumerate(chain([first], lines), 1):  # noqa: B007 - counts
-            writer.writerow(line)
+        writer.writerow([*FAILURES, *map(guard, _headings(columns)), REASON])
+        writer.writerows(chain([first], lines))
         file.flush()
         ready(Path(file.name))
-    return number
 
 
-def _headings(further: Iterable[str]) -> Iterator[str]:
+def _headings(columns: Iterable[str]) -> Iterator[str]:
     """A column of the manifest that is called as our last one is told apart from it; the reader undoes it."""
-    for name in further:
+    for name in columns:
         yield f"manifest_{name}" if name.strip().casefold() == REASON else name
 
 
-def _lines(rows: Iterable[ResultRow], further: Sequence[str]) -> Iterator[list[str]]:
+def _lines(rows: Iterable[ResultRow], columns: Sequence[str]) -> Iterator[list[str]]:
     for row in rows:
-        own = (row.extras.get(name, "") for name in further)
+        own = (row.extras.get(name, "") for name in columns)
         yield [guard(cell) for cell in (*_cells(row), *own, reason(row))]
 
 

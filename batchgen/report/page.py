@@ -84,7 +84,7 @@ def gather(
             facts=_facts(ledger, shown),
             figures=head.figures(ledger, shown, done, spent),
             drawings=head.drawings(shown, done),
-            columns=tuple(ledger.further_columns()),
+            columns=tuple(ledger.own_columns()),
             cards=shown,
             made_at=now,
             running=running,

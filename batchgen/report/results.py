@@ -1,4 +1,4 @@
-"""results.csv: a line a row, in the manifest's order, with the manifest's own further columns."""
+"""results.csv: a line a row, in the manifest's order, with the manifest's own columns."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,18 +38,19 @@ COLUMNS = (
 )
 
 
-def write(ledger: Ledger, further: Sequence[str], path: Path) -> None:
-    """Write the file whole or leave the one that is there. ``further`` are the manifest's own columns."""
+def write(ledger: Ledger, path: Path) -> None:
+    """Write the file whole or leave the one that is there."""
+    own = ledger.own_columns()
     with replacing(path, encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([guard(name) for name in (*COLUMNS, *headings(further))])
-        writer.writerows(_lines(ledger.results(), further))
+        writer.writerow([guard(name) for name in (*COLUMNS, *headings(own))])
+        writer.writerows(_lines(ledger.results(), own))
 
 
-def headings(further: Iterable[str], ours: Iterable[str] = COLUMNS) -> Iterator[str]:
+def headings(own: Iterable[str], ours: Iterable[str] = COLUMNS) -> Iterator[str]:
     """A column of the manifest that is called as one of ours is told apart from it."""
     taken = set(ours)
-    for name in further:
+    for name in own:
         heading = name
         while heading in taken:
             heading = f"manifest_{heading}"
@@ -57,11 +58,11 @@ def headings(further: Iterable[str], ours: Iterable[str] = COLUMNS) -> Iterator[
         yield heading
 
 
-def _lines(rows: Iterable[ResultRow], further: Sequence[str]) -> Iterator[list[str]]:
+def _lines(rows: Iterable[ResultRow], own: Sequence[str]) -> Iterator[list[str]]:
     for row in rows:
         cells = _cells(row)
-        if further:
-            cells += tuple([row.extras.get(name, "") for name in further])
+        if own:
+            cells += tuple([row.extras.get(name, "") for name in own])
         # As guard does, which most cells need not be called for.
         yield [cell if not cell or cell[0].isalnum() else guard(cell) for cell in cells]
 

@@ -7,11 +7,13 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger, ResultRow
+from batchgen.private import replacing
+from batchgen.report.poster import Poster
 from batchgen.report.results import COLUMNS as RESULTS
 from batchgen.report.results import _cells, headings
 
@@ -28,71 +30,41 @@ _LONGEST = 32_767  # characters of a cell
 _BOX = (160, 90)  # pixels that a poster may take up
 
 
-class Picture(Protocol):
-    """A poster that is a file."""
-
-    @property
-    def path(self) -> Path:
-        """The JPEG."""
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-
-
-def write(
-    ledger: Ledger, further: Sequence[str], path: Path, poster: Callable[[ResultRow], Picture | None] | None = None
-) -> None:
+def write(ledger: Ledger, path: Path, poster: Callable[[ResultRow], Poster | None]) -> None:
     """Write the file whole or leave the one that is there.
 
-    ``further`` are the manifest's own columns; ``poster`` gives a row's picture, None where it has none. Places of
-    videos are taken to be relative to the file's folder. Raises UsageError for more rows than a sheet can have.
+    ``poster`` gives a row's picture, None where it has none. Places of videos are taken to be relative to the file's
+    folder. Raises UsageError for more rows than a sheet can have, and OSError.
     """
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-    try:
-        _write(ledger.results(), further, part, poster or (lambda _: None))
-        _sync(part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _write(
-    rows: Iterable[ResultRow], further: Sequence[str], part: Path, poster: Callable[[ResultRow], Picture | None]
-) -> None:
     import xlsxwriter  # type: ignore[import-untyped]  # 40 ms, and most runs need no workbook
 
-    options = {"constant_memory": True, "tmpdir": str(part.parent), "in_memory": False}
-    with xlsxwriter.Workbook(str(part), options) as book:
-        sheet = _Sheet(book, further, part.parent)
-        for number, row in enumerate(rows, 1):
-            if number > _MOST_ROWS:
-                raise UsageError(f"results.xlsx can hold {_MOST_ROWS} rows, and the batch has more; use results.csv")
-            sheet.add(number, row, poster(row) if number <= _MOST_POSTERS else None)
-        sheet.finish()
+    options = {"constant_memory": True, "tmpdir": str(path.parent), "in_memory": False}
+    with replacing(path, "wb") as file:
+        try:
+            with xlsxwriter.Workbook(file, options) as book:
+                _fill(_Sheet(book, ledger.own_columns(), path.parent), ledger.results(), poster)
+        except xlsxwriter.exceptions.FileCreateError as error:  # so it wraps an OSError
+            raise error.args[0] from None
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _fill(sheet: "_Sheet", rows: Iterable[ResultRow], poster: Callable[[ResultRow], Poster | None]) -> None:
+    for number, row in enumerate(rows, 1):
+        if number > _MOST_ROWS:
+            raise UsageError(f"results.xlsx can hold {_MOST_ROWS} rows, and the batch has more; use results.csv")
+        sheet.add(number, row, poster(row) if number <= _MOST_POSTERS else None)
+    sheet.finish()
 
 
 class _Sheet:
     """The sheet that is being written, row by row."""
 
-    def __init__(self, book: Any, further: Sequence[str], folder: Path) -> None:
-        self._further = further
+    def __init__(self, book: Any, own: Sequence[str], folder: Path) -> None:
+        self._own = own
         self._folder = folder
         self._rows = 0
         self._top = book.add_format({"valign": "top", "text_wrap": True})
         self._link = book.add_format({"valign": "top", "font_color": "#0563C1", "underline": 1})
-        self._headings = (*COLUMNS, *headings(further))
+        self._headings = (*COLUMNS, *headings(own))
         self._sheet = book.add_worksheet("results")
         bold = book.add_format({"bold": True})
         for place, name in enumerate(self._headings):
@@ -100,20 +72,20 @@ class _Sheet:
             self._sheet.write_string(0, place, _fit(name), bold)
         self._sheet.freeze_panes(1, 1)
 
-    def add(self, number: int, row: ResultRow, picture: Picture | None) -> None:
+    def add(self, number: int, row: ResultRow, poster: Poster | None) -> None:
         """Write one row; ``number`` counts from 1."""
         self._rows = number
-        if picture:
+        if poster:
             self._sheet.set_row_pixels(number, _BOX[1] + 4)
         cells = _cells(row)
-        own = (row.extras.get(name, "") for name in self._further)
+        own = (row.extras.get(name, "") for name in self._own)
         texts = chain(cells[:_POSTER], ("",), cells[_POSTER:], own)
         for place, text in enumerate(texts):
             self._cell(number, place, text)
         if row.places:
             self._place(number, row.places, cells[_VIDEO])
-        if picture:
-            self._picture(number, row, picture)
+        if poster:
+            self._poster(number, row, poster)
 
     def _cell(self, number: int, place: int, text: str) -> None:
         if text and place != _VIDEO:
@@ -136,12 +108,12 @@ class _Sheet:
         relative = quote(os.path.relpath(self._folder / place, self._folder))
         return f"external:{relative}" if len(relative) < 1000 else None
 
-    def _picture(self, number: int, row: ResultRow, picture: Picture) -> None:
-        scale = min(_BOX[0] / picture.width, _BOX[1] / picture.height)
+    def _poster(self, number: int, row: ResultRow, poster: Poster) -> None:
+        scale = min(_BOX[0] / poster.width, _BOX[1] / poster.height)
         link = self._address(row.places[0]) if row.places else None
         options = {"x_scale": scale, "y_scale": scale, "x_offset": 2, "y_offset": 2, "object_position": 1}
         described = {"description": _fit(row.id)[:200]} | ({"url": link} if link and number <= _MOST_LINKS else {})
-        self._sheet.insert_image(number, _POSTER, str(picture.path), options | described)
+        self._sheet.insert_image(number, _POSTER, str(poster.path), options | described)
 
     def finish(self) -> None:
         """Let the columns be filtered."""

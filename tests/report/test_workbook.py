@@ -3,7 +3,7 @@
 import io
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from zipfile import ZipFile
@@ -20,6 +20,7 @@ from batchgen.ledger.stage import Naming
 from batchgen.manifest import headings
 from batchgen.model import Clip, Request, Row, State
 from batchgen.report import workbook
+from batchgen.report.poster import Poster
 from tests.manifest.reading import read_file
 
 RULES = Naming(naming.content_id, naming.Template("{id}").names, naming.fold, naming.apart)
@@ -37,13 +38,6 @@ HOSTILE = [
 ]
 
 
-@dataclass(frozen=True)
-class Picture:
-    path: Path
-    width: int = 400
-    height: int = 225
-
-
 @pytest.fixture
 def ledger() -> Iterator[Ledger]:
     with Ledger.open(None) as opened:
@@ -58,6 +52,7 @@ def ledger() -> Iterator[Ledger]:
             for n, prompt in enumerate(HOSTILE, 1)
         ]
         take_in(opened, rows, RULES)
+        opened.remember({"columns": '["own"]'})
         for place in ("videos/r1 #1%.mp4", "s3://bucket/r2.mp4"):
             job = opened.next_pending()
             assert job
@@ -67,6 +62,10 @@ def ledger() -> Iterator[Ledger]:
             videos = [Video(key, 0, place, clip) for key, _ in opened.missing_videos(settled, 0)]
             opened.archive(replace(settled, state=State.ARCHIVED), videos)
         yield opened
+
+
+def no_poster(_: ResultRow) -> None:
+    return None
 
 
 def jpeg(path: Path) -> Path:
@@ -80,7 +79,7 @@ def jpeg(path: Path) -> Path:
 
 
 def test_each_cell_is_of_its_kind_and_no_text_runs_or_links(ledger: Ledger, tmp_path: Path) -> None:
-    workbook.write(ledger, ["own"], tmp_path / "results.xlsx")
+    workbook.write(ledger, tmp_path / "results.xlsx", no_poster)
     (sheet,) = openpyxl.load_workbook(tmp_path / "results.xlsx").worksheets
     header, *rows = [list(row) for row in sheet.iter_rows()]
     names = [cell.value for cell in header]
@@ -99,7 +98,7 @@ def test_each_cell_is_of_its_kind_and_no_text_runs_or_links(ledger: Ledger, tmp_
 
 
 def test_it_is_a_manifest_with_the_same_rows(ledger: Ledger, tmp_path: Path) -> None:
-    workbook.write(ledger, ["own"], tmp_path / "results.xlsx")
+    workbook.write(ledger, tmp_path / "results.xlsx", no_poster)
     assert workbook.COLUMNS[:5] == headings._WORKBOOK_BEGIN
     found = read_file(tmp_path / "results.xlsx")
     assert found.columns == ("own",)
@@ -112,12 +111,12 @@ def test_it_is_a_manifest_with_the_same_rows(ledger: Ledger, tmp_path: Path) -> 
 
 
 def test_a_poster_stands_beside_its_row(ledger: Ledger, tmp_path: Path) -> None:
-    picture = Picture(jpeg(tmp_path / "p.jpg"))
+    picture = Poster(jpeg(tmp_path / "p.jpg"), 400, 225)
 
-    def poster(row: ResultRow) -> Picture | None:
+    def poster(row: ResultRow) -> Poster | None:
         return picture if row.places else None
 
-    workbook.write(ledger, ["own"], tmp_path / "results.xlsx", poster)
+    workbook.write(ledger, tmp_path / "results.xlsx", poster)
     with ZipFile(tmp_path / "results.xlsx") as archive:
         media = [name for name in archive.namelist() if "media/" in name]
         assert av.open(io.BytesIO(archive.read(media[0]))).streams.video[0].width == 400
@@ -132,6 +131,16 @@ def test_a_file_that_is_there_stays_until_the_new_one_is_whole(
     (tmp_path / "results.xlsx").write_text("old")
     monkeypatch.setattr(workbook, "_MOST_ROWS", 3)
     with pytest.raises(UsageError, match=r"results\.csv"):
-        workbook.write(ledger, [], tmp_path / "results.xlsx")
+        workbook.write(ledger, tmp_path / "results.xlsx", no_poster)
     assert [path.name for path in tmp_path.iterdir()] == ["results.xlsx"]
     assert (tmp_path / "results.xlsx").read_text() == "old"
+
+
+def test_a_disk_that_is_full_is_told_as_one(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill_up(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("xlsxwriter.Workbook._store_workbook", fill_up)
+    with pytest.raises(OSError, match="No space left on device"):
+        workbook.write(ledger, tmp_path / "results.xlsx", no_poster)
+    assert not (tmp_path / "results.xlsx").exists()
