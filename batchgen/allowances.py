@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from batchgen import reuse
 from batchgen.catalog import MICRO
-from batchgen.ledger import Ledger, doubt, expected, money
+from batchgen.ledger import Ledger, doubt, expected, money, recovery
 from batchgen.settings import Settings
 from batchgen.words import left_alone, many, money_words, with_command
 
@@ -16,7 +16,7 @@ def allow(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
     """
     if settings.resubmit_in_doubt:
         yield from _resubmit(settings, ledger)
-    if settings.retry_failed and (again := ledger.retry_failed()):
+    if settings.retry_failed and (again := recovery.retry_failed(ledger)):
         rows = many(again, "row that failed or expired is", "rows that failed or expired are")
         yield f"{rows} tried again"
     if settings.reuse:

@@ -1,4 +1,4 @@
-"""What this user's other batches have learned of a service, and of an account there: what a new batch begins with.
+"""What runs have learned of a service, and of an account there: kept in the ledger, and for the user's other batches.
 
 One small file a user, written at the end of each run that asked for something. It is a convenience: where it cannot be
 read or written, a batch begins with the document's figures and nothing fails.
@@ -9,10 +9,44 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from batchgen import awake
+from batchgen.account import Account
+from batchgen.errors import LedgerError
+from batchgen.ledger import Ledger
 from batchgen.private import replacing, user_file
+from batchgen.service.polling import Polling
+from batchgen.settings import Settings
 
 MOST_ENTRIES = 32
 _MARK_DIGITS = 12
+
+
+def account_of(settings: Settings, ledger: Ledger) -> Account:
+    """The account, with what was learned of its limits by this batch, or else by another one."""
+    memory = ledger.fact("account")
+    if memory is None and not settings.rehearsal:
+        memory = recall(account_name(settings.service, settings.key), path())
+    return Account(settings.rate, settings.concurrency, awake.Clock(), memory=memory)
+
+
+def polling_of(settings: Settings, ledger: Ledger) -> Polling:
+    """When to ask, with what was learned by this batch, or else by another one."""
+    memory = ledger.fact("polling")
+    if memory is None and not settings.rehearsal:
+        memory = recall(settings.service, path())
+    return Polling(settings.first_poll, settings.poll_every, spare_share=settings.spare_share, memory=memory)
+
+
+def keep(settings: Settings, ledger: Ledger, account: Account, polling: Polling) -> None:
+    """Keep what a run has learned, for the next one and for other batches."""
+    with suppress(LedgerError):  # a full disk: the next run learns it anew
+        ledger.remember({"account": account.memory(), "polling": polling.memory()})
+    if not settings.rehearsal:
+        record(settings.service, polling.memory(), path())
+        record(account_name(settings.service, settings.key), account.memory(), path())
+
+
+# -- the user's file
 
 
 def path() -> Path:
@@ -20,7 +54,7 @@ def path() -> Path:
     return user_file("learned.json")
 
 
-def account(service: str, key: str) -> str:
+def account_name(service: str, key: str) -> str:
     """The name under which an account's limits are kept; of the key it has a part of a hash alone."""
     return f"{service} {sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:_MARK_DIGITS]}"
 
@@ -28,7 +62,7 @@ def account(service: str, key: str) -> str:
 def recall(name: str, file: Path) -> str | None:
     """What was learned of a service (as :meth:`Polling.memory` gave it) or an account (:meth:`Account.memory`), if any.
 
-    ``name`` is the service's, or that of :func:`account`.
+    ``name`` is the service's, or that of :func:`account_name`.
     """
     known = _read(file).get(name)
     return known if isinstance(known, str) else None

@@ -11,7 +11,7 @@ from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate, lack_of_room
 from batchgen.folder import check_place, made_with_emulator
-from batchgen.ledger import Ledger, doubt, expected, money, standing
+from batchgen.ledger import Ledger, doubt, expected, money, recovery, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.lock import holder
 from batchgen.memory import with_memory
@@ -194,7 +194,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             taken = take_in_manifest(settings, ledger, to_look_at=True)
         intake = taken.intake
         if not running:  # else it still hears the answers
-            ledger.recover()
+            recovery.recover(ledger)
         remarks = [*said, *describe(intake, name), *warnings(taken, asked, settings, ledger), *_other(settings, ledger)]
         remarks += choose(settings.selection, ledger)
         try_links(settings, ledger, name)

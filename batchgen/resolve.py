@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
 from batchgen.folder import check_service, hold, open_batch
-from batchgen.ledger import Ledger, doubt, money
+from batchgen.ledger import Ledger, doubt, money, recovery
 from batchgen.ledger.doubt import Attempt, Doubt
 from batchgen.model import LEDGER, State, is_text, zulu
 from batchgen.run import Service
@@ -67,7 +67,7 @@ def settle(
     for whoever names it. One whose callback came is resubmitted by name alone.
     """
     with _changing(batch, ledger_to) if action else _seen(batch, ledger_to) as ledger:
-        ledger.recover()
+        recovery.recover(ledger)
         found, told = _named(ledger, identities, action) if identities else (_doubts(ledger), [])
         if not found:
             return told or ["no row is in doubt"]
@@ -82,7 +82,7 @@ def settle(
 def in_doubt(batch: Path, ledger_to: str | None, identities: Sequence[str]) -> str:
     """The rows in doubt, or those of these ids, with all that is known: JSON."""
     with _seen(batch, ledger_to) as ledger:
-        ledger.recover()
+        recovery.recover(ledger)
         found = _named(ledger, identities, None)[0] if identities else _doubts(ledger)
     return json.dumps({"in_doubt": list(map(_facts, found))}, ensure_ascii=False)
 
@@ -207,7 +207,7 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
     """
     with _changing(settings.batch, settings.ledger_to) as ledger:
         check_service(settings.batch, ledger, settings.service)
-        ledger.recover()
+        recovery.recover(ledger)
         found = _doubts(ledger, identity)
         owner = doubt.owner(ledger, task_id, found[0].job if found else None)
         if owner == identity:

@@ -9,6 +9,7 @@ from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
     AsyncExitStack,
+    closing,
     suppress,
 )
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,6 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from batchgen import allowances, awake, balance, descriptors, learned, replication, results_stamp, reuse
-from batchgen.account import Account
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
 from batchgen.callbacks import receiving
@@ -30,7 +30,7 @@ from batchgen.download import Downloader
 from batchgen.errors import ArchiveError, LedgerError, UsageError
 from batchgen.folder import open_batch
 from batchgen.images.files import Files
-from batchgen.ledger import Ledger, evidence, money, standing
+from batchgen.ledger import Ledger, evidence, money, recovery, standing
 from batchgen.ledger.expected import awaited_videos, recent_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
@@ -44,7 +44,6 @@ from batchgen.pipeline import Pipeline
 from batchgen.progress import Progress, Tally
 from batchgen.replica import Replica
 from batchgen.service.client import Client
-from batchgen.service.polling import Polling
 from batchgen.settings import Settings, is_loopback
 from batchgen.sheet import choose, take_in_as_asked
 from batchgen.spending import Spending
@@ -117,23 +116,21 @@ def _run_work(
         Pictures(settings).provide(ledger, files, listener.say)
     replication.copy_first(replica, ledger)
     _set_space_aside(ledger, settings.batch)
-    desk = Desk(settings.batch)
     try:
         with descriptors.raised():
-            return awake.run(_work(settings, ledger, replica, archive, listener, service, desk))
+            return awake.run(_work(settings, ledger, replica, archive, listener, service))
     finally:
         listener.progress.end()
-        desk.close()
         ledger.database.drop_ballast()
         with suppress(LedgerError):  # as the next run does in any case
-            ledger.recover()
+            recovery.recover(ledger)
 
 
 # -- before anything is sent
 
 
 def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
-    ledger.recover()
+    recovery.recover(ledger)
     for sentence in choose(settings.selection, ledger):
         listener.say(sentence)
     for sentence in sentences(settings.batch, missing(settings.batch, ledger), settings.service):
@@ -141,7 +138,7 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     try_links(settings, ledger, str(settings.manifest))
     for sentence in allowances.allow(settings, ledger, settings.service):
         listener.say(sentence)
-    ledger.retry_expired(since=time.time() - LINK_LIFE_SECONDS if settings.may_submit else 0.0)
+    recovery.retry_expired(ledger, since=time.time() - LINK_LIFE_SECONDS if settings.may_submit else 0.0)
     log.info("run begins", extra={"service": settings.service, "manifest": str(settings.manifest)})
 
 
@@ -187,13 +184,7 @@ def _set_space_aside(ledger: Ledger, folder: Path) -> None:
 
 
 async def _work(
-    settings: Settings,
-    ledger: Ledger,
-    replica: Replica,
-    archive: Archive,
-    listener: Listener,
-    service: Service,
-    desk: Desk,
+    settings: Settings, ledger: Ledger, replica: Replica, archive: Archive, listener: Listener, service: Service
 ) -> Dispatcher:
     loop = asyncio.get_running_loop()
     share = descriptors.share(settings.downloads)
@@ -201,9 +192,10 @@ async def _work(
     threads = ThreadPoolExecutor(settings.downloads + 2)
     loop.set_default_executor(threads)
     async with AsyncExitStack() as stack:
+        desk = stack.enter_context(closing(Desk(settings.batch)))
         client, downloader = await _connected(stack, settings, service, share.connections)
-        account = _account(settings, ledger)
-        polling = _polling(settings, ledger)
+        account = learned.account_of(settings, ledger)
+        polling = learned.polling_of(settings, ledger)
         disk_space = DiskSpace(
             settings.batch, archive.free_bytes, partial(awaited_videos, ledger), partial(recent_bytes, ledger)
         )
@@ -245,7 +237,7 @@ async def _work(
             await balance.compare(client, account, ledger, spending, listener.say)
         with listener.stopping(dispatcher, listener.say), until(settings.deadline, dispatcher):
             await steering.beside(dispatcher)
-        _remember(settings, ledger, account, polling)
+        learned.keep(settings, ledger, account, polling)
     if dispatcher.is_halted:  # an upload that hangs is not waited for
         threads.shutdown(wait=False, cancel_futures=True)
         loop.set_default_executor(ThreadPoolExecutor(1))
@@ -262,31 +254,6 @@ async def _connected(
     )
     at_home = is_loopback(urlsplit(origin).hostname or "")
     return client, await stack.enter_async_context(Downloader(allow_loopback=at_home, at_once=settings.downloads))
-
-
-def _account(settings: Settings, ledger: Ledger) -> Account:
-    """With what was learned of its limits by this batch, or else by another one."""
-    memory = ledger.fact("account")
-    if memory is None and not settings.rehearsal:
-        memory = learned.recall(learned.account(settings.service, settings.key), learned.path())
-    return Account(settings.rate, settings.concurrency, awake.Clock(), memory=memory)
-
-
-def _polling(settings: Settings, ledger: Ledger) -> Polling:
-    """With what was learned by this batch, or else by another one."""
-    memory = ledger.fact("polling")
-    if memory is None and not settings.rehearsal:
-        memory = learned.recall(settings.service, learned.path())
-    return Polling(settings.first_poll, settings.poll_every, spare_share=settings.spare_share, memory=memory)
-
-
-def _remember(settings: Settings, ledger: Ledger, account: Account, polling: Polling) -> None:
-    """Keep what was learned, for the next run and for other batches."""
-    with suppress(LedgerError):  # a full disk: the next run learns it anew
-        ledger.remember({"account": account.memory(), "polling": polling.memory()})
-    if not settings.rehearsal:
-        learned.record(settings.service, polling.memory(), learned.path())
-        learned.record(learned.account(settings.service, settings.key), account.memory(), learned.path())
 
 
 def _counted(ledger: Ledger, steering: Steering) -> Callable[[Job, Job], None]:

@@ -40,9 +40,9 @@ def test_kinds_that_a_run_did_not_meet_stay_known(tmp_path: Path) -> None:
 
 def test_an_account_is_known_by_a_part_of_its_key_s_hash(tmp_path: Path) -> None:
     file = tmp_path / "learned.json"
-    learned.record(learned.account(SERVICE, "sentinel-key"), '{"rate":[60,3],"tasks":null}', file)
-    assert learned.recall(learned.account(SERVICE, "sentinel-key"), file) == '{"rate":[60,3],"tasks":null}'
-    assert learned.recall(learned.account(SERVICE, "another-key"), file) is None
+    learned.record(learned.account_name(SERVICE, "sentinel-key"), '{"rate":[60,3],"tasks":null}', file)
+    assert learned.recall(learned.account_name(SERVICE, "sentinel-key"), file) == '{"rate":[60,3],"tasks":null}'
+    assert learned.recall(learned.account_name(SERVICE, "another-key"), file) is None
     assert learned.recall(SERVICE, file) is None
     assert "sentinel" not in file.read_text()
 

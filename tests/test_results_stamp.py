@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from batchgen import results_stamp
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, recovery
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
 
 def is_current(folder: Path) -> bool:
     with Ledger.open(folder / "ledger.sqlite") as ledger:
-        ledger.recover()
+        recovery.recover(ledger)
         ledger.remember({"service": "emulator"})
         return results_stamp.is_current(ledger, folder)
 

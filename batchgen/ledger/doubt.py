@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from batchgen.errors import UsageError
 from batchgen.ledger.evidence import CALLED, IN_DOUBT, Candidate, bind
-from batchgen.ledger.ledger import FOR_ONE_RUN, NOT_RECORDED, OPEN, Ledger
+from batchgen.ledger.ledger import NOT_RECORDED, OPEN, Ledger
+from batchgen.ledger.recovery import FOR_ONE_RUN
 from batchgen.model import ABANDONED, Job, State
 
 AHEAD_SECONDS = 60.0  # of an attempt that is later than that, a clock that was set back does not tell the age

@@ -12,14 +12,13 @@ from typing import Any, NamedTuple, Self
 from batchgen.errors import LedgerError
 from batchgen.ledger.database import Database
 from batchgen.ledger.results import ResultRow, result_rows
-from batchgen.model import ABANDONED, Clip, Job, Kept, Request, State, zulu
+from batchgen.model import Clip, Job, Kept, Request, State, zulu
 
 LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 15 days
 
 # The condition of the index job_open: SQLite uses it only for a query that says it, word for word.
 OPEN = "state != 'pending' AND state != 'rendered' AND state != 'archived'"
 NOT_RECORDED = "the run ended before the answer was recorded"
-FOR_ONE_RUN = "--in-doubt resubmit"  # the decision on a job that lasts until the run ends
 _JOB = (
     "job, request, state, wanted, task_id, urls, fail_code, fail_message, attempts, submitted_at, completed_at, "
     "generation_ms, source, remake, signed, digest"
@@ -100,69 +99,6 @@ class Ledger:
         if news:
             with self.database.transaction(synced=synced):
                 self.database.execute_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", news.items())
-
-    # -- at the start of a run
-
-    def recover(self) -> None:
-        """What an earlier run asked for without recording an answer is in doubt.
-
-        So is again what it was allowed to ask for once more, and did not: the next run may not be allowed to. Nor is it
-        to pay for an expired video that this one tried to fetch.
-        """
-        with self.database.transaction():
-            self._hold_again()
-            self.database.execute(
-                "UPDATE job SET remake = 0 WHERE state = 'rendered' AND remake = 1 AND source IS NULL"
-            )
-            self.database.execute(
-                f"UPDATE job SET state = 'in_doubt', fail_message = ? WHERE {OPEN} AND state = 'submitting'",
-                (NOT_RECORDED,),
-            )
-
-    def _hold_again(self) -> None:
-        # By keys, not by times: a clock may have been set back meanwhile.
-        unused = (
-            "SELECT job FROM decision WHERE detail = :how AND rowid IN (SELECT max(rowid) FROM decision GROUP BY job) "
-            "AND (SELECT coalesce(outcome, 'unknown') IN ('unknown', 'missing') FROM attempt "
-            "WHERE attempt.job = decision.job ORDER BY attempt DESC LIMIT 1)"
-        )
-        held = self.database.execute(
-            "UPDATE job SET state = 'in_doubt', fail_message = (SELECT detail FROM attempt WHERE attempt.job = job.job "
-            f"ORDER BY attempt DESC LIMIT 1) WHERE state = 'pending' AND job IN ({unused}) RETURNING job",
-            {"how": FOR_ONE_RUN},
-        ).fetchall()
-        forgotten = ((job, FOR_ONE_RUN) for (job,) in held)
-        self.database.execute_many("DELETE FROM decision WHERE job = ? AND detail = ?", forgotten)
-
-    def retry_failed(self) -> int:
-        """Let every wanted job that failed or expired be tried again; returns how many.
-
-        An expired one is first fetched once more: only if that fails is it paid for again. One that was given up in
-        doubt may have been paid for: it is for a person to name it.
-        """
-        with self.database.transaction():
-            failed = self.database.execute(
-                "UPDATE job SET state = 'pending', task_id = NULL, fail_code = NULL, fail_message = NULL "
-                f"WHERE {OPEN} AND state = 'failed' AND wanted > 0 AND fail_code IS NOT ?" + self.and_selected,
-                (ABANDONED,),
-            ).rowcount
-            expired = self.database.execute(
-                f"UPDATE job SET state = 'rendered', remake = 1, urls = NULL WHERE {OPEN} AND state = 'expired' "
-                "AND wanted > 0" + self.and_selected
-            ).rowcount
-        return failed + expired
-
-    def retry_expired(self, since: float) -> None:
-        """Let every expired job be fetched once more, and not paid for, whose task was completed since then.
-
-        ``since`` is in Unix seconds; 0: each of them.
-        """
-        with self.database.transaction():
-            self.database.execute(
-                f"UPDATE job SET state = 'rendered', urls = NULL WHERE {OPEN} AND state = 'expired' "
-                "AND coalesce(completed_at, 0) >= ?",
-                (since,),
-            )
 
     # -- what is to be done
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from batchgen.errors import UsageError
-from batchgen.ledger import Ledger, doubt, evidence
+from batchgen.ledger import Ledger, doubt, evidence, recovery
 from batchgen.ledger.ledger import token_hash
 from batchgen.model import Job, State
 from tests.ledger.test_ledger import filled, first
@@ -249,14 +249,14 @@ def test_what_was_called_is_asked_for_again_only_by_name(ledger: Ledger) -> None
 def test_what_a_run_was_allowed_to_ask_for_again_and_did_not_is_in_doubt_as_before(ledger: Ledger) -> None:
     asked, left, named = (submitted(ledger, name, State.IN_DOUBT) for name in "abc")
     assert doubt.resubmit_held(ledger) == [asked.key, left.key, named.key]
-    ledger.recover()
+    recovery.recover(ledger)
     doubt.resubmit(ledger, named)  # by name: that lasts
     assert doubt.resubmit_held(ledger) == [asked.key, left.key]
     again = ledger.intend(ledger.job(asked.key))
     ledger.settle(replace(again, state=State.FAILED), "refused", "", paid=False)
-    ledger.retry_failed()
+    recovery.retry_failed(ledger)
     for _ in range(2):
-        ledger.recover()
+        recovery.recover(ledger)
         states = [ledger.job(job.key).state for job in (asked, left, named)]
         assert states == [State.PENDING, State.IN_DOUBT, State.PENDING]
     assert ledger.job(left.key).fail_message == "no answer came"
@@ -266,7 +266,7 @@ def test_what_a_run_was_allowed_to_ask_for_again_and_did_not_is_in_doubt_as_befo
 def test_what_a_run_was_allowed_is_over_with_it_also_if_the_clock_was_set_back_meanwhile(ledger: Ledger) -> None:
     job = submitted(ledger, "a", State.IN_DOUBT, time.time() + 86_400)  # by a clock that was a day ahead
     assert doubt.resubmit_held(ledger) == [job.key]
-    ledger.recover()
+    recovery.recover(ledger)
     assert ledger.job(job.key).state is State.IN_DOUBT
 
 

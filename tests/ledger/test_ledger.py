@@ -10,7 +10,7 @@ from threading import Barrier
 import pytest
 
 from batchgen.errors import LedgerError
-from batchgen.ledger import Ledger, doubt, take_in
+from batchgen.ledger import Ledger, doubt, recovery, take_in
 from batchgen.ledger.database import SCHEMA_VERSION
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, Row, State
@@ -60,7 +60,7 @@ def test_a_job_is_claimed_once() -> None:
 def test_what_was_asked_for_without_a_recorded_answer_is_in_doubt() -> None:
     with filled(None) as ledger:
         ledger.intend(first(ledger))
-        ledger.recover()
+        recovery.recover(ledger)
         assert [result.status for result in ledger.results()] == [State.IN_DOUBT, State.PENDING, State.PENDING]
         assert first(ledger).request.prompt == "p2"
 
@@ -68,7 +68,7 @@ def test_what_was_asked_for_without_a_recorded_answer_is_in_doubt() -> None:
 def test_a_job_in_doubt_is_submitted_again_only_when_a_person_says_so() -> None:
     with filled(None, 1) as ledger:
         ledger.intend(first(ledger))
-        ledger.recover()
+        recovery.recover(ledger)
         assert ledger.next_pending() is None
         assert len(doubt.resubmit_held(ledger)) == 1
         assert ledger.next_pending() is not None
@@ -150,10 +150,10 @@ def test_failed_and_expired_rows_are_tried_again_an_expired_one_is_first_fetched
         failed = ledger.intend(first(ledger))
         ledger.settle(replace(failed, state=State.FAILED, fail_code="400"), "refused", "")
         expired = ledger.save(replace(rendered(ledger, 1.0), state=State.EXPIRED))
-        assert ledger.retry_failed() == 2
+        assert recovery.retry_failed(ledger) == 2
         assert ledger.job(failed.key).state is State.PENDING
         assert (ledger.job(expired.key).state, ledger.job(expired.key).remake) == (State.RENDERED, True)
-        ledger.recover()  # the run ends, or another begins
+        recovery.recover(ledger)  # the run ends, or another begins
         assert (ledger.job(expired.key).state, ledger.job(expired.key).remake) == (State.RENDERED, False)
 
 

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from batchgen import reuse
 from batchgen.errors import LedgerError, UsageError
-from batchgen.ledger import Ledger, doubt, evidence, standing, take_in
+from batchgen.ledger import Ledger, doubt, evidence, recovery, standing, take_in
 from batchgen.ledger import ledger as ledger_module
 from batchgen.ledger.ledger import Video, token_hash
 from batchgen.ledger.rendered import Rendered
@@ -449,7 +449,7 @@ class LedgerMachine(RuleBasedStateMachine):
             old.database.execute("ROLLBACK")
         old.close()
         asked = [want for want in self.wants if want.state is State.SUBMITTING]
-        self.ledger.recover()
+        recovery.recover(self.ledger)
         for n, want in enumerate(asked):
             self._in_doubt(want, accepted[n % len(accepted)])
         self._end_leave()
@@ -609,7 +609,7 @@ class LedgerMachine(RuleBasedStateMachine):
         failed = [each for each in self.wants if each.state is State.FAILED and self.is_wanted(each)]
         failed = [each for each in failed if not each.is_abandoned]  # only who names it may pay for it again
         expired = [want for want in self.wants if want.state is State.EXPIRED and self.is_wanted(want)]
-        assert self.ledger.retry_failed() == len(failed) + len(expired)
+        assert recovery.retry_failed(self.ledger) == len(failed) + len(expired)
         self._allow(failed)
         for want in expired:
             want.state, want.remake, want.may_be_paid = State.RENDERED, True, False
@@ -617,7 +617,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     @while_some(State.EXPIRED)
     def rescue_fetches_expired_once_more(self) -> None:
-        self.ledger.retry_expired(since=0.0)
+        recovery.retry_expired(self.ledger, since=0.0)
         for want in self.wants:
             if want.state is State.EXPIRED:
                 want.state = State.RENDERED

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from batchgen.ledger import Ledger, doubt, evidence, standing
+from batchgen.ledger import Ledger, doubt, evidence, recovery, standing
 from batchgen.ledger.expected import awaited_videos, recent_bytes
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, Request, State
@@ -18,7 +18,7 @@ OFTEN: dict[str, Callable[[Ledger], object]] = {
     "has_remakes": lambda ledger: Rendered(ledger).has_remakes(),
     "in_flight": lambda ledger: list(ledger.in_flight()),
     "doubtful_since": lambda ledger: ledger.doubtful_since(0.0),
-    "recover": Ledger.recover,
+    "recover": recovery.recover,
     "unfetched": Ledger.unfetched,
     "awaited_jobs": standing.awaited_jobs,
     "awaited_videos": awaited_videos,

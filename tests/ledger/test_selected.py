@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchgen.ledger import Ledger, doubt, standing, take_in
+from batchgen.ledger import Ledger, doubt, recovery, standing, take_in
 from batchgen.ledger.selected import present, select
 from batchgen.model import Job, Row, State
 from tests.ledger.test_intake import RULES, make, pay, request
@@ -53,7 +53,7 @@ def test_failed_and_doubtful_rows_are_tried_again_only_where_they_were_chosen(le
         assert job
         ledger.save(Job(job.key, job.request, state))
     choose(ledger, "r2", "r3")
-    assert (ledger.retry_failed(), len(doubt.resubmit_held(ledger))) == (1, 1)
+    assert (recovery.retry_failed(ledger), len(doubt.resubmit_held(ledger))) == (1, 1)
     assert pay(ledger) == ["b", "c"]
 
 

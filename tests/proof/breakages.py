@@ -23,7 +23,7 @@ POINTS = "tests/proof/test_every_point.py::test_a_kill_at_any_point_of_a_run_pay
 NETWORK, FILES, RESULTS = (f"{POINTS}[{group}]" for group in ("network", "files", "results"))
 SECOND_RUN = "tests/proof/test_random_kills.py::test_a_second_run_beside_the_first_is_refused_and_pays_for_nothing"
 MACHINE = "tests/ledger/test_ledger_machine.py"
-LEDGER_PY, DISK_PY = "batchgen/ledger/ledger.py", "batchgen/archive/disk.py"
+RECOVERY_PY, DISK_PY = "batchgen/ledger/recovery.py", "batchgen/archive/disk.py"
 DOUBT_PY, EVIDENCE_PY = "batchgen/ledger/doubt.py", "batchgen/ledger/evidence.py"
 CLIENT_PY, WIRE_PY = "batchgen/service/client.py", "batchgen/service/wire.py"
 
@@ -139,16 +139,16 @@ BREAKAGES = (
     ),
     Breakage(
         "what was asked for without an answer is pending after a crash",
-        LEDGER_PY,
+        RECOVERY_PY,
         "UPDATE job SET state = 'in_doubt', fail_message = ?",
         "UPDATE job SET state = 'pending', fail_message = ?",
         (NETWORK,),
     ),
     Breakage(
         "after a crash nothing is recovered",
-        LEDGER_PY,
-        "WHERE {OPEN} AND state = 'submitting'\",\n                (NOT",
-        "WHERE {OPEN} AND state = 'never'\",\n                (NOT",
+        RECOVERY_PY,
+        "WHERE {OPEN} AND state = 'submitting'\",\n            (NOT",
+        "WHERE {OPEN} AND state = 'never'\",\n            (NOT",
         ("tests/ledger/test_ledger.py",),
     ),
     Breakage(

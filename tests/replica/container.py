@@ -12,7 +12,7 @@ from typing import Any, Self
 import pytest
 
 from batchgen.errors import BatchBusyError, BatchgenError, ReplicaError
-from batchgen.ledger import Ledger, take_in
+from batchgen.ledger import Ledger, recovery, take_in
 from batchgen.model import Job, Row, State
 from batchgen.replica import log as log_module
 from batchgen.replica import replica as replica_module
@@ -131,7 +131,7 @@ class Container:
         self.runs = True
         try:
             take_in(self.ledger, [Row(n, n, request(prompt)) for n, prompt in enumerate(self.prompts, 1)], RULES)
-            self.ledger.recover()
+            recovery.recover(self.ledger)
             self.replica.checkpoint(self.ledger)
         except BatchgenError:
             self.close()
@@ -177,7 +177,7 @@ class Container:
             self.post()
         while self.answered:
             self.settle()
-        self.ledger.recover()
+        recovery.recover(self.ledger)
         with suppress(BatchgenError):
             self.replica.checkpoint(self.ledger)
         self.replica.end()

@@ -1,0 +1,70 @@
+"""What earlier runs left undone: what of it is in doubt, and what a run may try once more."""
+
+from batchgen.ledger.ledger import NOT_RECORDED, OPEN, Ledger
+from batchgen.model import ABANDONED
+
+FOR_ONE_RUN = "--in-doubt resubmit"  # the decision on a job that lasts until the run ends
+
+
+def recover(ledger: Ledger) -> None:
+    """What an earlier run asked for without recording an answer is in doubt.
+
+    So is again what it was allowed to ask for once more, and did not: the next run may not be allowed to. Nor is it
+    to pay for an expired video that this one tried to fetch.
+    """
+    with ledger.database.transaction():
+        _hold_again(ledger)
+        ledger.database.execute("UPDATE job SET remake = 0 WHERE state = 'rendered' AND remake = 1 AND source IS NULL")
+        ledger.database.execute(
+            f"UPDATE job SET state = 'in_doubt', fail_message = ? WHERE {OPEN} AND state = 'submitting'",
+            (NOT_RECORDED,),
+        )
+
+
+def _hold_again(ledger: Ledger) -> None:
+    """What a run was allowed to ask for once more, and did not, is in doubt as before."""
+    # By keys, not by times: a clock may have been set back meanwhile.
+    unused = (
+        "SELECT job FROM decision WHERE detail = :how AND rowid IN (SELECT max(rowid) FROM decision GROUP BY job) "
+        "AND (SELECT coalesce(outcome, 'unknown') IN ('unknown', 'missing') FROM attempt "
+        "WHERE attempt.job = decision.job ORDER BY attempt DESC LIMIT 1)"
+    )
+    held = ledger.database.execute(
+        "UPDATE job SET state = 'in_doubt', fail_message = (SELECT detail FROM attempt WHERE attempt.job = job.job "
+        f"ORDER BY attempt DESC LIMIT 1) WHERE state = 'pending' AND job IN ({unused}) RETURNING job",
+        {"how": FOR_ONE_RUN},
+    ).fetchall()
+    forgotten = ((job, FOR_ONE_RUN) for (job,) in held)
+    ledger.database.execute_many("DELETE FROM decision WHERE job = ? AND detail = ?", forgotten)
+
+
+def retry_failed(ledger: Ledger) -> int:
+    """Let every wanted job that failed or expired be tried again; returns how many.
+
+    An expired one is first fetched once more: only if that fails is it paid for again. One that was given up in
+    doubt may have been paid for: it is for a person to name it.
+    """
+    with ledger.database.transaction():
+        failed = ledger.database.execute(
+            "UPDATE job SET state = 'pending', task_id = NULL, fail_code = NULL, fail_message = NULL "
+            f"WHERE {OPEN} AND state = 'failed' AND wanted > 0 AND fail_code IS NOT ?" + ledger.and_selected,
+            (ABANDONED,),
+        ).rowcount
+        expired = ledger.database.execute(
+            f"UPDATE job SET state = 'rendered', remake = 1, urls = NULL WHERE {OPEN} AND state = 'expired' "
+            "AND wanted > 0" + ledger.and_selected
+        ).rowcount
+    return failed + expired
+
+
+def retry_expired(ledger: Ledger, since: float) -> None:
+    """Let every expired job be fetched once more, and not paid for, whose task was completed since then.
+
+    ``since`` is in Unix seconds; 0: each of them.
+    """
+    with ledger.database.transaction():
+        ledger.database.execute(
+            f"UPDATE job SET state = 'rendered', urls = NULL WHERE {OPEN} AND state = 'expired' "
+            "AND coalesce(completed_at, 0) >= ?",
+            (since,),
+        )
