@@ -186,7 +186,7 @@ class Database:
     def _run_script(self, name: str) -> None:
         """Statement by statement: ``executescript`` would commit the transaction first."""
         statement = ""
-        for line in resources.files(__package__).joinpath(name).read_text().splitlines(keepends=True):
+        for line in resources.files("batchgen.ledger").joinpath(name).read_text().splitlines(keepends=True):
             statement += line
             if sqlite3.complete_statement(statement):
                 self._connection.execute(statement)

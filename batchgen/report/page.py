@@ -142,7 +142,7 @@ def render(page: Page, *, media: Sequence[str] = (), live: bool = False) -> str:
 
 
 def _template(name: str) -> str:
-    return resources.files(__package__).joinpath("template", name).read_text(encoding="utf-8")
+    return resources.files("batchgen.report").joinpath("template", name).read_text(encoding="utf-8")
 
 
 def sweep(batch: Path) -> None:

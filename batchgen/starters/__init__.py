@@ -43,4 +43,4 @@ def _written(paths: list[Path]) -> Iterator[Path]:
 def _content(name: str) -> str:
     if name == SCHEMA_FILE:
         return schema_text()
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
+    return resources.files(__name__).joinpath(name).read_text("utf-8")
