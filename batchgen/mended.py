@@ -4,13 +4,13 @@ The ledger remembers what the file held when it was written, and when a run took
 """
 
 import json
-import os
 from contextlib import suppress
 from hashlib import file_digest
 from pathlib import Path
 
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
+from batchgen.private import free_name
 
 FAILURES = "failures.csv"
 _KNOWN = "failures"  # the fact: SHA-256 of what the file held, as JSON
@@ -29,12 +29,7 @@ def keep(ledger: Ledger, path: Path) -> Path | None:
     held, known = digest(path), ledger.fact(_KNOWN)
     if held is None or known is None or held in json.loads(known):  # an older version wrote it, and noted nothing
         return None
-    aside, number = path.with_name(f"{path.stem}.mended{path.suffix}"), 2
-    while os.path.lexists(aside):
-        aside = path.with_name(f"{path.stem}.mended-{number}{path.suffix}")
-        number += 1
-    path.rename(aside)
-    return aside
+    return path.rename(free_name(path, "mended"))
 
 
 def note(ledger: Ledger, *held: str | None) -> None:

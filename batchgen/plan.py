@@ -11,6 +11,7 @@ from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate, lack_of_room
 from batchgen.folder import check_place, made_with_emulator
+from batchgen.intake import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.ledger import Ledger, doubt, expected, money, recovery, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.lock import holder
@@ -21,7 +22,6 @@ from batchgen.older import refuse_older
 from batchgen.pictures import try_links
 from batchgen.replica import look_at
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings, to_service
-from batchgen.sheet import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.summary import Counts
 from batchgen.words import duration, given_up, many, money_words, size_words, why, with_command
 

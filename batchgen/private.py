@@ -1,4 +1,4 @@
-"""Files that are for their owner alone."""
+"""Files of our own: for their owner alone, whole or not there at all, and never in the place of another."""
 
 import os
 import secrets
@@ -21,6 +21,15 @@ def user_file(name: str) -> Path:
         return Path(platformdirs.user_data_dir("batchgen")) / name
     except RuntimeError:  # neither HOME nor an entry among the users, as in a container
         return Path(os.devnull) / name
+
+
+def free_name(path: Path, word: str) -> Path:
+    """A name beside ``path`` that nothing has: ``a.word.csv`` for ``a.csv``, or else ``a.word-2.csv`` and so on."""
+    free, number = path.with_name(f"{path.stem}.{word}{path.suffix}"), 2
+    while os.path.lexists(free):
+        free = path.with_name(f"{path.stem}.{word}-{number}{path.suffix}")
+        number += 1
+    return free
 
 
 @contextmanager

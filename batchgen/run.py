@@ -30,6 +30,7 @@ from batchgen.download import Downloader
 from batchgen.errors import ArchiveError, LedgerError, UsageError
 from batchgen.folder import open_batch
 from batchgen.images.files import Files
+from batchgen.intake import choose, take_in_as_asked
 from batchgen.ledger import Ledger, evidence, money, recovery, standing
 from batchgen.ledger.expected import awaited_videos, recent_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
@@ -45,7 +46,6 @@ from batchgen.progress import Progress, Tally
 from batchgen.replica import Replica
 from batchgen.service.client import Client
 from batchgen.settings import Settings, is_loopback
-from batchgen.sheet import choose, take_in_as_asked
 from batchgen.spending import Spending
 from batchgen.steering import Steering
 from batchgen.steps.fetch import FetchStep

@@ -30,7 +30,7 @@ EMULATOR_SPEED = 10.0  # times as fast as the service: a batch is done in less t
 DEFAULT_FIRST_POLL_SECONDS = 50.0
 DEFAULT_POLL_EVERY_SECONDS = 5.0
 
-_FLAGS = {"destination": "to", "form": "format", "overrides": "set"}  # where they are called otherwise
+_FLAGS = {"destination": "to", "overrides": "set"}  # where they are called otherwise
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Settings:
     model: str | None = None
     encoding: str | None = None
     sheet: str | None = None  # of a workbook
-    form: str | None = None  # of what comes from standard input
+    format: str | None = None  # of what comes from standard input
     stream: Callable[[], BinaryIO] | None = None  # what comes in its place
     place: Callable[[Problem], Problem] | None = None  # says where a problem of that stands
     overrides: tuple[str, ...] | None = None  # NAME=VALUE, which stand in the place of the manifest's

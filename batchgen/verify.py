@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import stat
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ from batchgen.archive.places import Places
 from batchgen.errors import ArchiveError
 from batchgen.ledger import Ledger
 from batchgen.model import LEDGER
+from batchgen.private import free_name
 from batchgen.words import many
 
 READERS = 8
@@ -146,13 +146,8 @@ def set_aside(batch: Path, damaged: tuple[Damage, ...]) -> None:
         path = batch / damage.place
         if damage.what == "missing" or damage.place.startswith("s3://") or not _is_file(path):
             continue
-        aside = path.with_name(f"{path.stem}.{damage.what}{path.suffix}")
-        number = 2
-        while os.path.lexists(aside):
-            aside = path.with_name(f"{path.stem}.{damage.what}-{number}{path.suffix}")
-            number += 1
         try:
-            path.rename(aside)
+            path.rename(free_name(path, damage.what))
         except OSError as error:
             raise ArchiveError(f"{path} cannot be moved aside: {error.strerror}") from None
 

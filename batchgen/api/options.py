@@ -19,7 +19,7 @@ from batchgen.settings import Settings
 StrPath: TypeAlias = str | PathLike[str]
 
 # What only a terminal has: nothing is printed here, and nothing read from standard input.
-_OF_A_TERMINAL = frozenset({"as_json", "quiet", "plain", "form"})
+_OF_A_TERMINAL = frozenset({"as_json", "quiet", "plain", "format"})
 _OF_A_BATCH = frozenset({"batch"})
 
 

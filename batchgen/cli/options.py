@@ -69,7 +69,7 @@ MANIFEST = (
         "{provider}.  [default: {id}]",
     ),
 )  # fmt: skip
-FORMAT = click.option("--format", "form", metavar="NAME", help="Of a manifest from standard input.  [default: csv]")
+FORMAT = click.option("--format", metavar="NAME", help="Of a manifest from standard input.  [default: csv]")
 ROWS = (
     click.option(
         "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="For every row, whatever the sheet says."

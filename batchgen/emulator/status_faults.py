@@ -19,20 +19,8 @@ def unknown(exchange: Exchange) -> web.Response:
     return wire.refuse(exchange.style, 404, "Task not found")
 
 
-def _500(exchange: Exchange, _: Data, __: int) -> web.Response:
-    return wire.refuse(exchange.style, 500, "Internal Server Error")
-
-
-def _404(exchange: Exchange, _: Data, __: int) -> web.Response:
-    return unknown(exchange)
-
-
 def _at_first(exchange: Exchange, data: Data, nth: int) -> web.Response:
     return unknown(exchange) if nth < UNKNOWN_TIMES else wire.answer(data)
-
-
-def _429(exchange: Exchange, _: Data, __: int) -> web.Response:
-    return wire.refuse(exchange.style, 429, "Rate limit exceeded", {"Retry-After": "1"})
 
 
 def _garbage(_: Exchange, data: Data, __: int) -> web.Response:
@@ -40,12 +28,8 @@ def _garbage(_: Exchange, data: Data, __: int) -> web.Response:
     return web.Response(text=text, content_type="application/json")
 
 
-def _unknown_state(_: Exchange, data: Data, __: int) -> web.Response:
-    return wire.answer({"taskId": data["taskId"], "state": "queued"})
-
-
-def _late(_: Exchange, data: Data, __: int) -> web.Response:
-    return wire.answer({"taskId": data["taskId"], "state": "processing"})
+def _in_state(state: str) -> Act:
+    return lambda _, data, __: wire.answer({"taskId": data["taskId"], "state": state})
 
 
 def _with_result(change: Callable[[Data], None]) -> Act:
@@ -76,16 +60,16 @@ def _zero_urls(data: Data) -> None:
 ACTS: dict[str, Act] = {
     "status-401": lambda exchange, *_: wire.refuse(exchange.style, 401, "Invalid or missing API Key"),
     "status-403-html": lambda *_: wire.html(403, "Forbidden"),
-    "status-500": _500,
+    "status-500": lambda exchange, *_: wire.refuse(exchange.style, 500, "Internal Server Error"),
     "status-502": lambda *_: wire.html(502, "Bad Gateway"),
-    "status-404": _404,
+    "status-404": lambda exchange, *_: unknown(exchange),
     "status-unknown-at-first": _at_first,
-    "status-429": _429,
+    "status-429": lambda exchange, *_: wire.refuse(exchange.style, 429, "Rate limit exceeded", {"Retry-After": "1"}),
     "status-close": lambda exchange, *_: wire.hang_up(exchange.request),
     "status-html": lambda *_: wire.html(200, "Welcome"),
     "status-garbage": _garbage,
-    "status-unknown-state": _unknown_state,
-    "status-late": _late,
+    "status-unknown-state": _in_state("queued"),
+    "status-late": _in_state("processing"),
     "status-no-result": _with_result(_no_result),
     "status-invalid-result": _with_result(_invalid_result),
     "status-object-result": _with_result(_object_result),

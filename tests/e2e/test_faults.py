@@ -56,7 +56,9 @@ async def test_an_error_that_nobody_foresaw_is_one_sentence_and_its_details_are_
 
 async def test_an_error_outside_a_run_says_where_it_arose(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 1)
-    ended = await batchgen("plan", manifest, cwd=tmp_path, **broken(tmp_path, "batchgen.sheet.describe", "KeyError(1)"))
+    ended = await batchgen(
+        "plan", manifest, cwd=tmp_path, **broken(tmp_path, "batchgen.intake.describe", "KeyError(1)")
+    )
     assert ended.code == 1
     assert "(KeyError at plan.py, line " in ended.err
     assert len(ended.err.splitlines()) == 1

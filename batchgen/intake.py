@@ -182,12 +182,12 @@ def manifest_as_file(settings: Settings, folder: Path) -> Iterator[Settings]:
     If the block raises, the file is as it was before.
     """
     if settings.manifest != STANDARD_INPUT:
-        if settings.form:
+        if settings.format:
             raise UsageError("--format is for a manifest from standard input: a file's name tells its format")
         yield settings
         return
     stream = settings.stream or (lambda: sys.stdin.buffer if sys.stdin else io.BytesIO())
-    with spooled(stream(), folder, settings.form or "csv") as path:
+    with spooled(stream(), folder, settings.format or "csv") as path:
         try:
             yield replace(settings, manifest=path.absolute())
         except ManifestError as error:
