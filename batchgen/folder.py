@@ -8,7 +8,7 @@ from pathlib import Path
 
 from batchgen.errors import LedgerError, UsageError
 from batchgen.journal import journal
-from batchgen.ledger import Ledger, money
+from batchgen.ledger import Ledger, ballast, money
 from batchgen.lock import LOCK, Lock, busy, holder
 from batchgen.manifest import standard_input
 from batchgen.manifest.textfile import check_plain
@@ -18,7 +18,7 @@ from batchgen.older import LOG, refuse_older, take_from_log
 from batchgen.replica import Look, Replica, address_in, holds_copy, look_at, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings
 
-_OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ".ballast", ".control.json", LOG)
+_OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ballast.NAME, ".control.json", LOG)
 
 
 @contextmanager

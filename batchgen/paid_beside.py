@@ -14,8 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
 
-from batchgen.ledger import Ledger
-from batchgen.ledger.database import SCHEMA_VERSION
+from batchgen.ledger import Ledger, schema
 from batchgen.model import EMULATOR, LEDGER
 from batchgen.settings import SERVICE_URL, STANDARD_INPUT, Settings, batch_folder, run_again
 from batchgen.words import many, with_command
@@ -98,7 +97,7 @@ def _look(path: Path, sample: _Sample, service: str, until: float) -> tuple[int,
             version = ledger.execute("PRAGMA user_version").fetchone()[0]
             (known,) = ledger.execute("SELECT value FROM fact WHERE name = 'service'").fetchone() or ("",)
             is_it = known == service or (service == SERVICE_URL and known not in ("", EMULATOR))
-            if version != SCHEMA_VERSION or not is_it:
+            if version != schema.VERSION or not is_it:
                 return 0, known
             return sum(ledger.execute(_PAID, row).fetchone() is not None for row in sample), known
     except (sqlite3.Error, OSError):

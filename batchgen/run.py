@@ -121,7 +121,7 @@ def _run_work(
             return awake.run(_work(settings, ledger, replica, archive, listener, service))
     finally:
         listener.progress.end()
-        ledger.database.drop_ballast()
+        ledger.database.ballast.drop()
         with suppress(LedgerError):  # as the next run does in any case
             recovery.recover(ledger)
 
@@ -173,10 +173,10 @@ def _prove(archive: Archive) -> None:
 
 def _set_space_aside(ledger: Ledger, folder: Path) -> None:
     try:
-        ledger.database.load_ballast()
+        ledger.database.ballast.load()
     except OSError as error:
         with suppress(OSError):
-            ledger.database.drop_ballast()
+            ledger.database.ballast.drop()
         raise UsageError(f"the batch's folder {folder} cannot be written: {error.strerror}. Nothing was sent") from None
 
 

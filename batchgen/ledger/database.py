@@ -11,18 +11,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from importlib import resources
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-from batchgen import private
 from batchgen.errors import LedgerError
-from batchgen.ledger import anew
+from batchgen.ledger import schema
+from batchgen.ledger.ballast import Ballast
 
-APPLICATION_ID = 0x62617467  # "batg"
-SCHEMA_VERSION = 4
 LEAST_SQLITE = (3, 37, 0)  # STRICT tables, PRAGMA table_list
 WRITTEN = "written"  # a fact that holds until something else changes
 CACHE_KIB = 16_384
@@ -30,8 +27,6 @@ LARGE_PAGE = 16_384  # bytes
 MAKING_SECONDS = 5.0
 BUSY_MS = 30_000
 FOLDING_MS = 500  # who looks at a batch reads for a moment
-BALLAST_BYTES = 262_144  # the pages of some hundred answers
-_DIGESTING = {1: anew.digest_what_is_kept, 3: anew.digest_anew}  # schema -> what is done behind its script
 _BROKEN = (sqlite3.OperationalError, sqlite3.DatabaseError)  # the latter itself: the file is damaged
 
 
@@ -44,6 +39,7 @@ class Database:
         ``read_only``: nothing of the file is changed; one of an older version is copied, and the copy is read.
         """
         self.path = path
+        self.ballast = Ballast(path.parent if path else None)
         self._page_bytes = page_bytes
         self.is_synced = True  # whether a power cut would lose nothing
         self._has_log = False
@@ -67,7 +63,7 @@ class Database:
 
     def _is_old(self) -> bool:
         """Whether the file has to be read from a copy, which then is what this is."""
-        if self._version_to_look_at() == SCHEMA_VERSION:
+        if self._version_to_look_at() == schema.VERSION:
             return False
         self._keep_copy(self._connection)
         return True
@@ -107,21 +103,26 @@ class Database:
 
     def _prepare(self) -> None:
         version = self._version()
-        if not 0 <= version <= SCHEMA_VERSION:
+        if not 0 <= version <= schema.VERSION:
             raise LedgerError(
-                f"{self._name} was written by another batchgen (schema {version}, this one has {SCHEMA_VERSION}); "
+                f"{self._name} was written by another batchgen (schema {version}, this one has {schema.VERSION}); "
                 "use that one, or a newer"
             )
         self._tune()
         if version == 0:
             with self.transaction():
                 if self._version() == 0:  # still: whoever looks at a batch may have opened it at the same moment
-                    self._create()
-        elif self._connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                    self._check(schema.is_empty(self._connection))
+                    schema.make(self._connection)
+        else:
+            self._check(schema.is_ours(self._connection))
+            if version < schema.VERSION:
+                with self.transaction():
+                    schema.migrate(self._connection, self._version())
+
+    def _check(self, is_ledger: bool) -> None:
+        if not is_ledger:
             raise LedgerError(f"{self._name} is a database of some other program")
-        elif version < SCHEMA_VERSION:
-            with self.transaction():
-                self._migrate(self._version())
 
     def _tune(self) -> None:
         mode = self._patiently(f"PRAGMA journal_mode = {'WAL' if self.path else 'MEMORY'}").fetchone()[0]
@@ -169,46 +170,6 @@ class Database:
                     raise
                 time.sleep(0.05)
 
-    def _migrate(self, version: int) -> None:
-        for older in range(version, SCHEMA_VERSION):
-            self._run_script(f"migrate_{older}.sql")
-            if step := _DIGESTING.get(older):
-                step(self._connection)
-        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _create(self) -> None:
-        if self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            raise LedgerError(f"{self._name} is a database of some other program")
-        self._run_script("schema.sql")
-        self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _run_script(self, name: str) -> None:
-        """Statement by statement: ``executescript`` would commit the transaction first."""
-        statement = ""
-        for line in resources.files("batchgen.ledger").joinpath(name).read_text().splitlines(keepends=True):
-            statement += line
-            if sqlite3.complete_statement(statement):
-                self._connection.execute(statement)
-                statement = ""
-
-    def load_ballast(self) -> None:
-        """Set some space aside that is given up when the disk is full, for what must still be written then."""
-        if self.path:
-            self.drop_ballast()
-            with open(self._ballast(), "xb", opener=private.opener) as file:  # never what a link leads to
-                file.write(bytes(BALLAST_BYTES))
-                os.fsync(file.fileno())
-
-    def drop_ballast(self) -> None:
-        """Give the space up."""
-        if self.path:
-            self._ballast().unlink(missing_ok=True)
-
-    def _ballast(self) -> Path:
-        assert self.path
-        return self.path.with_name(".ballast")
-
     @contextmanager
     def transaction(self, *, vital: bool = False, synced: bool = True) -> Iterator[None]:
         """All or nothing, and durable when left. IMMEDIATE: a later upgrade to a writer could fail at once.
@@ -217,8 +178,8 @@ class Database:
         Not ``synced``: a power cut may lose it until the next :meth:`sync`.
         """
         try:
-            if vital and self.path and not _has_room(self.path.parent):
-                self.drop_ballast()
+            if vital:
+                self.ballast.drop_if_full()
             self._connection.execute("BEGIN IMMEDIATE")
             before = self._connection.total_changes
             yield
@@ -368,11 +329,3 @@ def _sync(file: int) -> None:
         fcntl.fcntl(file, fcntl.F_FULLFSYNC)
     else:
         os.fdatasync(file)
-
-
-def _has_room(folder: Path) -> bool:
-    try:
-        disk = os.statvfs(folder)
-    except OSError:  # it was moved, or taken away: what is open takes what was paid all the same
-        return True
-    return disk.f_bavail * disk.f_frsize > BALLAST_BYTES

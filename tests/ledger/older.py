@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from batchgen.ledger.database import APPLICATION_ID
+from batchgen.ledger.schema import APPLICATION_ID
 from batchgen.model import digest_of
 
 SCHEMA_3 = Path(__file__).parent / "data" / "schema_3.sql"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from batchgen.errors import LedgerError
-from batchgen.ledger.database import BALLAST_BYTES, Database
+from batchgen.ledger import ballast
+from batchgen.ledger.database import Database
 
 
 def test_a_write_that_fails_outside_a_transaction_names_the_ledger(tmp_path: Path) -> None:
@@ -117,8 +118,8 @@ def test_space_is_set_aside_in_no_file_that_somebody_else_has_linked_to(tmp_path
     batch.mkdir()
     getattr(batch / ".ballast", link)(theirs)
     with Database(batch / "ledger.sqlite") as database:
-        database.load_ballast()
-        assert (batch / ".ballast").stat().st_size == BALLAST_BYTES
+        database.ballast.load()
+        assert (batch / ".ballast").stat().st_size == ballast.BYTES
         assert theirs.read_text() == "mine"
-        database.drop_ballast()
+        database.ballast.drop()
     assert theirs.exists()

@@ -11,8 +11,8 @@ import pytest
 
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger, doubt, recovery, take_in
-from batchgen.ledger.database import SCHEMA_VERSION
 from batchgen.ledger.rendered import Rendered
+from batchgen.ledger.schema import VERSION
 from batchgen.model import Job, Row, State
 from tests.ledger.test_intake import RULES, request
 
@@ -161,7 +161,7 @@ def test_a_ledger_of_a_newer_batchgen_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     filled(path).close()
     with sqlite3.connect(path) as database:
-        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        database.execute(f"PRAGMA user_version = {VERSION + 1}")
     with pytest.raises(LedgerError, match="another batchgen"):
         Ledger.open(path)
 

@@ -8,7 +8,7 @@ import pytest
 
 from batchgen.errors import LedgerError
 from batchgen.ledger import Intake, Ledger, standing, take_in
-from batchgen.ledger.database import APPLICATION_ID, SCHEMA_VERSION
+from batchgen.ledger.schema import APPLICATION_ID, VERSION
 from batchgen.manifest import open_manifest
 from batchgen.model import Request, State
 from tests.ledger.older import schema_3
@@ -50,7 +50,7 @@ def test_an_old_ledger_keeps_its_paid_tasks_and_has_what_a_new_one_has(tmp_path:
         assert [(job.task_id, job.state) for job in ledger.in_flight()] == [("t", State.IN_FLIGHT)]
         assert standing.paid_tasks(ledger) == 1
         assert ledger.database.one("SELECT digest FROM job") == (bytes.fromhex(CAT.digest),)
-        assert ledger.database.one("PRAGMA user_version") == (SCHEMA_VERSION,)
+        assert ledger.database.one("PRAGMA user_version") == (VERSION,)
     Ledger.open(tmp_path / "new.sqlite").close()
     assert columns(path) == columns(tmp_path / "new.sqlite")
     assert indexes(path) == indexes(tmp_path / "new.sqlite")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import BatchBusyError, BatchgenError, LedgerError, ReplicaError, UsageError
-from batchgen.ledger import Ledger, database
+from batchgen.ledger import Ledger, schema
 from batchgen.replica import replica as replica_module
 from batchgen.replica.log import TAKEOVER_SECONDS, Log, Slot
 from batchgen.replica.replica import StoreReplica
@@ -294,7 +294,7 @@ def test_a_copy_of_the_version_before_goes_on_and_pays_for_nothing_again(
     service = Service()
     former = Container(store, service, ["a\r\nb", "c\r\nd"], tmp_path / "former")
     with monkeypatch.context() as before:
-        before.setattr(database, "SCHEMA_VERSION", 3)
+        before.setattr(schema, "VERSION", 3)
         former.start()
         for each in ("intend", "ship", "post", "settle", "ship"):
             getattr(former, each)()

@@ -1,0 +1,49 @@
+"""The schema of a ledger's file: made in a new one, and brought up to date in one of an older batchgen.
+
+All within the caller's transaction.
+"""
+
+import sqlite3
+from importlib import resources
+
+from batchgen.ledger import anew
+
+VERSION = 4
+APPLICATION_ID = 0x62617467  # "batg"
+_DIGESTING = {1: anew.digest_what_is_kept, 3: anew.digest_anew}  # schema -> what is done behind its script
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether a file has no table yet."""
+    return not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+
+
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether a file was made by batchgen."""
+    return bool(connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID)
+
+
+def make(connection: sqlite3.Connection) -> None:
+    """Make the tables of an empty file."""
+    _run_script(connection, "schema.sql")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring a file of an older schema up to date."""
+    for older in range(version, VERSION):
+        _run_script(connection, f"migrate_{older}.sql")
+        if step := _DIGESTING.get(older):
+            step(connection)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _run_script(connection: sqlite3.Connection, name: str) -> None:
+    """Statement by statement: ``executescript`` would commit the transaction first."""
+    statement = ""
+    for line in resources.files("batchgen.ledger").joinpath(name).read_text().splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
