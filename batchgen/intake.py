@@ -203,7 +203,8 @@ def describe(intake: Intake, manifest: str) -> Iterator[str]:
     if intake.gone:
         kept = ""
         if intake.kept_videos:
-            kept = f"; {many(intake.kept_videos, 'of them keeps its video', 'of them keep their videos')}"
+            of_them = many(intake.kept_videos, "of them keeps its video", "of them keep their videos")
+            kept = "; its video is kept" if intake.gone == 1 else f"; {of_them}"
         rows = many(intake.gone, "row as it was before is", "rows as they were before are")
         yield f"{rows} no longer in the manifest{kept}"
 
@@ -267,5 +268,5 @@ def choose(selection: Selection | None, ledger: Ledger) -> tuple[str, ...]:
 
     select(ledger, chosen())
     if picker.has_missed:
-        raise UsageError(", and ".join(picker.remarks()))
+        raise UsageError("; ".join(picker.remarks()))
     return tuple(picker.remarks())

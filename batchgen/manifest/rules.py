@@ -10,7 +10,7 @@ from batchgen.model import Form, Request, with_newlines
 
 TEXT_TO_VIDEO = "text-to-video"
 IMAGE_TO_VIDEO = "image-to-video"
-MISSING_PROMPT = "the prompt is missing; write what the video is to show"
+MISSING_PROMPT = "the prompt is missing; write what the video is to show, or leave the row out"
 # What a blank begins with, a formula, or a spreadsheet's error (#REF!, Err:508).
 _DOUBTFUL_SIGNS = frozenset(["", " ", "=", "#", "e", "E"])
 _MOST_REMEMBERED = 10_000  # distinct sets of choices that are kept in memory

@@ -215,7 +215,9 @@ def _by_value(column: str, pattern: str) -> Callable[[Present], bool]:
 def _hint(text: str) -> str:
     if ":" in text:
         return ": it is no id, and no value of a column that is called so"
-    return "" if _GLOB.search(text) or _NUMBERS.fullmatch(text) else f"; write {text}* for ids that begin so"
+    if _GLOB.search(text) or _NUMBERS.fullmatch(text):
+        return ""
+    return f"; write {text}* for ids that begin so, or COLUMN:{text} for what a column holds"
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

@@ -29,6 +29,7 @@ from batchgen.problems import Gathered
 _MOST_PROBLEMS = 1000
 _DIGITS = {2: 11, 4: 24}  # bytes of a float -> bits of its digits; others have those of a double
 _DOUBLE_DIGITS = 53
+_TO_ROWS = ("to_dicts", "to_pylist")  # of polars' and Arrow's tables
 
 
 class Table:
@@ -51,7 +52,8 @@ class Table:
             self.name = self._each = "rows"
             rows = list(source) if isinstance(source, Iterable) else [source]
             if not all(isinstance(row, Mapping) for row in rows):
-                raise UsageError('each row must name its values, like {"prompt": "A fox", "seed": 1}')
+                named = next((f"; {name}() gives such rows" for name in _TO_ROWS if hasattr(source, name)), "")
+                raise UsageError('each row must name its values, like {"prompt": "A fox", "seed": 1}' + named)
             names = list(dict.fromkeys(name for row in rows for name in row))
             self._names = [str(name) for name in names]
             self._columns = [[row.get(name) for row in rows] for name in names]
@@ -155,7 +157,7 @@ def as_cell(value: Any, parameter: str) -> Cell:
         return text(value)
     if isinstance(value, PathLike):
         return text(os.fspath(value))
-    if hasattr(value, "__len__") or isinstance(value, range):
+    if hasattr(value, "__len__") and not isinstance(value, bytes | Mapping):
         return _many(list(value), parameter)
     return "" if _is_blank(value) else _one(value, parameter)
 

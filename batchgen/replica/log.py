@@ -44,7 +44,9 @@ class Slot(NamedTuple):
 
     @classmethod
     def of(cls, key: str) -> "Slot | None":
-        """The place that an object's key names; None for a key of something else."""
+        """The place that an object's key names; None for that of something else, as of a log under a longer prefix."""
+        if key.count("/") != 1:
+            return None
         term, _, number = key.rpartition("/")[2].partition(".")[0].partition("-")
         return cls(int(term), int(number)) if term.isdecimal() and number.isdecimal() else None
 

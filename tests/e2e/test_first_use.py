@@ -125,7 +125,7 @@ async def test_rows_that_are_named_and_not_there_are_a_mistake_and_a_state_witho
     manifest = prompts(tmp_path / "p.csv", 2)
     async with emulated() as emulator:
         missed = await run(emulator, manifest, "--only", "zzz*")
-        assert (missed.code, '--only "zzz*" is no row\'s, and no row is selected' in missed.err) == (2, True)
+        assert (missed.code, '--only "zzz*" is no row\'s; no row is selected' in missed.err) == (2, True)
         assert (await batchgen("plan", "p.csv", "--only", "row:9", cwd=tmp_path)).code == 2
         assert (await run(emulator, manifest, "--only", "status:failed")).code == 0
         assert emulator.tasks == []

@@ -189,7 +189,7 @@ def test_a_term_that_is_no_rows_is_told() -> None:
     assert [row.id for row in ROWS if picker.takes(row)] == ["tea"]
     assert picker.unmet == ("fox", "zebra*", "70-80")
     assert list(picker.remarks()) == [
-        '--only "fox" is no row\'s; write fox* for ids that begin so',
+        '--only "fox" is no row\'s; write fox* for ids that begin so, or COLUMN:fox for what a column holds',
         '--only "zebra*" is no row\'s',
         '--only "70-80" is no row\'s',
     ]

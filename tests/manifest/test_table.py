@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,7 +79,8 @@ def test_a_value_is_the_text_that_a_sheet_would_hold(tmp_path: Path, column: str
         ("prompt", "\ud800", r"\\ud800"),
         ("prompt", ["a"], "only image_urls and seeds may be one"),
         ("seeds", [1.5], "holds a list"),
-        ("note", {"a": 1}, "holds a list"),
+        ("note", {"a": 1}, "holds a value of the type dict"),
+        ("prompt", b"a fox", "holds a value of the type bytes"),
         ("note", pd.Timedelta("1s"), "of the type Timedelta"),
         ("note", object(), "of the type object"),
     ],
@@ -114,6 +116,13 @@ def test_a_table_is_as_it_was_when_it_was_given() -> None:
 def test_rows_that_name_nothing_are_refused(source: Any) -> None:
     with pytest.raises(UsageError, match="each row must name its values"):
         Table(source)
+
+
+def test_a_table_of_another_library_is_refused_with_what_gives_its_rows() -> None:
+    table = pa.table({"prompt": ["a", "b"]})
+    with pytest.raises(UsageError, match=r"; to_pylist\(\) gives such rows$"):
+        Table(table)
+    assert Table(table.to_pylist()).stream().read() == b'"prompt"\n"a"\n"b"\n'
 
 
 def test_rows_may_have_different_keys(tmp_path: Path) -> None:

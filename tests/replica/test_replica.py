@@ -54,6 +54,14 @@ def test_a_holder_without_a_word_is_taken_over_and_runs_into_the_claim(store: Me
     assert other.append(sequence=2) == Slot(2, 1)
 
 
+def test_a_log_under_a_longer_prefix_is_not_taken_for_this_ones(store: MemoryStore) -> None:
+    for key in ("ledger/log/00000000-00000007.json", "ledger/ledger/00000000-00000007.sqlite.gz"):
+        store.create(key, b"another's")
+    log = Log(store)
+    assert log.checkpoints() == []
+    assert log.claim() == [Slot(0, 1)]
+
+
 def test_a_log_that_was_let_go_is_free_at_once(store: MemoryStore) -> None:
     log = Log(store)
     log.claim()
