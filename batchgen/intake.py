@@ -17,7 +17,7 @@ from batchgen.ledger import Intake, Ledger, take_in
 from batchgen.ledger.images import note_lines
 from batchgen.ledger.selected import present, select
 from batchgen.ledger.stage import Naming
-from batchgen.manifest import open_manifest
+from batchgen.manifest import Manifest, open_manifest
 from batchgen.manifest.overrides import parse
 from batchgen.manifest.selection import Selection
 from batchgen.manifest.standard_input import spooled
@@ -59,7 +59,8 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
         picture=pictures.refer,
     )
     rules = Naming(naming.content_id, template.names, naming.fold, naming.apart)
-    rows = _noted(manifest, ledger) if settings.check_images else manifest
+    rows = _checked(manifest, template)
+    rows = _noted(rows, ledger) if settings.check_images else rows
     is_another = not manifest.partial and _is_another(settings, ledger)
     intake = take_in(ledger, rows, rules, partial=manifest.partial, must_be_known=is_another, to_look_at=to_look_at)
     if intake.is_strange:
@@ -83,6 +84,13 @@ def _is_another(settings: Settings, ledger: Ledger) -> bool:
         return False
     is_known = settings.manifest.name == Path(known).name or settings.manifest.resolve() == Path(known).resolve()
     return not is_known and folder == batch_folder(settings.manifest).absolute()
+
+
+def _checked(manifest: Manifest, template: naming.Template) -> Iterator[Rows | Row | Problem]:
+    """The manifest; once its columns are known, ``--name`` is held to them."""
+    yield from manifest
+    if lack := template.lack(manifest.columns):
+        yield Problem(None, None, lack)
 
 
 def _noted(manifest: Iterable[Rows | Row | Problem], ledger: Ledger) -> Iterator[Rows | Row | Problem]:

@@ -5,7 +5,7 @@ import hashlib
 import re
 import string
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from batchgen.errors import UsageError
 from batchgen.model import Row
@@ -43,7 +43,8 @@ _FIELDS: dict[str, Callable[[Row, str], object]] = {
 class Template:
     """How the videos of a batch are named, such as ``{id}`` or ``{row}-{slug}``; a final ``.mp4`` may stand.
 
-    Raises UsageError, with all that is wrong in one sentence, for a text that cannot name a file.
+    What is no field of ours is a column of the sheet's own, which :meth:`lack` looks for. Raises UsageError, with all
+    that is wrong in one sentence, for a text that cannot name a file.
     """
 
     def __init__(self, text: str = "{id}") -> None:
@@ -52,9 +53,16 @@ class Template:
         if "/" in text or "\\" in text:
             raise UsageError(f"--name {text!r}: a name cannot hold / or \\: all videos of a batch lie in one folder")
         parts = _parse(body)
-        self._parts = [(_clean(literal), _FIELDS[field] if field else None) for literal, field in parts]
-        if not any(field for _, field in parts):
+        self._own = [field for _, field in parts if field is not None and field not in _FIELDS]
+        self._parts = [(_clean(literal), _fact(field)) for literal, field in parts]
+        if not any(fact for _, fact in self._parts):
             raise UsageError(f"--name {text!r}: every video would have this name; use at least one of {_known()}")
+
+    def lack(self, columns: Iterable[str]) -> str | None:
+        """A sentence for what is neither a field nor one of these, the sheet's own ``columns``."""
+        known = {_folded(name): name for name in columns}
+        wrong = [_question(field, known) for field in self._own if _folded(field) not in known]
+        return f"--name {self.text!r}: " + "; ".join(wrong) if wrong else None
 
     def names(self, rows: Rows, ids: Sequence[str]) -> list[str]:
         """Return the final file names of rows with these ids; two rows may get the same (see :func:`fold`)."""
@@ -118,18 +126,32 @@ def _parse(text: str) -> list[tuple[str, str | None]]:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
         raise UsageError(f"--name {text!r}: {error}; write {{{{ and }}}} for braces that are meant as such") from None
-    wrong = [field for _, field, form, how in parts if field is not None and (field not in _FIELDS or form or how)]
+    wrong = [field for _, field, form, how in parts if field is not None and (form or how)]
     if wrong:
-        raise UsageError(f"--name {text!r}: " + "; ".join(_question(field) for field in wrong))
+        told = "; ".join(f"{{{field}}} takes no ! or : after its name" for field in wrong)
+        raise UsageError(f"--name {text!r}: {told}")
     return [(literal, field) for literal, field, _, _ in parts]
 
 
-def _question(field: str) -> str:
-    if field in _FIELDS:
-        return f"{{{field}}} takes no ! or : after its name"
-    near = difflib.get_close_matches(field.strip().lower(), _FIELDS, n=1)
-    hint = f"did you mean {{{near[0]}}}?" if near else f"there are {_known()}"
+def _question(field: str, columns: Mapping[str, str]) -> str:
+    """What to ask about a field that is none; ``columns``: the sheet's own, by their folded names."""
+    near = difflib.get_close_matches(_folded(field), [*columns, *_FIELDS], n=1)
+    hint = (
+        f"did you mean {{{columns.get(near[0], near[0])}}}?" if near else f"there are {_known()}, and your own columns"
+    )
     return f"there is no field {{{field}}}: {hint}"
+
+
+def _fact(field: str | None) -> Callable[[Row, str], object] | None:
+    """What stands for a field; if it is none of ours, the row's cell in the column that is called so."""
+    if field is None or field in _FIELDS:
+        return _FIELDS.get(field or "")
+    wanted = _folded(field)
+    return lambda row, id_: next((cell for column, cell in row.extras.items() if _folded(column) == wanted), None)
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _known() -> str:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -79,26 +80,54 @@ def test_a_missing_value_leaves_no_doubled_separator(template: str, name: str) -
 @pytest.mark.parametrize(
     ("template", "words"),
     [
-        ("{sed}", "{seed}"),
-        ("{Id}", "did you mean {id}"),
-        ("{zzz}", "there are {id}, {row}"),
-        ("{sed} {promt}", "{promt}"),
         ("a/{id}", "one folder"),
         ("..\\{id}", "one folder"),
         ("video", "at least one"),
         ("", "at least one"),
-        ("{}", "no field"),
         ("{id", "braces"),
         ("}", "braces"),
         ("{id!r}", "takes no"),
         ("{row:04}", "takes no"),
-        ("{id.real}", "no field"),
-        ("{id[0]}", "no field"),
     ],
 )
 def test_a_template_that_cannot_name_a_file_is_bad_usage_and_told_why(template: str, words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
         Template(template)
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{sed}", "{seed}"),
+        ("{Id}", "did you mean {id}"),
+        ("{zzz}", "there are {id}, {row}"),
+        ("{sed} {promt}", "{promt}"),
+        ("{}", "no field"),
+        ("{id.real}", "no field"),
+        ("{id[0]}", "no field"),
+        ("{scene}{sceene}", "there is no field {sceene}: did you mean {Scene}?"),
+    ],
+)
+def test_a_field_that_is_none_and_no_column_either_is_told(template: str, words: str) -> None:
+    assert words in (Template(template).lack(["Scene"]) or "")
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("{scene}-{row}", "The lake- dawn-7.mp4"),
+        ("{SCENE}", "The lake- dawn.mp4"),
+        ("{Shot ID}_{take}", "S 1.mp4"),  # a cell that is blank
+        ("{id}", "x1.mp4"),
+        ("{lost}-{id}", "x1.mp4"),  # a row of YAML that does not have it
+    ],
+)
+def test_a_column_of_the_sheets_own_may_name_videos(template: str, name: str) -> None:
+    of = replace(row(), extras={"scene": "The lake: dawn", " Shot ID ": "S 1", "take": ""})
+    wanted = Template(template)
+    assert wanted.lack([*of.extras, "lost"]) is None
+    assert wanted.name(of, "x1") == name
+    assert_safe(name)
 
 
 @pytest.mark.parametrize(

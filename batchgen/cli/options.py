@@ -66,7 +66,7 @@ MANIFEST = (
         "--name",
         metavar="TEMPLATE",
         help="How videos are named: {id} {row} {seed} {slug} {hash} {mode} {resolution} {duration} {aspect_ratio} "
-        "{provider}.  [default: {id}]",
+        "{provider}, or a column of yours.  [default: {id}]",
     ),
 )  # fmt: skip
 FORMAT = click.option("--format", metavar="NAME", help="Of a manifest from standard input.  [default: csv]")

@@ -330,6 +330,22 @@ async def test_resume_remembers_the_manifest_and_the_destination(tmp_path: Path)
         assert (ended.code, ended.summary["archived"]) == (0, 6)
 
 
+async def test_a_column_of_the_sheets_own_names_videos_and_one_that_is_not_there_is_told_before_anything_is_paid(
+    tmp_path: Path,
+) -> None:
+    rows = [{"prompt": "a", "Shot ID": "1/2"}, {"prompt": "b", "Shot ID": "1/2"}, {"prompt": "c", "Shot ID": "3"}]
+    manifest = sheet(tmp_path / "p.csv", rows)
+    async with emulated() as emulator:
+        refused = await run(emulator, manifest, "--name", "{shot}")
+        assert (refused.code, len(emulator.tasks)) == (2, 0)
+        assert "there is no field {shot}: did you mean {Shot ID}?" in refused.err
+        assert (await run(emulator, manifest, "--name", "take-{shot id}")).code == 0
+    videos = sorted(path.name for path in (tmp_path / "p.batch" / "videos").iterdir())
+    assert [name for name in videos if len(name) < 14] == ["take-1-2.mp4", "take-3.mp4"]
+    assert len(videos) == 3  # of two that would be called the same, one is told apart
+    assert sorted(Path(row["video"]).name for row in results(tmp_path / "p.batch")) == videos
+
+
 async def test_a_destination_that_is_given_while_nothing_is_to_be_done_holds_for_the_next_run(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 1)
     async with emulated() as emulator:
