@@ -103,7 +103,7 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
 
 @click.command(short_help="Make the page to look at the videos, or serve it.")
 @click.argument("batch", type=FOLDER)
-@click.option("--serve", is_flag=True, help="Serve the page on this machine, live; S3 links are made when looked at.")
+@click.option("--serve", is_flag=True, help="Serve the page on this machine, live; S3 links are signed on demand.")
 @click.option("--port", type=Count(0, 65535), default=0, help="The port to serve it on.  [default: any]")
 @options.LOOK_AT
 @options.XLSX

@@ -59,9 +59,9 @@ FOLDER = _Folder(path_type=Path)
 
 MANIFEST = (
     click.option("--batch", type=FOLDER, metavar="DIR", help="The batch's folder.  [default: prompts.batch]"),
-    click.option("--encoding", metavar="NAME", help="The sheet's encoding, if not UTF-8, like cp1252."),
-    click.option("--sheet", metavar="NAME", help="The sheet of a workbook.  [default: the first]"),
-    click.option("--model", metavar="NAME", help="The model, as in the service's path.  [default: wan-2-5]"),
+    click.option("--encoding", metavar="NAME", help="The sheet's encoding if it is not UTF-8, such as cp1252."),
+    click.option("--sheet", metavar="NAME", help="The sheet to read from a workbook.  [default: the first]"),
+    click.option("--model", metavar="NAME", help="The model's name, as in the service's URLs.  [default: wan-2-5]"),
     click.option(
         "--name",
         metavar="TEMPLATE",
@@ -69,10 +69,14 @@ MANIFEST = (
         "{provider}, or a column of yours.  [default: {id}]",
     ),
 )  # fmt: skip
-FORMAT = click.option("--format", metavar="NAME", help="Of a manifest from standard input.  [default: csv]")
+FORMAT = click.option("--format", metavar="NAME", help="The format of a manifest from standard input.  [default: csv]")
 ROWS = (
     click.option(
-        "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="For every row, whatever the sheet says."
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Set a parameter for every row, whatever the sheet says.",
     ),
     click.option(
         "--only",
@@ -80,37 +84,44 @@ ROWS = (
         help="Submit only these: fox*,12-20,status:failed (ids, rows, states), duration:5 (columns); id:7 or row:7.",
     ),
     click.option("--limit", type=COUNT, metavar="N", help="Submit only the first N of these rows."),
-    click.option("--shard", metavar="I/N", help="Submit the I-th of N parts of the rows, whatever their order."),
-    click.option("--images-to", metavar="DEST", help="Upload pictures that are files to s3://bucket/prefix, once."),
-    click.option("--check-images", is_flag=True, help="Try the sheet's links to pictures before anything is paid."),
+    click.option("--shard", metavar="I/N", help="Submit only part I of N; the rows' order does not matter."),
+    click.option("--images-to", metavar="DEST", help="Upload images that are files to s3://bucket/prefix, each once."),
+    click.option("--check-images", is_flag=True, help="Check the sheet's links to images before anything is paid for."),
 )
 SERVICE = (
     click.option("--emulator", is_flag=True, help="Use an emulator on this machine: no key, no cost."),
-    click.option("--base-url", metavar="URL", help=f"The service.  [default: {URL_VARIABLE}, or {SERVICE_URL}]"),
-    click.option("--api-key-file", type=PATH, metavar="FILE", help=f"Holds the key.  [default: {KEY_VARIABLE}]"),
+    click.option(
+        "--base-url", metavar="URL", help=f"The service's address.  [default: {URL_VARIABLE}, or {SERVICE_URL}]"
+    ),
+    click.option(
+        "--api-key-file", type=PATH, metavar="FILE", help=f"A file that holds the API key.  [default: {KEY_VARIABLE}]"
+    ),
 )
 PRICE = click.option(
-    "--price", "prices", multiple=True, metavar="RES=USD", help="What a second of video costs, like 720p=0.08."
+    "--price", "prices", multiple=True, metavar="RES=USD", help="What a second of video costs, such as 720p=0.08."
 )
 RETRY_FAILED = click.option("--retry-failed", is_flag=True, help="Pay again for rows that failed or expired.")
 REUSE = click.option(
-    "--reuse", is_flag=True, help="Take videos that other batches of yours paid for, of rows with a seed."
+    "--reuse", is_flag=True, help="Reuse videos that your other batches paid for, for rows with a seed."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print it as one line of JSON.")
-XLSX = click.option("--xlsx", is_flag=True, help="Write results.xlsx too, with links and posters.")
-PLAIN = click.option("--plain", is_flag=True, help="Show progress in lines, as for a screen reader.")
+XLSX = click.option("--xlsx", is_flag=True, help="Also write results.xlsx, with links and posters.")
+PLAIN = click.option("--plain", is_flag=True, help="Show progress as plain lines, for example for a screen reader.")
 LEDGER_TO = click.option(
-    "--ledger-to", metavar="DEST", help="Keep the ledger in s3://bucket/prefix too, for a disk that does not last."
+    "--ledger-to", metavar="DEST", help="Also keep the ledger in s3://bucket/prefix, for a disk that does not last."
 )
 LOOK_AT = click.option(
-    "--ledger-to", metavar="DEST", help="Look at what s3://bucket/prefix holds, also while a run elsewhere has it."
+    "--ledger-to", metavar="DEST", help="Look at the ledger in s3://bucket/prefix, even while a run elsewhere holds it."
 )
 LIMITS = (
-    click.option("--rate", type=COUNT, default=10000, show_default=True, metavar="N", help="Requests a minute."),
+    click.option("--rate", type=COUNT, default=10000, show_default=True, metavar="N", help="Requests per minute."),
     click.option("--concurrency", type=COUNT, default=1000, show_default=True, metavar="N", help="Tasks in flight."),
 )
 TO = click.option(
-    "--to", type=_Folder(), metavar="DEST", help="A folder, or s3://bucket/prefix.  [default: DIR/videos]"
+    "--to",
+    type=_Folder(),
+    metavar="DEST",
+    help="Where videos go: a folder, or s3://bucket/prefix.  [default: DIR/videos]",
 )
 PACE = (
     *LIMITS,
@@ -126,13 +137,13 @@ PACE = (
         "--first-poll",
         type=Amount(min=0, min_open=True),
         metavar="SECONDS",
-        help=f"When tasks are expected to be done, until it is known.  [default: {DEFAULT_FIRST_POLL_SECONDS:.0f}]",
+        help=f"How long a task is expected to take, until learned.  [default: {DEFAULT_FIRST_POLL_SECONDS:.0f}]",
     ),
     click.option(
         "--poll-every",
         type=Amount(min=0, min_open=True),
         metavar="SECONDS",
-        help=f"How often to ask from then on, until it is known.  [default: {DEFAULT_POLL_EVERY_SECONDS:.0f}]",
+        help=f"How often to ask after that, until learned.  [default: {DEFAULT_POLL_EVERY_SECONDS:.0f}]",
     ),
     click.option(
         "--spare-share",
@@ -145,24 +156,26 @@ SESSION = (
     *SERVICE,
     LEDGER_TO,
     click.option("--json", "as_json", is_flag=True, help="Print the summary as one line of JSON."),
-    click.option("--quiet", is_flag=True, help="Print only what needs a person."),
+    click.option("--quiet", is_flag=True, help="Print only what needs attention."),
     PLAIN,
-    click.option("--verbose", is_flag=True, help="Write more into run.log."),
+    click.option("--verbose", is_flag=True, help="Write more to run.log."),
 )
 FETCH = (TO, *PACE, *SESSION)
 NIGHT = (
-    click.option("--deadline", metavar="WHEN", help="End by then, like 06:00 or 4h; what is left is the next run's."),
+    click.option(
+        "--deadline", metavar="WHEN", help="End by then, such as 06:00 or 4h; the rest is left to the next run."
+    ),
     click.option(
         "--ping",
         metavar="URL",
         envvar=PING_VARIABLE,
-        help=f"Tell healthchecks.io or the like of start and end.  [default: {PING_VARIABLE}]",
+        help=f"Report start and end to healthchecks.io or a service like it.  [default: {PING_VARIABLE}]",
     ),
     click.option(
         "--notify",
         metavar="URL",
         envvar=NOTIFY_VARIABLE,
-        help=f"POST the summary there, in JSON that Slack takes too.  [default: {NOTIFY_VARIABLE}]",
+        help=f"POST the summary there as JSON, which Slack accepts too.  [default: {NOTIFY_VARIABLE}]",
     ),
     click.option("--metrics", type=METRICS, metavar="FILE.prom", help="Write figures for Prometheus' node_exporter."),
 )
@@ -175,15 +188,17 @@ RUN = (
         type=click.Choice(["hold", "resubmit"]),
         default="hold",
         show_default=True,
-        help="Rows of which it is not known whether they were paid for.",
+        help="What to do with rows that may or may not have been paid for.",
     ),
     REUSE,
     XLSX,
     click.option("--max-tasks", type=Count(min=0), metavar="N", help="Ask for at most N tasks in this run."),
-    click.option("--budget", type=Amount(min=0), metavar="USD", help="Spend at most this in this run."),
-    click.option("--budget-per-day", type=Amount(min=0), metavar="USD", help="And this in a calendar day."),
+    click.option("--budget", type=Amount(min=0), metavar="USD", help="Spend at most this much in this run."),
+    click.option(
+        "--budget-per-day", type=Amount(min=0), metavar="USD", help="Spend at most this much in a calendar day."
+    ),
     PRICE,
-    click.option("--callback-url", metavar="URL", help="Where the service reaches --callback-listen."),
+    click.option("--callback-url", metavar="URL", help="The URL at which the service reaches --callback-listen."),
     click.option(
         "--callback-listen", metavar="HOST:PORT", help="Receive callbacks here: fewer polls, fewer rows in doubt."
     ),

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from batchgen.rehearsal import Seen
 
 
-@click.command(short_help="Play a manifest against an emulator: how will the night be?")
+@click.command(short_help="Play a manifest against an emulator, to see how a run would go.")
 @click.argument("manifest", type=PATH)
 @options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS, *options.LIMITS))
 @options.PRICE
 @options.PLAIN
 @options.JSON
 def rehearse(manifest: Path, batch: Path | None, as_json: bool, plain: bool, **flags: Any) -> None:
-    """Play what a run of MANIFEST would submit against an emulator, a hundred times as fast, and say what it is like.
+    """Play what a run of MANIFEST would submit against an emulator, a hundred times as fast, and say how it went.
 
     It is played in a batch that is thrown away: nothing is sent or paid, and the real batch is only read.
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def run(manifest: Path, batch: Path | None, **flags: Any) -> None:
     """Make the videos that MANIFEST asks for; run it again to continue. MANIFEST may be -, for standard input.
 
-    --set is remembered, as the sheet's part: a row asked for with other values is a new one. --only, --limit and
+    --set is remembered, as if it stood in the sheet: with other values, a row is a new one. --only, --limit and
     --shard hold for one run: the other rows stay pending, and the exit code is about the chosen ones.
 
     Example: batchgen run prompts.csv --to s3://bucket/night
@@ -49,7 +49,7 @@ def resume(batch: Path, **flags: Any) -> None:
     run_batch(batch, None, **flags)
 
 
-@click.command(cls=Sectioned, short_help="Fetch all that is paid and not archived; submits nothing.")
+@click.command(cls=Sectioned, short_help="Fetch all that is paid for, not archived; submits nothing.")
 @click.argument("batch", type=FOLDER)
 @options.apply((*options.FETCH, *options.NIGHT))
 def rescue(batch: Path, **flags: Any) -> None:

@@ -13,11 +13,11 @@ from batchgen.errors import UsageError
 from batchgen.origin import service_of
 
 
-@click.command(short_help="Settle rows of which it is not known whether they were paid for.")
+@click.command(short_help="Settle rows that may or may not have been paid for.")
 @click.argument("batch", type=FOLDER)
 @click.option("--row", "identities", multiple=True, metavar="ID", help="The row; may be given more than once.")
 @click.option("--all", "every", is_flag=True, help="Every row in doubt, for --resubmit or --abandon.")
-@click.option("--attach", metavar="TASKID", help="The row's task is this one: fetch it.")
+@click.option("--attach", metavar="TASKID", help="This is the row's task: fetch its video.")
 @click.option("--resubmit", is_flag=True, help="Ask for it again; it may be paid for twice.")
 @click.option("--abandon", is_flag=True, help="Give the row up.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows in doubt as one line of JSON.")

@@ -11,7 +11,7 @@ from batchgen.cli.terminal import shown
 from batchgen.errors import UsageError
 
 
-@click.command(short_help="Write a sheet and a YAML to start from.")
+@click.command(short_help="Write a starter sheet and a starter YAML file.")
 @click.argument("folder", type=FOLDER, default=".")
 def init(folder: Path) -> None:
     """Write a starter sheet, a commented YAML and its JSON Schema into FOLDER; nothing is overwritten.
@@ -26,7 +26,7 @@ def init(folder: Path) -> None:
 
 @click.command(short_help="Print the JSON Schema of the YAML, for editors.")
 def schema() -> None:
-    """Print the JSON Schema of a YAML or JSON manifest: editors complete and check by it.
+    """Print the JSON Schema of a YAML or JSON manifest, with which editors complete and check it.
 
     Example: batchgen schema > batchgen.schema.json
     """
@@ -35,11 +35,11 @@ def schema() -> None:
     click.echo(schema_text(), nl=False)
 
 
-@click.command(short_help="Print what lets a shell complete commands and files.")
+@click.command(short_help="Print a script for shell completion.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script by which SHELL completes commands, options, folders and files.
+    """Print the script with which SHELL completes commands, options, folders and files.
 
     In ~/.bashrc or ~/.zshrc: source <(batchgen completion bash), or zsh.
     In ~/.config/fish/config.fish: batchgen completion fish | source
@@ -69,17 +69,17 @@ class _EmulatorHelp(click.Command):
 @click.command(cls=_EmulatorHelp, short_help="Serve the API on this machine.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=Count(0, 65535), default=8765, show_default=True, help="0: any that is free.")
-@click.option("--speed", type=Amount(min=0, min_open=True), default=1.0, help="Times as fast as the service.")
-@click.option("--rate", type=COUNT, default=10000, show_default=True, help="Requests a minute at most.")
-@click.option("--concurrency", type=COUNT, default=1000, show_default=True, help="Tasks at once.")
+@click.option("--speed", type=Amount(min=0, min_open=True), default=1.0, help="How many times as fast as the service.")
+@click.option("--rate", type=COUNT, default=10000, show_default=True, help="At most this many requests per minute.")
+@click.option("--concurrency", type=COUNT, default=1000, show_default=True, help="At most this many tasks at once.")
 @click.option("--credits", type=Amount(min=0), default=1e6, metavar="USD", help="What the account may spend.")
-@click.option("--error-style", type=click.Choice(["http", "body"]), default="http", help="Where errors show.")
+@click.option("--error-style", type=click.Choice(["http", "body"]), default="http", help="Where errors appear.")
 @click.option("--fault", "faults", multiple=True, metavar="NAME=SHARE", help="A fault, and how often: see below.")
-@click.option("--seed", type=int, default=0, help="Draws the faults and generation times.")
-@click.option("--state", type=PATH, metavar="FILE", help="Keeps the tasks over a restart.")
+@click.option("--seed", type=int, default=0, help="Decides faults and generation times.")
+@click.option("--state", type=PATH, metavar="FILE", help="Keeps the tasks across restarts.")
 @click.option("--tiny", is_flag=True, help="Serve tiny videos, for many tasks.")
 def emulator(**flags: Any) -> None:
-    """Serve the API of the document on this machine, with its limits and, if asked for, with faults.
+    """Serve the documented API on this machine, with its limits and, if asked for, with faults.
 
     Example: batchgen emulator --port 8765 --speed 10 --fault submit-close=0.1
     """

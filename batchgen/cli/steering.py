@@ -15,7 +15,7 @@ from batchgen.settings import to_service
 @click.command(short_help="Retune, pause or drain a batch while it runs.")
 @click.argument("batch", type=FOLDER)
 @click.option("--concurrency", type=COUNT, metavar="N", help="Go on with N tasks in flight.")
-@click.option("--rate", type=COUNT, metavar="N", help="Go on with N requests a minute.")
+@click.option("--rate", type=COUNT, metavar="N", help="Go on with N requests per minute.")
 @click.option("--pause", is_flag=True, help="Submit nothing until --go; what is in flight is fetched.")
 @click.option("--go", is_flag=True, help="Submit again.")
 @click.option("--drain", is_flag=True, help="Submit nothing more, fetch what is in flight, and end.")
@@ -23,9 +23,9 @@ from batchgen.settings import to_service
 def ctl(
     batch: Path, concurrency: int | None, rate: int | None, pause: bool, go: bool, drain: bool, as_json: bool
 ) -> None:
-    """Change how the batch in the folder BATCH goes on while it runs here; without a flag, say what holds now.
+    """Change the limits of the batch in the folder BATCH while it runs here; without a flag, say what they are now.
 
-    It speaks only to a run on this machine, also where the ledger is kept in S3 too.
+    It reaches only a run on this machine, even if the ledger is kept in S3 too.
 
     Example: batchgen ctl prompts.batch --concurrency 500
     """
