@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
+from unicodedata import normalize
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 # Query parameters that sign a link. They change with each signing while the picture behind the link stays the same,
@@ -182,8 +183,25 @@ def from_json(text: str) -> Any:
 
 
 def digest_of(request: str) -> bytes:
-    """The digest of a public request, as it is in JSON: 32 bytes."""
+    """The digest of a public request, as it is in JSON: 32 bytes.
+
+    Blanks and empty lines around its prompts, and the normal form of their letters, are a matter of who saved the
+    sheet: they are sent, and make no request another.
+    """
+    if not request.isascii():
+        request = normalize("NFC", request)
+    if ' "' in request or '":" ' in request or '\\n"' in request or '":"\\n' in request:  # at the ends of texts alone
+        request = _without_blanks(Request.from_json(request)).to_json()
     return hashlib.sha256(request.encode("utf-8", "surrogatepass")).digest()
+
+
+def _without_blanks(request: Request) -> Request:
+    negative = request.negative_prompt
+    return replace(
+        request,
+        prompt=request.prompt.strip(" \n"),
+        negative_prompt=None if negative is None else negative.strip(" \n"),
+    )
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ SAMPLE_ROWS = 400
 MOST_BATCHES = 20
 MOST_SECONDS = 1.0
 LEAST_SHARE = 0.2  # of the new rows: fewer may well be meant
+_COMPARABLE = (4, schema.VERSION)  # hardly a digest is another
 STEPS = 1000  # of SQLite's virtual machine, between two looks at the clock
 # As ledger/merge.py knows a row again: by its content, and by its id where it has one here and there.
 _PAID = (
@@ -97,7 +98,7 @@ def _look(path: Path, sample: _Sample, service: str, until: float) -> tuple[int,
             version = ledger.execute("PRAGMA user_version").fetchone()[0]
             (known,) = ledger.execute("SELECT value FROM fact WHERE name = 'service'").fetchone() or ("",)
             is_it = known == service or (service == SERVICE_URL and known not in ("", EMULATOR))
-            if version != schema.VERSION or not is_it:
+            if version not in _COMPARABLE or not is_it:
                 return 0, known
             return sum(ledger.execute(_PAID, row).fetchone() is not None for row in sample), known
     except (sqlite3.Error, OSError):

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS paid (
     PRIMARY KEY (service, digest)
 ) STRICT, WITHOUT ROWID
 """
-_VERSION = 1  # of the digests; 0: before those of schema 4 of a ledger
+_VERSION = 2  # of the digests, as of schema 5 of a ledger
 
 
 @dataclass(frozen=True)

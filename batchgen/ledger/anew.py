@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from batchgen.model import Request, State, digest_of, with_newlines
 
-# What may not be as it would be written now: JSON writes a carriage return as \r, and a link is signed in its query.
-_DOUBTFUL = r"""instr(request, '\r') OR (instr(request, '"image_urls":') AND instr(request, '?'))"""
+# What may not be as it would be written now, or known by the digest that it would have: JSON writes a carriage return
+# as \r, and has no blanks but in its texts; a link is signed in its query.
+_DOUBTFUL = r"""request GLOB '*[^ -~]*' OR instr(request, ' "') OR instr(request, '":" ') OR instr(request, '\')
+OR (instr(request, '"image_urls":') AND instr(request, '?'))"""
 _FURTHEST_FIRST = (
     *(State.ARCHIVED, State.RENDERED, State.IN_FLIGHT, State.SUBMITTING, State.IN_DOUBT, State.EXPIRED),
     *(State.FAILED, State.PENDING),
@@ -47,11 +49,15 @@ def digest_what_is_kept(connection: sqlite3.Connection) -> None:
 
 
 def digest_anew(connection: sqlite3.Connection) -> None:
-    """Since schema 4 a request has one form, whoever saved or signed it; in the caller's transaction."""
-    kept = connection.execute(f"SELECT job, request FROM job WHERE {_DOUBTFUL}").fetchall()
-    changed = [(job, *as_now(request)) for job, request in kept if as_now(request)[0] != request]
-    for job, request, is_signed in changed:
-        digest = digest_of(request)
+    """Since schema 5 a request is known by one digest, whoever saved or signed it; in the caller's transaction."""
+    kept = connection.execute(f"SELECT job, request, digest FROM job WHERE {_DOUBTFUL}").fetchall()
+    now = ((job, request, digest, *as_now(request)) for job, request, digest in kept)
+    changed = [
+        (job, new, digest_of(new), is_signed)
+        for job, request, digest, new, is_signed in now
+        if (new, digest_of(new)) != (request, digest)
+    ]
+    for job, request, digest, is_signed in changed:
         connection.execute(
             "UPDATE job SET digest = ?, request = ?, signed = max(signed, ?) WHERE job = ?",
             (digest, request, is_signed, job),

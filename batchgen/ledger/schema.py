@@ -8,9 +8,9 @@ from importlib import resources
 
 from batchgen.ledger import anew
 
-VERSION = 4
+VERSION = 5
 APPLICATION_ID = 0x62617467  # "batg"
-_DIGESTING = {1: anew.digest_what_is_kept, 3: anew.digest_anew}  # schema -> what is done behind its script
+_DIGESTING = {1: anew.digest_what_is_kept, 4: anew.digest_anew}  # schema -> what is done behind its script
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:

@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from zipfile import ZipFile
 
 import openpyxl
@@ -14,7 +15,7 @@ from batchgen.emulator.server import Emulator
 from batchgen.estimate import Estimate, lack_of_room
 from batchgen.settings import Settings
 from tests.e2e.program import QUICK, Ended, altered, batchgen, emulated, paid, pipe, prompts, results, run, sheet
-from tests.ledger.older import as_it_was, as_of_schema_3, with_crlf
+from tests.ledger.older import as_it_was, as_of_schema_3, as_of_schema_4, with_crlf
 
 
 async def resume(emulator: Emulator, batch: Path, *arguments: str | Path) -> Ended:
@@ -274,6 +275,31 @@ async def test_a_sheet_that_was_saved_by_another_editor_and_signed_anew_buys_not
         assert {task.input["prompt"] for task in emulator.tasks} == {"a fox\nat dusk", "a lake\nin rain", "it turns"}
     for name in ("results.csv", "ledger.sqlite", "run.log", "report.html"):
         assert b"SIGSENTINEL" not in (tmp_path / "p.batch" / name).read_bytes()
+
+
+LOOSE = 'id,prompt,negative_prompt\nfox,a fox at dusk  ,\nlake," a café by a lake\n",blurry \n,  two  blanks ,\n'
+TRIMMED = "id,prompt,negative_prompt\nfox,a fox at dusk,\nlake,a café by a lake,blurry\n,two  blanks,\n"
+
+
+@pytest.mark.parametrize(("before", "after"), [(LOOSE, TRIMMED), (TRIMMED, LOOSE)], ids=["trimmed", "grown"])
+@pytest.mark.parametrize("is_older", [False, True])
+async def test_blanks_that_an_editor_trimmed_and_another_normal_form_buy_nothing_again_and_are_sent_as_they_are(
+    tmp_path: Path, before: str, after: str, is_older: bool
+) -> None:
+    manifest = tmp_path / "p.csv"
+    async with emulated() as emulator:
+        manifest.write_text(before, encoding="utf-8", newline="")
+        await run(emulator, manifest)
+        sent = {task.input["prompt"] for task in emulator.tasks}
+        assert ("a fox at dusk  " in sent) == (before is LOOSE)
+        if is_older:
+            as_of_schema_4(tmp_path / "p.batch" / "ledger.sqlite")
+        manifest.write_text(normalize("NFD", after), encoding="utf-8", newline="")
+        ended = await run(emulator, manifest)
+        assert (ended.code, len(emulator.tasks), "edited" in ended.err) == (0, 3, False), ended.err
+        manifest.write_text(after.replace("two  blanks", "two blanks"), encoding="utf-8", newline="")
+        await run(emulator, manifest)
+        assert len(emulator.tasks) == 4
 
 
 async def test_what_the_version_before_paid_for_is_not_paid_for_again(tmp_path: Path) -> None:

@@ -3,10 +3,10 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 from batchgen.ledger.schema import APPLICATION_ID
-from batchgen.model import digest_of
 
 SCHEMA_3 = Path(__file__).parent / "data" / "schema_3.sql"
 
@@ -24,15 +24,20 @@ def schema_3(path: Path) -> Path:
     return path
 
 
-def as_of_schema_3(path: Path, written: Callable[[str], str]) -> None:
+def as_of_schema_3(path: Path, written: Callable[[str], str], schema: int = 3) -> None:
     """Make of a ledger one of schema 3, where a request (JSON) was ``written`` otherwise."""
     with closing(sqlite3.connect(path)) as database, database:
         for job, request in database.execute("SELECT job, request FROM job").fetchall():
             former = written(request)
-            digest = digest_of(former)
+            digest = sha256(former.encode()).digest()
             database.execute("UPDATE job SET request = ?, digest = ? WHERE job = ?", (former, digest, job))
             database.execute("UPDATE row SET digest = ? WHERE job = ?", (digest, job))
-        database.execute("PRAGMA user_version = 3")
+        database.execute(f"PRAGMA user_version = {schema}")
+
+
+def as_of_schema_4(path: Path) -> None:
+    """Make of a ledger one of schema 4, whose digests told of blanks around prompts, and of normal forms."""
+    as_of_schema_3(path, str, schema=4)
 
 
 def with_crlf(request: str) -> str:
