@@ -131,6 +131,7 @@ class Status(Counts):
     manifest: str
     paid_tasks: int
     paid_usd: float  # what they cost at most
+    gone_usd: float  # of it, for rows that the manifest has no longer, or has edited
     reused: int
     bytes: int
     failures: dict[str, int]  # fail code -> rows
@@ -151,7 +152,8 @@ class Status(Counts):
         ]
         lines += [f"    {number} with {code}" for code, number in self.failures.items()]
         lines += [f"  {self.in_doubt_gone} {GONE_IN_DOUBT}"] if self.in_doubt_gone else []
-        price = f" (up to {money_words(self.paid_usd)})" if self.paid_usd else ""
+        gone = f", {money_words(self.gone_usd)} of it for rows since edited or deleted" if self.gone_usd else ""
+        price = f" (up to {money_words(self.paid_usd)}{gone})" if self.paid_usd else ""
         how = "asked for (emulator: nothing was paid)" if self.service == EMULATOR else f"paid for{price}"
         lines.append(f"  {many(self.paid_tasks, 'task')} {how}")
         return "\n".join(lines if self.running else [*lines, *self._advice()])
@@ -283,6 +285,7 @@ def read_status(batch: Path, path: Path | None = None, *, running: bool | None =
             in_doubt_gone=doubt.gone(ledger),
             paid_tasks=standing.paid_tasks(ledger),
             paid_usd=money.paid_price(ledger) / MICRO,
+            gone_usd=money.gone_price(ledger) / MICRO,
             reused=standing.reused_rows(ledger),
             bytes=standing.archived_bytes(ledger),
             failures=dict(standing.failures(ledger)),

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from batchgen.cli import group
@@ -14,7 +15,7 @@ from batchgen.ledger import Ledger
 from batchgen.lock import Lock
 from batchgen.model import ABANDONED, EMULATOR, State
 from batchgen.plan import read_status
-from tests.e2e.program import emulated, prompts, run
+from tests.e2e.program import emulated, prompts, results, run
 from tests.report.batches import BEGUN, Wanted, failed, make_batch
 
 
@@ -98,6 +99,24 @@ def test_a_moment_is_told_in_one_form_everywhere(tmp_path: Path) -> None:
     for moment in moments:
         assert datetime.fromisoformat(moment.rstrip(":").removesuffix("Z") + "+00:00")
         assert moment.rstrip(":").endswith("Z")
+
+
+async def test_what_was_paid_for_rows_since_edited_or_deleted_is_told_and_all_else_stands_in_the_results(
+    tmp_path: Path,
+) -> None:
+    priced = {"resolution": "720p", "duration": "5"}
+    sheet = prompts(tmp_path / "p.csv", 4, **priced)
+    async with emulated() as emulator:
+        await run(emulator, sheet)
+        assert "  4 tasks paid for (up to $1.60)\n" in told("status", tmp_path / "p.batch")
+        prompts(sheet, 3, **priced)
+        sheet.write_text(sheet.read_text("utf-8").replace("prompt 1", "another"), encoding="utf-8")
+        await run(emulator, sheet)
+    said = told("status", tmp_path / "p.batch")
+    assert "  5 tasks paid for (up to $2.00, $0.80 of it for rows since edited or deleted)\n" in said
+    known = facts("status", tmp_path / "p.batch")
+    costs = [float(row["cost_usd"]) for row in results(tmp_path / "p.batch")]
+    assert sum(costs) + known["gone_usd"] == pytest.approx(known["paid_usd"])
 
 
 def test_of_a_batch_of_the_emulator_nothing_is_said_to_be_paid(tmp_path: Path) -> None:

@@ -105,6 +105,16 @@ def paid_price(ledger: Ledger) -> int:
     return ledger.database.number("SELECT coalesce(sum(price), 0) FROM attempt WHERE task_id IS NOT NULL")
 
 
+def gone_price(ledger: Ledger) -> int:
+    """What of that is for rows that the manifest has no longer, or has edited: no line of results.csv tells it."""
+    if is_free(ledger):
+        return 0
+    return ledger.database.number(
+        "SELECT coalesce(sum(price), 0) FROM attempt JOIN job USING (job) "
+        "WHERE wanted = 0 AND attempt.task_id IS NOT NULL"
+    )
+
+
 def doubtful_price(ledger: Ledger) -> int:
     """What the attempts of which it is not known whether they were paid for cost, if they were."""
     if is_free(ledger):
