@@ -63,7 +63,10 @@ class Delimited:
 
     def _no_header(self) -> ManifestError:
         """Return why the first line is no header."""
-        message = "the first line names no column that is known; begin with a header such as id,prompt,seed"
+        message = (
+            "the first line names no column that is known; begin with a header such as id,prompt,seed, or rename the "
+            "column of the prompts to prompt"
+        )
         if below := self._header_below():
             message = f"line {below} looks like the header, but others stand above it; delete those"
         with open_text(self.path, self._encoding) as stream:

@@ -53,7 +53,10 @@ class Workbook:
     def _no_header(self, sheets: list[SheetName]) -> str:
         if below := self._header_below():
             return f"row {below} looks like the header, but others stand above it; delete those"
-        message = "the first row names no column that is known; begin with a header such as id, prompt, seed"
+        message = (
+            "the first row names no column that is known; begin with a header such as id, prompt, seed, or rename the "
+            "column of the prompts to prompt"
+        )
         others = ", ".join(shown(sheet.name) for sheet in sheets if sheet.name != self._sheet and not sheet.blank)
         return (
             f"{message}, or name another sheet than {shown(self._sheet)} with --sheet: {others}" if others else message

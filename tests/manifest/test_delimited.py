@@ -56,6 +56,7 @@ REFUSED = [
     ("prompt,Image URLs\na,kettle\n", 2, "Image URLs", "not a link"),
     ("id,seed\na,1\n", 1, None, "no column is called prompt"),
     ("x,y\na,1\n", 1, None, "names no column that is known"),
+    ("编号,提示词\n1,一只狐狸\n", 1, None, "rename the column of the prompts to prompt"),
     ("prompt\n", None, None, "no row below"),
     ("prompt\n\n  \n", None, None, "no row below"),
     ("", None, None, "the file is empty"),
