@@ -30,7 +30,7 @@ def _resubmit(settings: Settings, ledger: Ledger) -> Iterator[str]:
         cost = "" if money.is_free(ledger) else f", and may be paid for twice: up to {money_words(price)} more"
         yield f"{rows} submitted again{cost}"
     if rows_left := doubt.left_alone(ledger):
-        yield with_command(f"{left_alone(rows_left)}; what is known of it is told by", "resolve", str(settings.batch))
+        yield with_command(f"{left_alone(rows_left)}; to see what is known", "resolve", str(settings.batch))
 
 
 def _reuse(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:

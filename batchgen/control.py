@@ -119,7 +119,7 @@ def _unanswered(folder: Path, who: Holder, resumes: Sequence[str]) -> BatchgenEr
     if holder(folder) != who:
         return UsageError(_start_one(f"the run of {folder} has ended meanwhile", resumes))
     return BatchgenError(
-        f"the {who} holds {folder} and does not answer; it reads its manifest, writes its results, or is no run. "
+        f"the {who} holds {folder} and does not answer; it is reading its manifest, writing its results, or not a run. "
         "Nothing was changed; try again in a moment"
     )
 
@@ -138,7 +138,7 @@ def _order(facts: dict[str, Any]) -> Order | None:
 
 
 def _start_one(sentence: str, resumes: Sequence[str]) -> str:
-    return with_command(f"{sentence}; start one by", *resumes)
+    return with_command(f"{sentence}; to start one", *resumes)
 
 
 def _holder_in(facts: Any) -> Holder | None:

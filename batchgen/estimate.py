@@ -53,8 +53,8 @@ def lack_of_room(settings: Settings, videos: Estimate) -> Iterator[str]:
         guess = ", as is guessed" if videos.gigabytes_from == "guess" else ""
         yield (
             f"the videos would weigh about {size_words(videos.gigabytes * 1e9)}{guess}, and the disk of {destination} "
-            f"has {size_words(free)} free: a run stops when it is full; free some space, or choose another folder "
-            "with --to"
+            f"has {size_words(free)} free: a run stops when the disk is full; free some space, or choose another "
+            "folder with --to"
         )
 
 

@@ -101,7 +101,7 @@ def require(folder: Path, ledger_to: str | None = None) -> None:
     if (folder / LEDGER).is_file():
         return
     if ledger_to is None:
-        raise UsageError(f"{folder} is no batch: it has no {LEDGER}; name the folder that batchgen run made")
+        raise UsageError(f"{folder} is not a batch: it has no {LEDGER}; name the folder that batchgen run made")
     if not holds_copy(ledger_to):  # nobody means to begin one
         raise UsageError(f"{ledger_to} holds no ledger yet: correct --ledger-to, or begin a run")
 
@@ -152,7 +152,7 @@ def _refuse_names(*paths: Path | str | None) -> None:
     """Refuse what cannot be written down: the ledger keeps text, and a path may be any bytes."""
     for path in filter(None, paths):
         if not is_text(str(path)):
-            raise UsageError(f"{path}: this path holds bytes that are no UTF-8; rename what is called so")
+            raise UsageError(f"{path}: this path holds bytes that are not UTF-8; rename it")
 
 
 def _refuse_network(folder: Path) -> None:

@@ -66,7 +66,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
     if intake.is_strange:
         owner = Path(ledger.fact("manifest") or "").name
         raise UsageError(
-            f"{settings.batch} is that of {owner}, and none of its rows is in {settings.manifest.name}; "
+            f"{settings.batch} belongs to {owner}, and none of its rows is in {settings.manifest.name}; "
             "name another folder with --batch"
         )
     if settings.place:
@@ -111,12 +111,12 @@ def take_in_as_asked(
     if settings.manifest is None:
         raise UsageError(f"{settings.batch} does not remember a manifest; use batchgen run MANIFEST")
     if asked.manifest is None and asked.overrides is None and ledger.fact("mended"):
-        what = "the rows are continued as failures.csv has them; the sheet is read by"
+        what = "the rows are continued as failures.csv has them; to read the sheet again"
         say(with_command(what, *run_again(settings.manifest, settings.batch, settings.service)))
         return Files(Path.cwd(), may_upload=False)
     if _is_gone(settings, ledger):
         if asked.overrides:
-            raise UsageError(f"the manifest {settings.manifest} is gone, so that --set cannot change what its rows say")
+            raise UsageError(f"the manifest {settings.manifest} is gone, so --set cannot change what its rows say")
         warn(f"the manifest {settings.manifest} is gone; its rows are continued as they were")
         return Files(Path.cwd(), may_upload=False)
     if asked.manifest and asked.overrides is None and settings.overrides:

@@ -72,7 +72,7 @@ class Notices:
         for thread in threads:
             thread.join(max(0.0, last - time.monotonic()))
             if thread.is_alive():
-                self._failed(thread.name, f"no end after {LAST_SECONDS:.0f} seconds")
+                self._failed(thread.name, f"not finished after {LAST_SECONDS:.0f} seconds")
 
     def _send(self, flag: str, address: str, body: bytes, kind: str, after: Thread | None = None) -> Thread:
         """Send in the background: a name server that does not answer knows no time limit."""

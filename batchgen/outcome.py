@@ -65,7 +65,7 @@ def write_results(ledger: Ledger, folder: Path) -> Path | None:
 
 
 def _was_mended(kept: Path, settings: Settings) -> str:
-    what = f"{mended.FAILURES} was changed since it was written: it is kept beside, and taken in by"
+    what = f"{mended.FAILURES} has been changed since it was written, and is kept beside it; to run it"
     return with_command(what, *run_again(kept, settings.batch, settings.service))
 
 

@@ -162,7 +162,7 @@ class Status(Counts):
         """What a person may do: nothing, while a run does it."""
         if self.in_doubt or self.in_doubt_gone:
             yield with_command(
-                "  what is in doubt was asked for, and what came of it is not known; all that is known is told by",
+                "  what is in doubt was asked for, and what came of it is not known; to see all that is known",
                 *("resolve", self.batch),
             )
         if gone := self.failures.get(ABANDONED):

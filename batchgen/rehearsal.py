@@ -74,7 +74,7 @@ class Rehearsal:
             f"  {many(self.most_at_once, 'task')} at once at most{self._requests()}",
             f"  videos of about {size_words(plan.gigabytes * 1e9)}{guess}",
             f"  first files: {', '.join(plan.first_files)}{', ...' if plan.to_submit > len(plan.first_files) else ''}",
-            "which prompts the service's moderation refuses, nobody knows beforehand",
+            "nobody knows beforehand which prompts the service's moderation will refuse",
             "nothing was sent, and nothing of the batch was touched",
         ]
         return "\n".join(lines)

@@ -89,7 +89,7 @@ class Settings:
             for text in value if isinstance(value, tuple) else (value,):
                 if isinstance(text, str) and not is_text(text):
                     flag = _FLAGS.get(name, name).replace("_", "-")
-                    raise UsageError(f"--{flag} {text}: this holds bytes that are no UTF-8; rename or retype it")
+                    raise UsageError(f"--{flag} {text}: this holds bytes that are not UTF-8; rename or retype it")
 
     @property
     def service(self) -> str:
@@ -109,7 +109,7 @@ def batch_folder(manifest: Path) -> Path:
             from batchgen.folder import service_in
 
             words = ("resume", str(manifest), *to_service(service_in(manifest)))
-            raise UsageError(with_command(f"{manifest} is a batch's folder, continued by", *words))
+            raise UsageError(with_command(f"{manifest} is a batch's folder; to continue it", *words))
         raise UsageError(f"{manifest}: this is a folder; name the manifest inside it")
     if (manifest.parent / LEDGER).is_file():
         return manifest.parent
@@ -169,10 +169,10 @@ def read_callback(url: str | None, listen: str | None) -> tuple[str | None, tupl
     except ValueError:
         is_address = False
     if not is_address or parts.query or parts.fragment:
-        raise UsageError(f"--callback-url {url} is no address; write it like https://me.example/batchgen")
+        raise UsageError(f"--callback-url {url} is not an address; write it like https://me.example/batchgen")
     host, _, port = listen.rpartition(":")
     if not host or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or int(port) > 65535:
-        raise UsageError(f"--callback-listen {listen} is no address; write it like 127.0.0.1:8080")
+        raise UsageError(f"--callback-listen {listen} is not an address; write it like 127.0.0.1:8080")
     return url, (host.strip("[]"), int(port))
 
 
@@ -187,7 +187,7 @@ def read_notice_url(flag: str, url: str | None) -> str | None:
     except ValueError:
         host = ""
     if not host or parts.scheme not in ("http", "https") or not (url.isascii() and url.isprintable()) or " " in url:
-        raise UsageError(f"{flag}: this is no address; write it like https://hc-ping.com/your-uuid")
+        raise UsageError(f"{flag}: this is not an address; write it like https://hc-ping.com/your-uuid")
     if parts.username or parts.fragment:
         raise UsageError(f"{flag}: an address at {host} with a user name or a # cannot be used")
     if parts.scheme == "http" and not is_loopback(host):
@@ -202,7 +202,7 @@ def read_prices(words: tuple[str, ...]) -> Prices:
         resolution, _, price = word.partition("=")
         if resolution not in prices or not re.fullmatch(r"\d{1,6}(\.\d{1,9})?", price, re.ASCII):
             raise UsageError(
-                f"--price {word} is no price; write it like 720p=0.08, in US dollars for a second of video"
+                f"--price {word} is not a price; write it like 720p=0.08, in US dollars for a second of video"
             )
         prices[resolution] = float(price)
     return Prices(date=AS_GIVEN, usd_per_second=prices) if words else Prices()
@@ -228,7 +228,7 @@ def read_key(file: Path | None, key: str | None = None) -> str:
         )
     if not (key.isascii() and key.isprintable()) or " " in key or key.startswith(f"{KEY_VARIABLE}="):
         where = f"the key file {file} holds" if file else "what is given as the API key is"
-        raise UsageError(f"{where} more than a key; the key must stand alone, in one line and without its name")
+        raise UsageError(f"{where} more than a key; the key must stand alone, on one line and without its name")
     return key
 
 
@@ -241,7 +241,7 @@ def _key_of_file(file: Path) -> str:
             f"the key file {file} cannot be read: {_why(error)}; name another with --api-key-file"
         ) from None
     if stat.S_IMODE(mode) & 0o022:
-        raise UsageError(f"others than you may write the key file {file}; run chmod 600 on it")
+        raise UsageError(f"the key file {file} can be written by others than you; run chmod 600 on it")
     return key
 
 

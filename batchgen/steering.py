@@ -76,7 +76,7 @@ class Steering:
 
     def _beat(self, dispatcher: Dispatcher) -> None:
         if not self._desk.is_at_its_place():
-            dispatcher.halt(Stop("the batch's folder was moved or taken away; bring it back, and run again", 1))
+            dispatcher.halt(Stop("the batch's folder was moved or removed; bring it back, and run again", 1))
             return
         order = self._desk.take()
         if order:
@@ -144,7 +144,7 @@ class Steering:
     def _waiting(self, dispatcher: Dispatcher) -> str | None:
         """What nothing is submitted for, or nothing sent."""
         asked = self._account.asked_silence
-        wait = f"the service asks to wait {duration(asked)} more (too many requests or tasks)"
+        wait = f"the service asks us to wait {duration(asked)} more (too many requests or tasks)"
         is_asked = asked > NOTABLE_SILENCE_SECONDS and not dispatcher.is_halted
         if dispatcher.stopped is not None:
             return f"submitting nothing more: {dispatcher.stopped.reason}" + (f"; {wait}" if is_asked else "")
@@ -159,7 +159,9 @@ class Steering:
             return f"paused; to go on: {join(['batchgen', 'ctl', str(self._desk.folder), '--go'])}"
         if posts.are_failing and dispatcher.doing == "submitting":
             when = f"in {_seconds(posts.pause)}" if posts.pause >= 1 else "now"
-            return f"no clear answer when a task is asked for ({posts.cause}): submitting pauses, one is tried {when}"
+            return (
+                f"no clear answer when a task is asked for ({posts.cause}): submitting pauses, and one is tried {when}"
+            )
         return None
 
 

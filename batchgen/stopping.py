@@ -16,7 +16,7 @@ from batchgen.settings import Settings
 from batchgen.steps.intend import IntendStep
 
 SAME_SECONDS = 0.5  # timeout(1) sends its signal to the process and once more to its group: that is one
-AT_ONCE = "stopped at once; run the same command again: what is paid is fetched"
+AT_ONCE = "stopped at once; run the same command again: what is paid for is fetched"
 LOOK_EVERY_SECONDS = 1.0  # the clock of the day may be set meanwhile
 
 
@@ -44,7 +44,7 @@ def signals(
             return
         came_at = loop.time()
         dispatcher.halt(Stop(f"stopped by {number.name}", 128 + number))
-        say(f"{number.name}: stopping; what is in flight goes on at the service, and the next run takes it up")
+        say(f"{number.name}: stopping; what is in flight goes on at the service, and the next run picks it up")
 
     for number in before:
         loop.add_signal_handler(number, caught, number)

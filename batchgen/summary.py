@@ -11,7 +11,7 @@ from batchgen.model import ABANDONED, State
 from batchgen.words import given_up, in_one_line, many, money_words, why, with_command
 
 STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
-_AGAIN = "run the same command again: what is paid is fetched, and nothing is paid for twice"
+_AGAIN = "run the same command again: what is paid for is fetched, and nothing is paid for twice"
 _AFTER_STOP = {
     1: f"When that is mended, {_AGAIN}",
     2: f"When that is mended, {_AGAIN}",
@@ -97,16 +97,16 @@ class Summary(Counts):
             "was here; each run tries it anew until its 15 days are over; --retry-failed pays once more if it must",
             "in_doubt": with_command(
                 f"in doubt: {'asked for' if self.emulated else 'perhaps paid for'}, and what came of it is not known; "
-                "it is held, and all that is known is told by",
+                "it is held; to see all that is known",
                 *("resolve", folder),
             ),
             "rendered": with_command(
                 f"made and not fetched{why(self.fetch_failures, self.rendered)}{dies}; tried again by the next run, "
-                "or without asking for anything by",
+                "or, without asking for anything",
                 *("rescue", folder, *(("--base-url", self.base_url) if self.base_url else ())),
             ),
-            "in_flight": f"in flight: {'' if self.emulated else 'paid for, and '}the next run takes it up",
-            "pending": "pending: not asked for yet, the next run does",
+            "in_flight": f"in flight: {'' if self.emulated else 'paid for, and '}the next run picks it up",
+            "pending": "pending: not asked for yet; the next run does that",
         }
         told = [f"{numbers[state]} {words}" for state, words in known.items() if numbers[state]]
         return [*self._stop(), *told]

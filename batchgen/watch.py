@@ -25,7 +25,9 @@ def watch(batch: Path, progress: Progress, say: Callable[[str], object]) -> bool
                 progress.told(_standing(facts))
             elif not is_told:
                 is_told = True
-                say(f"{batch} is held: its manifest is read, its results are written, or it is no run that holds it")
+                say(
+                    f"{batch} is held: a run reads its manifest or writes its results, or it is not a run that holds it"
+                )
             time.sleep(LOOK_EVERY_SECONDS)
     except KeyboardInterrupt:
         pass

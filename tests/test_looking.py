@@ -71,5 +71,5 @@ async def test_what_must_write_into_a_backup_says_so_and_what_to_do(tmp_path: Pa
             refused = await batchgen(*words, cwd=tmp_path)
             assert (refused.code, "and go on with the copy alone" in refused.err) == (2, True), refused.err
         page = await batchgen("report", batch, cwd=tmp_path)
-        assert (page.code, "is read-only; the page is shown all the same by:" in page.err) == (2, True), page.err
+        assert (page.code, "is read-only; to see the page all the same:" in page.err) == (2, True), page.err
         assert page.err.endswith(f"\n    batchgen report {batch} --serve\n")

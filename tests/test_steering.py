@@ -76,7 +76,7 @@ async def test_while_no_post_gets_a_clear_answer_the_run_says_so_and_nobody_know
     account.answered()  # a poll
     told = await standing({State.PENDING: 9}, account=account)
     assert told.waiting
-    assert told.waiting.startswith("no clear answer when a task is asked for (HTTP 500): submitting pauses, one is")
+    assert told.waiting.startswith("no clear answer when a task is asked for (HTTP 500): submitting pauses, and one is")
     assert told.seconds_left is None
     account.answered(posted=True)
     assert (await standing({State.PENDING: 9}, account=account)).waiting is None
@@ -89,13 +89,13 @@ async def test_a_wait_that_the_service_asks_for_is_told_whatever_it_answers_to_w
     account.answered(posted=True)
     account.answered()
     told = await standing({State.PENDING: 9, State.IN_FLIGHT: 1}, running=1, account=account)
-    assert told.waiting == "the service asks to wait 5 minutes more (too many requests or tasks)"
+    assert told.waiting == "the service asks us to wait 5 minutes more (too many requests or tasks)"
     assert told.seconds_left is None
     now = 240.0
     told = await standing({State.PENDING: 9}, account=account, stopped=Stop("--max-tasks 1 is reached", 4))
     assert told.waiting == (
         "submitting nothing more: --max-tasks 1 is reached; "
-        "the service asks to wait 60 seconds more (too many requests or tasks)"
+        "the service asks us to wait 60 seconds more (too many requests or tasks)"
     )
     now = 300.0
     told = await standing({State.PENDING: 9}, account=account)

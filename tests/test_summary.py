@@ -25,7 +25,7 @@ def test_a_success_needs_no_advice_even_if_rows_that_were_not_chosen_wait() -> N
         ("expired", "--retry-failed"),
         ("in_doubt", "batchgen resolve '/srv/my film/prompts.batch'"),
         ("rendered", "batchgen rescue '/srv/my film/prompts.batch'"),
-        ("in_flight", "the next run takes it up"),
+        ("in_flight", "the next run picks it up"),
         ("pending", "the next run does"),
     ],
 )

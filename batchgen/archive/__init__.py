@@ -85,5 +85,5 @@ def names(name: str, sha256: str) -> tuple[str, ...]:
     tried = (name, *(f"{stem}-{sha256[:size]}{dot}{suffix}" for size in (8, 16)))
     unsafe = not name.isprintable() or "/" in name or "\\" in name or name.startswith(".") or not stem
     if unsafe or any(len(each.encode(errors="replace")) > _MOST_NAME_BYTES for each in tried):
-        raise ArchiveError(f"{name!r} is no safe name for a video")
+        raise ArchiveError(f"{name!r} is not a safe name for a video")
     return tried

@@ -96,7 +96,7 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
             say(shown(words))
     elif found.damaged or found.unfetched:
         repairs = ("verify", str(batch), "--repair", *to_service(service_in(batch)))
-        say(shown(with_command("fetched, while their links live, by", *repairs)))
+        say(shown(with_command("to fetch them, while their links live", *repairs)))
     answer(found, as_json=as_json)
     raise click.exceptions.Exit(found.exit_code)
 

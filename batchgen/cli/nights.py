@@ -39,7 +39,7 @@ def _night(manifest: Path, flags: tuple[str, ...], at: tuple[int, int]) -> Night
         what = f"{flag} stands where the manifest is due: that comes first, and run's options behind --, as in"
         raise UsageError(with_command(what, "schedule", "MANIFEST", "--at", when, "--", flag, "..."))
     if manifest == STANDARD_INPUT or not manifest.is_file():
-        raise UsageError(f"there is no file {manifest}: a nightly run needs one that stays")
+        raise UsageError(f"there is no file {manifest}: a nightly run needs a file that lasts")
     context = run.make_context("batchgen run", [str(manifest), *flags])  # what it would refuse at night, it does now
     given = context.params
     for flag, variable in (("ping", PING_VARIABLE), ("notify", NOTIFY_VARIABLE)):

@@ -16,7 +16,7 @@ class Count(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number, or fail as click does."""
         if not _reads(click.INT, value):
-            self.fail(f"{_short(value)} is none; write a whole number{_span(self)}", param, ctx)
+            self.fail(f"{_short(value)} is not a whole number; write one{_span(self)}", param, ctx)
         if not _reads(click.IntRange(max=LARGEST), value):
             self.fail(f"{_short(value)} is out of range; write a whole number{_span(self, LARGEST)}", param, ctx)
         try:
@@ -33,7 +33,7 @@ class Amount(click.FloatRange):
         if isinstance(value, str) and re.fullmatch(r"\s*[0-9.]*,[0-9]+\s*", value):
             self.fail(f"write {value.strip().replace('.', '').replace(',', '.')}, with a point", param, ctx)
         if not _reads(click.FLOAT, value) or not isfinite(float(value)):
-            self.fail(f"{_short(value)} is none; write a number{_span(self)}", param, ctx)
+            self.fail(f"{_short(value)} is not a number; write one{_span(self)}", param, ctx)
         if not _reads(click.FloatRange(max=LARGEST), value):
             self.fail(f"{_short(value)} is out of range; write a number{_span(self, LARGEST)}", param, ctx)
         try:

@@ -30,7 +30,7 @@ class _Metrics(click.Path):
         if not str(value).strip():
             self.fail("it is empty; name a file", param, ctx)
         if os.path.exists(value) and not os.path.isfile(value):  # False for what cannot be a path
-            self.fail(f"{value} is no plain file; name another", param, ctx)
+            self.fail(f"{value} is not a plain file; name another", param, ctx)
         if not str(value).endswith(".prom"):
             self.fail(f"{value} does not end in .prom, and node_exporter reads no other file; name one", param, ctx)
         return super().convert(value, param, ctx)

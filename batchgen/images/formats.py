@@ -18,7 +18,7 @@ def check(beginning: bytes, size: int) -> str:
     """The format of a picture of ``size`` bytes. Raises ValueError, with what is wrong, for one that is not taken."""
     form = format_of(beginning)
     if form is None:
-        raise ValueError("is no JPG, PNG or WebP, whatever it is called; the service takes nothing else")
+        raise ValueError("is not a JPG, PNG or WebP, whatever its name; the service takes nothing else")
     if size > MOST_BYTES:
         raise ValueError(f"has {size / 1e6:.1f} MB; the service takes 10 MB at most")
     return form

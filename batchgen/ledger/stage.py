@@ -183,7 +183,7 @@ def duplicate_ids(database: Database) -> Iterator[Problem]:
         f"(SELECT id FROM ({named}) GROUP BY id HAVING count(*) > 1)) WHERE n > 1 ORDER BY line, position"
     )
     for identity, line, first in repeated:
-        message = f'the id "{_shown(identity)}" stands in line {first} already; give each row its own'
+        message = f'the id "{_shown(identity)}" is already in line {first}; give each row its own'
         yield Problem(line, "id", message, first=first)
 
 

@@ -94,7 +94,7 @@ def format_of(path: Path) -> str:
     if suffix == ".xls":
         raise refusal(path, "the old .xls is not read; save it as .xlsx")
     if suffix in _TO_EXPORT:
-        raise refusal(path, "this is no format of sheets that is read; export it as .xlsx or .csv")
+        raise refusal(path, "this format of sheets is not read; export it as .xlsx or .csv")
     known = alternatives(suffix for suffixes in FORMATS.values() for suffix in suffixes)
     raise refusal(path, f"its format is not known by its name; name it {known}")
 

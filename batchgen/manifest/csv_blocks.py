@@ -173,7 +173,7 @@ def _explained(error: csv.Error, delimiter: str) -> str:
     text = str(error)
     if "expected after" in text:
         return (
-            f'a cell goes on behind its closing quote; write a quote inside a cell twice (""), and {_named(delimiter)} '
+            f'a cell goes on after its closing quote; write a quote inside a cell twice (""), and {_named(delimiter)} '
             "or nothing after the last"
         )
     if "unexpected end" in text:

@@ -77,7 +77,7 @@ class Delimited:
         if names[0].casefold().startswith("sep="):
             message = 'the first line is the "sep=" of a spreadsheet; delete it, the separator is found without'
         elif names[0].startswith(("{", "[")):
-            message = "this looks like JSON; name it .json or .jsonl, or say it with --format if it is standard input"
+            message = "this looks like JSON; name it .json or .jsonl, or say so with --format if it is standard input"
         return refusal(self.path, message, line)
 
     def _header_below(self) -> int | None:

@@ -52,7 +52,7 @@ class Sections:
             hint = f" (did you mean {near[0]}?)" if near else ""
             yield at(key, f"{shown(name)} is not known here; write defaults:, vars: and jobs: only{hint}")
         elif name == "jobs":
-            yield at(value, "jobs must be a list; write each job behind a dash: - prompt: …")
+            yield at(value, "jobs must be a list; write each job after a dash: - prompt: …")
         elif name == "defaults":
             yield from _check_defaults(value)
 

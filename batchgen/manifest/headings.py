@@ -151,7 +151,9 @@ def study(header: Sequence[str], line: int | None) -> Layout:
     places = {name: place for name, place in first.items() if name in KNOWN}
     problems = [*_twice(names, plain, line), *_questions([names[place] for place in own], places, line)]
     if "prompt" not in places and not any(resembles(names[place]) == "prompt" for place in own):
-        problems.append(Problem(line, None, "no column is called prompt; name the one that holds the prompts so"))
+        problems.append(
+            Problem(line, None, "no column is called prompt; give that name to the one that holds the prompts")
+        )
     unnamed = tuple(place for place, name in enumerate(plain) if not name)
     return Layout(names, places, own, unnamed, guarded, partial, tuple(problems))
 
@@ -172,7 +174,7 @@ def _is_moved(name: str) -> bool:
 
 def _twice(names: Sequence[str], plain: Sequence[str], line: int | None) -> list[Problem]:
     return [
-        Problem(line, escaped(name.strip()), f"the column {shown(name)} is there twice; rename or delete one")
+        Problem(line, escaped(name.strip()), f"the column {shown(name)} appears twice; rename or delete one")
         for place, name in enumerate(names)
         if plain[place] and plain[place] in plain[:place]
     ]

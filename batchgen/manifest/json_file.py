@@ -75,7 +75,7 @@ class JsonManifest(_Json):
             yield at(cursor.value(), "the file must be a list of jobs, or an object that holds one under jobs")
             return
         if cursor.next():
-            raise cursor.no_json("something follows behind the end")
+            raise cursor.no_json("something follows after the end")
 
     def _object(self, cursor: Cursor) -> Iterator[Row | Problem]:
         """The jobs are passed over at first: what stands below them holds for them too."""

@@ -85,7 +85,7 @@ class Cursor:
                 raise self.no_json("a key in double quotes, or }, should stand here")
             key = self._string(*self.where())
             if self.next() != ":":
-                raise self.no_json("a colon should stand here, behind the key")
+                raise self.no_json("a colon should stand here, after the key")
             self.place += 1
             yield key
 
@@ -151,5 +151,5 @@ class Cursor:
             return Text("" if word[0] == "null" else word[0], line, column, plain=True)
         if word and word[0].lstrip("-") in ("NaN", "Infinity"):
             self.place = word.end()
-            return self._broken(line, column, f"{word[0]} is no number of JSON; write null, or leave the key out")
+            return self._broken(line, column, f"{word[0]} is not a JSON number; write null, or leave the key out")
         raise self.no_json("a value should stand here" if self.next() else "the file ends too early")

@@ -60,7 +60,7 @@ def enter(problems: list[Problem], entries: dict[str, tuple[Text, Node]], key: T
     """Put the value under its key, unless the key is there already, which is a problem."""
     name = canonical(key.value) or key.value
     if name in entries:
-        message = f"the key {shown(key.value)} is there twice; delete one of the two"
+        message = f"the key {shown(key.value)} appears twice; delete one of the two"
         problems.append(Problem(key.line, str(key.column), message))
     else:
         entries[name] = (key, value)

@@ -167,4 +167,4 @@ def _moment(cell: Moment, parameter: str) -> str:
     clock = _RATIOS.fullmatch(cell.text) if parameter == "aspect_ratio" else None
     typed = f"{clock[1]}:{clock[2]}" if clock else "the value"
     mend = f"format the column as text and type {typed} again"
-    return f"the spreadsheet made the {cell.kind} {cell.text} of this cell; {mend}"
+    return f"the spreadsheet turned this cell into the {cell.kind} {cell.text}; {mend}"

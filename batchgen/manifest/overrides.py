@@ -42,7 +42,7 @@ def _split(setting: str) -> tuple[str, str]:
         raise UsageError("--set id would give every row the same id; leave it out")
     if name is None:
         hint = did_you_mean(text, SETTABLE)
-        raise UsageError(f"--set {shown(text)} is no parameter; write {alternatives(SETTABLE)}{hint}")
+        raise UsageError(f"--set {shown(text)} is not a parameter; write {alternatives(SETTABLE)}{hint}")
     if name == "prompt" and not value.strip():
         raise UsageError("--set prompt= would leave no row a prompt; write one")
     return name, value

@@ -130,7 +130,7 @@ class Picker:
             seeded = f"a row with several seeds has one for each, like {shown(unmet[0] + '-s1')}"
             yield f"--only names {many(len(unmet), 'id')} that no row has: {named} ({seeded})"
         for text in unmet if self.selection.only else ():
-            yield f"--only {shown(text)} is no row's{_hint(text)}"
+            yield f"--only {shown(text)} is not any row's{_hint(text)}"
         if not self.taken:
             yield "no row is selected"
 
@@ -161,7 +161,7 @@ def _term(text: str) -> _Term:
         counts = _by_number(text, int(numbers[1]), int(numbers[2] or numbers[1]), is_bare=not sign)
         return _Term(text, counts) if sign else _Term(text, lambda row: counts(row) or row.id == text, is_bare=True)
     if sign and kind == "row":
-        raise UsageError(f"--only {shown(text)} is no row; write row:10 or row:10-20")
+        raise UsageError(f"--only {shown(text)} is not a row; write row:10 or row:10-20")
     if not sign or kind == "id":
         return _Term(text, _by_id(rest if sign else text))
     is_id, has_value = _by_id(text), _by_value(kind, rest)

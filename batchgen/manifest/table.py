@@ -71,7 +71,7 @@ class Table:
         if not any(map(len, self._columns)):
             return "there is no row; give one for each video"
         if not any(canonical(name) or resembles(name) for name in self._names):
-            return "no column is called prompt; name the one that holds the prompts so"
+            return "no column is called prompt; give that name to the one that holds the prompts"
         return None
 
     def place(self, problem: Problem) -> Problem:

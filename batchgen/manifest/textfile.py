@@ -52,7 +52,7 @@ def _check_beginning(path: Path, encoding: str | None) -> None:
         beginning = file.read(4096)
     for sign, kind in _NO_TEXT.items():
         if beginning.startswith(sign):
-            raise refusal(path, f"what it holds is no text, whatever its name says, but {kind}")
+            raise refusal(path, f"its content is not text, whatever its name says, but {kind}")
     if not beginning.removeprefix(codecs.BOM_UTF8).strip():
         # A file of blanks alone is as empty as one of no bytes; a longer one is found out by the reader.
         raise refusal(path, "the file is empty; write a header and a row, or jobs")

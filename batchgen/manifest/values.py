@@ -77,7 +77,7 @@ def _clock_hint(cell: str, allowed: Sequence[str]) -> str:
     """Spreadsheets take 16:9 for a time of day and save it as 16:09:00."""
     clock = _CLOCK.fullmatch(cell)
     if clock and f"{clock[1]}:{clock[2]}" in allowed:
-        return f"; a spreadsheet made a time of {clock[1]}:{clock[2]}: format the column as text and type it again"
+        return f"; a spreadsheet turned {clock[1]}:{clock[2]} into a time: format the column as text and type it again"
     return ""
 
 

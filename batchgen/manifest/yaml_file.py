@@ -52,7 +52,7 @@ class YamlManifest(Document):
         if "nesting" in text:
             message = TOO_DEEP
         elif self._is_tab(mark):
-            message = "a tab stands before what this line says; indent with blanks"
+            message = "this line is indented with a tab; indent with spaces"
         else:
             message = f"this is not YAML ({text}); {_QUOTE}"
         return Problem(mark.line + 1, str(mark.column + 1), message)

@@ -166,7 +166,7 @@ def write(
     """
     path = batch / NAME
     if not os.access(batch, os.W_OK):
-        what = f"{path} cannot be written: the folder, or its disk, is read-only; the page is shown all the same by"
+        what = f"{path} cannot be written: the folder, or its disk, is read-only; to see the page all the same"
         raise UsageError(with_command(what, "report", str(batch), "--serve"))
     posters = Posters(batch / "posters")
     posters.make_all(islice(_without_poster(ledger, batch, posters), most_posters), poster_seconds)

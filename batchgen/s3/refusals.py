@@ -21,7 +21,7 @@ _DENIED = "the credentials may not do this; allow them s3:PutObject, s3:GetObjec
 _SPACE = "the store has no space or quota left; free some, or choose another destination with {flag}"
 _ADVICE = {
     "NoSuchBucket": "there is no such bucket; create it, or correct {flag}",
-    "InvalidBucketName": "this is no valid name of a bucket; correct {flag}",
+    "InvalidBucketName": "this is not a valid bucket name; correct {flag}",
     "AccessDenied": _DENIED,
     "AllAccessDisabled": _DENIED,
     "403": _DENIED,

@@ -214,7 +214,7 @@ def test_an_id_that_is_there_twice_is_told_by_the_place_of_both(tmp_path: Path, 
     twice = [{"id": "b", "prompt": "b"}, {"id": "line 3", "prompt": "a\n\n"}, {"id": "line 3", "prompt": "c"}]
     with pytest.raises(ManifestError) as error:
         Batch(source(twice), batch=tmp_path / "b").plan()
-    told = f'{each}[2], column id: the id "line 3" stands in {each}[1] already; give each row its own'
+    told = f'{each}[2], column id: the id "line 3" is already in {each}[1]; give each row its own'
     assert str(error.value) == told
 
 
@@ -306,7 +306,7 @@ def test_rows_in_memory_need_a_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["status", "results"])
 def test_a_folder_that_is_no_batch_is_refused(tmp_path: Path, verb: str) -> None:
-    with pytest.raises(UsageError, match="is no batch"):
+    with pytest.raises(UsageError, match="is not a batch"):
         getattr(Batch(batch=tmp_path), verb)()
     assert list(tmp_path.iterdir()) == []
 

@@ -73,9 +73,9 @@ def test_what_is_no_option_is_refused_at_once(tmp_path: Path) -> None:
     ("options", "told"),
     [
         ({"buget": 5}, "--budget"),
-        ({"budget": float("nan")}, "--budget': nan is none"),
-        ({"budget_per_day": float("inf")}, "--budget-per-day': inf is none"),
-        ({"spare_share": float("nan")}, "--spare-share': nan is none"),
+        ({"budget": float("nan")}, "--budget': nan is not a number"),
+        ({"budget_per_day": float("inf")}, "--budget-per-day': inf is not a number"),
+        ({"spare_share": float("nan")}, "--spare-share': nan is not a number"),
         ({"rate": 0}, "--rate"),
         ({"downloads": 5.5}, "--downloads"),
         ({"in_doubt": "ask"}, "--in-doubt"),
@@ -153,7 +153,7 @@ def test_what_is_set_to_none_is_left_to_the_service() -> None:
 
 @pytest.mark.parametrize("url", ["https://[x", "https://me.example:x/y", "https://me.example/?a", "me.example", "//x"])
 def test_a_callback_url_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="is no address; write it like"):
+    with pytest.raises(UsageError, match="is not an address; write it like"):
         settings(callback_url=url, callback_listen="127.0.0.1:8080")
 
 

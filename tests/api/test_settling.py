@@ -130,10 +130,10 @@ def test_a_folder_that_is_no_batch_is_refused_and_left_alone(tmp_path: Path) -> 
     batch = Batch(batch=folder, key="none-is-needed")
     attach = partial(batch.resolve, "a", attach="task_1")
     for verb in (batch.status, batch.results, batch.report, batch.verify, batch.resolve, attach):
-        with pytest.raises(UsageError, match="is no batch"):
+        with pytest.raises(UsageError, match="is not a batch"):
             verb()
     assert not folder.exists()
     folder.mkdir()
-    with pytest.raises(UsageError, match="is no batch"):
+    with pytest.raises(UsageError, match="is not a batch"):
         attach()
     assert not any(folder.iterdir())

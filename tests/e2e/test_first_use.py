@@ -85,7 +85,10 @@ async def test_what_was_given_wrong_is_told_before_the_key_is_asked_for(tmp_path
     assert list(tmp_path.iterdir()) == []
     prompts(tmp_path / "p.csv", 1)
     assert (await batchgen("run", "p.csv", cwd=tmp_path, **NO_KEY)).code == 3
-    for wrong, told in ((("--deadline", "soon"), "--deadline soon"), (("--price", "x=1"), "--price x=1 is no price")):
+    for wrong, told in (
+        (("--deadline", "soon"), "--deadline soon"),
+        (("--price", "x=1"), "--price x=1 is not a price"),
+    ):
         ended = await batchgen("run", "p.csv", *wrong, cwd=tmp_path, **NO_KEY)
         assert (ended.code, told in ended.err) == (2, True)
 
@@ -99,7 +102,7 @@ async def test_a_manifest_does_not_take_over_the_batch_of_another(tmp_path: Path
         refused = await run(emulator, other)
         assert refused.code == 2
         assert (
-            "p.batch is that of p.csv, and none of its rows is in p.yaml; name another folder with --batch"
+            "p.batch belongs to p.csv, and none of its rows is in p.yaml; name another folder with --batch"
             in refused.err
         )
         assert (await batchgen("plan", "p.yaml", cwd=tmp_path)).code == 2
@@ -125,7 +128,7 @@ async def test_rows_that_are_named_and_not_there_are_a_mistake_and_a_state_witho
     manifest = prompts(tmp_path / "p.csv", 2)
     async with emulated() as emulator:
         missed = await run(emulator, manifest, "--only", "zzz*")
-        assert (missed.code, '--only "zzz*" is no row\'s; no row is selected' in missed.err) == (2, True)
+        assert (missed.code, '--only "zzz*" is not any row\'s; no row is selected' in missed.err) == (2, True)
         assert (await batchgen("plan", "p.csv", "--only", "row:9", cwd=tmp_path)).code == 2
         assert (await run(emulator, manifest, "--only", "status:failed")).code == 0
         assert emulator.tasks == []
@@ -167,10 +170,10 @@ async def test_rows_that_were_given_up_are_told_apart_from_those_that_can_be_tri
         await batchgen("resolve", "p.batch", "--row", "r0", "--abandon", cwd=tmp_path)
         manifest.write_text("id,prompt\nr0,prompt 0\nr1,prompt 1\n", encoding="utf-8")
         ended = await batchgen(*("run", manifest, "--base-url", emulator.url, "--max-tasks", "0", *QUICK), cwd=tmp_path)
-        assert "1 given up while in doubt, and asked for again only by:\n    batchgen resolve" in ended.out
+        assert "1 given up while in doubt, and asked for again only with:\n    batchgen resolve" in ended.out
         assert "--retry-failed" not in ended.out
         planned = await batchgen("plan", "p.csv", cwd=tmp_path)
-        assert "  1 given up while in doubt, and asked for again only by:\n" in planned.out
+        assert "  1 given up while in doubt, and asked for again only with:\n" in planned.out
         assert "\n    batchgen resolve p.batch --row ID --resubmit\n" in planned.out
         assert "--retry-failed" not in planned.out
         again = await batchgen("resolve", "p.batch", "--resubmit", "--all", cwd=tmp_path)
@@ -216,19 +219,19 @@ async def test_a_folder_where_the_space_should_be_set_aside_is_told_before_anyth
         (("run", "p.csv", "--emulator", "--encoding", "utf-16"), "is not utf-16"),
         (
             ("run", "p.csv", "--emulator", "--name", "{id}\udcff"),
-            "--name {id}\\udcff: this holds bytes that are no UTF-8",
+            "--name {id}\\udcff: this holds bytes that are not UTF-8",
         ),
         (("run", "p.csv", "--emulator", "--name", ""), "--name '': every video would have this name; use at least one"),
-        (("run", "p.csv", "--emulator", "--model", "\udcff"), "this holds bytes that are no UTF-8"),
-        (("plan", "p.csv", "--sheet", "\udcff"), "this holds bytes that are no UTF-8"),
+        (("run", "p.csv", "--emulator", "--model", "\udcff"), "this holds bytes that are not UTF-8"),
+        (("plan", "p.csv", "--sheet", "\udcff"), "this holds bytes that are not UTF-8"),
         (("resolve", "known.batch", "--row", "\udcff", "--abandon"), "has no row"),
         (
             ("run", "p.csv", "--emulator", "--budget", "1e303"),
             "1e303 is out of range; write a number from 0 to 1000000000",
         ),
-        (("run", "p.csv", "--emulator", "--price", f"720p={'9' * 400}"), "is no price; write it like 720p=0.08"),
-        (("run", "p.csv", "--emulator", "--metrics", "."), ". is no plain file; name another"),
-        (("run", "p.csv", "--emulator", "--metrics", "device"), "device is no plain file; name another"),
+        (("run", "p.csv", "--emulator", "--price", f"720p={'9' * 400}"), "is not a price; write it like 720p=0.08"),
+        (("run", "p.csv", "--emulator", "--metrics", "."), ". is not a plain file; name another"),
+        (("run", "p.csv", "--emulator", "--metrics", "device"), "device is not a plain file; name another"),
         (("run", "p.csv", "--emulator", "--metrics", "p.txt"), "p.txt does not end in .prom, and node_exporter reads"),
         (
             ("run", "p.csv", "--emulator", "--base-url", "https://x.example"),

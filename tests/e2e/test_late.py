@@ -54,7 +54,7 @@ async def test_a_task_that_runs_for_ever_is_left_in_flight_and_its_late_success_
         assert ended.summary["stopped"] is None
         told = await batchgen("run", manifest, "--base-url", emulator.url, "--first-poll", "0.02", cwd=tmp_path)
         assert (told.code, len(emulator.tasks)) == (1, 2)
-        assert "1 in flight: paid for, and the next run takes it up" in told.out
+        assert "1 in flight: paid for, and the next run picks it up" in told.out
         stuck = results(tmp_path / "p.batch")[0]
         assert (stuck["status"], stuck["task_id"]) == ("in_flight", emulator.tasks[0].id)
         ahead = 2 * 3600.0

@@ -35,10 +35,8 @@ async def test_what_was_mended_is_kept_beside_and_told_also_to_who_wants_it_quie
         for kept, prompt in ((first, "kind"), (second, "kinder")):
             held = mend(failures, prompt)
             nightly = await run(emulator, manifest, "--quiet")
-            said = (
-                "failures.csv was changed since it was written: it is kept beside, and taken in by:\n    batchgen run "
-            )
-            assert f"{said}{kept} --base-url {emulator.url}\n" in nightly.err
+            said = "failures.csv has been changed since it was written, and is kept beside it; to run it:\n"
+            assert f"{said}    batchgen run {kept} --base-url {emulator.url}\n" in nightly.err
             assert (kept.read_bytes(), failures.read_bytes()) == (held, written)
         ended = await run(emulator, second)
         assert (ended.summary["archived"], ended.summary["submitted"], failures.exists()) == (2, 1, False)

@@ -20,7 +20,7 @@ from tests.e2e.program import batchgen, prompts
         ),
         (
             ("run", "p.csv", "--downloads", "x"),
-            "invalid value for '--downloads': x is none; write a whole number from 1 to",
+            "invalid value for '--downloads': x is not a whole number; write one from 1 to",
         ),
         (
             ("run", "p.csv", "--spare-share", "2"),
@@ -30,7 +30,10 @@ from tests.e2e.program import batchgen, prompts
             ("run", "p.csv", "--first-poll", "0"),
             "invalid value for '--first-poll': 0 is out of range; write a number above 0 (",
         ),
-        (("run", "p.csv", "--limit", "1.5"), "invalid value for '--limit': 1.5 is none; write a whole number from 1 ("),
+        (
+            ("run", "p.csv", "--limit", "1.5"),
+            "invalid value for '--limit': 1.5 is not a whole number; write one from 1 (",
+        ),
         (("run", "p.csv", "--budget", "5,50"), "invalid value for '--budget': write 5.50, with a point ("),
         (("plan", "."), ".: this is a folder; name the manifest inside it"),
         (("run", "/"), "/: this is a folder; name the manifest inside it"),
@@ -47,8 +50,8 @@ from tests.e2e.program import batchgen, prompts
         ),
         (("emulator", "--host", "192.0.2.1"), "192.0.2.1:8765 cannot be listened at: "),
         (("stats",), "no such command 'stats'. Did you mean 'status'? (batchgen --help tells more)"),
-        (("status", "p.csv"), "p.csv is no batch: it has no ledger.sqlite; name the folder that batchgen run made"),
-        (("status", ".", "--watch", "--json"), ". is no batch"),
+        (("status", "p.csv"), "p.csv is not a batch: it has no ledger.sqlite; name the folder that batchgen run made"),
+        (("status", ".", "--watch", "--json"), ". is not a batch"),
         (("run", "p.csv", "--base-url", "x"), "the service's address 'x' is not one; write it like https://"),
     ],
 )
@@ -99,5 +102,5 @@ async def test_a_path_that_no_text_can_hold_is_refused_and_nothing_is_left(tmp_p
     prompts(tmp_path / "p.csv", 1)
     for words in (("run", odd / "p.csv"), ("run", "p.csv", "--to", odd), ("run", "p.csv", "--batch", odd / "b")):
         ended = await batchgen(*words, "--emulator", cwd=tmp_path)
-        assert (ended.code, "holds bytes that are no UTF-8; rename" in ended.err) == (2, True), ended.err
+        assert (ended.code, "holds bytes that are not UTF-8; rename" in ended.err) == (2, True), ended.err
     assert sorted(path.name for path in tmp_path.rglob("*")) == [os.fsdecode(b"od\xffd"), "p.csv", "p.csv"]

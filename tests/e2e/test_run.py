@@ -295,7 +295,7 @@ async def test_a_second_signal_ends_at_once_with_a_sentence(tmp_path: Path) -> N
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
         assert process.returncode == 130
-        assert err.decode().endswith("stopped at once; run the same command again: what is paid is fetched\n")
+        assert err.decode().endswith("stopped at once; run the same command again: what is paid for is fetched\n")
 
 
 async def test_a_second_run_of_a_batch_that_is_held_leaves_at_once(tmp_path: Path) -> None:
@@ -374,7 +374,7 @@ async def test_a_run_whose_folder_was_moved_or_taken_away_pays_for_nothing_more(
         batch.rename(tmp_path / "moved") if is_moved else shutil.rmtree(batch)
         out, err = await process.communicate()
         assert process.returncode == 1
-        assert b"the batch's folder was moved or taken away; bring it back, and run again" in out
+        assert b"the batch's folder was moved or removed; bring it back, and run again" in out
         assert b"Traceback" not in err
         assert len(emulator.tasks) < 20
         if is_moved:

@@ -47,7 +47,7 @@ def test_what_cannot_be_sent_is_told_by_line_and_column(tmp_path: Path) -> None:
     for line, (problem, words) in enumerate(
         zip(
             problems,
-            ["nor a file in", "is no JPG", "10.0 MB", "nor a file in", "not a link", "nor a file"],
+            ["nor a file in", "is not a JPG", "10.0 MB", "nor a file in", "not a link", "nor a file"],
             strict=True,
         ),
         2,

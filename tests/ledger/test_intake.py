@@ -192,7 +192,7 @@ def test_a_fatal_problem_changes_nothing_and_all_are_told(ledger: Ledger) -> Non
 def test_a_duplicate_id_is_told_with_both_lines(ledger: Ledger) -> None:
     rows = [Row(n, n + 1, request(f"p{n}"), "x") for n in (1, 2, 3)]
     (told,) = take(ledger, *rows).problems
-    assert str(told) == 'lines 3-4 (2 rows), column id: the id "x" stands in line 2 already; give each row its own'
+    assert str(told) == 'lines 3-4 (2 rows), column id: the id "x" is already in line 2; give each row its own'
 
 
 def test_a_duplicate_id_is_told_even_if_a_row_of_that_id_has_other_mistakes(ledger: Ledger) -> None:
@@ -292,4 +292,4 @@ def test_equal_keys_are_found_however_many_are_looked_at_at_once(
 ) -> None:
     monkeypatch.setattr(stage, "_KEYS_AT_ONCE", at_once)
     problems = take(ledger, *(row(f"p{n}", f"r{n % 7}") for n in range(8))).problems
-    assert [problem.message.partition(" stands")[0] for problem in problems] == ['the id "r0"']
+    assert [problem.message.partition(" is already")[0] for problem in problems] == ['the id "r0"']

@@ -60,7 +60,7 @@ def test_a_set_value_that_does_not_fit_a_row_is_told_at_the_row(tmp_path: Path) 
         (["resolution"], "NAME=VALUE"),
         (["resolution=4k"], "write 720p or 1080p"),
         (["resolutoin=720p"], "did you mean resolution"),
-        (["scene=x"], "is no parameter"),
+        (["scene=x"], "is not a parameter"),
         (["id=x"], "the same id"),
         (["prompt= "], "leave no row a prompt"),
         (["seed=1", "seed=2"], "given twice"),

@@ -53,7 +53,12 @@ def test_every_type_that_a_sheet_has_is_text_in_columns_of_ones_own(tmp_path: Pa
     [
         ({"prompt": ["a", "b"], "seed": [1.5, 2.0]}, 1, "seed", 'seed "1.5"'),
         ({"prompt": ["a"], "seed": [1e16]}, 1, "seed", "may have lost digits"),
-        ({"prompt": ["a"], "aspect_ratio": [datetime.time(16, 9)]}, 1, "aspect_ratio", "the file made the time 16:09"),
+        (
+            {"prompt": ["a"], "aspect_ratio": [datetime.time(16, 9)]},
+            1,
+            "aspect_ratio",
+            "the file turned this cell into the time 16:09",
+        ),
         ({"prompt": [b"a"]}, 1, "prompt", "of the type binary"),
         ({"prompt": ["a"], "x": [{"y": 1}]}, 1, "x", "of the type struct"),
         ({"prompt": ["a"], "x": [[1]]}, 1, "x", "only image_urls and seeds"),

@@ -102,7 +102,7 @@ def test_a_value_that_no_column_has_is_told_as_such() -> None:
     assert not any(map(picker.takes, COLUMNS))
     assert picker.has_missed
     assert next(picker.remarks()) == (
-        '--only "Clinet:Nordwind" is no row\'s: it is no id, and no value of a column that is called so'
+        '--only "Clinet:Nordwind" is not any row\'s: it is no id, and no value of a column that is called so'
     )
 
 
@@ -189,9 +189,9 @@ def test_a_term_that_is_no_rows_is_told() -> None:
     assert [row.id for row in ROWS if picker.takes(row)] == ["tea"]
     assert picker.unmet == ("fox", "zebra*", "70-80")
     assert list(picker.remarks()) == [
-        '--only "fox" is no row\'s; write fox* for ids that begin so, or COLUMN:fox for what a column holds',
-        '--only "zebra*" is no row\'s',
-        '--only "70-80" is no row\'s',
+        '--only "fox" is not any row\'s; write fox* for ids that begin so, or COLUMN:fox for what a column holds',
+        '--only "zebra*" is not any row\'s',
+        '--only "70-80" is not any row\'s',
     ]
 
 

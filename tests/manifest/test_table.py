@@ -138,7 +138,9 @@ def test_a_table_without_rows_is_refused(source: Any) -> None:
 
 @pytest.mark.parametrize("source", [[{"text": "a"}], pd.DataFrame(["a"]), pd.DataFrame({"text": ["a"]})])
 def test_a_table_without_a_column_that_is_known_is_told_which_it_needs(source: Any) -> None:
-    with pytest.raises(ManifestError, match=r"^(rows|DataFrame): no column is called prompt; name the one"):
+    with pytest.raises(
+        ManifestError, match=r"^(rows|DataFrame): no column is called prompt; give that name to the one"
+    ):
         Table(source).stream()
 
 

@@ -50,10 +50,10 @@ def places(found: Read) -> list[tuple[int | None, str | None]]:
 def test_a_ratio_that_became_a_time_is_refused_with_the_way_to_mend_it(name: str) -> None:
     found = read_file(DATA / name)
     told = [(p.line, p.message) for p in found.fatal if p.column == "aspect_ratio"]
-    mend = "of this cell; format the column as text and type {} again"
+    mend = "format the column as text and type {} again"
     assert told == [
-        (2, "the spreadsheet made the time 16:09 " + mend.format("16:9")),
-        (3, "the spreadsheet made the time 01:01 " + mend.format("1:1")),
+        (2, "the spreadsheet turned this cell into the time 16:09; " + mend.format("16:9")),
+        (3, "the spreadsheet turned this cell into the time 01:01; " + mend.format("1:1")),
     ]
 
 

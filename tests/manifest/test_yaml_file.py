@@ -96,7 +96,7 @@ REFUSED = [
     ("jobs:\n- prompt: 'a\n", 3, "1", "into quotes"),
     ("jobs:\n- prompt: %a\n", 2, "11", "into quotes"),
     ("jobs:\n- prompt: @a\n", 2, "11", "into quotes"),
-    ("jobs:\n\t- prompt: a\n", 2, "1", "indent with blanks"),
+    ("jobs:\n\t- prompt: a\n", 2, "1", "indent with spaces"),
     ("jobs:\n- prompt: a\x07\n", 2, None, "not allowed"),
     ("jobs:\n- prompt: [x, {y: z}]\n", 2, "15", "must be a text"),
     ("jobs:\n- prompt: {y: z}\n", 2, "11", "must be a text"),
