@@ -1,4 +1,4 @@
-"""A process that was stopped for minutes (Ctrl-Z, a container's pause) goes on where it was: nobody was silent."""
+"""A process that was stopped for minutes (Ctrl-Z, a container's pause) goes on where it was: that was no silence."""
 
 import asyncio
 import selectors
@@ -13,9 +13,9 @@ _T = TypeVar("_T")
 
 
 class _Attentive(selectors.DefaultSelector):
-    """Looks once more at the end of a wait: one that the process was stopped in ends without a look.
+    """Looks once more when a wait has timed out: the process may have been stopped meanwhile.
 
-    Else all that waits for an answer would be told that none came in time, with the answers there.
+    Else whoever waits for an answer would be told that none came in time, though it is there.
     """
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -27,7 +27,7 @@ class _Attentive(selectors.DefaultSelector):
 
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:
-    """As :func:`asyncio.run`, on a loop that hears what came before it tells that nothing did."""
+    """As :func:`asyncio.run`, on a loop that takes in what has arrived before it lets a timeout fire."""
     runner = asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(_Attentive()))
     try:
         return runner.run(main)

@@ -31,7 +31,7 @@ class Candidates:
         self._client = client
 
     async def verify_all(self, adopt: Callable[[Job, Job], None]) -> None:
-        """Have an answer about each, if the service gives any; ``adopt`` is told of each job as it was, and is.
+        """Get an answer about each, if the service gives any; ``adopt`` is told of each job as it was, and as it is.
 
         Raises :class:`AccountError` if the service refuses the key.
         """

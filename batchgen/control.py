@@ -1,4 +1,4 @@
-"""A word to a running batch: an order in one small file, how the run stands in another.
+"""Talking to a running batch: an order in one small file, how the run stands in another.
 
     .control.json   written by who steers, taken away by the run
     .now.json       written by the run for as long as it works

@@ -1,4 +1,4 @@
-"""Room for what is paid: nothing is submitted that the disk could not keep."""
+"""Room for what is paid for: nothing is submitted that the disk could not keep."""
 
 import os
 import time
@@ -11,13 +11,13 @@ from batchgen.model import Request
 
 RESERVE_BYTES = 1_000_000  # for the ledger and the results
 LOOK_EVERY_SECONDS = 1.0
-LOOK_SHARE = 50.0  # times as long as a look takes, there is none
+LOOK_SHARE = 50.0  # times as long as a look took, there is no other
 
 
 class DiskSpace:
     """Watches the free space of the archive and of the batch's folder.
 
-    ``awaited`` gives the files that are still to be kept of what is paid for, by kind: a request of it, and how many.
+    ``awaited`` gives how many files are still to come of what is paid for, by kind: with a request of that kind.
     ``known`` gives the size of archived ones on average, by resolution and duration; of other kinds it is guessed.
     """
 

@@ -184,7 +184,7 @@ def _check_service(ledger: Ledger, settings: Settings) -> None:
 def check_service(folder: Path, ledger: Ledger, service: str) -> None:
     """Raise :class:`LedgerError` for another service than the one that the batch was made with.
 
-    One from which nothing was asked for holds no batch: it may have been a slip of the pen.
+    A service from which nothing was asked for does not bind the batch: it may have been a slip of the pen.
     """
     known = ledger.fact("service")
     if known in (None, service) or (EMULATOR not in (known, service) and not money.has_tasks(ledger)):
@@ -198,7 +198,7 @@ def check_service(folder: Path, ledger: Ledger, service: str) -> None:
 
 
 def made_with_emulator(folder: Path) -> str:
-    """What there is to say of such a batch to whoever wants it in earnest."""
+    """What to tell whoever wants to run such a batch in earnest."""
     return (
         "was made with the emulator, and nothing in it was paid for: to begin in earnest, "
         "name another folder with --batch"

@@ -218,7 +218,7 @@ def describe(intake: Intake, manifest: str) -> Iterator[str]:
 
 
 def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) -> Iterator[str]:
-    """What a person must know of a manifest that was taken in and is not remembered yet: what costs later."""
+    """What a person must know of a manifest that was taken in and is not remembered yet: what would cost later."""
     intake, known = taken.intake, ledger.fact("manifest")
     if taken.partial and intake.edited and known:
         rows, sheet = many(intake.edited, "row was", "rows were"), Path(known).name

@@ -1,4 +1,4 @@
-"""What a batch remembers of what was said of it, and of its manifest."""
+"""What a batch remembers of the settings that it, and its manifest, were given."""
 
 import json
 import os

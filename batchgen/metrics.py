@@ -29,7 +29,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 class Metered:
-    """A progress that is written down too, now and then; that it cannot be is told once the run has ended."""
+    """A progress that is also written to a file now and then; if it cannot be, that is told when the run has ended."""
 
     def __init__(self, progress: Progress, path: Path, batch: Path) -> None:
         self._progress = progress

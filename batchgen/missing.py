@@ -35,7 +35,7 @@ def _names(folder: str) -> frozenset[str]:
 
 
 def sentences(batch: str | Path, places: Sequence[str], service: str) -> Iterator[str]:
-    """What a person should know of them, if there are any."""
+    """What a person should know about them, if there are any."""
     if places:
         others = ", ..." if len(places) > 1 else ""
         lost = many(len(places), "archived video is", "archived videos are")

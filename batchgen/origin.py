@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def service_of(settings: Settings) -> "Service":
-    """The service that a run uses."""
+    """The service that a run uses: entered, it gives the origin."""
     return partial(_origin, settings)
 
 

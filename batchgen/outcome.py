@@ -80,7 +80,7 @@ def write_workbook(ledger: Ledger, folder: Path) -> Path:
 
 
 def write_report(ledger: Ledger, folder: Path) -> None:
-    """Write the page to look at, of a batch that one can look at; that it fails is no reason for a run to fail."""
+    """Write the page, unless the batch is too large to be looked at; if that fails, the run does not."""
     if sum(standing.counts(ledger).values()) > REPORT_ROWS:
         return
     from batchgen.report import page  # PyAV and the page's parts take a while to load

@@ -1,4 +1,4 @@
-"""A night tried beforehand: what a run would submit, played against an emulator in a batch that is thrown away.
+"""A dress rehearsal: what a run would submit, played against an emulator in a batch that is thrown away.
 
 Of the real batch only a copy of its ledger is read. What it has is not played again; its pictures are not uploaded.
 """

@@ -32,7 +32,7 @@ def copy_first(replica: Replica, ledger: Ledger) -> None:
 
 
 def everywhere(syncing: Syncing, replica: Replica) -> Callable[[], Awaitable[None]]:
-    """What waits until all that the ledger holds is wherever it is kept."""
+    """A function that waits until all that the ledger holds is everywhere that it is kept."""
 
     async def durable() -> None:
         await syncing.durable()

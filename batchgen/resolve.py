@@ -1,4 +1,4 @@
-"""What a person does about a batch that does not run: settle rows in doubt, and look whether all is still there."""
+"""What a person does about a batch that is not running: settle rows in doubt, and check that all is still there."""
 
 import asyncio
 import json

@@ -117,7 +117,7 @@ def batch_folder(manifest: Path) -> Path:
 
 
 def to_service(service: str | None) -> tuple[str, ...]:
-    """The words that lead a command to a batch's service, if it is not the usual one; none for what is no address.
+    """The words that point a command to a batch's service, if it is not the usual one; none for what is no address.
 
     A command does not take it from the batch's folder: that may be a stranger's, and the key would go where it says.
     """

@@ -1,4 +1,4 @@
-"""Beside the run: it hears what a person orders, and says how the run stands."""
+"""Beside a run: takes a person's orders, and says how the run stands."""
 
 import asyncio
 import logging
@@ -55,7 +55,7 @@ class Steering:
         self._progress.changed(before, after)
 
     async def beside(self, dispatcher: Dispatcher) -> None:
-        """Run the batch to its end, and hear and tell meanwhile."""
+        """Run the batch to its end; meanwhile take orders, and say how it stands."""
         working = asyncio.create_task(dispatcher.run())
         try:
             while not working.done():
@@ -68,7 +68,7 @@ class Steering:
         working.result()
 
     def beat(self, dispatcher: Dispatcher) -> None:
-        """Hear, and say how it stands. What goes wrong in it must not end a run that others pay for."""
+        """Take orders, and say how the run stands. Whatever goes wrong here must not end the run."""
         try:
             self._beat(dispatcher)
         except Exception:
@@ -142,7 +142,7 @@ class Steering:
         return Pace(self._account.concurrency, self._account.per_second, mean, latest)
 
     def _waiting(self, dispatcher: Dispatcher) -> str | None:
-        """What nothing is submitted for, or nothing sent."""
+        """Why nothing is submitted, or sent."""
         asked = self._account.asked_silence
         wait = f"the service asks us to wait {duration(asked)} more (too many requests or tasks)"
         is_asked = asked > NOTABLE_SILENCE_SECONDS and not dispatcher.is_halted

@@ -81,7 +81,7 @@ def until(deadline: Deadline | None, dispatcher: Dispatcher) -> Iterator[None]:
 
 
 def last_call(settings: Settings) -> LastCall | None:
-    """What says when it is too late for one more task."""
+    """What says when it is too late for one more task; None without a deadline."""
     if settings.deadline is None:
         return None
     return LastCall(settings.deadline, lanes=settings.downloads, fetch=FETCH_SHARE * settings.first_poll)

@@ -1,4 +1,4 @@
-"""Refusals of the account, the address or the model: of all, or by accident.
+"""Refusals of the account, the address or the model: whether they hold for all rows, or one is an accident.
 
 Those in words that are not the service's may come from a firewall, of one prompt, or from whoever stands in for the
 service for a minute, perhaps once the task was accepted. Where nothing else got through it is no service that refuses.
@@ -51,7 +51,7 @@ class Suspects:
         return self._is_over
 
     def acquit(self) -> list[Job]:
-        """All are refused: give back those that it was not known of."""
+        """All are refused: give back those of which that was not known."""
         self._is_over = True
         jobs, self.jobs = self.jobs, []
         return jobs

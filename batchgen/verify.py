@@ -59,7 +59,7 @@ class Verified:
 
     @property
     def exit_code(self) -> int:
-        """0 if all is as it was, or is so again, and nothing waits; what stopped a repair tells with its own."""
+        """0 if all is as it was, or is so again, and nothing waits; a repair that was stopped has its run's own."""
         if self.run_exit > 1:
             return self.run_exit
         return 1 if len(self.damaged) > (self.repaired or 0) or self.unfetched else 0

@@ -1,4 +1,4 @@
-"""Looking on while a batch runs: what its run says of itself, without touching its ledger."""
+"""Watching a batch run: what its run says of itself, without touching its ledger."""
 
 import time
 from collections.abc import Callable

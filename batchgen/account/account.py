@@ -99,7 +99,7 @@ class Account:
                 return
 
     def unused(self) -> None:
-        """The turn was not used: nothing was sent."""
+        """Give the turn back: nothing was sent."""
         self._window.unused()
 
     def _full_for(self) -> float:
@@ -155,7 +155,7 @@ class Account:
         return self._refusals == 0 and self._troubles == 0
 
     def answered(self, *, posted: bool = False) -> None:
-        """The service gave an answer that is none of its troubles; ``posted``: when a task was asked for."""
+        """The service gave a proper answer; ``posted``: to a POST that asked for a task."""
         self._window.answered()
         if posted:
             self.posts.answered()
@@ -174,7 +174,7 @@ class Account:
         return max(level, limit) if level >= min(USED * limit, limit - 1) else level
 
     def accepted(self, seconds: float) -> None:
-        """A task was accepted, ``seconds`` after it was asked for: so many at once the service bears."""
+        """A task was accepted, ``seconds`` after it was asked for: the service bears as many as are in flight now."""
         self.posts.took(seconds)
         self._room.passed(self.tasks - self.posting, self._clock())
 
@@ -212,7 +212,7 @@ class Account:
             self._set_pace()
 
     def _take_back(self, now: float) -> None:
-        """A question is refused, so for the rate: then that was what the task just before was refused for."""
+        """A status call is refused, which can only be for the rate: so the task just before was refused for it too."""
         if self._room_before and now - self._room_before[0] < DOUBT_SECONDS:
             before = self._room_before[1]
             before.recap(self._room.cap)

@@ -1,4 +1,4 @@
-"""POSTs, each of which may be paid for: how many may lack an answer, and how a service is tried that gives none."""
+"""POSTs, each of which may be paid for: how many may wait for an answer, and how a service that gives none is tried."""
 
 import logging
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from batchgen.retry import backoff
 
 AT_ONCE = (16, 100)  # without an answer, which a crash leaves in doubt: for a quick service, and at most
 MEMORY = 16  # answers, over which the time that they take is averaged
-SPARE = 1.5  # as many again by half as answers take on average
+SPARE = 1.5  # times as many as would do if every answer took its time on average
 FAILURES_BEFORE_PAUSE = 5  # in a row; of those that may be paid, also among others
 MADE_UP = 0.25  # of such a one, by an answer: that a fifth of all fail is no accident
 LONGEST_PAUSE_SECONDS = 600.0  # a whole night of failures leaves some tens of rows in doubt

@@ -82,7 +82,7 @@ def hush(descriptor: int = 2) -> None:
 
 @contextmanager
 def even_if_unheard() -> Iterator[None]:
-    """What is told within changes no exit code, though whoever read standard output be gone, or the terminal."""
+    """What is printed within changes no exit code, even if the reader of standard output, or the terminal, is gone."""
     try:
         yield
         sys.stdout.flush()

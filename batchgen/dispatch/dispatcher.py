@@ -1,4 +1,4 @@
-"""Many jobs: two lanes, how they are steered while they run, and how they stop gently.
+"""Many jobs in two lanes: how they are steered while they run, and how they stop gently.
 
 The asking lane (``asker``) owns every submit and every poll. The fetching lane (``fetcher``) brings home what is
 rendered.
@@ -166,7 +166,7 @@ class Dispatcher:
 
     @property
     def doing(self) -> str:
-        """What a person who asks is told of it."""
+        """What it does at the moment, in words for a person."""
         if self.stopped is not None:
             return "stopping"
         if not self._asker.may_submit:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from math import inf
 
-OVERDUE = 0.1  # of a generation time: what a task that is older than most is thought to take still, at least
+OVERDUE = 0.1  # of a generation time: the least that a task older than most is thought to take yet
 FETCH_SHARE = 0.1  # of the first wait: what a fetch is believed to take until one was seen
 MEMORY = 4  # times as many fetches as there are at once: what came before them counts ever less
 
@@ -23,7 +23,7 @@ class Pace:
     latest: float  # by which nearly all have ended
 
     def left(self, age: float) -> float:
-        """How long a task of this age is thought to run still."""
+        """How much longer a task of this age is thought to run."""
         return max(self.mean - age, OVERDUE * self.mean)
 
 
@@ -40,7 +40,7 @@ class Fetching:
         self._since[key] = now
 
     def ended(self, key: int, now: float, *, is_home: bool) -> None:
-        """It no longer is."""
+        """It has been fetched, or not for now."""
         since = self._since.pop(key)
         if is_home:
             kept = 1 - 1 / (MEMORY * self._at_once)
@@ -48,7 +48,7 @@ class Fetching:
             self._ends = kept * self._ends + 1
 
     def pace(self, now: float) -> Pace:
-        """How fast they come: the time that all were on their way, by how many came home. "Not yet" tells too."""
+        """How fast they come: the time that all were on their way, over how many came home; "not yet" counts too."""
         mean = (self._seconds + sum(self.ages(now))) / self._ends
         return Pace(self._at_once, inf, mean, mean)
 

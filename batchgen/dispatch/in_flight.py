@@ -85,7 +85,7 @@ class InFlight:
             self._free_slot(job)
 
     def _keep_asking(self, job: Job, now: float) -> None:
-        """Ask about the task again, if its answer leaves hope; its slot is taken, without hope for a while more."""
+        """Ask about the task again if its answer leaves hope; its slot stays taken, without hope for a while longer."""
         is_missing = job.missing_since is not None  # then the job itself knows how long it is asked about
         if job.wait == inf or (not is_missing and self._polling.gives_up(self._schedule.asked_for(job, now))):
             self._schedule.leave(job)

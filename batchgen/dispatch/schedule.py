@@ -189,7 +189,7 @@ class Schedule:
     # -- when
 
     def next_plan(self) -> float:
-        """When requests are dealt out again; ``inf``: not before something happens."""
+        """When requests are dealt out next; ``inf``: not before something happens."""
         return self._planned + self._gap if self._tasks and not self._awaits_callbacks else inf
 
     def plan(self, now: float, per_second: float, *, is_submitting: bool) -> None:
