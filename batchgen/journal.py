@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -131,4 +131,5 @@ def journal(path: Path, key: str, *, verbose: bool) -> Iterator[None]:
         for each in (logger, *others):
             for hand in hands:
                 each.removeHandler(hand)
-        handler.close()
+        with suppress(OSError):  # a full disk: what was not written takes no summary away
+            handler.close()

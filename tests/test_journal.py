@@ -47,6 +47,11 @@ def test_a_log_that_cannot_be_rotated_ends_no_run(tmp_path: Path, small: int) ->
             logging.getLogger("batchgen").info("accepted", extra={"job": n})
 
 
+def test_a_log_that_a_full_disk_does_not_take_ends_no_run() -> None:
+    with journal.journal(Path("/dev/full"), "", verbose=False):
+        logging.getLogger("batchgen").info("accepted")
+
+
 def test_what_is_said_after_the_run_is_printed_by_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with journal.journal(tmp_path / "run.log", "", verbose=False):
         pass

@@ -1,12 +1,13 @@
 """Space that is set aside on the disk, and given up when that is full: for what was paid for and is not written yet."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from batchgen import private
 
 NAME = ".ballast"  # of the file, beside the ledger
-BYTES = 262_144  # the pages of some hundred answers
+BYTES = 1 << 22  # the pages of twice as many answers as may be awaited at once
 
 
 class Ballast:
@@ -24,9 +25,10 @@ class Ballast:
                 os.fsync(file.fileno())
 
     def drop(self) -> None:
-        """Give the space up."""
+        """Give the space up, where that can be done."""
         if self._folder:
-            (self._folder / NAME).unlink(missing_ok=True)
+            with suppress(OSError):  # it is gone, or its disk has become read-only
+                (self._folder / NAME).unlink()
 
     def drop_if_full(self) -> None:
         """Give it up if the disk has no room for what is to be written now."""

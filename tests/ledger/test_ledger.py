@@ -9,8 +9,9 @@ from threading import Barrier
 
 import pytest
 
+from batchgen.account.posts import AT_ONCE
 from batchgen.errors import LedgerError
-from batchgen.ledger import Ledger, doubt, recovery, take_in
+from batchgen.ledger import Ledger, ballast, doubt, recovery, take_in
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.schema import VERSION
 from batchgen.model import Job, Row, State
@@ -35,6 +36,16 @@ def test_an_intent_is_on_the_disk_before_it_is_acted_upon(tmp_path: Path) -> Non
         with sqlite3.connect(tmp_path / "ledger.sqlite") as other:
             assert other.execute("SELECT state FROM job WHERE job = ?", (job.key,)).fetchone() == ("submitting",)
             assert other.execute("SELECT count(*) FROM attempt").fetchone() == (1,)
+
+
+def test_the_space_that_is_set_aside_takes_all_answers_that_may_be_awaited(tmp_path: Path) -> None:
+    path, most = tmp_path / "ledger.sqlite", AT_ONCE[-1]
+    with filled(path, 10 * most) as ledger:
+        jobs = [ledger.intend(first(ledger)) for _ in range(most)]
+        before = Path(f"{path}-wal").stat().st_size
+        for n, job in enumerate(jobs):
+            ledger.settle(replace(job, state=State.IN_FLIGHT, task_id=f"task_{n:040}"), "accepted", "")
+        assert 0 < Path(f"{path}-wal").stat().st_size - before < ballast.BYTES
 
 
 def test_a_ledger_that_several_open_at_once_is_made_once(tmp_path: Path) -> None:
