@@ -48,13 +48,13 @@ def write(ledger: Ledger, path: Path) -> None:
 
 
 def headings(own: Iterable[str], ours: Iterable[str] = COLUMNS) -> Iterator[str]:
-    """A column of the manifest that is called as one of ours is told apart from it."""
+    """A column of the manifest that is called as one of ours is told apart from it, whatever its case: Status."""
     taken = set(ours)
     for name in own:
         heading = name
-        while heading in taken:
+        while heading.strip().casefold() in taken:
             heading = f"manifest_{heading}"
-        taken.add(heading)
+        taken.add(heading.strip().casefold())
         yield heading
 
 
