@@ -176,6 +176,7 @@ def is_plain(cell: str, most: int) -> bool:
     return (
         cell[:1] not in _DOUBTFUL_SIGNS
         and len(cell) <= most
+        and (len(cell) > values.STOPGAP_CHARACTERS or not values.is_stopgap(cell))
         and (cell.isprintable() or not (cell[0].isspace() or values.unsendable(cell)))
         and (cell.isascii() or not values.doubtful("prompt", cell))
     )

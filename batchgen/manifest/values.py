@@ -51,6 +51,9 @@ _CELL_ERROR = re.compile(
     re.IGNORECASE,
 )
 _FORMULA = re.compile(r"\s*=\s*([A-Za-z_.]+\(|\$?[A-Za-z]{1,3}\$?[0-9]|[\"'(])")
+# What a person writes where a prompt is to come, or a program where there was none.
+_STOPGAP = re.compile(r"\s*(tb[acd]|to ?do|wip|n/?a|nan|nat|none|null|nil|<na>|[-–—?.…]+)\s*", re.IGNORECASE)
+STOPGAP_CHARACTERS = 8  # at most
 # The bytes of UTF-8, read as Windows' Western letters (Ã©, â€™, ðŸ), or lost on the way.
 _MOJIBAKE = re.compile(
     "[ÃÂ][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2022\u2026\u2030\u2039"
@@ -285,8 +288,15 @@ def unsendable(cell: str) -> re.Match[str] | None:
     return None if cell.isprintable() else _UNSENDABLE.search(cell)
 
 
+def is_stopgap(cell: str) -> bool:
+    """Whether a prompt only holds the place of one: TBD, n/a, or what a program writes for nothing (nan, None)."""
+    return len(cell) <= STOPGAP_CHARACTERS and _STOPGAP.fullmatch(cell) is not None
+
+
 def doubtful(name: str, cell: str) -> str | None:
-    """What to ask about a prompt that a program may have put in the place of what was meant."""
+    """What to ask about a prompt that a program or a person may have put in the place of what was meant."""
+    if name == "prompt" and is_stopgap(cell):
+        return f"{name} {shown(cell)} is sent as it stands, and paid for; if one is still to come, leave the row out"
     if _FORMULA.match(cell):
         return f"{name} begins like a formula, and is sent as it stands; if its result is meant, save the values"
     if not cell.isascii() and (found := _MOJIBAKE.search(cell)):

@@ -392,6 +392,14 @@ ASKED = [
     ("prompt,negative_prompt,x\nA,no {x},fox\n", 'column negative_prompt: negative_prompt holds "{x}"'),
     ("prompt\n=CONCAT(A1;B1)\n", "line 2, column prompt: prompt begins like a formula"),
     ("prompt\n=A2\n", "prompt begins like a formula"),
+    (
+        "prompt\nTBD\n",
+        'line 2, column prompt: prompt "TBD" is sent as it stands, and paid for; if one is still to come',
+    ),
+    ("prompt\n n/a \n", "leave the row out"),
+    ("prompt\nnan\n", "leave the row out"),
+    ("prompt\n...\n", "leave the row out"),
+    ("prompt,negative_prompt\nNone,n/a\n", 'prompt "None" is sent'),
     ("prompt\nUn cafÃ© Ã  Paris\n", 'line 2, column prompt: prompt holds "Ã©"'),
     ("prompt\nthe catâ€™s tail\n", "wrong encoding"),
     ("prompt\na caf\ufffd\n", "wrong encoding"),
@@ -422,6 +430,8 @@ def test_what_may_not_be_meant_is_asked_about_and_made_all_the_same(tmp_path: Pa
     "text",
     [
         "prompt\n=^.^= a cat\n",
+        "prompt\nnan naan\n",
+        "prompt\nno\n",
         "prompt,aspect_ratio,Shape\na,16:9,9:16\n",
         "prompt,Shape\na,9:16\nb,tall\n",
         "prompt,Shape\na,\n",

@@ -199,11 +199,11 @@ def test_a_job_is_made_with_each_word_of_the_vars_that_its_texts_use(tmp_path: P
     text = (
         "vars: {style: [noir, oil], time: [dawn, dusk]}\njobs:\n"
         "- {prompt: 'a {style} cat', id: c}\n- {prompt: '{time} {{x}} }', id: 'd-{time}'}\n- plain\n"
-        "- {prompt: ['{style}', none], vars: {style: [x]}}\n"
+        "- {prompt: ['{style}', nobody], vars: {style: [x]}}\n"
     )
     found = read_yaml(tmp_path, text)
     assert found.problems == []
-    assert found.prompts == ["a noir cat", "a oil cat", "dawn {x} }", "dusk {x} }", "plain", "x", "none"]
+    assert found.prompts == ["a noir cat", "a oil cat", "dawn {x} }", "dusk {x} }", "plain", "x", "nobody"]
     assert found.ids[:5] == ["c-noir", "c-oil", "d-dawn", "d-dusk", None]
 
 
