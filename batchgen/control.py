@@ -79,7 +79,8 @@ class Desk:
     def close(self) -> None:
         """The run has ended: nothing holds any more."""
         for name in (ORDER, NOW, _scratch(NOW)):
-            (self.folder / name).unlink(missing_ok=True)
+            with suppress(OSError):  # it is not there, or nothing can be written any more
+                (self.folder / name).unlink()
 
 
 def read(folder: Path) -> dict[str, Any] | None:

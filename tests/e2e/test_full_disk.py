@@ -5,7 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.program import altered, batchgen, emulated, paid, prompts, results, run, wrong_files
+from tests.e2e.program import (
+    PATIENT,
+    Ended,
+    altered,
+    batchgen,
+    emulated,
+    paid,
+    prompts,
+    results,
+    run,
+    standing_still,
+    start,
+    wrong_files,
+)
+from tests.read_only_disk import read_only
+from tests.waiting import until
 
 RECORDED = 2
 # After so many task ids no commit goes through any more.
@@ -117,6 +132,19 @@ async def test_a_disk_that_is_full_once_all_is_told_takes_no_summary_away(tmp_pa
         broken = altered(tmp_path, {"batchgen.ledger.database": FULL_AT_LAST})
         ended = await run(emulator, prompts(tmp_path / "p.csv", 3), **broken)
     assert (ended.code, ended.summary["archived"]) == (0, 3)
+
+
+async def test_a_batch_where_nothing_can_be_written_any_more_takes_no_summary_away(tmp_path: Path) -> None:
+    manifest, batch = prompts(tmp_path / "p.csv", 3), tmp_path / "p.batch"
+    async with standing_still() as (emulator, clock):
+        process = await start("run", manifest, "--base-url", emulator.url, "--json", *PATIENT, cwd=tmp_path)
+        await until(lambda: len(emulator.tasks) == 3, process)
+        with read_only(batch):
+            clock.go()
+            out, err = await process.communicate()
+        ended = Ended(process.returncode or 0, out.decode(), err.decode())
+        assert (ended.code, ended.summary["archived"], ended.summary["rendered"]) == (1, 0, 3), ended.err
+        assert (await run(emulator, manifest)).summary["archived"] == len(emulator.tasks) == 3
 
 
 async def test_a_task_id_that_the_log_has_and_the_ledger_has_not_is_taken_by_the_next_run(tmp_path: Path) -> None:
