@@ -18,6 +18,9 @@ from batchgen.older import LOG, refuse_older, take_from_log
 from batchgen.replica import Look, Replica, address_in, holds_copy, look_at, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings
 
+MADE_WITH_EMULATOR = (
+    "was made with the emulator, and nothing in it was paid for: to begin in earnest, name another folder with --batch"
+)
 _OURS = (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", ballast.NAME, ".control.json", LOG)
 
 
@@ -190,18 +193,10 @@ def check_service(folder: Path, ledger: Ledger, service: str) -> None:
     if known in (None, service) or (EMULATOR not in (known, service) and not money.has_tasks(ledger)):
         return
     if known == EMULATOR:
-        raise LedgerError(f"the batch {folder} {made_with_emulator(folder)}")
+        raise LedgerError(f"the batch {folder} {MADE_WITH_EMULATOR}")
     raise LedgerError(
         f"the batch {folder} was made with the service {known}, not {service}; "
         f"continue it with --base-url {known}, or name another folder with --batch"
-    )
-
-
-def made_with_emulator(folder: Path) -> str:
-    """What to tell whoever wants to run such a batch in earnest."""
-    return (
-        "was made with the emulator, and nothing in it was paid for: to begin in earnest, "
-        "name another folder with --batch"
     )
 
 

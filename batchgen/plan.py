@@ -10,7 +10,7 @@ from batchgen import allowances, reuse
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate, lack_of_room
-from batchgen.folder import check_place, made_with_emulator
+from batchgen.folder import MADE_WITH_EMULATOR, check_place
 from batchgen.intake import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.ledger import Ledger, doubt, expected, money, recovery, standing
 from batchgen.ledger.ledger import link_death
@@ -70,7 +70,7 @@ class Plan(Counts):
         """The plan for a person."""
         lines = [f"{self.manifest}: {many(self.rows, 'row')}, {self.new} of them new", f"batch: {self.batch}"]
         if self.service == EMULATOR:
-            lines.append(f"  it {made_with_emulator(Path(self.batch))}")
+            lines.append(f"  it {MADE_WITH_EMULATOR}")
         known = {
             "archived already": self.archived,
             "in flight at the service": self.in_flight,

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from batchgen.metrics import Metered
 from batchgen.progress import Silent
+from batchgen.telling.metrics import Metered
 from tests.test_progress import standing
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from batchgen import notice
 from batchgen.errors import BatchBusyError, FaultError, UsageError
-from batchgen.telling import told
+from batchgen.telling import notice, told
 
 PING = "https://hc.example/uuid?create=1"
 

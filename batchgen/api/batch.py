@@ -280,10 +280,10 @@ def _silent(_: str) -> None:
 
 def _work(given: Given, say: Callable[[str], object], watch: Watch, stopping: "Stopping") -> "Summary":
     from batchgen.folder import require
-    from batchgen.metrics import Metered
     from batchgen.origin import service_of
     from batchgen.run import Listener, run
     from batchgen.telling import told
+    from batchgen.telling.metrics import Metered
 
     def tell(text: str) -> None:
         say(text)

@@ -107,7 +107,7 @@ def work(
 def _metered(shows: "Progress", metrics: Path | None, batch: Path) -> "Progress":
     if metrics is None:
         return shows
-    from batchgen.metrics import Metered
+    from batchgen.telling.metrics import Metered
 
     return Metered(shows, metrics, batch)
 

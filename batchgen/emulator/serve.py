@@ -29,17 +29,17 @@ async def serve(emulator: Emulator, host: str, port: int) -> None:
 
 def serve_forever(
     *,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    speed: float = 1.0,
-    rate: int = AccountLimits.rate,
-    concurrency: int = AccountLimits.concurrency,
-    credits: float = AccountLimits.credits,
-    error_style: ErrorStyle = "http",
-    faults: Sequence[str] = (),
-    state: Path | None = None,
-    seed: int = 0,
-    tiny: bool = False,
+    host: str,
+    port: int,
+    speed: float,
+    rate: int,
+    concurrency: int,
+    credits: float,
+    error_style: ErrorStyle,
+    faults: Sequence[str],
+    state: Path | None,
+    seed: int,
+    tiny: bool,
 ) -> None:
     """Run the emulator until SIGINT or SIGTERM.
 

@@ -11,6 +11,8 @@ from batchgen.model import Problem, Row
 from batchgen.problems import Gathered
 from batchgen.rows import Rows
 
+MOST_PROBLEMS = 1000  # different ones that are kept
+
 
 @dataclass(frozen=True)
 class Intake:
@@ -45,7 +47,6 @@ def take_in(
     ledger: Ledger,
     manifest: Iterable[Rows | Row | Problem],
     naming: Naming,
-    limit: int = 1000,
     *,
     partial: bool = False,
     must_be_known: bool = False,
@@ -53,13 +54,12 @@ def take_in(
 ) -> Intake:
     """Make the ledger's rows those of the manifest, in one transaction; with a fatal problem nothing is changed.
 
-    ``limit`` bounds how many different problems are kept. ``partial``: rows that the manifest does not have stay as
-    they are; one of an id that is known takes the place of its former self, others come last. ``must_be_known``: at
-    least one row, where the ledger has any. ``to_look_at``: nothing will be taken in again, so that what only speeds
-    that up need not be made.
+    ``partial``: rows that the manifest does not have stay as they are; one of an id that is known takes the place of
+    its former self, others come last. ``must_be_known``: at least one row, where the ledger has any. ``to_look_at``:
+    nothing will be taken in again, so that what only speeds that up need not be made.
     """
     database = ledger.database
-    problems = Gathered(limit)
+    problems = Gathered(MOST_PROBLEMS)
     stage.drop(database)
     database.execute("DELETE FROM temp.signed")
     try:

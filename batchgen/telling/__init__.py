@@ -22,7 +22,7 @@ def told(
     batch: Path, ping: str | None, notify: str | None, metrics: Path | None, warn: Callable[[str], None]
 ) -> Iterator[Callable[["Summary"], None]]:
     """Tell that a run begins, and how it ended, however that is; gives what is to be called with its summary."""
-    from batchgen.notice import Ending, Notices
+    from batchgen.telling.notice import Ending, Notices
 
     notices = Notices(read_notice_url("--ping", ping), read_notice_url("--notify", notify), warn)
 
@@ -54,7 +54,7 @@ def told(
 def _write_metrics(
     path: Path, batch: Path, code: int | None, summary: "Summary | None", warn: Callable[[str], None]
 ) -> None:
-    from batchgen.metrics import write_end
+    from batchgen.telling.metrics import write_end
 
     try:
         write_end(path, batch, 1 if code is None else code, summary)
