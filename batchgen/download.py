@@ -61,8 +61,8 @@ class Downloader:
     """Fetches videos, ``at_once`` of them at a time; use it as ``async with``.
 
     ``allow_loopback`` is for a service that is itself on this machine: it admits loopback addresses, and plain
-    http to them; ``plain_http`` admits that everywhere. ``tls`` replaces the certificates that are trusted;
-    ``clock`` gives seconds.
+    http to them; ``plain_http`` admits that everywhere. ``tls`` replaces the certificates that are trusted; ``clock``
+    gives seconds.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Downloader:
         """Return the first answer that is no redirect; each hop is checked before anything is sent."""
         target = _parse(url)
         for _ in range(self._bounds.redirects + 1):
-            self._check(target)
+            target = self._checked(target)
             response = await self._ask(target)
             if response.status not in _REDIRECTS:
                 return response
@@ -146,13 +146,15 @@ class Downloader:
             target = _next(target, response.headers.get("Location"))
         raise DownloadError(f"{_shown(target)}: more than {self._bounds.redirects} redirects")
 
-    def _check(self, url: URL) -> None:
+    def _checked(self, url: URL) -> URL:
+        """The link as it may be followed: by https, where plain http is not safe."""
         if not url.host or url.scheme not in ("http", "https"):
             raise DownloadError(f"{_shown(url)}: not an https link")
-        if url.scheme == "http" and not self._plain_http and not (self._allow_loopback and _is_loopback(url.host)):
-            raise DownloadError(f"{_shown(url)}: plain http is not safe, the link must be https")
         if url.raw_user is not None or url.raw_password is not None:
             raise DownloadError(f"{_shown(url)}: a link that holds a user or password is not followed")
+        if url.scheme == "https" or self._plain_http or (self._allow_loopback and _is_loopback(url.host)):
+            return url
+        return url.with_port(443 if url.port == 80 else url.port).with_scheme("https")
 
     def _guarded_socket(self, info: tuple[Any, ...]) -> socket.socket:
         """Make the socket for a resolved address (of getaddrinfo): every connection comes through here."""

@@ -436,7 +436,7 @@ async def test_a_redirect_is_checked_like_the_link_itself(host: Host, target: st
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:videos.example"]
     subprocess.run([*command, "-keyout", str(path), "-out", f"{path}.crt"], check=True, capture_output=True)
     path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
     return path
@@ -456,9 +456,32 @@ async def test_https_is_never_left_for_plain_http(host: Host, certificate: Path)
     assert host.connections == 0
 
 
-async def test_plain_http_is_for_loopback_alone() -> None:
-    assert "must be https" in str(await refused("http://example.com/x"))
-    assert "must be https" in str(await refused("http://127.0.0.1/x", allow_loopback=False))
+@pytest.mark.parametrize("port_is_named", [False, True])
+async def test_a_link_by_plain_http_is_followed_by_https(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, port_is_named: bool
+) -> None:
+    secure = Host()
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(certificate)
+    asked = []
+    async with listening(secure, ssl=server_side) as port:
+
+        async def getaddrinfo(host: str, asked_port: int, **_options: Any) -> Any:
+            asked.append((host, asked_port))
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+        link = f"http://videos.example{':80' if port_is_named else ''}/x?{SECRET}"
+        assert await fetch(link, tls=ssl.create_default_context(cafile=f"{certificate}.crt"))
+    assert asked == [("videos.example", 443)]
+
+
+async def test_plain_http_is_for_loopback_alone(host: Host) -> None:
+    assert "not a public one" in str(await refused(host.url, allow_loopback=False))
+    before = host.connections
+    host.reply = send(head(status="302 Found", Location="http://videos.invalid/x"))
+    assert "name is not known" in str(await refused(host.url))
+    assert (before, host.connections) == (0, 1)
 
 
 @pytest.mark.parametrize(
