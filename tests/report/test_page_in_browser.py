@@ -567,6 +567,8 @@ async def test_on_a_phone_no_arrow_lies_over_what_is_told_of_a_failed_row_and_no
     told = await opened.page.evaluate(boxes, ".still .status, .still .words")
     for arrow in await opened.page.evaluate(boxes, ".before, .after"):
         assert all(box["right"] <= arrow["left"] or box["left"] >= arrow["right"] for box in told)
+    after, close = await opened.page.evaluate(boxes, ".after, .close")
+    assert after["right"] <= close["right"], "it lies under the page's scrollbar"
     (copy,) = await opened.page.evaluate(boxes, ".viewer h2 .copy")
     assert copy["height"] < 24  # one line
 
