@@ -27,8 +27,9 @@ if TYPE_CHECKING:
         ManifestError,
         UsageError,
     )
-    from batchgen.plan import Plan, Status
+    from batchgen.plan import Plan
     from batchgen.progress import Standing
+    from batchgen.status import Status
     from batchgen.summary import Summary
     from batchgen.verify import Verified
 
@@ -55,8 +56,9 @@ __all__ = [
 _HOMES = {
     "batchgen.api": ("Batch", "Options", "Run"),
     "batchgen.api.results": ("Result",),
-    "batchgen.plan": ("Plan", "Status"),
+    "batchgen.plan": ("Plan",),
     "batchgen.progress": ("Standing",),
+    "batchgen.status": ("Status",),
     "batchgen.summary": ("Summary",),
     "batchgen.verify": ("Verified",),
 }

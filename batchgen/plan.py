@@ -1,6 +1,6 @@
-"""What a run would do, and where a batch stands: looked at, with nothing sent and nothing changed."""
+"""What a run would do: looked at, with nothing sent and nothing changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,18 +12,17 @@ from batchgen.errors import UsageError
 from batchgen.estimate import estimate, lack_of_room
 from batchgen.folder import MADE_WITH_EMULATOR, check_place
 from batchgen.intake import choose, describe, manifest_as_file, take_in_manifest, warnings
-from batchgen.ledger import Ledger, doubt, expected, money, recovery, standing
-from batchgen.ledger.ledger import link_death
+from batchgen.ledger import Intake, Ledger, doubt, expected, money, recovery, standing
 from batchgen.lock import holder
 from batchgen.memory import with_memory
-from batchgen.missing import missing, sentences
-from batchgen.model import ABANDONED, EMULATOR, LEDGER, State
+from batchgen.model import ABANDONED, EMULATOR, LEDGER
 from batchgen.older import refuse_older
 from batchgen.pictures import try_links
 from batchgen.replica import look_at
-from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings, to_service
+from batchgen.reuse import Offer
+from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.summary import Counts
-from batchgen.words import duration, given_up, many, money_words, size_words, why, with_command
+from batchgen.words import GONE_IN_DOUBT, duration, given_up, many, size_words
 
 FIRST_FILES = 5
 TIMES = {
@@ -31,7 +30,6 @@ TIMES = {
     "recalled": "as tasks of other batches of yours took",
     "document": "by the document's times",
 }
-GONE_IN_DOUBT = "more in doubt (held), whose rows were edited or are gone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,67 +113,6 @@ class Plan(Counts):
             yield f"  its first files: {', '.join(self.first_files)}{more}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Status(Counts):
-    """Where a batch stands. Counts are rows of its manifest, but for ``paid_tasks``.
-
-    While a run is at work, the rows that it is asking for are ``submitting``; else nobody will hear the answer, and
-    they are in doubt.
-    """
-
-    batch: str
-    running: bool  # a run is at work
-    submitting: int
-    in_doubt_gone: int  # rows that are no longer in the manifest, and in doubt
-    service: str
-    manifest: str
-    paid_tasks: int
-    paid_usd: float  # what they cost at most
-    gone_usd: float  # of it, for rows that the manifest has no longer, or has edited
-    reused: int
-    bytes: int
-    failures: dict[str, int]  # fail code -> rows
-    fetch_failures: dict[str, int]  # the commonest reasons -> rows that are made and not fetched
-    unfetched: int  # videos that are paid and made, and not archived
-    first_death: str | None  # when the first of their links dies (ISO 8601, UTC)
-    missing: tuple[str, ...]  # places of archived videos that are no longer there, on this machine
-
-    def __str__(self) -> str:
-        """The status for a person."""
-        states = ("archived", "rendered", "in_flight", "submitting", "pending", "in_doubt", "expired", "failed")
-        lines = [f"{self.batch}: {many(self.rows, 'row')} of {self.manifest}, made with {self.service}"]
-        told = {"rendered": f"rendered{why(self.fetch_failures, self.rendered)}"}
-        lines += [
-            f"  {getattr(self, state)} {told.get(state, state.replace('_', ' '))}"
-            for state in states
-            if getattr(self, state)
-        ]
-        lines += [f"    {number} with {code}" for code, number in self.failures.items()]
-        lines += [f"  {self.in_doubt_gone} {GONE_IN_DOUBT}"] if self.in_doubt_gone else []
-        gone = f", {money_words(self.gone_usd)} of it for rows since edited or deleted" if self.gone_usd else ""
-        price = f" (up to {money_words(self.paid_usd)}{gone})" if self.paid_usd else ""
-        how = "asked for (emulator: nothing was paid)" if self.service == EMULATOR else f"paid for{price}"
-        lines.append(f"  {many(self.paid_tasks, 'task')} {how}")
-        return "\n".join(lines if self.running else [*lines, *self._advice()])
-
-    def _advice(self) -> Iterator[str]:
-        """What a person may do: nothing, while a run does it."""
-        if self.in_doubt or self.in_doubt_gone:
-            yield with_command(
-                "  what is in doubt was asked for, and what came of it is not known; to see all that is known",
-                *("resolve", self.batch),
-            )
-        if gone := self.failures.get(ABANDONED):
-            yield f"  {gone} {given_up(self.batch)}"
-        if self.first_death:
-            videos = many(self.unfetched, "video is", "videos are") + " made and not archived"
-            yield with_command(
-                f"  {videos}; to fetch what is made before the first link dies, {self.first_death}",
-                *("rescue", self.batch, *to_service(self.service)),
-            )
-        yield from (f"  {words}" for words in sentences(self.batch, self.missing, self.service))
-
-
 def make_plan(settings: Settings) -> Plan:
     """What a run would do. Raises :class:`ManifestError` with every problem of the manifest, if one is fatal."""
     with planned(settings) as (plan, _, _):
@@ -194,49 +131,52 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         name = "standard input" if settings.manifest == STANDARD_INPUT else str(settings.manifest)
         with manifest_as_file(settings, Path(folder)) as settings:
             taken = take_in_manifest(settings, ledger, to_look_at=True)
-        intake = taken.intake
         if not running:  # else it still hears the answers
             recovery.recover(ledger)
-        remarks = [*said, *describe(intake, name), *warnings(taken, asked, settings, ledger), *_other(settings, ledger)]
+        remarks = [*said, *describe(taken.intake, name), *warnings(taken, asked, settings, ledger)]
+        remarks += _other(settings, ledger)
         remarks += choose(settings.selection, ledger)
         try_links(settings, ledger, name)
-        known = ledger.fact("service")
-        service = known or settings.service
+        service = ledger.fact("service") or settings.service
         offered = reuse.offers(ledger, service, settings.batch, reuse.index_path())
         remarks += allowances.allow(settings, ledger, service)
-        counts, tasks = standing.counts(ledger), expected.tasks(ledger)
-        kinds = tuple(expected.pending_kinds(ledger))
-        estimated = estimate(ledger, settings, kinds)
-        remarks += lack_of_room(settings, estimated)
-        prices = settings.limits.prices
-        plan = Plan(
-            manifest=name,
-            batch=str(settings.batch),
-            **Plan.fields(counts),
-            new=intake.new,
-            edited=intake.edited,
-            gone=intake.gone,
-            in_doubt_gone=doubt.gone(ledger),
-            reused=standing.reused_rows(ledger),
-            tasks=tasks,
-            duplicates=sum(counts.values()) - tasks,
-            repeats=expected.repeats(ledger) if intake.may_repeat else 0,
-            selected=sum((standing.counts(ledger, selected=True) if ledger.is_selecting else counts).values()),
-            to_submit=standing.pending_jobs(ledger),
-            estimate_usd=money.estimate(kinds, prices.of) / MICRO,
-            task_usd=max((prices.of(kind.request) for kind in kinds), default=0) / MICRO,
-            **asdict(estimated),
-            first_files=expected.first_names(ledger, FIRST_FILES),
-            paid_usd=money.paid_price(ledger) / MICRO,
-            prices_of=prices.date,
-            offered=0 if settings.reuse else len(offered),
-            is_dearest=any(None in (kind.request.resolution, kind.request.duration) for kind in kinds),
-            remake_usd=money.remake_price(ledger, prices.of) / MICRO,
-            given_up=dict(standing.failures(ledger)).get(ABANDONED, 0),
-            service=known,
-            remarks=tuple(remarks),
-        )
-        yield plan, ledger, settings
+        yield _plan(settings, ledger, name, taken.intake, offered, remarks), ledger, settings
+
+
+def _plan(
+    settings: Settings, ledger: Ledger, manifest: str, intake: Intake, offered: Sequence[Offer], remarks: Sequence[str]
+) -> Plan:
+    """The plan that a ledger shows in which the manifest was taken in, and the rows were chosen."""
+    counts, tasks, prices = standing.counts(ledger), expected.tasks(ledger), settings.limits.prices
+    kinds = tuple(expected.pending_kinds(ledger))
+    estimated = estimate(ledger, settings, kinds)
+    return Plan(
+        manifest=manifest,
+        batch=str(settings.batch),
+        **Plan.fields(counts),
+        new=intake.new,
+        edited=intake.edited,
+        gone=intake.gone,
+        in_doubt_gone=doubt.gone(ledger),
+        reused=standing.reused_rows(ledger),
+        tasks=tasks,
+        duplicates=sum(counts.values()) - tasks,
+        repeats=expected.repeats(ledger) if intake.may_repeat else 0,
+        selected=sum((standing.counts(ledger, selected=True) if ledger.is_selecting else counts).values()),
+        to_submit=standing.pending_jobs(ledger),
+        estimate_usd=money.estimate(kinds, prices.of) / MICRO,
+        task_usd=max((prices.of(kind.request) for kind in kinds), default=0) / MICRO,
+        **asdict(estimated),
+        first_files=expected.first_names(ledger, FIRST_FILES),
+        paid_usd=money.paid_price(ledger) / MICRO,
+        prices_of=prices.date,
+        offered=0 if settings.reuse else len(offered),
+        is_dearest=any(None in (kind.request.resolution, kind.request.duration) for kind in kinds),
+        remake_usd=money.remake_price(ledger, prices.of) / MICRO,
+        given_up=dict(standing.failures(ledger)).get(ABANDONED, 0),
+        service=ledger.fact("service"),
+        remarks=(*remarks, *lack_of_room(settings, estimated)),
+    )
 
 
 def _other(settings: Settings, ledger: Ledger) -> Iterator[str]:
@@ -266,40 +206,3 @@ def _copy_of(path: Path) -> Ledger:
         return Ledger.open(None)
     with Ledger.open(path, read_only=True) as ledger:
         return ledger.copy()
-
-
-def read_status(batch: Path, path: Path | None = None, *, running: bool | None = None) -> Status:
-    """Where the batch in a folder stands, also while it runs; ``path``: as the ledger there tells.
-
-    ``running``: whether a run is at work (None: as the folder's lock tells).
-    """
-    running = holder(batch) is not None if running is None else running
-    with Ledger.open(path or batch / LEDGER, read_only=True) as ledger:
-        unfetched, oldest = ledger.unfetched()
-        return Status(
-            batch=str(batch),
-            service=ledger.fact("service") or "?",
-            manifest=ledger.fact("manifest") or "?",
-            running=running,
-            **_standing(standing.counts(ledger), running),
-            in_doubt_gone=doubt.gone(ledger),
-            paid_tasks=standing.paid_tasks(ledger),
-            paid_usd=money.paid_price(ledger) / MICRO,
-            gone_usd=money.gone_price(ledger) / MICRO,
-            reused=standing.reused_rows(ledger),
-            bytes=standing.archived_bytes(ledger),
-            failures=dict(standing.failures(ledger)),
-            fetch_failures=dict(standing.fetch_failures(ledger)),
-            unfetched=unfetched,
-            first_death=link_death(oldest),
-            missing=tuple(missing(batch, ledger)),
-        )
-
-
-def _standing(counts: dict[State, int], running: bool) -> dict[str, int]:
-    """The counts by name; what is being asked for apart from what is in flight."""
-    submitting = counts[State.SUBMITTING] if running else 0
-    counts[State.IN_DOUBT] += counts[State.SUBMITTING] - submitting
-    counts[State.SUBMITTING] = submitting
-    known = Status.fields(counts)
-    return known | {"submitting": submitting, "in_flight": known["in_flight"] - submitting}

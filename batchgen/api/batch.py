@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from batchgen.api.results import Result
-    from batchgen.plan import Plan, Status
+    from batchgen.plan import Plan
     from batchgen.run import Stopping
+    from batchgen.status import Status
     from batchgen.summary import Summary
     from batchgen.verify import Verified
 
@@ -155,7 +156,7 @@ class Batch:
         As all that looks, by the ledger in the folder; where there is none, by what ``ledger_to`` has now.
         """
         from batchgen.folder import look
-        from batchgen.plan import read_status
+        from batchgen.status import read_status
 
         with look(self.folder, self._elsewhere) as looked:
             return read_status(self.folder, looked.path, running=looked.running)

@@ -56,7 +56,7 @@ def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json
 
     Example: batchgen status prompts.batch --watch
     """
-    from batchgen.plan import read_status
+    from batchgen.status import read_status
     from batchgen.watch import watch as look_on
 
     if watch and ledger_to:

@@ -20,7 +20,6 @@ from batchgen.ledger import Ledger, money
 from batchgen.lock import Lock
 from batchgen.model import State
 from batchgen.outcome import write_report, write_workbook
-from batchgen.plan import read_status
 from batchgen.report import cards, page, plots
 from batchgen.report.cards import Card, beside
 from batchgen.report.head import causes_of
@@ -28,6 +27,7 @@ from batchgen.report.markup import embed, fill, node, to_html, to_tree
 from batchgen.report.page import Page, gather, render, write
 from batchgen.report.poster import Posters
 from batchgen.report.sittings import Sittings, most_at_once, per_minute
+from batchgen.status import read_status
 from batchgen.words import amount, seconds_words, share, size_words
 from tests.report.batches import BEGUN, HOSTILE, Wanted, failed, film, make_batch, many
 
