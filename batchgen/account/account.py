@@ -227,9 +227,9 @@ class Account:
             self._long_retry_at = now
         return self._rounds >= REFUSED_ROUNDS or (is_long and was_long) or self._rate.is_known_limit(passed)
 
-    def post_trouble(self, cause: str = "", *, may_be_paid: bool) -> None:
+    def post_trouble(self, cause: str = "", *, may_be_paid: bool, is_lost: bool = True) -> None:
         """A task was asked for, without an answer or with a broken one: no others are, once that is no accident."""
-        self.posts.failed(cause, may_be_paid=may_be_paid)
+        self.posts.failed(cause, may_be_paid=may_be_paid, is_lost=is_lost)
         self._note_trouble(cause)
 
     def trouble(self, cause: str = "") -> None:

@@ -70,13 +70,13 @@ class Posts:
             self._longest = 0.0
         self._is_answered, self._was_revived = True, False
 
-    def failed(self, cause: str, *, may_be_paid: bool) -> None:
-        """One had no clear answer, or never left."""
+    def failed(self, cause: str, *, may_be_paid: bool, is_lost: bool = True) -> None:
+        """One had no clear answer, or never left; not ``is_lost``: a firewall refused it, perhaps for its prompt."""
         now = self._clock()
         if now < self._not_before:  # it was under way when the pause began, and tells nothing new
             return
         self._failures += 1
-        self._lost += may_be_paid
+        self._lost += may_be_paid and is_lost
         self._may_be_paid |= may_be_paid
         self.cause = cause or self.cause
         if self.are_failing:

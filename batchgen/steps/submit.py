@@ -94,7 +94,7 @@ class SubmitStep:
         error = AccountError(_refusal(outcome))
         if outcome.is_bare and not self._suspects.is_all(job, error):
             message = BARE.format(outcome.code)
-            tell(self._account, Verdict.UNKNOWN, None, message)
+            self._account.post_trouble(f"refused with HTTP {outcome.code}", may_be_paid=True, is_lost=False)
             return self._doubted(job, message)
         tell(self._account, outcome.verdict, None)
         withdrawn = self._withdraw(job)

@@ -194,9 +194,9 @@ def test_no_more_posts_are_without_an_answer_than_the_rate_needs(seconds: float,
 # -- POSTs without a clear answer
 
 
-def lose(account: Account, posts: int = 1, *, may_be_paid: bool = True) -> None:
+def lose(account: Account, posts: int = 1, **what: bool) -> None:
     for _ in range(posts):
-        account.post_trouble("HTTP 500", may_be_paid=may_be_paid)
+        account.post_trouble("HTTP 500", **{"may_be_paid": True, **what})
 
 
 def test_after_a_few_posts_without_a_clear_answer_one_alone_leaves_after_ever_longer_pauses() -> None:
@@ -264,7 +264,7 @@ def test_a_post_that_is_answered_ends_the_pauses_and_a_poll_or_a_429_does_not() 
     assert account.may_post
 
 
-def post(account: Account, now: Clock, lose_every: int, *, rows: int, may_be_paid: bool = True) -> int:
+def post(account: Account, now: Clock, lose_every: int, *, rows: int, **what: bool) -> int:
     """Ask for tasks until the rows are in or six hours are over; returns how many answers were lost, one in so many."""
     posts = lost = 0
     dawn = now.now + 6 * 3600
@@ -274,7 +274,7 @@ def post(account: Account, now: Clock, lose_every: int, *, rows: int, may_be_pai
         posts += 1
         if posts % lose_every == 0:
             lost += 1
-            lose(account, may_be_paid=may_be_paid)
+            lose(account, **what)
         else:
             account.answered(posted=True)
     return lost
@@ -292,14 +292,14 @@ def test_a_service_that_loses_a_good_part_of_the_answers_leaves_some_tens_of_row
     assert account.may_post, "it is trusted again"
 
 
-@pytest.mark.parametrize(("lose_every", "may_be_paid"), [(10, True), (2, False)])
-def test_an_answer_that_is_lost_now_and_then_holds_up_nothing_nor_does_what_costs_nothing(
-    lose_every: int, may_be_paid: bool
+@pytest.mark.parametrize(("lose_every", "what"), [(10, {}), (2, {"may_be_paid": False}), (2, {"is_lost": False})])
+def test_an_answer_that_is_lost_now_and_then_holds_up_nothing_nor_do_refusals_and_what_costs_nothing(
+    lose_every: int, what: dict[str, bool]
 ) -> None:
     now = Clock()
     account = Account(10_000, 1000, now)
     began = now.now
-    post(account, now, lose_every, rows=1000, may_be_paid=may_be_paid)
+    post(account, now, lose_every, rows=1000, **what)
     assert now.now - began < 101
 
 
@@ -310,7 +310,7 @@ def test_where_nothing_can_have_been_paid_the_pauses_are_short() -> None:
         lose(account, may_be_paid=False)
         now.now += account.posts.pause
     lose(account, may_be_paid=False)
-    assert LONGEST_UNPAID_PAUSE_SECONDS / 2 <= account.posts.pause <= LONGEST_UNPAID_PAUSE_SECONDS, MADE_UP
+    assert LONGEST_UNPAID_PAUSE_SECONDS / 2 <= account.posts.pause <= LONGEST_UNPAID_PAUSE_SECONDS
 
 
 def test_when_a_service_that_was_silent_answers_polls_again_one_post_tries_at_once() -> None:
