@@ -8,11 +8,11 @@ from threading import Lock
 class Borrowed:
     """``take`` makes the change and gives what undoes it. Runs that overlap, in threads too, share one change."""
 
-    def __init__(self, take: Callable[[], Callable[[], None]]) -> None:
+    def __init__(self, take: Callable[[], Callable[[], object]]) -> None:
         self._take = take
         self._lock = Lock()
         self._users = 0
-        self._put_back: Callable[[], None] = lambda: None
+        self._put_back: Callable[[], object] = lambda: None
 
     @contextmanager
     def __call__(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ from batchgen.ledger.selected import present, select
 from batchgen.ledger.stage import Naming
 from batchgen.manifest import Manifest, open_manifest
 from batchgen.manifest.overrides import parse
-from batchgen.manifest.selection import Selection
+from batchgen.manifest.selection import Picker, Selection
 from batchgen.manifest.standard_input import spooled
 from batchgen.memory import is_same, remember
 from batchgen.model import EMULATOR, Problem, Row
@@ -265,7 +265,7 @@ def choose(selection: Selection | None, ledger: Ledger) -> tuple[str, ...]:
     """Let the run submit the selected rows alone; returns what a person should know of it."""
     if not selection:
         return ()
-    picker = selection.pick()
+    picker = Picker(selection)
 
     def chosen() -> Iterator[int]:
         for row in present(ledger):

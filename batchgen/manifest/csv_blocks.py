@@ -6,6 +6,7 @@ order: nothing is padded, shifted, converted or taken for missing, as the reader
 
 import csv
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import StringIO
 from itertools import chain
 from typing import TextIO
@@ -142,13 +143,8 @@ class CsvBlocks:
         block.problems.append(Problem(line, None, message))
 
 
-def _lengthen() -> Callable[[], None]:
-    before = csv.field_size_limit(LONGEST_CELL)
-    return lambda: _shorten(before)
-
-
-def _shorten(limit: int) -> None:
-    csv.field_size_limit(limit)
+def _lengthen() -> Callable[[], object]:
+    return partial(csv.field_size_limit, csv.field_size_limit(LONGEST_CELL))
 
 
 _long_cells = Borrowed(_lengthen)

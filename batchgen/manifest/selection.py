@@ -44,14 +44,10 @@ class Selection:
     def __bool__(self) -> bool:
         return bool(self.only or self.ids) or self.shard is not None or self.limit is not None
 
-    def pick(self) -> "Picker":
-        """Return one that goes once through the rows, in the manifest's order."""
-        return Picker(self)
-
 
 @dataclass
 class Picker:
-    """One pass over a manifest's rows."""
+    """One pass over a manifest's rows, in their order."""
 
     selection: Selection
     taken: int = 0

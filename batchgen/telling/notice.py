@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
 from http.client import HTTPException
 from threading import Thread
 from typing import Any
@@ -67,7 +68,8 @@ class Notices:
             address = _ping_address(self._ping, _signal(ending.exit), self._run)
             threads.append(self._send("--ping", address, body, "text/plain; charset=utf-8", after=self._begun))
         if self._notify:
-            facts = {**ending.facts, "exit": 1 if ending.exit is None else ending.exit, "text": _slack(ending.text)}
+            text = escape(ending.text, quote=False)  # else Slack reads a link or a mention in it
+            facts = {**ending.facts, "exit": 1 if ending.exit is None else ending.exit, "text": text}
             threads.append(self._send("--notify", self._notify, json.dumps(facts).encode(), "application/json"))
         for thread in threads:
             thread.join(max(0.0, last - time.monotonic()))
@@ -106,11 +108,6 @@ def _ping_address(url: str, word: str, run: str) -> str:
     path = parts.path.rstrip("/") + (f"/{word}" if word else "")
     query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), ("rid", run)])
     return urlunsplit(parts._replace(path=path, query=query))
-
-
-def _slack(text: str) -> str:
-    """Text as Slack wants it: what it would read as a link or a mention is escaped."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 class _NoRedirects(HTTPRedirectHandler):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.errors import UsageError
-from batchgen.manifest.selection import Selection, parse, shard_of
+from batchgen.manifest.selection import Picker, Selection, parse, shard_of
 from batchgen.model import Present, State
 
 ROWS = [
@@ -27,7 +27,7 @@ ROWS = [
 
 
 def picked(rows: list[Present], selection: Selection) -> Iterator[Present]:
-    return filter(selection.pick().takes, rows)
+    return filter(Picker(selection).takes, rows)
 
 
 def ids(only: str | None = None, shard: str | None = None, limit: int | None = None) -> list[str]:
@@ -98,7 +98,7 @@ def test_only_takes_whole_values_of_columns(only: str, expected: list[str]) -> N
 
 
 def test_a_value_that_no_column_has_is_told_as_such() -> None:
-    picker = parse("Clinet:Nordwind").pick()
+    picker = Picker(parse("Clinet:Nordwind"))
     assert not any(map(picker.takes, COLUMNS))
     assert picker.has_missed
     assert next(picker.remarks()) == (
@@ -140,14 +140,14 @@ def test_ids_are_ids_whatever_they_look_like() -> None:
 
 
 def test_ids_that_no_row_has_are_told_together() -> None:
-    picker = parse(["tea", *(f"no{n}" for n in range(7))]).pick()
+    picker = Picker(parse(["tea", *(f"no{n}" for n in range(7))]))
     assert [row.id for row in ROWS if picker.takes(row)] == ["tea"]
     assert list(picker.remarks()) == [
         '--only names 7 ids that no row has: "no0", "no1", "no2", "no3", "no4", ... '
         '(a row with several seeds has one for each, like "no0-s1")'
     ]
     assert not picker.has_missed
-    none = parse(["status:failed"]).pick()
+    none = Picker(parse(["status:failed"]))
     assert [row for row in ROWS if none.takes(row)] == []
     assert none.has_missed
 
@@ -185,7 +185,7 @@ def test_what_selects_nothing_that_can_be_is_bad_usage(
 
 
 def test_a_term_that_is_no_rows_is_told() -> None:
-    picker = parse("fox,te?,zebra*,70-80").pick()
+    picker = Picker(parse("fox,te?,zebra*,70-80"))
     assert [row.id for row in ROWS if picker.takes(row)] == ["tea"]
     assert picker.unmet == ("fox", "zebra*", "70-80")
     assert list(picker.remarks()) == [
