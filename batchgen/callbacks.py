@@ -73,7 +73,6 @@ class Callbacks:
             self._wake.set()
         return True
 
-    @property
     def may_bring_more(self) -> bool:
         """Whether a job in doubt is still waited for."""
         since = time.time() - self._patience - 2 * HEARTBEAT_SECONDS
@@ -156,7 +155,7 @@ async def receiving(
         adopt=dispatcher.adopt,
         release=release,
     )
-    dispatcher.wait_while(lambda: callbacks.may_bring_more)
+    dispatcher.wait_while(callbacks.may_bring_more)
     async with Webhook(*settings.callback_listen, callbacks.received):
         listening = asyncio.create_task(_until_it_fails(callbacks, dispatcher))
         try:

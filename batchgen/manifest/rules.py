@@ -141,12 +141,7 @@ class Rules:
             "resolution": one_of("resolution", resolution, known.resolutions),
             "duration": _taken(found, "duration", duration, lambda text: values.duration(text, known.durations)),
             "aspect_ratio": one_of("aspect_ratio", aspect_ratio, known.aspect_ratios),
-            "enable_prompt_expansion": _taken(
-                found,
-                "enable_prompt_expansion",
-                expansion,
-                lambda text: values.switch("enable_prompt_expansion", text),
-            ),
+            "enable_prompt_expansion": _taken(found, "enable_prompt_expansion", expansion, values.expansion),
             "provider": one_of("provider", provider, known.providers),
         }
         is_plain_form = not found and chosen != IMAGE_TO_VIDEO

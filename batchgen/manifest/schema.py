@@ -48,6 +48,7 @@ def schema() -> Schema:
     """The schema of a manifest of the default model, as JSON Schema draft 2020-12."""
     known = accepts(DEFAULT_MODEL)
     table = _table()
+    all_have_prompts = {"type": "object", "required": ["defaults"], "properties": {"defaults": _has("prompt")}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A batch of videos",
@@ -65,7 +66,7 @@ def schema() -> Schema:
         "minItems": 1,
         "if": {"type": "array"},
         "then": _each_needs(items=True),
-        "else": {"if": _gives("defaults", "prompt"), "else": _each_needs(items=False)},
+        "else": {"if": all_have_prompts, "else": _each_needs(items=False)},
         "$defs": _definitions(known, table),
     }
 
@@ -159,10 +160,6 @@ def _one_seed() -> Schema:
     """Not both seed and seeds."""
     said = {"not": _BLANK}
     return {"not": {"required": ["seed", "seeds"], "properties": {"seed": said, "seeds": said}}}
-
-
-def _gives(section: str, name: str) -> Schema:
-    return {"type": "object", "required": [section], "properties": {section: _has(name)}}
 
 
 def _has(name: str) -> Schema:

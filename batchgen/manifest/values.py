@@ -92,7 +92,7 @@ def duration(cell: str, allowed: Sequence[int]) -> int:
     raise Refused(f"duration {shown(cell)} cannot be made; write {alternatives(allowed)} (whole seconds)")
 
 
-def switch(name: str, cell: str) -> bool:
+def expansion(cell: str) -> bool:
     """Yes or no, in the words that people use."""
     word = cell.strip().casefold()
     if word in _TRUE or word in _TRUE_ABROAD:
@@ -100,7 +100,7 @@ def switch(name: str, cell: str) -> bool:
     if word in _FALSE or word in _FALSE_ABROAD:
         return False
     hint = did_you_mean(cell, ("true", "false", "yes", "no"))
-    raise Refused(f"{name} {shown(cell)} is neither yes nor no; write true or false{hint}")
+    raise Refused(f"enable_prompt_expansion {shown(cell)} is neither yes nor no; write true or false{hint}")
 
 
 def is_plain_seed(cell: str) -> bool:
