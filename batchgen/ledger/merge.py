@@ -6,15 +6,17 @@ never by where it stands.
 
 import hashlib
 import re
+from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
+from unicodedata import normalize
 
 from batchgen.ledger.database import Database
 from batchgen.ledger.stage import Naming, Repeated
 
 _Named: TypeAlias = tuple[int, int, str]  # a row's key or position, whether its id was given, its id
-_LIKE_A_NUMBER = re.compile(r"0*([0-9]+)(?:\.0+)?", re.ASCII)
+_LIKE_A_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,3})?", re.ASCII)
 
 
 def merge(database: Database, naming: Naming, repeated: Repeated, *, partial: bool, to_look_at: bool) -> dict[str, Any]:
@@ -83,8 +85,8 @@ def _add_the_others(database: Database) -> None:
 def _adopt(database: Database) -> int:
     """A row without an id is known by its content: it is the one that had this content under another name.
 
-    So adding a column of ids to a sheet, or taking it away, buys nothing again. Nor does an id that a spreadsheet
-    program took for a number: 001 is 1. Returns how many rows are asked for anew under another id.
+    So a column of ids that is added or taken away buys nothing again, nor does an id that a spreadsheet program took
+    for a number, or whose letters are in another normal form. Returns how many are asked for anew under another id.
     """
     database.execute(
         "CREATE TEMP TABLE orphan AS SELECT row.digest, row.row, row.given, row.id FROM main.row "
@@ -120,14 +122,14 @@ def _adopt(database: Database) -> int:
 def _paired(rows: list[_Named], orphans: list[_Named]) -> tuple[list[tuple[int, int]], int]:
     """Rows of one content with those of the ledger that they are, and how many of both are left over.
 
-    All are given in order; a row that has an id is one that had none, or one whose id is the same number.
+    All are given in order; a row that has an id is one that had none, or one whose id is the same but for its form.
     """
-    numbers = {number: key for key, given, id in reversed(orphans) if given and (number := _number(id))}
+    alike = {_plain(id): key for key, given, id in reversed(orphans) if given}
     free = dict.fromkeys(key for key, _, _ in orphans)
     unnamed = iter([key for key, given, _ in orphans if not given])
     pairs = []
     for position, given, id in rows:
-        found = numbers.get(_number(id)) if given else next(iter(free), None)
+        found = alike.get(_plain(id)) if given else next(iter(free), None)
         if found not in free:
             found = next((key for key in unnamed if key in free), None)
         if found is not None:
@@ -136,10 +138,11 @@ def _paired(rows: list[_Named], orphans: list[_Named]) -> tuple[list[tuple[int, 
     return pairs, min(len(rows) - len(pairs), len(free))
 
 
-def _number(id: str) -> str:
-    """What a spreadsheet program leaves of an id that it takes for a number; "" of any other."""
-    found = _LIKE_A_NUMBER.fullmatch(id)
-    return found[1] if found else ""
+def _plain(id: str) -> str:
+    """What a spreadsheet program leaves of an id that it takes for a number (001, 4e2); any other in the form NFC."""
+    if _LIKE_A_NUMBER.fullmatch(id) and (number := Decimal(id)) == int(number):
+        return str(int(number))
+    return normalize("NFC", id)
 
 
 def _all_new(database: Database) -> dict[str, int]:

@@ -170,6 +170,30 @@ def test_ids_that_a_spreadsheet_program_took_for_numbers_pay_for_nothing(ledger:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("4e2", "400"),
+        ("12E30", "1.2E+31"),
+        ("1.20E+03", "1200"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("cafe\u0301", "caf\u00e9"),
+    ],
+)
+def test_an_id_that_was_only_saved_in_another_form_pays_for_nothing(ledger: Ledger, before: str, after: str) -> None:
+    take(ledger, row("a", before), row("a", "x"), row("b", "y"))
+    pay(ledger)
+    intake = take(ledger, row("a", "x"), row("a", after), row("b", "y"))
+    assert (intake.renamed, pay(ledger)) == (0, [])
+
+
+@pytest.mark.parametrize(("before", "after"), [("1.5", "1.50"), ("4e2", "4e3"), ("e2", "2")])
+def test_an_id_that_says_something_else_is_another(ledger: Ledger, before: str, after: str) -> None:
+    take(ledger, row("a", before))
+    pay(ledger)
+    assert take(ledger, row("a", after)).renamed == 1
+
+
 def test_a_row_in_the_midst_of_being_paid_is_still_fetched_when_it_is_deleted(ledger: Ledger) -> None:
     take(ledger, row("a"), row("b"))
     job = ledger.next_pending()
