@@ -10,6 +10,7 @@ from batchgen.ledger import Ledger, money
 from batchgen.ledger.expected import pending_kinds
 from batchgen.service.client import Client
 from batchgen.spending import Spending
+from batchgen.words import money_words
 
 log = logging.getLogger("batchgen")
 
@@ -25,5 +26,5 @@ async def compare(
     balance = await client.balance()
     tell(account, balance.word, balance.retry_after, balance.message)
     if balance.usd is not None and balance.usd < estimate:
-        say(f"the account has ${balance.usd:.2f}; what is pending may cost up to ${estimate:.2f}")
+        say(f"the account has {money_words(balance.usd)}; what is pending may cost up to {money_words(estimate)}")
     log.info("estimate", extra={"usd": estimate, "balance": balance.usd})

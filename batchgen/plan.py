@@ -22,7 +22,7 @@ from batchgen.replica import look_at
 from batchgen.reuse import Offer
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.summary import Counts
-from batchgen.words import GONE_IN_DOUBT, duration, given_up, many, size_words
+from batchgen.words import GONE_IN_DOUBT, duration, given_up, many, money_words, size_words
 
 FIRST_FILES = 5
 TIMES = {
@@ -83,7 +83,7 @@ class Plan(Counts):
         }
         lines += [f"  {number} {words}" for words, number in known.items() if number]
         if self.paid_usd:
-            lines.append(f"  ${self.paid_usd:.2f} paid already, for the tasks of this batch so far")
+            lines.append(f"  {money_words(self.paid_usd)} paid already, for the tasks of this batch so far")
         if self.selected < self.rows:
             chosen = many(self.selected, "row is", "rows are")
             lines.append(f"{chosen} chosen; the others would be left as they are")
@@ -95,10 +95,11 @@ class Plan(Counts):
         if self.is_dearest:
             prices += "; the dearest where resolution or duration is left open"
         if self.to_submit > 1:
-            prices = f"up to ${self.task_usd:.2f} a task; {prices}"
-        yield f"a run would pay for {many(self.to_submit, 'task')}: up to ${self.estimate_usd:.2f} ({prices})"
+            prices = f"up to {money_words(self.task_usd)} a task; {prices}"
+        yield f"a run would pay for {many(self.to_submit, 'task')}: up to {money_words(self.estimate_usd)} ({prices})"
         if self.remake_usd:
-            yield f"  and up to ${self.remake_usd:.2f} more for expired ones, if they cannot be fetched any more"
+            more = f"up to {money_words(self.remake_usd)} more"
+            yield f"  and {more} for expired ones, if they cannot be fetched any more"
         if self.offered:
             made = many(self.offered, "of them was", "of them were")
             yield f"  {made} made by other batches of yours: --reuse takes those videos"

@@ -18,7 +18,7 @@ from batchgen.plan import TIMES, Plan, planned
 from batchgen.progress import Progress
 from batchgen.run import Listener, Service, run
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS, Settings
-from batchgen.words import duration, many, size_words
+from batchgen.words import duration, many, money_words, size_words
 
 SPEED = 100.0  # times as fast as the service
 MOST_SECONDS = 60.0  # that a play of the whole sheet may take
@@ -60,7 +60,7 @@ class Rehearsal:
         plan = self.plan
         lines = [
             f"{plan.manifest}: a run of {plan.batch} would pay for {many(plan.to_submit, 'task')}, "
-            f"${plan.estimate_usd:.2f}"
+            f"{money_words(plan.estimate_usd)}"
         ]
         if not self.played:
             return "\n".join([*lines, "there is nothing to rehearse"])

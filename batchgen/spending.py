@@ -9,6 +9,7 @@ from batchgen.errors import LimitReachedError
 from batchgen.ledger import Ledger, money
 from batchgen.model import Request
 from batchgen.settings import Limits
+from batchgen.words import money_words
 
 
 class Spending:
@@ -74,13 +75,13 @@ def _check(flag: str, budget: float | None, spent: int, when: str, request: Requ
     """Raise :class:`LimitReachedError` if a task of this price would pass the budget; ``spent`` is counted already."""
     if budget is None or spent + price <= round(budget * MICRO):
         return
-    cost = f"the next task may cost ${price / MICRO:.2f}"
+    cost = f"the next task may cost {money_words(price / MICRO)}"
     if price > round(budget * MICRO):  # no next run could go on either
         is_open = None in (request.resolution, request.duration)
         dearest = " (at the dearest, as it leaves resolution or duration open)" if is_open else ""
-        raise LimitReachedError(f"{cost}{dearest}, and {flag} {budget:g} is less than that: raise it, and run again")
+        raise LimitReachedError(f"{cost}{dearest}, and {flag} {budget:.15g} is less than that: raise it, and run again")
     raise LimitReachedError(
-        f"{flag} {budget:g} is reached: ${spent / MICRO:.2f} are spent or reserved{when}, and {cost}"
+        f"{flag} {budget:.15g} is reached: {money_words(spent / MICRO)} are spent or reserved{when}, and {cost}"
     )
 
 

@@ -75,6 +75,16 @@ async def test_plan_tells_the_price_of_what_is_pending_and_of_what_is_paid(tmp_p
         assert "up to $2.60 (up to $0.65 a task; prices of " in told
 
 
+async def test_large_sums_are_told_with_their_thousands_set_apart_and_a_budget_as_it_was_given(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 4, resolution="720p", duration="5")
+    priced = ("--price", "720p=400000")
+    told = (await batchgen("plan", manifest, *priced, cwd=tmp_path)).out
+    assert "up to $8,000,000.00 (up to $2,000,000.00 a task; " in told
+    async with emulated() as emulator:
+        ended = await run(emulator, manifest, *priced, "--budget", "3000000")
+    assert "--budget 3000000 is reached: $2,000,000.00 are spent or reserved" in ended.err
+
+
 async def test_results_tell_what_each_row_cost_and_a_task_that_rows_share_once(tmp_path: Path) -> None:
     priced = {"resolution": "720p", "duration": "5"}
     manifest = sheet(
