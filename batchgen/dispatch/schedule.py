@@ -14,9 +14,9 @@ from batchgen.model import Job, State
 from batchgen.service.durations import Durations
 from batchgen.service.polling import ENOUGH, Polling
 
-WORTH = 7e-5  # of a generation time: the slot time that a question has to find on average (4 ms at a minute)
+WORTH = 3e-4  # of a generation time: the slot time that a question has to find on average (18 ms at a minute)
 # The same when nothing waits for the slot, for each task that runs still: any may be the last, which ends the batch.
-TAIL_WORTH = 3e-5
+TAIL_WORTH = 1e-4
 LEAST_POLL_SHARE = 0.5  # of the requests, however many submits there are: each follows upon a poll
 SUBMITS_MEMORY_SECONDS = 2.0
 SHORTEST_GAP = 0.004  # of a generation time, between two questions about one task: 0.2 % is lost on average
