@@ -14,9 +14,10 @@ from batchgen.model import Job, State
 from batchgen.service.durations import Durations
 from batchgen.service.polling import ENOUGH, Polling
 
-WORTH = 3e-4  # of a generation time: the slot time that a question has to find on average (18 ms at a minute)
+WORTH = 2e-4  # of a generation time: the slot time that a question has to find on average (12 ms at a minute)
 # The same when nothing waits for the slot, for each task that runs still: any may be the last, which ends the batch.
 TAIL_WORTH = 1e-4
+FIRST_SHARE = 0.35  # of either, for the first question about a task: it may tell that the service has become faster
 LEAST_POLL_SHARE = 0.5  # of the requests, however many submits there are: each follows upon a poll
 SUBMITS_MEMORY_SECONDS = 2.0
 SHORTEST_GAP = 0.004  # of a generation time, between two questions about one task: 0.2 % is lost on average
@@ -233,7 +234,8 @@ class Schedule:
     def _ready(self, table: Durations, tasks: list[Asked], now: float, least: float) -> Iterator[tuple[float, int]]:
         """The tasks of one kind that it is worth to ask about, with how long they are expected to have been over."""
         gap = min(SHORTEST_GAP_SECONDS, SHORTEST_GAP * table.mean)
-        young = table.age_of_idle(least)
+        first = least * FIRST_SHARE
+        young = table.age_of_idle(first)
         old = []
         for task in tasks:
             if not task.is_fixed:
@@ -242,7 +244,7 @@ class Schedule:
                 if (task.known > 0 or age >= young) and not task.is_asked and age - task.known >= gap:
                     old.append(task)
         for task, seconds in zip(old, table.idle([(task.born, task.place) for task in old], now), strict=True):
-            if seconds >= least:
+            if seconds >= (least if task.known else first):
                 yield seconds, task.job.key
 
     def _choose(self, now: float, budget: float, ready: list[tuple[float, int]]) -> None:

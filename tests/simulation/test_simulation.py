@@ -34,7 +34,7 @@ def cold(regime: str) -> Told:
 
 
 # What a small batch reaches: 4 waves, and a service 40 ms away. The targets are for the real size.
-COLD = {"document": 1.02, "1080p": 1.015, "fast": 1.055, "slow": 1.012, "skewed": 1.03, "shifting": 1.035}
+COLD = {"document": 1.02, "1080p": 1.015, "fast": 1.055, "slow": 1.012, "skewed": 1.03, "shifting": 1.04}
 
 
 def test_from_a_cold_start_the_span_is_near_the_bound(regime: str, cold: Told) -> None:
@@ -68,7 +68,7 @@ def test_with_callbacks_slots_refill_at_once_and_a_task_is_asked_about_once(regi
 def test_a_service_that_changes_is_followed_as_well_by_who_knew_it_otherwise() -> None:
     seconds = times("shifting", 2000)
     cold = simulate(seconds)
-    assert simulate(seconds, settings=Set(polling_memory=cold.polling_memory)).ratio < cold.ratio
+    assert simulate(seconds, settings=Set(polling_memory=cold.polling_memory)).ratio < cold.ratio + 0.005
 
 
 def test_fewer_calls_are_made_when_a_smaller_share_is_to_be_spent() -> None:
@@ -77,7 +77,7 @@ def test_fewer_calls_are_made_when_a_smaller_share_is_to_be_spent() -> None:
 
 def test_ten_tasks_and_plenty_of_requests_are_asked_about_politely() -> None:
     told = simulate(times("document", 60), Terms(rate=10_000, tasks=10), Set(concurrency=10))
-    assert told.calls < 50
+    assert told.calls < 25
     assert told.ratio < 1.015
 
 
