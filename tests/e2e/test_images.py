@@ -143,7 +143,7 @@ async def test_links_that_lead_to_no_picture_are_told_by_line_before_anything_is
         assert (bad.code, emulator.requests) == (2, [])
         told = [line.partition(": ")[2] for line in bad.err.splitlines() if "column image_urls" in line]
         assert [line.split(":")[0] for line in told] == [f"line {n}, column image_urls" for n in (3, 4, 6, 7)]
-        for line, words in zip(told, ["HTTP 404", "no JPG", "11.0 MB", "HTTP 404"], strict=True):
+        for line, words in zip(told, ["HTTP 404", "not a JPG", "11.0 MB", "HTTP 404"], strict=True):
             assert words in line
         assert "s3cret" not in bad.err
         good = await run(emulator, manifest, "--check-images", "--only", "row:1,row:4")
