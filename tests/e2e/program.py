@@ -53,9 +53,15 @@ def altered(folder: Path, codes: dict[str, str]) -> dict[str, str]:
 
 
 _ALTER = """
-import importlib.abc, importlib.util, sys
+import ast, importlib.abc, importlib.util, sys
 
 CODES = {codes!r}
+
+def constants(code):
+    assigned = [node for node in ast.parse(code).body if isinstance(node, ast.Assign)]
+    names = [name.id for node in assigned for target in node.targets for name in ast.walk(target)
+             if isinstance(name, ast.Name)]
+    return [name for name in names if name.isupper()]
 
 class Alter(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
@@ -66,6 +72,9 @@ class Alter(importlib.abc.MetaPathFinder):
         load = spec.loader.exec_module
         def exec_module(module):
             load(module)
+            for constant in constants(code):
+                if constant not in vars(module):
+                    sys.exit(f"{{name}} has no {{constant}}: the test alters nothing")
             exec(code, vars(module))
         spec.loader.exec_module = exec_module
         return spec
