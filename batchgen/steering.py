@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from itertools import chain
 from shlex import join
 
 from batchgen.account import Account
@@ -11,10 +12,10 @@ from batchgen.control import Desk, Order
 from batchgen.deadline import Deadline
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.dispatch.forecast import Pace, seconds_until_home
+from batchgen.dispatch.schedule import Ages
 from batchgen.errors import LimitReachedError
 from batchgen.model import Job, State
 from batchgen.progress import Progress, Standing, Tally
-from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
 from batchgen.words import duration, many
 
@@ -124,8 +125,8 @@ class Steering:
         now = asyncio.get_running_loop().time()
         fetches = dispatcher.fetcher.forecast.ages(now)
         left = seconds_until_home(
-            self._pace([table for _, table in running]),
-            [age for age, _ in running],
+            self._pace(running),
+            list(chain(*running.values())),
             self._affordable(counts[State.PENDING]) if dispatcher.may_submit else 0,
             dispatcher.fetcher.forecast.pace(now),
             fetches,
@@ -135,10 +136,10 @@ class Steering:
             left = min(left, max(0.0, self._deadline.seconds_left()))
         return left or None
 
-    def _pace(self, tables: list[Durations]) -> Pace:
-        tables = tables or [self._polling.usual()]
-        mean = sum(table.mean for table in tables) / len(tables)
-        latest = max(max(table.latest(), TAIL * table.mean) for table in set(tables))
+    def _pace(self, running: Ages) -> Pace:
+        running = running or {self._polling.usual(): [0.0]}
+        mean = sum(table.mean * len(ages) for table, ages in running.items()) / sum(map(len, running.values()))
+        latest = max(max(table.latest(), TAIL * table.mean) for table in running)
         return Pace(self._account.concurrency, self._account.per_second, mean, latest)
 
     def _waiting(self, dispatcher: Dispatcher) -> str | None:

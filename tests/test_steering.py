@@ -35,7 +35,7 @@ async def standing(
         may_submit=True,
         stopped=stopped,
         is_halted=False,
-        running=lambda: [(0.0, polling.usual())] * running,
+        running=lambda: {polling.usual(): [0.0] * running} if running else {},
         fetcher=SimpleNamespace(forecast=Fetching(10, guess=5.0)),
     )
     tally = Tally(dict.fromkeys(State, 0) | counts)

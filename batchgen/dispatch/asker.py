@@ -11,11 +11,10 @@ from math import inf
 from batchgen.account import Account
 from batchgen.dispatch.fetcher import Fetcher
 from batchgen.dispatch.in_flight import InFlight
-from batchgen.dispatch.schedule import Schedule
+from batchgen.dispatch.schedule import Ages, Schedule
 from batchgen.dispatch.waiting import wait
 from batchgen.ledger import Ledger
 from batchgen.model import Job, State
-from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
 
 SUBMITS_BEFORE_POLL = 8  # where callbacks free the slots, and both wait
@@ -81,8 +80,8 @@ class Asker:
         """Something has changed: look again at what may be asked."""
         self._wake.set()
 
-    def running(self) -> list[tuple[float, Durations]]:
-        """The tasks in flight: their ages, and what is known of their kind."""
+    def running(self) -> Ages:
+        """The ages of the tasks in flight."""
         return self._schedule.running(asyncio.get_running_loop().time())
 
     # -- which

@@ -15,6 +15,7 @@ from batchgen.account import Account
 from batchgen.dispatch.asker import Asker
 from batchgen.dispatch.fetcher import Fetcher
 from batchgen.dispatch.forecast import FETCH_SHARE, Fetching
+from batchgen.dispatch.schedule import Ages
 from batchgen.errors import (
     AccountError,
     ArchiveError,
@@ -28,7 +29,6 @@ from batchgen.ledger import Ledger
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, State
 from batchgen.pipeline import Pipeline
-from batchgen.service.durations import Durations
 from batchgen.service.polling import Polling
 
 DRAIN_SECONDS = 8.0  # for POSTs in flight when a signal asks to stop: docker kills after 10
@@ -177,8 +177,8 @@ class Dispatcher:
             return "fetching first what earlier runs paid for"
         return "all submitted" if self._asker.all_submitted else "submitting"
 
-    def running(self) -> list[tuple[float, Durations]]:
-        """The tasks in flight: their ages, and what is known of their kind."""
+    def running(self) -> Ages:
+        """The ages of the tasks in flight."""
         return self._asker.running()
 
     def retune(self, concurrency: int | None = None, rate: int | None = None) -> None:

@@ -5,7 +5,6 @@ The videos come home as the tasks go: so many at once, each for as long as it wa
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from math import inf
 
 OVERDUE = 0.1  # of a generation time: the least that a task older than most is thought to take yet
@@ -63,15 +62,14 @@ def seconds_left(pace: Pace, ages: Sequence[float], pending: int) -> float:
     Each slot takes the next task as soon as it is free, so the last one starts in the slot whose turn it is by then.
     One that is older than nearly all may take as long again as it is late.
     """
-    left = sorted(map(pace.left, ages))
-    oldest = max((max(abs(pace.latest - age), OVERDUE * pace.mean) for age in ages), default=0.0)
+    ages = sorted(ages, reverse=True)
+    last_end = max(*(abs(pace.latest - age) for age in (ages[0], ages[-1])), OVERDUE * pace.mean) if ages else 0.0
     if not pending:
-        return oldest
-    free = max(0, pace.slots - len(left))
-    starts = [0.0] * min(free, pending) + left
-    rounds, place = divmod(pending - 1, max(1, min(pace.slots, len(starts))))
-    last_start = next(islice(starts, place, None)) + rounds * pace.mean
-    return max(oldest, max(last_start, pending / pace.starts_per_second) + pace.latest)
+        return last_end
+    free = min(pending, max(0, pace.slots - len(ages)))
+    rounds, place = divmod(pending - 1, max(1, min(pace.slots, free + len(ages))))
+    last_start = rounds * pace.mean + (0.0 if place < free else pace.left(ages[place - free]))
+    return max(last_end, max(last_start, pending / pace.starts_per_second) + pace.latest)
 
 
 def seconds_until_home(
@@ -84,6 +82,6 @@ def seconds_until_home(
     tasks = len(ages) + pending
     if not tasks:
         return seconds_left(home, fetches, made)
-    soonest = 0.0 if made or fetches else min(map(pace.left, ages), default=pace.mean)
+    soonest = 0.0 if made or fetches else pace.left(max(ages, default=0.0))
     busy = soonest + seconds_left(home, fetches, made + tasks)
     return max(seconds_left(pace, ages, pending) + home.mean, busy)

@@ -6,9 +6,12 @@ moment are dealt out like that, as far as each finds enough to be worth its whil
 """
 
 import heapq
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain, takewhile
 from math import inf
+from typing import TypeAlias
 
 from batchgen.model import Job, State
 from batchgen.service.durations import Durations
@@ -29,7 +32,10 @@ AGAIN = 0.2  # of the document's interval: when to ask again after a failure, or
 HASTEN_GAP_SECONDS = 5.0  # a callback may be repeated, or forged
 NET_FACTOR = 6  # times the document's first wait: when a callback is missed, while nothing is known
 KNOWN_NET_FACTORS = (4, 1.5)  # times the first wait, or the latest end known and the first wait, whichever is later
+NEVER = (inf, 0)  # and no task
 MISSES = 3  # callbacks in a row that did not come: from then on tasks are asked about as if there were none
+
+Ages: TypeAlias = dict[Durations, list[float]]  # of tasks in flight in seconds, by what is known of their kind
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +54,24 @@ class Asked:
     again: bool = False  # a callback came while it was being asked
 
 
+@dataclass(slots=True)
+class _Kind:
+    """The tasks in flight of one kind. Most are too young to be asked about, and none of them is looked at."""
+
+    unasked: dict[int, Asked] = field(default_factory=dict)  # the oldest first; one that is adopted is asked at once
+    asked: dict[int, Asked] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.unasked) + len(self.asked)
+
+    def __iter__(self) -> Iterator[Asked]:
+        return chain(self.unasked.values(), self.asked.values())
+
+    def born_until(self, moment: float) -> Iterator[Asked]:
+        """Those that were asked about, and of the others those that are old enough."""
+        return chain(takewhile(lambda task: task.born <= moment, self.unasked.values()), self.asked.values())
+
+
 class Schedule:
     """The tasks in flight and when each is due."""
 
@@ -56,8 +80,10 @@ class Schedule:
         self._callbacks = callbacks
         self._missed = 0  # callbacks in a row
         self._tasks: dict[int, Asked] = {}
-        self._kinds: dict[Durations, dict[int, Asked]] = {}  # the same
-        self._queue: list[tuple[float, int]] = []  # heap; an entry whose time is not the task's is void
+        self._kinds: dict[Durations, _Kind] = {}  # the same
+        # When, and which; an entry whose time is not the task's is void.
+        self._fixed: list[tuple[float, int]] = []  # heap
+        self._dealt: deque[tuple[float, int]] = deque()  # by the last plan, in order
         self._began = inf
         self._planned = -inf
         self._learned = -inf
@@ -74,32 +100,42 @@ class Schedule:
 
     def next_due(self) -> float:
         """When the next task is due, as planned so far; ``inf``: none is."""
-        queue = self._queue
-        while queue:
-            due, key = queue[0]
-            task = self._tasks.get(key)
-            if task is not None and task.due == due:
-                return due
-            heapq.heappop(queue)
-        return inf
+        return self._first()[0]
+
+    def _first(self) -> tuple[float, int]:
+        fixed, dealt = self._fixed, self._dealt
+        while fixed and self._is_void(*fixed[0]):
+            heapq.heappop(fixed)
+        while dealt and self._is_void(*dealt[0]):
+            dealt.popleft()
+        return min(fixed[0] if fixed else NEVER, dealt[0] if dealt else NEVER)
+
+    def _is_void(self, due: float, key: int) -> bool:
+        task = self._tasks.get(key)
+        return task is None or task.due != due
 
     def take(self, now: float) -> Job | None:
         """The task that has been due longest, to be asked about; then comes one of the four below."""
-        if self.next_due() > now:
+        due, key = self._first()
+        if due > now:
             return None
-        task = self._tasks[heapq.heappop(self._queue)[1]]
+        task = self._tasks[key]
         task.due, task.is_fixed, task.is_asked = inf, False, True
+        kind = self._kinds[task.table]
+        kind.unasked.pop(key, None)
+        kind.asked[key] = task
         return task.job
 
-    def _put(self, task: Asked, due: float, *, fixed: bool) -> None:
-        task.due, task.is_fixed = due, fixed
-        heapq.heappush(self._queue, (due, task.job.key))
+    def _fix(self, task: Asked, due: float) -> None:
+        task.due, task.is_fixed = due, True
+        heapq.heappush(self._fixed, (due, task.job.key))
 
     # -- what is known
 
-    def running(self, now: float) -> list[tuple[float, Durations]]:
-        """The tasks in flight: their ages, and what is known of their kind."""
-        return [(now - task.born, task.table) for task in self._tasks.values()]
+    def running(self, now: float) -> Ages:
+        """The ages of the tasks in flight."""
+        kinds = self._kinds.items()
+        return {table: [now - task.born for task in kind] for table, kind in kinds if kind}
 
     def add(self, job: Job, now: float, age: float) -> None:
         """A task is in flight, submitted ``age`` ago."""
@@ -107,9 +143,9 @@ class Schedule:
         self._added += age == 0.0  # the others were no request of this run
         table = self._polling.durations(job.request)
         task = Asked(job, table, now - age, place=table.place(0.0))
-        self._tasks[job.key] = self._kinds.setdefault(table, {})[job.key] = task
+        self._tasks[job.key] = self._kinds.setdefault(table, _Kind()).unasked[job.key] = task
         if self._awaits_callbacks:
-            self._put(task, max(now, task.born + self._net(task)), fixed=True)
+            self._fix(task, max(now, task.born + self._net(task)))
 
     def heard(self, job: Job, now: float) -> None:
         """The task runs still."""
@@ -119,16 +155,16 @@ class Schedule:
         task.job, task.known, task.place, task.is_asked = job, age, task.table.place(age), False
         if task.again:
             task.again = False
-            self._put(task, now + AGAIN * self._polling.every, fixed=True)
+            self._fix(task, now + AGAIN * self._polling.every)
         elif self._awaits_callbacks:
             early = now - task.hastened < HASTEN_GAP_SECONDS
-            self._put(task, now + AGAIN * self._polling.every if early else task.born + self._net(task), fixed=True)
+            self._fix(task, now + AGAIN * self._polling.every if early else task.born + self._net(task))
 
     def unheard(self, job: Job, due: float) -> None:
         """Nothing was learned of it; it is asked about again at ``due``."""
         task = self._tasks[job.key]
         task.job, task.is_asked = job, False
-        self._put(task, due, fixed=True)
+        self._fix(task, due)
 
     def leave(self, job: Job) -> None:
         """The task is not asked about any more in this run."""
@@ -147,7 +183,9 @@ class Schedule:
     def _forget(self, job: Job) -> Asked | None:
         task = self._tasks.pop(job.key, None)
         if task:
-            del self._kinds[task.table][job.key]
+            kind = self._kinds[task.table]
+            kind.unasked.pop(job.key, None)
+            kind.asked.pop(job.key, None)
         return task
 
     def asked_for(self, job: Job, now: float) -> float:
@@ -168,7 +206,7 @@ class Schedule:
         task.hastened = now
         task.again = task.is_asked
         if not task.is_asked:
-            self._put(task, 0.0, fixed=True)
+            self._fix(task, 0.0)
         return True
 
     def _count_callback(self, *, came: bool) -> None:
@@ -219,30 +257,37 @@ class Schedule:
         """Give ``budget`` questions a second to the tasks of which most is found."""
         ready: list[tuple[float, int]] = []
         means = 0.0
-        for table, tasks in self._kinds.items():
-            if tasks:
+        self._take_back()
+        for table, kind in self._kinds.items():
+            if kind:
                 least = worth if table.known >= ENOUGH else min(worth, WORTH)  # until then it is to be learned
-                ready += self._ready(table, list(tasks.values()), now + self._gap / 2, least * table.mean)
-                means += table.mean * len(tasks)
-        self._queue = [(task.due, key) for key, task in self._tasks.items() if task.is_fixed]
-        heapq.heapify(self._queue)
+                ready += self._ready(table, kind, now + self._gap / 2, least * table.mean)
+                means += table.mean * len(kind)
         self._choose(now, budget, ready)
         low, high = PLAN_RANGE_SECONDS
         self._mean = means / len(self._tasks)
         self._gap = min(max(PLAN_EVERY * self._mean, low), high)
 
-    def _ready(self, table: Durations, tasks: list[Asked], now: float, least: float) -> Iterator[tuple[float, int]]:
+    def _take_back(self) -> None:
+        """What the last plan dealt out and was not used is dealt out anew."""
+        for _, key in self._dealt:
+            task = self._tasks.get(key)
+            if task and not task.is_fixed:
+                task.due = inf
+        self._dealt.clear()
+
+    def _ready(self, table: Durations, kind: _Kind, now: float, least: float) -> Iterator[tuple[float, int]]:
         """The tasks of one kind that it is worth to ask about, with how long they are expected to have been over."""
         gap = min(SHORTEST_GAP_SECONDS, SHORTEST_GAP * table.mean)
         first = least * FIRST_SHARE
-        young = table.age_of_idle(first)
-        old = []
-        for task in tasks:
-            if not task.is_fixed:
-                task.due = inf
-                age = now - task.born
-                if (task.known > 0 or age >= young) and not task.is_asked and age - task.known >= gap:
-                    old.append(task)
+        latest_birth = now - table.age_of_idle(first)
+        old = [
+            task
+            for task in kind.born_until(latest_birth)
+            if not (task.is_fixed or task.is_asked)
+            and now - task.born - task.known >= gap
+            and (task.known > 0 or task.born <= latest_birth)
+        ]
         for task, seconds in zip(old, table.idle([(task.born, task.place) for task in old], now), strict=True):
             if seconds >= (least if task.known else first):
                 yield seconds, task.job.key
@@ -253,4 +298,5 @@ class Schedule:
         self._allowance -= number
         chosen = heapq.nlargest(number, ready) if number < len(ready) else sorted(ready, reverse=True)
         for n, (_, key) in enumerate(chosen):
-            self._put(self._tasks[key], now + n / budget, fixed=False)
+            due = self._tasks[key].due = now + n / budget
+            self._dealt.append((due, key))
