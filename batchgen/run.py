@@ -26,7 +26,7 @@ from batchgen.candidates import Candidates
 from batchgen.control import Desk
 from batchgen.disk_space import DiskSpace
 from batchgen.dispatch.dispatcher import Dispatcher
-from batchgen.download import Downloader
+from batchgen.download.downloader import Downloader
 from batchgen.errors import ArchiveError, LedgerError, UsageError
 from batchgen.folder import open_batch
 from batchgen.images.files import Files

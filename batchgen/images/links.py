@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from batchgen.download import Downloader
+from batchgen.download.downloader import Downloader
 from batchgen.errors import DownloadError
 from batchgen.images.formats import BEGINNING_BYTES, check
 from batchgen.model import Problem

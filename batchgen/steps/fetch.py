@@ -14,7 +14,7 @@ from batchgen.answers import tell
 from batchgen.archive import Archive
 from batchgen.archive.places import Places
 from batchgen.deadline import LastCall
-from batchgen.download import Downloader
+from batchgen.download.downloader import Downloader
 from batchgen.errors import ArchiveError, DeadLinkError, DownloadError, NoVideoError
 from batchgen.ledger import Ledger
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS, Video

@@ -17,7 +17,7 @@ from batchgen.service.client import Client
 from batchgen.service.polling import Polling
 from batchgen.service.wire import Submitted, Verdict, callback_address
 from batchgen.spending import Spending
-from batchgen.suspects import Suspects
+from batchgen.steps.suspects import Suspects
 
 BARE = (
     "refused with HTTP {}, in words that are not the service's, as a firewall or a load balancer does: most likely "

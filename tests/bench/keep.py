@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from batchgen.archive import Archive, open_archive
-from batchgen.download import Downloader
+from batchgen.download.downloader import Downloader
 from batchgen.model import Clip
 
 

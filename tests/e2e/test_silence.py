@@ -14,7 +14,7 @@ SWALLOWED = {b"GET /api/v1/statusTask": 2, b"GET /videos/": 2}
 # The real times are a minute; what follows when they are over is the same.
 IMPATIENT = {
     "batchgen.service.client": "STATUS_TIMEOUT = aiohttp.ClientTimeout(total=2.0, sock_connect=10, sock_read=1.0)",
-    "batchgen.download": "Bounds.__init__.__defaults__ = (10.0, 1.0, *Bounds.__init__.__defaults__[2:])",
+    "batchgen.download.downloader": "Bounds.__init__.__defaults__ = (10.0, 1.0, *Bounds.__init__.__defaults__[2:])",
 }
 
 

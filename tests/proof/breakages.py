@@ -115,10 +115,10 @@ BREAKAGES = (
     ),
     Breakage(
         "a download's length is not checked",
-        "batchgen/download.py",
+        "batchgen/download/downloader.py",
         "if length is not None and size != length:",
         "if False:",
-        ("tests/test_download.py",),
+        ("tests/download/test_downloader.py",),
     ),
     Breakage(
         "a POST that failed is sent once more",

@@ -172,7 +172,7 @@ def watch_network(points: Points) -> None:
     """Each POST: before it is sent, sent and not answered, answered and not read, read. Each poll and download."""
     import aiohttp
 
-    from batchgen.download import Downloader
+    from batchgen.download.downloader import Downloader
     from batchgen.service import client
 
     def posting(response: aiohttp.ClientResponse, *_: object) -> str | None:

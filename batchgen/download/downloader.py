@@ -18,11 +18,11 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from batchgen import mp4
-from batchgen.addresses import may_connect
+from batchgen.download import mp4
+from batchgen.download.addresses import may_connect
+from batchgen.download.sink import Sink
 from batchgen.errors import DeadLinkError, DownloadError, NoVideoError
 from batchgen.model import Clip
-from batchgen.sink import Sink
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RANGE = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})", re.ASCII)

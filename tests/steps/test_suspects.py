@@ -4,7 +4,7 @@ import pytest
 
 from batchgen.errors import AccountError
 from batchgen.model import Job, Request, State
-from batchgen.suspects import DENIALS_BEFORE_STOP, ROWS_BEFORE_STOP, Suspects
+from batchgen.steps.suspects import DENIALS_BEFORE_STOP, ROWS_BEFORE_STOP, Suspects
 
 REFUSAL = AccountError("the service refuses the account")
 

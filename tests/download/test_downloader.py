@@ -15,12 +15,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from batchgen.addresses import may_connect
-from batchgen.download import Bounds, Downloader
+from batchgen.download.addresses import may_connect
+from batchgen.download.downloader import Bounds, Downloader
 from batchgen.errors import DeadLinkError, DownloadError, NoVideoError
 from batchgen.model import Clip
+from tests.download.test_mp4 import FTYP, MDAT, MOOV, box, open_box
 from tests.slow_disk import Slow
-from tests.test_mp4 import FTYP, MDAT, MOOV, box, open_box
 from tests.waiting import until
 
 VIDEO = FTYP + MOOV + box(b"mdat", bytes(range(256)) * 4000)
@@ -311,7 +311,7 @@ async def test_the_announced_length_counts_even_if_the_library_does_not_check_it
     async def read(_response: Any) -> bytes:
         return next(pieces)
 
-    monkeypatch.setattr("batchgen.download._read", read)
+    monkeypatch.setattr("batchgen.download.downloader._read", read)
     host.reply = send(head(OPEN_VIDEO), OPEN_VIDEO)
     assert "were announced" in str(await refused(host.url))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batchgen import mp4
+from batchgen.download import mp4
 
 
 def box(kind: bytes, body: bytes = b"") -> bytes:

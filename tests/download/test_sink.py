@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.sink import WRITE_BYTES, Sink
+from batchgen.download.sink import WRITE_BYTES, Sink
 from tests.slow_disk import Slow
 from tests.waiting import until
 
