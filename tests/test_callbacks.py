@@ -105,6 +105,18 @@ async def test_a_job_is_released_when_its_callback_surely_would_have_come(ledger
     assert [job.state for job in released] == [State.PENDING]
 
 
+async def test_a_callback_that_a_later_task_lacks_releases_nothing(ledger: Ledger, clock: Clock) -> None:
+    """The way of the callbacks may have been cut just after the attempt in doubt: all before it came."""
+
+    def later() -> None:
+        job = submitted(ledger, "later", "task_later")
+        ledger.save(replace(job, state=State.RENDERED))
+
+    passes = listened(clock, WINDOW + module.RECORD_SECONDS)
+    events = (lambda: clock.pass_(1), lambda: doubtful(ledger), lambda: clock.pass_(STEP), later, *passes)
+    assert await listen(ledger, *events) == []
+
+
 async def test_while_the_service_does_not_answer_its_callbacks_prove_nothing(ledger: Ledger, clock: Clock) -> None:
     passes = listened(clock, WINDOW + module.RECORD_SECONDS)
     events = (lambda: clock.pass_(1), lambda: doubtful(ledger), *passes)

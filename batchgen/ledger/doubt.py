@@ -62,8 +62,8 @@ def release(ledger: Ledger, window: float) -> list[Job]:
     """Let jobs be submitted again whose callback surely would have come, had they been accepted; returns them.
 
     ``window`` is within how many seconds of the submit the last repeat of a callback comes. The receiver must have
-    listened all the while, and every callback that was due in that time must have come: one that is missing proves
-    that callbacks get lost, and then nothing follows from one that did not come.
+    listened all the while, and every callback that was due in that time must have come, and of those due since: one
+    that is missing proves that callbacks get lost, and then nothing follows from one that did not come.
     """
     now = time.time()
     released = []
@@ -92,7 +92,17 @@ def _all_came(ledger: Ledger, since: float, until: float) -> bool:
         "WHERE token IS NOT NULL AND task_id IS NOT NULL AND started_at BETWEEN ? AND ?",
         (since, until),
     )
-    return found is not None and found[0] >= LEAST_CALLBACKS and found[1] == 0
+    return found is not None and found[0] >= LEAST_CALLBACKS and found[1] == 0 and not _has_lost_one(ledger, until)
+
+
+def _has_lost_one(ledger: Ledger, since: float) -> bool:
+    """Whether a task that was asked for since then is known to have ended, and not by a callback."""
+    lost = ledger.database.one(
+        "SELECT 1 FROM attempt JOIN job USING (job) WHERE token IS NOT NULL AND called_at IS NULL AND started_at > ? "
+        "AND attempt.task_id = job.task_id AND state NOT IN ('in_flight', 'in_doubt') LIMIT 1",
+        (since,),
+    )
+    return lost is not None
 
 
 # -- what a person decides
