@@ -310,7 +310,7 @@ class Job:
     remake: bool = False  # a person allowed to pay again if the video cannot be fetched
     attempt: int | None = None  # the ledger's key of the POST that is under way
     token: str | None = field(default=None, repr=False)  # the secret in its callback's address
-    source: tuple[Kept, ...] = ()  # files of another batch that hold the video
+    source: tuple[Kept, ...] = ()  # files that hold the video: of another batch, or of this one, once missing
     tries: int = 0  # failed tries of the present step, in this run
     missing_since: float | None = None  # the service says that there is no such task; by a clock that never jumps
     wait: float = 0.0  # seconds before the next step

@@ -110,18 +110,29 @@ def _damage(places: Places, place: str, size: int, sha256: bytes) -> str | None:
 
 
 def forget(ledger: Ledger, damaged: tuple[Damage, ...]) -> None:
-    """Let the damaged videos be fetched again, from their links."""
+    """Let the damaged videos be fetched again, from their links, or from their places if they are there again.
+
+    A disk that is not mounted looks as if all of its videos were missing, and their links may be dead.
+    """
     with ledger.database.transaction():
-        for damage in damaged:
+        for row in {row for damage in damaged for row in _rows(ledger, damage)}:
             ledger.database.execute(
-                "DELETE FROM video WHERE row IN "
-                "(SELECT row FROM video JOIN row USING (row) WHERE place = ? AND id = ?)",
-                (damage.place, damage.id),
+                "UPDATE job SET source = (SELECT json_group_array(json_array(place, bytes, lower(hex(sha256)))) "
+                "FROM video WHERE row = :row) WHERE job = (SELECT job FROM row WHERE row = :row)",
+                {"row": row},
             )
+            ledger.database.execute("DELETE FROM video WHERE row = ?", (row,))
         ledger.database.execute(
             "UPDATE job SET state = 'rendered', urls = NULL WHERE state = 'archived' AND task_id IS NOT NULL "
             "AND job IN (SELECT job FROM row WHERE row NOT IN (SELECT row FROM video))"
         )
+
+
+def _rows(ledger: Ledger, damage: Damage) -> list[int]:
+    found = ledger.database.execute(
+        "SELECT row FROM video JOIN row USING (row) WHERE place = ? AND id = ?", (damage.place, damage.id)
+    )
+    return [row for (row,) in found]
 
 
 def after_repair(found: Verified, batch: Path, run_exit: int) -> Verified:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from batchgen.ledger.expected import Kind
 from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.recovery import OF_ONE_RUN
 from batchgen.model import EMULATOR, Request
 
 # A refused attempt was not paid; each other one was, or may have been.
@@ -128,6 +129,6 @@ def doubtful_price(ledger: Ledger) -> int:
 def remake_price(ledger: Ledger, price: Callable[[Request], int]) -> int:
     """What expired videos that are tried once more cost at most, if none of them can be fetched."""
     found = ledger.database.execute(
-        f"SELECT request FROM job WHERE state = 'rendered' AND remake = 1 AND source IS NULL{ledger.and_selected}"
+        f"SELECT request FROM job WHERE state = 'rendered' AND remake = 1 AND {OF_ONE_RUN}{ledger.and_selected}"
     )
     return sum(price(Request.from_json(request)) for (request,) in found)

@@ -4,6 +4,8 @@ from batchgen.ledger.ledger import NOT_RECORDED, OPEN, Ledger
 from batchgen.model import ABANDONED
 
 FOR_ONE_RUN = "--in-doubt resubmit"  # the decision on a job that lasts until the run ends
+# The condition, in SQL, on a job whose remake is a person's word: another batch's video is to be paid for as any other.
+OF_ONE_RUN = "(source IS NULL OR attempts > 0)"
 
 
 def recover(ledger: Ledger) -> None:
@@ -14,7 +16,7 @@ def recover(ledger: Ledger) -> None:
     """
     with ledger.database.transaction():
         _hold_again(ledger)
-        ledger.database.execute("UPDATE job SET remake = 0 WHERE state = 'rendered' AND remake = 1 AND source IS NULL")
+        ledger.database.execute(f"UPDATE job SET remake = 0 WHERE state = 'rendered' AND remake = 1 AND {OF_ONE_RUN}")
         ledger.database.execute(
             f"UPDATE job SET state = 'in_doubt', fail_message = ? WHERE {OPEN} AND state = 'submitting'",
             (NOT_RECORDED,),

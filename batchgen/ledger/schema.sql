@@ -24,7 +24,7 @@ CREATE TABLE job (
     completed_at  REAL,                        -- the service's clock
     generation_ms INTEGER,
     remake        INTEGER NOT NULL DEFAULT 0,  -- 1: may be paid for (again) if the video cannot be fetched
-    source        TEXT                         -- JSON: files of another batch that hold the video (--reuse)
+    source        TEXT                         -- JSON: files that hold the video: another batch's (--reuse), or once missing
 ) STRICT;
 CREATE INDEX job_digest ON job (digest);
 CREATE UNIQUE INDEX job_task ON job (task_id) WHERE task_id IS NOT NULL;
