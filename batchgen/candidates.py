@@ -84,7 +84,11 @@ class Candidates:
 
 def _misfit(candidate: Candidate, status: TaskStatus) -> str | None:
     """Why a task cannot be what came of the attempt; None if it can."""
-    created, sent = status.created_at, candidate.started_at
-    if candidate.was_accepted or created is None or sent - EARLY_SECONDS <= created <= sent + LATE_SECONDS:
+    if candidate.was_accepted or status.created_at is None or is_of(candidate.started_at, status.created_at):
         return None
-    return f"the service says that it was created at {zulu(created)}, which is not when this was asked for"
+    return f"the service says that it was created at {zulu(status.created_at)}, which is not when this was asked for"
+
+
+def is_of(sent: float, created: float) -> bool:
+    """Whether a task that was created then can be what was asked for at ``sent``; both in Unix seconds."""
+    return sent - EARLY_SECONDS <= created <= sent + LATE_SECONDS

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from batchgen.candidates import is_of
 from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
 from batchgen.folder import check_service, hold, open_batch
@@ -224,7 +225,17 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
         job = found[0].job
         doubt.attach(ledger, job, task_id)
         others = _others({job.key: doubt.rows_of(ledger, job.key)}, found[:1])[job.key]
-        return [f"{identity}{others}: its task is {task_id}; the next run fetches the video"]
+        said = f"{identity}{others}: its task is {task_id}; the next run fetches the video"
+        return [said, *_strange(found[0], task_id, status.created_at)]
+
+
+def _strange(each: Doubt, task_id: str, created: float | None) -> Iterator[str]:
+    """What a person should know who may have mistaken one task for another."""
+    if created is not None and not any(is_of(attempt.started_at, created) for attempt in each.attempts):
+        yield (
+            f"the service says that {task_id} was created at {zulu(created)}, which is not when {each.id} was asked "
+            "for: if this machine's clock is right, it is the task of something else"
+        )
 
 
 @contextmanager

@@ -178,7 +178,7 @@ def _attempts(ledger: Ledger, key: int) -> tuple[Attempt, ...]:
 
 
 def owner(ledger: Ledger, task_id: str, asker: Job | None = None) -> str | None:
-    """The id of the row that has a task, or once had it, if one has.
+    """The id of the row that has a task, or once had it, if one has; or of another that a callback named it for.
 
     None also where it is the ``asker`` that has it, and the service no longer knew it.
     """
@@ -186,8 +186,9 @@ def owner(ledger: Ledger, task_id: str, asker: Job | None = None) -> str | None:
         return None
     found = ledger.database.one(
         "SELECT id FROM row JOIN job USING (job) WHERE task_id = :task "
-        "OR job IN (SELECT job FROM attempt WHERE attempt.task_id = :task) LIMIT 1",
-        {"task": task_id},
+        "OR job IN (SELECT job FROM attempt WHERE attempt.task_id = :task OR (candidate = :task AND job != :asker)) "
+        "LIMIT 1",
+        {"task": task_id, "asker": asker.key if asker else None},
     )
     return str(found[0]) if found else None
 

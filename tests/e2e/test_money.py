@@ -1,8 +1,11 @@
 """What a run may spend, what was paid already, and what a person settles."""
 
 import json
+import shutil
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import openpyxl
@@ -161,6 +164,18 @@ async def test_that_rows_without_a_seed_are_taken_from_no_other_batch_is_told(tm
         other = ("plan", manifest, "--batch", "b.batch", "--reuse")
         taken = await batchgen(*other, cwd=tmp_path, APIXO_BASE_URL=emulator.url, **home)
         assert ("takes nothing" in taken.err, "1 video is taken" in taken.err) == (False, True)
+
+
+async def test_whoever_attaches_a_task_of_another_time_is_told_so(tmp_path: Path) -> None:
+    behind = [3600.0]
+    async with emulated(clock=lambda: time.time() - behind[0]) as emulator:
+        await run(emulator, prompts(tmp_path / "before.csv", 1))
+        behind[0] = 0.0
+        emulator.faults.shares["submit-lost"] = 1.0
+        await run(emulator, prompts(tmp_path / "p.csv", 1))
+        words = ("resolve", "p.batch", "--row", "r0", "--base-url", emulator.url, "--attach")
+        told = await batchgen(*words, emulator.tasks[0].id, cwd=tmp_path)
+        assert (told.code, "which is not when r0 was asked for" in told.out) == (0, True), told.out
 
 
 async def test_a_row_in_doubt_is_settled_by_a_person(tmp_path: Path) -> None:
@@ -358,6 +373,27 @@ async def test_a_repair_that_is_refused_or_cut_off_loses_no_damage_from_sight(tm
         emulator.faults.shares.clear()
         repaired = await batchgen(*repair, *here, cwd=tmp_path)
         assert (repaired.code, len(emulator.tasks)) == (0, 3), repaired.out
+        assert await wrong_files(emulator, tmp_path / "p.batch") == []
+
+
+async def test_a_repair_while_a_disk_is_not_mounted_loses_no_video_whose_link_is_dead(tmp_path: Path) -> None:
+    disk, unplugged = tmp_path / "disk", tmp_path / "unplugged"
+    disk.mkdir()
+    async with emulated() as emulator:
+        here = ("--base-url", emulator.url, *QUICK)
+        await run(emulator, prompts(tmp_path / "p.csv", 3), "--to", disk / "videos")
+        with closing(sqlite3.connect(tmp_path / "p.batch" / "ledger.sqlite")) as ledger, ledger:
+            ledger.execute("UPDATE job SET completed_at = completed_at - 20 * 86400")
+        emulator.faults.shares["status-404"] = 1.0
+        disk.rename(unplugged)
+        disk.mkdir()
+        repaired = await batchgen("verify", "p.batch", "--repair", *here, cwd=tmp_path)
+        assert (repaired.code, repaired.out) == (1, "3 videos read, 3 damaged, 0 fetched again\n"), repaired.err
+        shutil.rmtree(disk)
+        unplugged.rename(disk)
+        rescued = await batchgen("rescue", "p.batch", "--json", *here, cwd=tmp_path)
+        assert (rescued.code, rescued.summary["archived"], len(emulator.tasks)) == (0, 3, 3), rescued.err
+        assert (await batchgen("verify", "p.batch", cwd=tmp_path)).out == "3 videos read, 0 damaged\n"
         assert await wrong_files(emulator, tmp_path / "p.batch") == []
 
 

@@ -284,6 +284,15 @@ def test_a_person_cannot_attach_the_task_of_another_row(ledger: Ledger) -> None:
         doubt.attach(ledger, job, "task-a")
 
 
+def test_a_person_cannot_attach_the_task_that_a_callback_named_for_another_row(ledger: Ledger) -> None:
+    its, job = submitted(ledger, "a", State.IN_DOUBT), submitted(ledger, "b", State.IN_DOUBT)
+    call(ledger, "a", "task-9")
+    with pytest.raises(UsageError, match="r1"):
+        doubt.attach(ledger, job, "task-9")
+    doubt.attach(ledger, its, "task-9")
+    assert ledger.job(its.key).task_id == "task-9"
+
+
 def test_a_person_resubmits_or_abandons(ledger: Ledger) -> None:
     one, two = submitted(ledger, "a", State.IN_DOUBT), submitted(ledger, "b", State.IN_DOUBT)
     assert [each.id for each in doubt.doubts(ledger)] == ["r1", "r2"]
