@@ -1,14 +1,17 @@
 """The top level of a manifest of nested values: ``defaults``, ``vars`` and ``jobs``, whatever the format."""
 
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from batchgen.manifest.jobs import Jobs, at, read_vars
 from batchgen.manifest.nodes import Broken, Keyed, Node, Text
+from batchgen.manifest.records import Unreadable
 from batchgen.manifest.rules import Rules
-from batchgen.manifest.words import escaped, shown
-from batchgen.model import Problem
+from batchgen.manifest.textfile import open_text, undecodable
+from batchgen.manifest.words import did_you_mean, escaped, shown
+from batchgen.model import Problem, Row
 
 TOP = ("defaults", "vars", "jobs")
 EMPTY = Problem(None, None, "the file is empty; write jobs: and a list below it")
@@ -16,7 +19,7 @@ NO_JOBS = Problem(None, None, "there is no jobs: in the file; write jobs: and a 
 NO_JOB = "there is no job below jobs:; write one for each video"
 
 
-class Document:
+class Document(ABC):
     """What the readers of nested values share.
 
     Row.number is the job's place among the jobs, from 1; the rows that it expands to share it, and its line.
@@ -30,11 +33,44 @@ class Document:
         self._encoding = encoding
         self._overrides = overrides
         self._columns: dict[str, None] = {}
+        self._problems: list[Problem] = []  # that the parser has met with and nobody has been told of
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The jobs' own keys, in the order of their first use; complete after an iteration."""
         return tuple(self._columns)
+
+    def __iter__(self) -> Iterator[Row | Problem]:
+        """Every row and every problem, job by job. Raises ManifestError if the file cannot be opened."""
+        self._problems = []
+        try:
+            with open_text(self.path, self._encoding) as stream:
+                yield from self._read(stream)
+        except UnicodeDecodeError:
+            yield undecodable(self.path, self._encoding)
+        except Unreadable as unreadable:
+            yield from self._drained()
+            yield unreadable.problem
+
+    @abstractmethod
+    def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
+        """Read the format."""
+
+    def _rows(self, sections: "Sections", nodes: Iterable[Node], none: Problem) -> Iterator[Row | Problem]:
+        """Return what becomes of the nodes below ``jobs:``; ``none`` where there is not one."""
+        jobs = sections.jobs(self._rules, self._overrides, self._problems)
+        self._columns = jobs.columns
+        number = 0
+        for number, node in enumerate(nodes, 1):
+            yield from self._drained()
+            yield from jobs.rows(node, number)
+        yield from self._drained()
+        yield from sections.unused(jobs) if number else [none]
+
+    def _drained(self) -> Iterator[Problem]:
+        problems = list(self._problems)
+        self._problems.clear()
+        yield from problems
 
 
 class Sections:
@@ -48,8 +84,7 @@ class Sections:
         """Return what is wrong with one section."""
         name = key.value
         if name not in TOP:
-            near = get_close_matches(name.casefold(), TOP, 1, 0.6)
-            hint = f" (did you mean {near[0]}?)" if near else ""
+            hint = did_you_mean(name, TOP)
             yield at(key, f"{shown(name)} is not known here; write defaults:, vars: and jobs: only{hint}")
         elif name == "jobs":
             yield at(value, "jobs must be a list; write each job after a dash: - prompt: …")

@@ -1,56 +1,23 @@
 """JSON manifests: a list of jobs, or an object like a YAML manifest; and JSON Lines, a job on each line."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Document, Sections
-from batchgen.manifest.jobs import Jobs, at
+from batchgen.manifest.jobs import at
 from batchgen.manifest.json_nodes import Cursor
-from batchgen.manifest.nodes import Node, Text, enter
+from batchgen.manifest.nodes import Broken, Node, Text, enter
 from batchgen.manifest.records import Unreadable
 from batchgen.manifest.rules import Rules
-from batchgen.manifest.textfile import open_text, refusal, undecodable
+from batchgen.manifest.textfile import refusal
 from batchgen.model import Problem, Row
 
 LARGEST = 256 << 20  # bytes of a .json file, which is held in memory; a .jsonl file may have any size
 _LONGEST_LINE = 16 << 20  # characters
 
 
-class _Json(Document, ABC):
-    """What the two formats share."""
-
-    _problems: list[Problem]
-
-    def __iter__(self) -> Iterator[Row | Problem]:
-        """Every row and every problem, job by job. Raises ManifestError if the file cannot be opened."""
-        self._problems = []
-        try:
-            with open_text(self.path, self._encoding) as stream:
-                yield from self._read(stream)
-        except UnicodeDecodeError:
-            yield undecodable(self.path, self._encoding)
-        except Unreadable as unreadable:
-            yield from self._drained()
-            yield unreadable.problem
-
-    @abstractmethod
-    def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
-        """Read the format."""
-
-    def _jobs(self, sections: Sections) -> Jobs:
-        jobs = sections.jobs(self._rules, self._overrides, self._problems)
-        self._columns = jobs.columns
-        return jobs
-
-    def _drained(self) -> Iterator[Problem]:
-        problems = list(self._problems)
-        self._problems.clear()
-        yield from problems
-
-
-class JsonManifest(_Json):
+class JsonManifest(Document):
     """A list of jobs, or ``{"defaults": {}, "vars": {}, "jobs": []}`` with its keys in any order."""
 
     def __init__(self, path: Path, *, rules: Rules, encoding: str | None, overrides: Mapping[str, str]) -> None:
@@ -100,18 +67,8 @@ class JsonManifest(_Json):
             yield NO_JOBS
 
     def _list(self, cursor: Cursor, sections: Sections) -> Iterator[Row | Problem]:
-        jobs = self._jobs(sections)
-        line, _ = cursor.where()
-        number = 0
-        for _ in cursor.items():
-            number += 1
-            job = cursor.value()
-            yield from self._drained()
-            yield from jobs.rows(job, number)
-        if number:
-            yield from sections.unused(jobs)
-        else:
-            yield Problem(line, None, NO_JOB)
+        none = Problem(cursor.where()[0], None, NO_JOB)
+        return self._rows(sections, (cursor.value() for _ in cursor.items()), none)
 
 
 def _is_lines(text: str) -> bool:
@@ -120,30 +77,27 @@ def _is_lines(text: str) -> bool:
     return first.startswith("{") and first.rstrip().endswith("}") and second.startswith("{")
 
 
-class JsonLines(_Json):
+class JsonLines(Document):
     """A job on each line; blank lines are passed over."""
 
     def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
-        jobs = self._jobs(Sections())
-        line = number = 0
+        return self._rows(Sections(), self._nodes(stream), EMPTY)
+
+    def _nodes(self, stream: TextIO) -> Iterator[Node]:
+        line = 0
         while text := stream.readline(_LONGEST_LINE):
             line += 1
             if len(text) >= _LONGEST_LINE:
                 raise Unreadable(line, "this line is too long to be a job; is it JSON Lines at all?", 1)
             if text.strip():
-                number += 1
-                yield from self._line(jobs, Cursor(text, self._problems, line), number)
-        if not number:
-            yield EMPTY
+                yield self._node(Cursor(text, self._problems, line), line)
 
-    def _line(self, jobs: Jobs, cursor: Cursor, number: int) -> Iterator[Row | Problem]:
+    def _node(self, cursor: Cursor, line: int) -> Node:
         try:
             job = cursor.value()
             if cursor.next():
                 raise cursor.no_json("a job should end where its line ends")
         except Unreadable as unreadable:
-            yield from self._drained()
-            yield unreadable.problem
-            return
-        yield from self._drained()
-        yield from jobs.rows(job, number)
+            self._problems.append(unreadable.problem)
+            return Broken(line, 1)
+        return job

@@ -8,15 +8,14 @@ import json
 import re
 from collections.abc import Iterator
 
-from batchgen.manifest.nodes import DEEPEST, LONGEST_TEXT, Broken, Keyed, Many, Node, Text, enter
+from batchgen.manifest.nodes import DEEPEST, Keyed, Many, Node, Text, broken, enter, scalar
 from batchgen.manifest.records import Unreadable
-from batchgen.manifest.words import escaped, shown
+from batchgen.manifest.words import escaped
 from batchgen.model import Problem
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"-?[A-Za-z]+")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _DECODE = json.JSONDecoder().raw_decode
 
 
@@ -120,18 +119,7 @@ class Cursor:
         except json.JSONDecodeError as error:
             self.place = error.pos
             raise self.no_json(escaped(error.msg)) from None
-        bad = _UNSTORABLE.search(value)
-        fault = f"is longer than {LONGEST_TEXT} characters" if len(value) > LONGEST_TEXT else ""
-        fault = fault or (f"holds a character that no text can have ({escaped(bad[0])})" if bad else "")
-        return (
-            self._broken(line, column, f"{shown(value)} {fault}; shorten or mend it")
-            if fault
-            else Text(value, line, column)
-        )
-
-    def _broken(self, line: int, column: int, message: str) -> Broken:
-        self.problems.append(Problem(line, str(column), message))
-        return Broken(line, column)
+        return scalar(self.problems, value, line, column)
 
     def _table(self, line: int, column: int, depth: int) -> Keyed:
         entries: dict[str, tuple[Text, Node]] = {}
@@ -151,5 +139,6 @@ class Cursor:
             return Text("" if word[0] == "null" else word[0], line, column, plain=True)
         if word and word[0].lstrip("-") in ("NaN", "Infinity"):
             self.place = word.end()
-            return self._broken(line, column, f"{word[0]} is not a JSON number; write null, or leave the key out")
+            message = f"{word[0]} is not a JSON number; write null, or leave the key out"
+            return broken(self.problems, line, column, message)
         raise self.no_json("a value should stand here" if self.next() else "the file ends too early")

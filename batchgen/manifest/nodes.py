@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from batchgen.manifest.headings import canonical
 from batchgen.manifest.records import LONGEST_CELL
-from batchgen.manifest.words import shown
+from batchgen.manifest.values import UNSTORABLE
+from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem
 
 DEEPEST = 20
-LONGEST_TEXT = LONGEST_CELL  # characters of one value
+_LONGEST = LONGEST_CELL  # characters of one value
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,23 @@ class Broken:
 
 
 Node = Text | Many | Keyed | Broken
+
+
+def scalar(problems: list[Problem], value: str, line: int, column: int, plain: bool = False, cut: bool = False) -> Node:
+    """Return the text, unless it is one that nothing takes, which is a problem."""
+    if len(value) > _LONGEST:
+        fault = f"is longer than {_LONGEST} characters"
+    elif bad := UNSTORABLE.search(value):
+        fault = f"holds a character that no text can have ({escaped(bad[0])})"
+    else:
+        return Text(value, line, column, plain, cut)
+    return broken(problems, line, column, f"{shown(value)} {fault}; shorten or mend it")
+
+
+def broken(problems: list[Problem], line: int, column: int, message: str) -> Broken:
+    """Refuse what stands there."""
+    problems.append(Problem(line, str(column), message))
+    return Broken(line, column)
 
 
 def enter(problems: list[Problem], entries: dict[str, tuple[Text, Node]], key: Text, value: Node) -> None:

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from batchgen.manifest.rules import KNOWN
+from batchgen.manifest.values import UNSTORABLE, clock_ratio
 from batchgen.manifest.words import escaped
 
 MOST_SHEET_COLUMNS = 16384  # of any spreadsheet program
 _ROUNDED_FROM = 16  # digits: of a number, a spreadsheet program keeps 15 and writes noughts behind them
 _EXACT = 2**53  # up to here a number of a spreadsheet, a double, can be any whole number
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _UNSTEADY = re.compile(r"\b(RAND|RANDBETWEEN|RANDARRAY|NOW|TODAY)\(")
 _IN_QUOTES = re.compile('"[^"]*"')
-_RATIOS = re.compile(r"0?([0-9]{1,2}):0?([0-9]{1,2})(:00)?")
 
 
 class Number(NamedTuple):
@@ -119,7 +118,7 @@ def number(raw: str) -> Cell:
 
 def text(content: str) -> Cell:
     """Return the cell of a text; one with half a character or a NUL can be neither sent nor kept."""
-    if bad := _UNSTORABLE.search(content):
+    if bad := UNSTORABLE.search(content):
         return Fault(f"holds a character that no text can have ({escaped(bad[0])}); delete it")
     return content
 
@@ -164,7 +163,6 @@ def as_text(cell: Cell, parameter: str) -> tuple[str, str | None]:
 
 def _moment(cell: Moment, parameter: str) -> str:
     """What a spreadsheet program makes of 16:9 and of 1-4 is never undone by guessing: what was typed is not in it."""
-    clock = _RATIOS.fullmatch(cell.text) if parameter == "aspect_ratio" else None
-    typed = f"{clock[1]}:{clock[2]}" if clock else "the value"
+    typed = (clock_ratio(cell.text) if parameter == "aspect_ratio" else None) or "the value"
     mend = f"format the column as text and type {typed} again"
     return f"the spreadsheet turned this cell into the {cell.kind} {cell.text}; {mend}"

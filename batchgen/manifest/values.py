@@ -59,6 +59,7 @@ _MOJIBAKE = re.compile(
     "[ÃÂ][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2022\u2026\u2030\u2039"
     "\u203a\u20ac\u2122]|â€.?|ðŸ|ï»¿|\ufffd"
 )
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # it can be neither sent nor kept
 _UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -72,16 +73,16 @@ def choice(name: str, cell: str, allowed: Sequence[str]) -> str:
     for word in allowed:
         if word.casefold() == wanted:
             return word
-    hint = _clock_hint(wanted, allowed) or did_you_mean(cell, allowed)
+    hint = did_you_mean(cell, allowed)
+    if (ratio := clock_ratio(wanted)) in allowed:
+        hint = f"; a spreadsheet turned {ratio} into a time: format the column as text and type it again"
     raise Refused(f"{name} {shown(cell)} is not known; write {alternatives(allowed)}{hint}")
 
 
-def _clock_hint(cell: str, allowed: Sequence[str]) -> str:
-    """Spreadsheets take 16:9 for a time of day and save it as 16:09:00."""
-    clock = _CLOCK.fullmatch(cell)
-    if clock and f"{clock[1]}:{clock[2]}" in allowed:
-        return f"; a spreadsheet turned {clock[1]}:{clock[2]} into a time: format the column as text and type it again"
-    return ""
+def clock_ratio(time: str) -> str | None:
+    """Return the ratio that may have become this time of day: spreadsheets save 16:9 as 16:09:00."""
+    clock = _CLOCK.fullmatch(time)
+    return f"{clock[1]}:{clock[2]}" if clock else None
 
 
 def duration(cell: str, allowed: Sequence[int]) -> int:

@@ -7,12 +7,12 @@ keys, deep nesting.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 import yaml
 
-from batchgen.manifest.nodes import DEEPEST, LONGEST_TEXT, Broken, Keyed, Many, Node, Text, enter
+from batchgen.manifest.nodes import DEEPEST, Broken, Keyed, Many, Node, Text, enter, scalar
 from batchgen.manifest.records import Unreadable
 from batchgen.manifest.words import shown
 from batchgen.model import Problem
@@ -64,7 +64,7 @@ class Nodes:
     """A pull parser: ``event`` gives one event, ``node`` all that belongs to one; ``problems`` collects."""
 
     stream: TextIO
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Problem]
 
     def __post_init__(self) -> None:
         self._watched = _Watched(self.stream, self.problems)
@@ -76,6 +76,11 @@ class Nodes:
         event = next(self._events)
         self._watched.line(event.start_mark.line + 1)
         return event
+
+    def until(self, end: type) -> Iterator[Any]:
+        """Return the events before the next ``end``, but for those that are taken as a part of one."""
+        while not isinstance(event := self.event(), end):
+            yield event
 
     def piece(self, event: Any) -> Node:
         """Return the node that ``event`` begins, whose size is counted from here."""
@@ -112,28 +117,19 @@ class Nodes:
             self.problems.append(Problem(line, str(column), message))
 
     def _text(self, event: Any, line: int, column: int) -> Node:
-        value: str = event.value
-        fault = f"is longer than {LONGEST_TEXT} characters" if len(value) > LONGEST_TEXT else ""
-        fault = fault or ("holds a NUL character" if "\0" in value else "")
-        if fault:
-            self.problems.append(Problem(line, str(column), f"{shown(value)} {fault}; shorten or mend it"))
-            return Broken(line, column)
         plain = event.style in (None, "")
-        return Text(value, line, column, plain, plain and self._cut(event.end_mark))
+        return scalar(self.problems, event.value, line, column, plain, plain and self._cut(event.end_mark))
 
     def _cut(self, end: Any) -> bool:
         behind = self._watched.line(end.line + 1)[end.column :].lstrip(" \t")
         return behind.startswith("#") and not behind[1:2].isspace() and len(behind) > 1
 
     def _many(self, line: int, column: int, depth: int) -> Many:
-        items = []
-        while not isinstance(event := self.event(), yaml.SequenceEndEvent):
-            items.append(self.node(event, depth + 1))
-        return Many(items, line, column)
+        return Many([self.node(event, depth + 1) for event in self.until(yaml.SequenceEndEvent)], line, column)
 
     def _table(self, line: int, column: int, depth: int) -> Keyed:
         entries: dict[str, tuple[Text, Node]] = {}
-        while not isinstance(event := self.event(), yaml.MappingEndEvent):
+        for event in self.until(yaml.MappingEndEvent):
             key = self.node(event, depth + 1)
             value = self.node(self.event(), depth + 1)
             if isinstance(key, Text):

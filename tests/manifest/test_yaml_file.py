@@ -132,7 +132,7 @@ REFUSED = [
     (f"{BOMB}\njobs:\n- prompt: *a8\n", 1, "1", "not known here"),
     ('jobs:\n- prompt: "a\\x1b[31m"\n', 2, "11", "control character"),
     ('jobs:\n- prompt: "a\u2028b"\n', 2, None, "U+2028"),
-    ('jobs:\n- prompt: a\n  note: "x\\0y"\n', 3, "9", "NUL"),
+    ('jobs:\n- prompt: a\n  note: "x\\0y"\n', 3, "9", "no text can have"),
     (f"jobs:\n- prompt: {'a' * (2 << 20)}\n", 2, "11", "longer than 1048576"),
 ]  # fmt: skip
 
