@@ -1,9 +1,8 @@
 """What the spreadsheet formats share: a cell as text, or as something that is none, and how each is told. Pure."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from batchgen.manifest.rules import KNOWN
 from batchgen.manifest.values import UNSTORABLE, clock_ratio
@@ -81,15 +80,6 @@ class Merged:
 
     def __str__(self) -> str:
         return f"{letters(self.left)}{self.top}:{letters(self.right)}{self.bottom}"
-
-
-class SheetReading(Protocol):
-    """One pass over one sheet; ``merged`` is complete at its end."""
-
-    merged: list[Merged]
-
-    def __iter__(self) -> Iterator[Line]:
-        """The rows that are not blank."""
 
 
 def letters(column: int) -> str:

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 from batchgen.manifest import office
 from batchgen.manifest.moments import kind_of_format
 from batchgen.manifest.office import Cell, SheetName
-from batchgen.manifest.ooxml_sheet import OoxmlReading, unescaped
+from batchgen.manifest.ooxml_sheet import OoxmlSheet, unescaped
 from batchgen.manifest.xml_walk import Walk
 
 _DATES = frozenset({14, 15, 16, 17, *range(27, 37), *range(50, 59)})  # the built-in formats: of dates,
@@ -26,7 +26,7 @@ class _Relations(Walk):
         self.targets: dict[str, str] = {}
         self.kinds: dict[str, str] = {}
 
-    def on_Relationship(self, attributes: dict[str, str]) -> None:  # noqa: N802 - as the element is called
+    def _on_Relationship(self, attributes: dict[str, str]) -> None:  # noqa: N802 - as the element is called
         target = posixpath.normpath(posixpath.join("/xl", attributes.get("Target", ""))).lstrip("/")
         self.targets[attributes.get("Id", "")] = target
         self.kinds[attributes.get("Type", "").rpartition("/")[2]] = target
@@ -40,12 +40,12 @@ class _Book(Walk):
         self.sheets: list[tuple[str, bool, str]] = []  # name, visible, mark
         self.since_1904 = False
 
-    def on_sheet(self, attributes: dict[str, str]) -> None:
+    def _on_sheet(self, attributes: dict[str, str]) -> None:
         mark = next((value for name, value in attributes.items() if name.endswith(":id")), "")
         visible = attributes.get("state", "visible") == "visible"
         self.sheets.append((unescaped(attributes.get("name", "")), visible, mark))
 
-    def on_workbookPr(self, attributes: dict[str, str]) -> None:  # noqa: N802
+    def _on_workbookPr(self, attributes: dict[str, str]) -> None:  # noqa: N802
         self.since_1904 = attributes.get("date1904") in ("1", "true")
 
 
@@ -56,26 +56,19 @@ class _Strings(Walk):
         super().__init__()
         self.texts: list[Cell] = []
         self._runs: list[str] = []
-        self._phonetic = False
 
-    def on_si(self, _: dict[str, str]) -> None:
+    def _on_si(self, _: dict[str, str]) -> None:
         self._runs = []
 
-    def on_rPh(self, _: dict[str, str]) -> None:  # noqa: N802
-        self._phonetic = True
-
-    def off_rPh(self) -> None:  # noqa: N802
-        self._phonetic = False
-
-    def on_t(self, _: dict[str, str]) -> None:
+    def _on_t(self, _: dict[str, str]) -> None:
         self.collect()
 
-    def off_t(self) -> None:
+    def _off_t(self) -> None:
         content = self.collected()
         if not self._phonetic:
             self._runs.append(content)
 
-    def off_si(self) -> None:
+    def _off_si(self) -> None:
         self.texts.append(office.text(unescaped("".join(self._runs))))
 
 
@@ -88,16 +81,16 @@ class _Styles(Walk):
         self._formats: dict[str, str] = {}
         self._cells = False
 
-    def on_numFmt(self, attributes: dict[str, str]) -> None:  # noqa: N802
+    def _on_numFmt(self, attributes: dict[str, str]) -> None:  # noqa: N802
         self._formats[attributes.get("numFmtId", "")] = kind_of_format(attributes.get("formatCode", ""))
 
-    def on_cellXfs(self, _: dict[str, str]) -> None:  # noqa: N802
+    def _on_cellXfs(self, _: dict[str, str]) -> None:  # noqa: N802
         self._cells = True
 
-    def off_cellXfs(self) -> None:  # noqa: N802
+    def _off_cellXfs(self) -> None:  # noqa: N802
         self._cells = False
 
-    def on_xf(self, attributes: dict[str, str]) -> None:
+    def _on_xf(self, attributes: dict[str, str]) -> None:
         if self._cells:
             mark = attributes.get("numFmtId", "0")
             self.kinds.append(self._formats[mark] if mark in self._formats else _built_in(mark))
@@ -128,15 +121,15 @@ class Xlsx:
             SheetName(name, visible, self._is_blank(part)) for name, visible, part in found if "worksheets/" in part
         ]
 
-    def reading(self, name: str) -> OoxmlReading:
+    def reading(self, name: str) -> OoxmlSheet:
         """Return a pass over the sheet called ``name``."""
         part = next(self._part(mark) for known, _, mark in self._book.sheets if known == name)
         if self._strings is None:
             self._strings, self._kinds = self._shared()
         return self._pass(part, self._strings, self._kinds)
 
-    def _pass(self, part: str, strings: list[Cell], kinds: list[str]) -> OoxmlReading:
-        return OoxmlReading(self._archive, part, strings, kinds, self._book.since_1904)
+    def _pass(self, part: str, strings: list[Cell], kinds: list[str]) -> OoxmlSheet:
+        return OoxmlSheet(self._archive, part, strings, kinds, self._book.since_1904)
 
     def _is_blank(self, part: str) -> bool:
         return next(iter(self._pass(part, [], [])), None) is None

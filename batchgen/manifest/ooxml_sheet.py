@@ -1,14 +1,13 @@
 """Office Open XML: the rows of one sheet."""
 
 import re
-from collections.abc import Iterator
 from zipfile import ZipFile
 
-from batchgen.manifest import office, zipped
+from batchgen.manifest import office
 from batchgen.manifest.moments import from_iso, from_serial
 from batchgen.manifest.office import MOST_SHEET_COLUMNS, UNCALCULATED, Cell, Line, Merged
 from batchgen.manifest.records import Unreadable
-from batchgen.manifest.xml_walk import Walk
+from batchgen.manifest.xml_walk import SheetWalk
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -33,34 +32,32 @@ def unescaped(content: str) -> str:
     return _SURROGATES.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), found)
 
 
-class _Sheet(Walk):
-    """The rows of a sheet, gathered until they are taken."""
+class OoxmlSheet(SheetWalk):
+    """One pass over the rows of a sheet, whose cells mean ``strings`` and have formats of ``kinds``."""
 
-    def __init__(self, strings: list[Cell], kinds: list[str], since_1904: bool) -> None:
-        super().__init__()
-        self.lines: list[Line] = []
-        self.merged: list[Merged] = []
+    def __init__(self, archive: ZipFile, part: str, strings: list[Cell], kinds: list[str], since_1904: bool) -> None:
+        super().__init__(archive, part)
         self._strings = strings
         self._kinds = kinds
         self._since_1904 = since_1904
         self._line = Line(0, {})
         self._place = -1
         self._type = self._style = ""
-        self._inline = self._phonetic = False
+        self._inline = False
         self._formula: str | None = None
         self._value: str | None = None
 
-    def on_row(self, attributes: dict[str, str]) -> None:
+    def _on_row(self, attributes: dict[str, str]) -> None:
         mark = attributes.get("r", "")
         row = int(mark) if mark.isdecimal() else self._line.number + 1
         self._line = Line(row, {}, attributes.get("hidden") in ("1", "true"))
         self._place = -1
 
-    def off_row(self) -> None:
+    def _off_row(self) -> None:
         if self._line.cells:
-            self.lines.append(self._line)
+            self._lines.append((self._line,))
 
-    def on_c(self, attributes: dict[str, str]) -> None:
+    def _on_c(self, attributes: dict[str, str]) -> None:
         reference = attributes.get("r")
         self._place = column(reference) if reference else self._place + 1
         self._type = attributes.get("t", "n")
@@ -69,46 +66,40 @@ class _Sheet(Walk):
         self._formula = None
         self._value = None
 
-    def on_f(self, _: dict[str, str]) -> None:
+    def _on_f(self, _: dict[str, str]) -> None:
         self.collect()
 
-    def off_f(self) -> None:
+    def _off_f(self) -> None:
         self._formula = self.collected()
 
-    def on_v(self, _: dict[str, str]) -> None:
+    def _on_v(self, _: dict[str, str]) -> None:
         self.collect()
 
-    def off_v(self) -> None:
+    def _off_v(self) -> None:
         self._value = self.collected()
 
-    def on_is(self, _: dict[str, str]) -> None:
+    def _on_is(self, _: dict[str, str]) -> None:
         self._inline, self._value = True, ""
 
-    def off_is(self) -> None:
+    def _off_is(self) -> None:
         self._inline = False
 
-    def on_rPh(self, _: dict[str, str]) -> None:  # noqa: N802
-        self._phonetic = True
-
-    def off_rPh(self) -> None:  # noqa: N802
-        self._phonetic = False
-
-    def on_t(self, _: dict[str, str]) -> None:
+    def _on_t(self, _: dict[str, str]) -> None:
         if self._inline:
             self.collect()
 
-    def off_t(self) -> None:
+    def _off_t(self) -> None:
         if self._inline and not self._phonetic:
             self._value = (self._value or "") + self.collected()
 
-    def off_c(self) -> None:
+    def _off_c(self) -> None:
         cell = self._cell()
         if self._formula:
             cell = office.of_formula(cell, self._formula)
         if cell != "":
             self._line.cells[self._place] = cell
 
-    def on_mergeCell(self, attributes: dict[str, str]) -> None:  # noqa: N802
+    def _on_mergeCell(self, attributes: dict[str, str]) -> None:  # noqa: N802
         first, _, last = attributes.get("ref", "").partition(":")
         one, other = _REFERENCE.fullmatch(first), _REFERENCE.fullmatch(last)
         if one and other:
@@ -135,22 +126,3 @@ class _Sheet(Walk):
         index = int(self._style) if self._style.isdecimal() else -1
         kind = self._kinds[index] if 0 <= index < len(self._kinds) else ""
         return from_serial(value, kind, self._since_1904) if kind else office.number(value)
-
-
-class OoxmlReading:
-    """One pass over the rows of one sheet."""
-
-    def __init__(self, archive: ZipFile, part: str, strings: list[Cell], kinds: list[str], since_1904: bool) -> None:
-        """Begin a pass over ``part``, whose cells mean ``strings`` and have formats of ``kinds``."""
-        self._archive = archive
-        self._part = part
-        self._walk = _Sheet(strings, kinds, since_1904)
-        self.merged = self._walk.merged
-
-    def __iter__(self) -> Iterator[Line]:
-        """The rows that are not blank."""
-        lines = self._walk.lines
-        with self._archive.open(self._part) as stream:
-            for _ in zipped.feed(self._walk.parser, stream):
-                yield from lines
-                lines.clear()

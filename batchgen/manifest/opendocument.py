@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from zipfile import ZipFile
 
-from batchgen.manifest import moments, office, zipped
+from batchgen.manifest import moments, office
 from batchgen.manifest.office import MOST_SHEET_COLUMNS, UNCALCULATED, Cell, Line, Merged, SheetName
 from batchgen.manifest.records import LONGEST_CELL, Unreadable
+from batchgen.manifest.xml_walk import SheetWalk, Walk
 
 _CONTENT = "content.xml"
 _MOST_ROWS = 1 << 20  # of any spreadsheet program
@@ -21,12 +22,11 @@ def _repeated(attributes: dict[str, str], name: str) -> int:
     return int(times) if times.isdecimal() and len(times) < 9 else 1
 
 
-class _Names:
+class _Names(Walk):
     """The names of the sheets, and whether anything is in them."""
 
     def __init__(self) -> None:
-        self.parser = zipped.parser()
-        self.parser.StartElementHandler = self._start
+        super().__init__()
         self.sheets: list[SheetName] = []
         self._hidden: set[str] = set()
         self._style = ""
@@ -43,16 +43,11 @@ class _Names:
             self._hidden.add(self._style)
 
 
-class _Sheet:
-    """The rows of one sheet, gathered until they are taken."""
+class _Sheet(SheetWalk):
+    """One pass over the rows of one sheet."""
 
-    def __init__(self, name: str) -> None:
-        self.parser = zipped.parser()
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._characters
-        self.lines: list[tuple[Line, int]] = []  # a row, and how many times it stands there
-        self.merged: list[Merged] = []
+    def __init__(self, archive: ZipFile, name: str) -> None:
+        super().__init__(archive, _CONTENT)
         self._name = name
         self._inside = False
         self._tables = 0  # open ones: a cell may hold a table of its own, which is not read
@@ -146,7 +141,7 @@ class _Sheet:
         if self._line.cells:
             if self._row + self._times - 1 > _MOST_ROWS:
                 raise Unreadable(self._row, f"the sheet goes on beyond {_MOST_ROWS} rows; delete what is there")
-            self.lines.append((self._line, self._times))
+            self._lines.append(_repeat(self._line, self._times))
         self._row += self._times
 
     def _cell(self) -> Cell:
@@ -170,23 +165,8 @@ class _Sheet:
         return office.text(shown)
 
 
-class OpenDocumentReading:
-    """One pass over the rows of one sheet."""
-
-    def __init__(self, archive: ZipFile, name: str) -> None:
-        self._archive = archive
-        self._walk = _Sheet(name)
-        self.merged = self._walk.merged
-
-    def __iter__(self) -> Iterator[Line]:
-        """The rows that are not blank."""
-        gathered = self._walk.lines
-        with self._archive.open(_CONTENT) as stream:
-            for _ in zipped.feed(self._walk.parser, stream):
-                for line, times in gathered:
-                    for number in range(line.number, line.number + times):
-                        yield Line(number, line.cells, line.hidden)
-                gathered.clear()
+def _repeat(line: Line, times: int) -> Iterator[Line]:
+    return (Line(number, line.cells, line.hidden) for number in range(line.number, line.number + times))
 
 
 class Ods:
@@ -200,11 +180,9 @@ class Ods:
     def sheets(self) -> list[SheetName]:
         """Every sheet, in order."""
         walk = _Names()
-        with self._archive.open(_CONTENT) as stream:
-            for _ in zipped.feed(walk.parser, stream):
-                pass
+        walk.read(self._archive, _CONTENT)
         return walk.sheets
 
-    def reading(self, name: str) -> OpenDocumentReading:
+    def reading(self, name: str) -> _Sheet:
         """Return a pass over the sheet called ``name``."""
-        return OpenDocumentReading(self._archive, name)
+        return _Sheet(self._archive, name)

@@ -13,11 +13,12 @@ from zipfile import ZipFile
 
 from batchgen.manifest import zipped
 from batchgen.manifest.headings import LINES_OF_TITLES, Layout, canonical
-from batchgen.manifest.office import Line, Merged, SheetName, SheetReading, as_text
+from batchgen.manifest.office import Line, Merged, SheetName, as_text
 from batchgen.manifest.records import NO_ROWS, Block, Records, Unreadable, beyond, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.words import did_you_mean, escaped, shown
+from batchgen.manifest.xml_walk import SheetWalk
 from batchgen.model import Problem, Row
 from batchgen.rows import Rows
 
@@ -89,7 +90,7 @@ class Workbook:
             except zipped.BROKEN as error:
                 raise Unreadable(None, f"the file is damaged ({escaped(str(error))}); save it again") from None
 
-    def _read(self, reading: SheetReading) -> Iterator[Rows | Row | Problem]:
+    def _read(self, reading: SheetWalk) -> Iterator[Rows | Row | Problem]:
         lines = (line for line in reading if line.number > self._header_line)
         gatherer = _Gatherer(self._layout)
         records = Records(self._layout, self._rules, self._overrides)

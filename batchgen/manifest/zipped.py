@@ -5,21 +5,20 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 from xml.parsers import expat
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from batchgen.errors import ManifestError
-from batchgen.manifest.office import SheetName, SheetReading
-from batchgen.manifest.records import Unreadable
+from batchgen.manifest.office import SheetName
 from batchgen.manifest.textfile import refusal
+from batchgen.manifest.xml_walk import SheetWalk
 
 MOST_BYTES = 500_000_000  # that all parts together may unpack to
 _SUSPECT_BYTES = 8_000_000  # from here on, a part must not have shrunk more than any real sheet does
 _MOST_RATIO = 500  # LibreOffice's .ods of 200,000 equal rows: 199
 _MOST_PARTS = 10_000
 _OLD = b"\xd0\xcf\x11\xe0"  # how .xls begins, and also .xlsx with a password
-_CHUNK = 1 << 18
 
 # What reading a damaged file may end in: zipfile and expat each have many words for it.
 BROKEN = (
@@ -41,7 +40,7 @@ class Book(Protocol):
     def sheets(self) -> list[SheetName]:
         """Every sheet that holds cells, in order."""
 
-    def reading(self, name: str) -> SheetReading:
+    def reading(self, name: str) -> SheetWalk:
         """Return a pass over the sheet called ``name``."""
 
 
@@ -77,24 +76,3 @@ def _no_zip(path: Path) -> ManifestError:
     if beginning == _OLD:
         return refusal(path, "it is an old .xls, or protected by a password; save it as .xlsx without one")
     return refusal(path, f"it is not a {path.suffix.lower()} file, or a damaged one; save it again, or as CSV")
-
-
-def parser() -> "expat.XMLParserType":
-    """Return an XML parser that takes no document type, in which a file could define entities that grow."""
-    made = expat.ParserCreate()
-    made.buffer_text = True
-
-    def refuse(*_: object) -> None:
-        raise Unreadable(None, "it holds a document type, which no spreadsheet program writes; save it again")
-
-    made.StartDoctypeDeclHandler = refuse
-    return made
-
-
-def feed(made: "expat.XMLParserType", stream: IO[bytes]) -> Iterator[None]:
-    """Give the stream to the parser, piece by piece; yields after each, for what its handlers have gathered."""
-    while piece := stream.read(_CHUNK):
-        made.Parse(piece, False)
-        yield
-    made.Parse(b"", True)
-    yield
