@@ -1,4 +1,4 @@
-"""The pictures of a run: links are tried, files are uploaded before anything is paid, and signed as it pays."""
+"""The images of a run: links are tried, files are uploaded before anything is paid, and signed as it pays."""
 
 import asyncio
 from collections.abc import Callable
@@ -63,7 +63,7 @@ class Pictures:
             return
         try:
             if uploaded := self._bucket.provide(chain([first], needed), files.path):
-                say(f"{many(uploaded, 'picture was', 'pictures were')} uploaded to {self._address}")
+                say(f"{many(uploaded, 'image was', 'images were')} uploaded to {self._address}")
         except ArchiveError as error:
             raise UsageError(f"{error}. Nothing was sent") from None
 

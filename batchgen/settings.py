@@ -60,7 +60,7 @@ class Settings:
     place: Callable[[Problem], Problem] | None = None  # says where a problem of that stands
     overrides: tuple[str, ...] | None = None  # NAME=VALUE, which stand in the place of the manifest's
     selection: "Selection | None" = None
-    images_to: str | None = None  # s3://bucket/prefix, where pictures on this machine are uploaded to
+    images_to: str | None = None  # s3://bucket/prefix, where images on this machine are uploaded to
     image_folder: Path | None = None  # what their paths are relative to
     check_images: bool = False
     rehearsal: bool = False  # nobody will look at it, and nothing of it is paid

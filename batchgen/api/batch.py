@@ -181,7 +181,7 @@ class Batch:
     def report(self, *, xlsx: bool = False) -> Path:
         """Write report.html, the page to look at the videos, as they are now; returns its path.
 
-        With ``xlsx`` results.xlsx is written beside it. Pictures of videos on this machine are made first, for half a
+        With ``xlsx`` results.xlsx is written beside it. Posters of videos on this machine are made first, for half a
         minute at most. A video in S3 has its place told, and is not played: for this, and to see a batch live, there is
         ``batchgen report --serve``, which Python has not.
         """
@@ -193,7 +193,7 @@ class Batch:
         with look(self.folder, self._elsewhere) as looked, Ledger.open(looked.path, read_only=True) as ledger:
             make(self.folder)
             written = page.write(ledger, self.folder, running=looked.running)
-            if xlsx:  # with the pictures that the page's writing has made
+            if xlsx:  # with the posters that the page's writing has made
                 write_workbook(ledger, self.folder)
             return written
 

@@ -1,4 +1,4 @@
-"""Pictures in an S3 bucket: uploaded once, by their content, and given out as links that are signed when sent."""
+"""Images in an S3 bucket: uploaded once, by their content, and given out as links that are signed when sent."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -19,11 +19,11 @@ from batchgen.s3.refusals import status_of, told
 # The link is made when its task is asked for, so it has to outlive the service's own queue alone. SigV4 allows 7 days.
 LINK_SECONDS = 86_400
 AT_ONCE = 8
-AHEAD = 1000  # pictures that wait for their turn: each is a future
+AHEAD = 1000  # images that wait for their turn: each is a future
 
 
 class ImageBucket:
-    """The pictures below ``s3://bucket/prefix``. Threads may share it."""
+    """The images below ``s3://bucket/prefix``. Threads may share it."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -46,7 +46,7 @@ class ImageBucket:
         if self._has(picture):
             return False
         if path is None:
-            raise UsageError(f"the picture {picture} is not below {self._address}, and no file of the manifest has it")
+            raise UsageError(f"the image {picture} is not below {self._address}, and no file of the manifest has it")
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -70,7 +70,7 @@ class ImageBucket:
         return bool(held["ContentLength"])  # some stores keep an object without a byte of an upload that broke off
 
     def whole(self, request: Request) -> Request:
-        """The request with links in the place of its pictures: to be sent now, and never to be written down."""
+        """The request with links in the place of its images: to be sent now, and never to be written down."""
         urls = tuple(self._sign(url) if PICTURE.fullmatch(url) else url for url in request.image_urls)
         return replace(request, image_urls=urls) if urls != request.image_urls else request
 

@@ -1,41 +1,46 @@
-"""Pictures on this machine, named by a manifest: what is in them is what counts, not where they are.
+"""Images on this machine, named by a manifest: what is in them is what counts, not where they are.
 
-In a request stands ``sha256:<hex>.<format>`` in the place of the file: so a picture that is moved, or comes under
+In a request stands ``sha256:<hex>.<format>`` in the place of the file: so an image that is moved, or comes under
 another name, is the same, and its video is not bought again.
 """
 
 import hashlib
+import os
 from pathlib import Path
+from unicodedata import normalize
 
 from batchgen.images.formats import BEGINNING_BYTES, MOST_BYTES, check
+from batchgen.images.near import Near
 from batchgen.model import PICTURE
 
 
 class Files:
-    """The pictures that a manifest names by their paths, relative to ``folder``; each file is read once."""
+    """The images that a manifest names by their paths, relative to ``folder``; each file is read once."""
 
     def __init__(self, folder: Path, *, may_upload: bool) -> None:
         self._folder = folder
         self._may_upload = may_upload
         self._known: dict[Path, str] = {}
         self._paths: dict[str, Path] = {}
+        self._near = Near(folder)
 
     def refer(self, text: str) -> str:
         """Return what stands for a file in a request; what stands there already is returned as it is.
 
-        Raises ValueError, the end of a sentence, for what is no picture that can be sent.
+        Raises ValueError, the end of a sentence, for what is no image that can be sent; PermissionError, what is wrong
+        with every image alike, where none may be uploaded.
         """
         if not PICTURE.fullmatch(text):
             text = self._read(text)
         if not self._may_upload:
-            raise ValueError(
-                "is a picture on this machine, where the service cannot fetch it; "
-                "with --images-to s3://bucket/prefix it is uploaded there"
+            raise PermissionError(
+                "an image on this machine, where the service cannot fetch it; "
+                "write a link, or with --images-to s3://bucket/prefix it is uploaded there"
             )
         return text
 
     def path(self, picture: str) -> Path | None:
-        """Where a picture is, if the manifest named its file."""
+        """Where an image is, if the manifest named its file."""
         return self._paths.get(picture)
 
     def names(self) -> dict[str, str]:
@@ -43,11 +48,19 @@ class Files:
         return {picture: path.name for picture, path in self._paths.items()}
 
     def _read(self, text: str) -> str:
-        path = self._folder / text
+        path = self._find(text)
         if path not in self._known:
-            self._known[path] = picture_in(path)
+            try:
+                self._known[path] = picture_in(path)
+            except ValueError as error:
+                raise ValueError(f"{error}{'' if os.path.lexists(path) else self._near.question(text)}") from None
             self._paths.setdefault(self._known[path], path)
         return self._known[path]
+
+    def _find(self, text: str) -> Path:
+        """The file of this name; on its disk the letters may stand in the other normal form, as from a Mac."""
+        forms = (text, normalize("NFC", text), normalize("NFD", text))
+        return self._folder / next((form for form in forms if os.path.isfile(self._folder / form)), text)
 
 
 def picture_in(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Which pictures the service takes (the API's document, "Image formats"), known by their first bytes. Pure."""
+"""Which images the service takes (the API's document, "Image formats"), known by their first bytes. Pure."""
 
 BEGINNING_BYTES = 16
 MOST_BYTES = 10_000_000
@@ -6,7 +6,7 @@ TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 
 
 def format_of(beginning: bytes) -> str | None:
-    """The format of a picture that begins so, as a suffix; None: the service does not take it."""
+    """The format of an image that begins so, as a suffix; None: the service does not take it."""
     if beginning.startswith(b"\xff\xd8\xff"):
         return "jpg"
     if beginning.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -15,7 +15,7 @@ def format_of(beginning: bytes) -> str | None:
 
 
 def check(beginning: bytes, size: int) -> str:
-    """The format of a picture of ``size`` bytes. Raises ValueError, with what is wrong, for one that is not taken."""
+    """The format of an image of ``size`` bytes. Raises ValueError, with what is wrong, for one that is not taken."""
     form = format_of(beginning)
     if form is None:
         raise ValueError("is not a JPG, PNG or WebP, whatever its name; the service takes nothing else")

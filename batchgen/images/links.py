@@ -1,4 +1,4 @@
-"""Links to pictures, tried before anything is paid: whether the service would find one there that it takes."""
+"""Links to images, tried before anything is paid: whether the service would find one there that it takes."""
 
 import asyncio
 from collections.abc import Iterable
@@ -30,9 +30,9 @@ async def _wrong(downloader: Downloader, url: str) -> str | None:
     try:
         beginning, size = await downloader.peek(url, BEGINNING_BYTES)
     except DownloadError as error:
-        return f"the picture cannot be fetched: {error}"
+        return f"the image cannot be fetched: {error}"
     try:
         check(beginning, size or 0)
     except ValueError as error:
-        return f"the picture {url.partition('?')[0][:120]} {error}"
+        return f"the image {url.partition('?')[0][:120]} {error}"
     return None

@@ -71,7 +71,7 @@ class _Choices(NamedTuple):
 class Rules:
     """What a model accepts, applied to records; remembers judgements, so one instance serves a whole file.
 
-    ``picture`` gives what stands in a request for a file, or raises ValueError; None: files cannot be named.
+    ``picture`` gives what stands in a request for a file, or raises ValueError or PermissionError; None: no files.
     """
 
     def __init__(self, model: str, picture: Callable[[str], str] | None = None) -> None:

@@ -213,6 +213,8 @@ def _image(text: str, picture: Callable[[str], str] | None) -> str:
         return text
     try:
         return picture(text)
+    except PermissionError as error:
+        raise Refused(f"image_urls names {error}") from None
     except ValueError as error:
         raise Refused(f"image_urls {shown(text.partition('?')[0])} {error}") from None
 
@@ -228,7 +230,7 @@ def _json_list(text: str) -> list[str]:
 
 
 def _check_link(link: str) -> None:
-    # The query is never shown: a signed link's query is a key to the picture. Nor is what may be a password.
+    # The query is never shown: a signed link's query is a key to the image. Nor is what may be a password.
     seen = shown(re.sub(r"//[^/]*@", "//…@", link.partition("?")[0]))
     try:
         parts = urlsplit(link)
@@ -242,7 +244,7 @@ def _check_link(link: str) -> None:
 
 
 def no_picture(link: str) -> str | None:
-    """What to ask about a link whose path ends like something else than the pictures that the service takes."""
+    """What to ask about a link whose path ends like something else than the images that the service takes."""
     ending = PurePosixPath(urlsplit(link).path).suffix.lower()
     if ending not in _NO_PICTURES:
         return None

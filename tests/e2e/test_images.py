@@ -37,11 +37,11 @@ async def test_a_picture_is_uploaded_once_signed_and_known_wherever_it_is_moved(
     async with emulated() as emulator:
         refused = await run(emulator, manifest, **s3.environment)
         assert (refused.code, emulator.requests) == (2, [])
-        assert "line 2, column image_urls" in refused.err
+        assert "lines 2-3 (2 rows), column image_urls: image_urls names an image on this machine" in refused.err
         assert "--images-to" in refused.err
         ended = await run(emulator, manifest, *flags, "--limit", "1", **s3.environment)
         assert (ended.code, ended.summary["archived"]) == (0, 1), ended.err
-        assert "1 picture was uploaded" in ended.err
+        assert "1 image was uploaded" in ended.err
         (link,) = emulator.tasks[0].input["image_urls"]
         assert urllib.request.urlopen(link).read() == png()
         assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["86400"]

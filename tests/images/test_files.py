@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -57,12 +58,55 @@ def test_what_cannot_be_sent_is_told_by_line_and_column(tmp_path: Path) -> None:
         assert "s3cret" not in problem
 
 
-def test_without_a_bucket_a_picture_says_what_to_do(tmp_path: Path) -> None:
+def test_images_that_may_not_be_uploaded_are_one_problem_that_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png())
     _, problems = read(tmp_path, f"prompt,image_urls\np,a.png\np,{named(JPG, 'jpg')}\n", may_upload=False)
-    assert [problem.rpartition("; ")[2] for problem in problems] == [
-        "with --images-to s3://bucket/prefix it is uploaded there"
-    ] * 2
+    first, second = (problem.partition("column image_urls: ")[2] for problem in problems)
+    assert first == second  # such are told in one line
+    assert first.endswith("write a link, or with --images-to s3://bucket/prefix it is uploaded there")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("in/still12.jpg", "in/still 12.jpg"),
+        ("in/Stil 12.JPG", "in/still 12.jpg"),
+        ("in\\still 12.jpg", "in/still 12.jpg"),
+        ("in/still 12.jpeg", "in/still 12.jpg"),
+        ("foks.png", "fox.png"),
+    ],
+)
+def test_a_misspelt_file_is_asked_about(tmp_path: Path, written: str, meant: str) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("in/still 11.jpg", "in/still 12.jpg", "in/still 13.jpg", "fox.png"):
+        (tmp_path / name).write_bytes(JPG)
+    _, (problem,) = read(tmp_path, f"prompt,image_urls\np,{written}\n")
+    assert problem.endswith(f" (did you mean {meant}?)")
+
+
+@pytest.mark.parametrize("written", ["in/still 14.jpg", "in/other.jpg", "nowhere/still 12.jpg", "in"])
+def test_a_file_with_other_numbers_or_in_another_folder_is_not_taken_for_the_one_that_is_meant(
+    tmp_path: Path, written: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "still 12.jpg").write_bytes(JPG)
+    _, (problem,) = read(tmp_path, f"prompt,image_urls\np,{written}\n")
+    assert "did you mean" not in problem
+
+
+def test_only_the_first_missing_files_are_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "fox.png").write_bytes(JPG)
+    _, problems = read(tmp_path, "prompt,image_urls\n" + "p,foks.png\n" * 30)
+    assert [problem.endswith("(did you mean fox.png?)") for problem in problems] == [True] * 20 + [False] * 10
+
+
+@pytest.mark.parametrize("places", [1, -1])
+def test_a_file_is_found_whichever_way_its_letters_are_composed(tmp_path: Path, places: int) -> None:
+    written, kept = (normalize("NFC", "küche/tür.jpg"), normalize("NFD", "küche/tür.jpg"))[::places]
+    (tmp_path / kept).parent.mkdir()
+    (tmp_path / kept).write_bytes(JPG)
+    images, problems = read(tmp_path, f"prompt,image_urls\np,{written}\n")
+    assert (images, problems) == ([(named(JPG, "jpg"),)], [])
 
 
 @pytest.mark.parametrize("name", ["a|b.png", "https.png", "C:x.png"])
