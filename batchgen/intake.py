@@ -232,10 +232,12 @@ def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) 
         one, several = "row keeps the name that its file has", "rows keep the names that their files have"
         yield f"--name {asked.name} holds for new rows: {many(intake.rows - intake.new, one, several)}"
     if intake.renamed:
-        rows = many(intake.renamed, "new row asks", "new rows ask")
+        one = "new row asks for the same as one that is gone, under another id, and is paid for as a new one"
+        several = "new rows ask for the same as rows that are gone, under other ids, and are paid for as new ones"
         yield (
-            f"{rows} for the same as rows that are gone, under other ids, and are paid for as new ones; "
-            "if that is not meant, give them their former ids again (or none), and nothing is paid for twice"
+            f"{many(intake.renamed, one, several)}; if that is not meant, give "
+            f"{'it its former id' if intake.renamed == 1 else 'them their former ids'} again (or none), "
+            "and nothing is paid for twice"
         )
     if known is None and intake.new == intake.rows:
         yield from warn_of_paid(asked, settings, ledger, intake.rows)

@@ -40,5 +40,6 @@ def sentences(batch: str | Path, places: Sequence[str], service: str) -> Iterato
         others = ", ..." if len(places) > 1 else ""
         lost = many(len(places), "archived video is", "archived videos are")
         repair = ("verify", str(batch), "--repair", *to_service(service))
-        what = f"{lost} no longer there ({places[0]}{others}); to fetch them again, while their links live"
+        them = "them again, while their links live" if others else "it again, while its link lives"
+        what = f"{lost} no longer there ({places[0]}{others}); to fetch {them}"
         yield with_command(what, *repair)

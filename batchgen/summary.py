@@ -106,7 +106,7 @@ class Summary(Counts):
                 *("rescue", folder, *(("--base-url", self.base_url) if self.base_url else ())),
             ),
             "in_flight": f"in flight: {'' if self.emulated else 'paid for, and '}the next run picks it up",
-            "pending": "pending: not asked for yet; the next run does that",
+            "pending": f"pending: not asked for yet; the next run asks for {'it' if self.pending == 1 else 'them'}",
         }
         told = [f"{numbers[state]} {words}" for state, words in known.items() if numbers[state]]
         return [*self._stop(), *told]

@@ -26,7 +26,7 @@ def test_a_success_needs_no_advice_even_if_rows_that_were_not_chosen_wait() -> N
         ("in_doubt", "batchgen resolve '/srv/my film/prompts.batch'"),
         ("rendered", "batchgen rescue '/srv/my film/prompts.batch'"),
         ("in_flight", "the next run picks it up"),
-        ("pending", "the next run does"),
+        ("pending", "the next run asks for them"),
     ],
 )
 def test_every_state_that_is_not_the_wanted_one_has_its_advice(state: str, words: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.words import many
-from tests.e2e.program import QUICK, batchgen, emulated, prompts
+from tests.e2e.program import QUICK, batchgen, emulated, prompts, sheet
 from tests.test_summary import DONE
 
 
@@ -34,6 +34,10 @@ async def test_a_batch_of_one_row_is_told_of_in_the_singular(tmp_path: Path) -> 
         assert ended.out.startswith("1 row: 1 archived\n1 task paid for by this run (up to $1.30), ")
         prompts(manifest, 1, resolution="720p")
         said += ended.out + (await batchgen("run", manifest, *service, "--max-tasks", "0", cwd=tmp_path)).err
+    sheet(manifest, [{"id": "other", "prompt": "prompt 0"}])
+    renamed = (await batchgen("plan", manifest, cwd=tmp_path)).err
+    assert "1 new row asks for the same as one that is gone, under another id, and is paid for as a new one" in renamed
+    said += renamed
     for command in (("status", "p.batch"), ("verify", "p.batch")):
         said += (await batchgen(*command, cwd=tmp_path)).out
     assert "1 row was edited: it is a new job" in said

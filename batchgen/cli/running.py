@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 def run(manifest: Path, batch: Path | None, **flags: Any) -> None:
     """Make the videos that MANIFEST asks for; run it again to continue. MANIFEST may be -, for standard input.
 
-    --set is remembered, as if it stood in the sheet: with other values, a row is a new one. --only, --limit and
-    --shard hold for one run: the other rows stay pending, and the exit code is about the chosen ones.
+    --set, --model, --sheet, --encoding, --name, --to and --images-to are remembered. --set holds as if it stood in
+    the sheet: with other values, as with another --model, a row is a new one. --only, --limit and --shard hold for
+    one run: the other rows stay pending, and the exit code is about the chosen ones.
 
     Example: batchgen run prompts.csv --to s3://bucket/night
     """

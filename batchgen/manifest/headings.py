@@ -41,6 +41,7 @@ _OTHER_NAMES = MappingProxyType(
 )  # fmt: skip
 _UNIT = re.compile(r"\s*[(\[].*|\s+in\s+\w+\s*$|\s*[:*#?.]+\s*$")
 _SQUEEZED = re.compile("[\\s_\\-\u00ad\u200b-\u200f\u2060\ufeff]+")  # the latter are not to be seen
+_MODEL = re.compile(r"wan[\s_-]?v?\d", re.IGNORECASE)  # how the service's models begin
 _SHORTEST = 6  # letters of a parameter that may be meant by a misspelling: below, every other word is near
 _LONG = 9  # letters from which on two slips are allowed
 
@@ -107,6 +108,13 @@ def question(name: str, present: Collection[str], kind: str) -> tuple[str, bool]
     if other and (meant or other not in present):
         return f"{kind} {shown(name)} is carried along as your own; if {other} is meant, rename it", False
     return None
+
+
+def question_of_model(name: str, cells: Collection[str], kind: str) -> str | None:
+    """Return what to ask about an own ``kind`` (column, key) that names models: no row has one of its own."""
+    if _squeezed(name) not in ("model", "modelname") or not any(map(_MODEL.match, cells)):
+        return None
+    return f"{kind} {shown(name)} is carried along as your own; a batch has one model, which --model names"
 
 
 def _other(name: str) -> str | None:

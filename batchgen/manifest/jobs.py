@@ -7,7 +7,7 @@ from itertools import chain, product
 from math import prod
 
 from batchgen.manifest import expand, placeholders, values
-from batchgen.manifest.headings import MOST_COLUMNS, question
+from batchgen.manifest.headings import MOST_COLUMNS, question, question_of_model
 from batchgen.manifest.nodes import Broken, Keyed, Many, Node, Text
 from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Recipe, Rules
@@ -139,6 +139,8 @@ class Jobs:
         if key.value not in self.columns and len(self.columns) >= MOST_COLUMNS:
             problems.append(at(key, f"{shown(key.value)} is one key too many; use at most {MOST_COLUMNS} of your own"))
             return
+        if model := question_of_model(key.value, [value.value], "key"):
+            problems.append(at(key, model, fatal=False))
         self.columns[key.value] = None
         axes.extras[key.value] = value.value
 

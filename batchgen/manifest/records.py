@@ -7,7 +7,7 @@ from pathlib import Path
 from batchgen.formulas import unguard
 from batchgen.manifest import expand, placeholders
 from batchgen.manifest.glance import glance
-from batchgen.manifest.headings import MOST_COLUMNS, Layout, study
+from batchgen.manifest.headings import MOST_COLUMNS, Layout, question_of_model, study
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, TELLING, Cells, Finding, Recipe, Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.words import escaped, shown
@@ -143,9 +143,11 @@ class Records:
         absent = [name for name in TELLING if name not in self._layout.places and name not in self._overrides]
         for place in own:
             cells = {cell.strip() for cell in columns[place]} - {""}
+            name = self._layout.names[place].strip()
+            if asked := question_of_model(name, cells, "column"):
+                yield Problem(block.lines[0], escaped(name), asked, fatal=False)
             for parameter in absent:
                 if cells and self._rules.takes(parameter, cells):
-                    name = self._layout.names[place].strip()
                     message = (
                         f"column {shown(name)} is carried along as your own, though {shown(min(cells))} is what "
                         f"{parameter} takes; if that is meant, rename it"

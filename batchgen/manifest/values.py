@@ -23,6 +23,7 @@ LONGEST_ID = 200  # characters
 _SECONDS = re.compile(r"([0-9]{1,6})(?:[.,]0+)?\s*(?:s(?:ec(?:ond)?s?)?)?", re.IGNORECASE)
 # 42.0: so pandas writes the whole numbers of a column with blanks. 1.000 may be a thousand.
 _DIGITS = re.compile(r"([0-9]+)(\.0)?")
+_NUMBER = re.compile(r"[0-9]+")
 _RANGE = re.compile(r"([0-9]+)[-–]([0-9]+)")
 _BELOW = re.compile(r"-\s*[0-9]+([.,][0-9]+)?")
 _BROKEN = re.compile(r"\+?[0-9]+[.,][0-9]{1,2}")
@@ -73,7 +74,8 @@ def choice(name: str, cell: str, allowed: Sequence[str]) -> str:
     for word in allowed:
         if word.casefold() == wanted:
             return word
-    hint = did_you_mean(cell, allowed)
+    meant = [word for word in allowed if _NUMBER.findall(word) in ([], _NUMBER.findall(cell))]  # 480p is not 1080p
+    hint = did_you_mean(cell, meant)
     if (ratio := clock_ratio(wanted)) in allowed:
         hint = f"; a spreadsheet turned {ratio} into a time: format the column as text and type it again"
     raise Refused(f"{name} {shown(cell)} is not known; write {alternatives(allowed)}{hint}")

@@ -193,5 +193,5 @@ def _refusal(outcome: Submitted) -> str:
         return f"the service refuses the account: {outcome.message} (code {outcome.code})"
     return (
         f"this is not the service, or it does not know the model: {outcome.message} (code {outcome.code}); "
-        "look at --base-url and --model"
+        "put --base-url or --model right, and run again"
     )

@@ -55,7 +55,7 @@ async def test_an_address_that_is_not_the_services_stops_the_run_after_two_posts
         posts = sum(request.method == "POST" for request in emulator.requests)
     assert (ended.code, ended.summary["pending"], ended.summary["failed"]) == (3, rows, 0)
     assert "this is not the service, or it does not know the model" in ended.summary["stopped"]
-    assert "look at --base-url and --model" in ended.summary["stopped"]
+    assert "put --base-url or --model right, and run again" in ended.summary["stopped"]
     assert posts <= 2
 
 

@@ -123,6 +123,11 @@ def test_what_cannot_be_taken_is_refused_by_line_and_column_with_a_way_out(
     assert found.fatal[0].message.isprintable()
 
 
+def test_a_value_with_other_numbers_is_not_taken_for_the_one_that_is_meant(tmp_path: Path) -> None:
+    (problem,) = read(tmp_path, "prompt,resolution\na,480p\n").fatal
+    assert problem.message.endswith("write 720p or 1080p")
+
+
 # text of the file, and the id, prompt, seed of its only row
 TAKEN = [
     ("\ufeffprompt,seed\na,1\n", "a", 1),
@@ -412,6 +417,7 @@ ASKED = [
     ("prompt,mode*\na,image-to-video\n", "if mode is meant"),
     ("prompt,Shape\na,9:16\n", 'column "Shape" is carried along as your own, though "9:16" is what aspect_ratio takes'),
     ("prompt,Tier\na,1080P\n", "is what resolution takes"),
+    ("prompt,Model\na,Wan 2.6\n", 'column "Model" is carried along as your own; a batch has one model, which --model'),
     ("prompt,image_urls\na,https://x.example/a.GIF?s=1\n", "ends in .gif"),
     ("prompt,image_urls\na,https://x.example/a.jpg https://x.example/b.mp4\n", "ends in .mp4"),
 ]
@@ -433,6 +439,7 @@ def test_what_may_not_be_meant_is_asked_about_and_made_all_the_same(tmp_path: Pa
         "prompt\nnan naan\n",
         "prompt\nno\n",
         "prompt,aspect_ratio,Shape\na,16:9,9:16\n",
+        "prompt,model\na,Kettle 1.7 l\n",
         "prompt,Shape\na,9:16\nb,tall\n",
         "prompt,Shape\na,\n",
         "prompt\nUma maçã em SÃO PAULO; Île d'Â\n",

@@ -213,6 +213,13 @@ def test_a_var_that_no_job_uses_is_questioned(tmp_path: Path) -> None:
     assert len(found.rows) == 1
 
 
+def test_a_key_that_names_a_model_is_questioned(tmp_path: Path) -> None:
+    found = read_yaml(tmp_path, "jobs:\n- {prompt: a, model: wan-2-6}\n- {prompt: b, model: T}\n")
+    (problem,) = found.problems
+    assert (problem.line, problem.fatal) == (2, False)
+    assert problem.message.startswith('key "model" is carried along as your own; a batch has one model')
+
+
 def test_a_comment_that_cuts_a_prompt_is_questioned(tmp_path: Path) -> None:
     found = read_yaml(tmp_path, "jobs:\n- prompt: a cat #1 in town\n- b #2\n- prompt: c # a comment\n- 'd' #x\n")
     assert [(p.line, p.fatal) for p in found.problems] == [(2, False), (3, False)]
