@@ -13,6 +13,7 @@ WIDTH, HEIGHT = 320.0, 132.0
 TOP, BASE = 16.0, 112.0  # of the drawing; below it the axis
 APART = 58.0  # between two labels of the axis
 GROUPS = 4
+STRIP = 33.0  # the height of a kind of video
 CAUSES = 5
 
 
@@ -50,7 +51,7 @@ def generation(times: dict[str, list[float]]) -> Node:
     limit = max(values[-1] for _, values in groups) or 1.0
     strips = [child for row, group in enumerate(groups[:GROUPS]) for child in _strip(row, *group, limit)]
     middle = "; ".join(f"{name}: median {seconds_words(_quartiles(values)[1])}" for name, values in groups)
-    drawing = _svg(f"Generation time by resolution. {middle}.", *strips)
+    drawing = _svg(f"Generation time by resolution. {middle}.", *strips, height=min(HEIGHT, len(groups) * STRIP))
     return _figure("Generation time", f"up to {seconds_words(limit)}", drawing)
 
 
@@ -73,8 +74,8 @@ def _figure(title: str, fact: str, drawing: Node) -> Node:
     return node("figure", caption, drawing, class_="plot")
 
 
-def _svg(sentence: str, *children: Node) -> Node:
-    return node("svg", *children, viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}", role="img", aria_label=sentence)
+def _svg(sentence: str, *children: Node, height: float = HEIGHT) -> Node:
+    return node("svg", *children, viewBox=f"0 0 {WIDTH:.0f} {height:.0f}", role="img", aria_label=sentence)
 
 
 def _over_time(bins: Sequence[Span], heights: Sequence[float], sittings: Sittings, sentence: str) -> Node:
@@ -132,7 +133,7 @@ def _clock(moment: float, form: str) -> str:
 
 def _strip(row: int, name: str, values: list[float], limit: float) -> Iterable[Node]:
     """One line: all of the values as a thin line, the middle half as a bar, the median as a tick."""
-    y = 10.0 + row * 33
+    y = 10.0 + row * STRIP
     low, middle, high = (value / limit * WIDTH for value in _quartiles(values))
     first, last = values[0] / limit * WIDTH, values[-1] / limit * WIDTH
     yield node("text", name, x=0, y=y, class_="label strong")

@@ -410,7 +410,7 @@ async def test_a_card_without_a_video_says_why(visit: Open, tmp_path: Path) -> N
     assert words == [
         "Perhaps paid for: batchgen resolve tells what is known.",
         "Made and paid for, but its link died before it was fetched.",
-        "It is kept on S3: batchgen report BATCH --serve shows it here.",
+        "It is in S3: batchgen report --serve shows it.",
         "It is not where it was archived.",
         "It was flagged.",
     ]
@@ -788,6 +788,27 @@ async def test_nothing_stands_over_the_edge_of_any_screen(visit: Open, some: str
     await opened.page.click(".card >> nth=1")
     dialog = "(() => { const it = document.querySelector('.viewer'); return it.scrollWidth <= it.clientWidth; })()"
     assert await opened.page.evaluate(dialog)
+
+
+async def test_on_a_tablet_no_figure_stands_alone_and_no_plot_leaves_a_blank(visit: Open, some: str) -> None:
+    opened = await visit(some, viewport={"width": 820, "height": 1100})
+    tops = await opened.page.locator(".figures > div").evaluate_all("parts => parts.map((part) => part.offsetTop)")
+    assert 1 not in {tops.count(top) for top in tops}
+    blank = """() => {
+        const plot = [...document.querySelectorAll(".plot")].find((each) => each.innerText.includes("Generation time"));
+        const below = [...plot.querySelectorAll("svg *")].map((part) => part.getBoundingClientRect().bottom);
+        return plot.getBoundingClientRect().bottom - Math.max(...below);
+    }"""
+    assert await opened.page.evaluate(blank) < 30
+
+
+async def test_a_long_place_breaks_and_its_button_does_not(visit: Open, tmp_path: Path) -> None:
+    place = f"s3://a-bucket/{'a-fox-crossing-a-frozen-lake-' * 3}.mp4"
+    opened = await visit(report(tmp_path / "far.batch", [Wanted("far", places=(place,))]))
+    await opened.page.click(".card")
+    copy = await opened.page.locator(".files .copy").bounding_box()
+    assert copy
+    assert copy["height"] < 24  # one line
 
 
 async def test_on_a_phone_a_tap_opens_and_filters_unfold(visit: Open, some: str) -> None:

@@ -17,7 +17,7 @@ function settingsOf(row) {
   return [
     ["Seed", row.seed, "copy"],
     ["Resolution", row.resolution],
-    ["Length", row.duration ? `${row.duration} s` : null],
+    ["Duration", row.duration ? `${row.duration} s` : null],
     ["Aspect", row.aspect_ratio],
     ["Mode", row.mode],
     ["Provider", row.provider],
@@ -91,6 +91,6 @@ function filesOf(row) {
 
 function missing(row) {
   return row.places[0].startsWith("s3://")
-    ? "It is kept on S3: batchgen report BATCH --serve shows it here."
+    ? "It is in S3: batchgen report --serve shows it."
     : "It is not where it was archived.";
 }

@@ -2,7 +2,7 @@
 
 const FACETS = [
   ["resolution", "Resolution"],
-  ["duration", "Length"],
+  ["duration", "Duration"],
   ["aspect_ratio", "Aspect"],
   ["mode", "Mode"],
   ["provider", "Provider"],
@@ -10,7 +10,7 @@ const FACETS = [
 ];
 const MOST_VALUES = 40; // of a column that is offered as a filter; others can be searched
 
-// Shorter names, which are the page's own labels. A column of the sheet that is called so goes first.
+// Other names, most of them the page's own labels. A column of the sheet that is called so goes first.
 const LABELS = {
   length: "duration",
   aspect: "aspect_ratio",
