@@ -516,7 +516,7 @@ async def test_the_opened_view_tells_all_that_is_known(visit: Open, tmp_path: Pa
 async def test_a_video_that_is_on_s3_says_how_to_see_it(visit: Open, tmp_path: Path) -> None:
     opened = await visit(report(tmp_path / "far.batch", [Wanted("fox", places=("s3://night/fox.mp4",))]))
     await opened.page.click(".card")
-    assert "batchgen report BATCH --serve" in await opened.page.inner_text(".viewer")
+    assert "batchgen report --serve" in await opened.page.inner_text(".viewer")
     assert "s3://night/fox.mp4" in await opened.page.inner_text(".viewer")
 
 
