@@ -1,9 +1,14 @@
 """For all tests."""
 
 import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.s3_server import S3Server
 
 settings.register_profile("batchgen", deadline=None)  # how long an example takes is the machine's business
 settings.load_profile("batchgen")
@@ -23,3 +28,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return SLOWEST_FIRST.index(folder) if folder in SLOWEST_FIRST else len(SLOWEST_FIRST)
 
     items.sort(key=rank)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator["S3Server"]:
+    """One server for all: each test writes to a bucket, or below a prefix, of its own."""
+    from tests.s3_server import s3_server
+
+    with s3_server() as server:
+        server.make_bucket("night")
+        server.make_bucket("videos")
+        yield server
+
+
+@pytest.fixture
+def aws(s3: "S3Server", monkeypatch: pytest.MonkeyPatch) -> "S3Server":
+    """The same, known to this process too."""
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    return s3

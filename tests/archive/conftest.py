@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +11,7 @@ import pytest
 
 from batchgen.archive import Archive, open_archive
 from batchgen.model import Clip
-from tests.s3_server import S3Server, s3_server
+from tests.s3_server import S3Server
 
 TAG = "batch1"
 _prefixes = (f"p{number}" for number in itertools.count())
@@ -39,21 +39,6 @@ class Store:
 
     def content(self, place: str) -> bytes:
         return b"".join(self.archive.read(place))
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[S3Server]:
-    with s3_server() as running:
-        running.make_bucket("videos")
-        yield running
-
-
-@pytest.fixture
-def aws(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    return server
 
 
 def open_bucket(tmp_path: Path, prefix: str | None = None) -> Archive:

@@ -2,7 +2,7 @@
 
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -13,13 +13,7 @@ from aiohttp import web
 
 from tests.e2e.program import batchgen, emulated, pipe, results, run, sheet
 from tests.images.pictures import GIF, JPG, png
-from tests.s3_server import S3Server, s3_server
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
+from tests.s3_server import S3Server
 
 
 def traces(folder: Path) -> str:

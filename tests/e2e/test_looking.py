@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -13,21 +12,14 @@ from batchgen.folder import require
 from tests.e2e.container import Container
 from tests.e2e.program import PATIENT, Clock, batchgen, emulated, paid, prompts, start
 from tests.proof.fleet import fleet
-from tests.s3_server import S3Server, s3_server
+from tests.s3_server import S3Server
 from tests.waiting import until
 
 ROWS = 12
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        server.make_bucket("night")
-        yield server
-
-
 async def test_a_batch_is_looked_at_from_elsewhere_while_a_run_holds_it_and_when_it_has_ended(
-    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    aws: S3Server, tmp_path: Path
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -36,17 +28,17 @@ async def test_a_batch_is_looked_at_from_elsewhere_while_a_run_holds_it_and_when
 
         async def look(*words: str | Path) -> str:
             address = ("--ledger-to", "s3://night/seen/ledger")
-            looked = await two.run(*words, *address, cwd=elsewhere, env=s3.environment)
+            looked = await two.run(*words, *address, cwd=elsewhere, env=aws.environment)
             assert looked.code == 0, looked.said
             return looked.said
 
-        container = Container(tmp_path / "a", s3, emulator, "seen", ROWS)
+        container = Container(tmp_path / "a", aws, emulator, "seen", ROWS)
         running = asyncio.create_task(container.run(one, "--concurrency", "3", *PATIENT))
         await until(lambda: len(emulator.tasks) >= 4)
         clock.stop()
         await two.run("ctl", container.batch, "--pause", cwd=elsewhere)  # for as long as the looks take
         words = ("status", "p.batch", "--json", "--ledger-to", "s3://night/seen/ledger")
-        looked = await batchgen(*words, cwd=elsewhere, **s3.environment)  # by which no run is dead after 3 seconds
+        looked = await batchgen(*words, cwd=elsewhere, **aws.environment)  # by which no run is dead after 3 seconds
         status = looked.summary
         assert (status["rows"], status["service"]) == (ROWS, emulator.url)
         assert 1 <= status["paid_tasks"] <= len(emulator.tasks) < ROWS
@@ -62,16 +54,14 @@ async def test_a_batch_is_looked_at_from_elsewhere_while_a_run_holds_it_and_when
         assert went.code == 0, went.said
         assert max(len(tasks) for tasks in paid(emulator).values()) == 1
 
-        before = s3.keys("night", "seen/ledger/")
+        before = aws.keys("night", "seen/ledger/")
         assert re.search(rf"no run holds s3://night/seen/ledger[^$]*\b{ROWS} archived", await look("status", "p.batch"))
         assert "a run would pay for 0 tasks" in await look("plan", container.manifest)
         await look("report", "p.batch")
-        for name, value in s3.environment.items():
-            monkeypatch.setenv(name, value)
         batch = Batch(batch=elsewhere / "p.batch", ledger_to="s3://night/seen/ledger")
         assert (batch.status().archived, len(batch.results()), len(list(batch.rows()))) == (ROWS, ROWS, ROWS)
         assert batch.report() == elsewhere / "p.batch" / "report.html"
-        assert s3.keys("night", "seen/ledger/") == before
+        assert aws.keys("night", "seen/ledger/") == before
         assert [path.name for path in (elsewhere / "p.batch").iterdir()] == ["report.html"]
 
 
@@ -106,35 +96,27 @@ async def test_the_page_of_a_batch_elsewhere_is_served_live_with_its_videos(s3: 
             await server.wait()
 
 
-async def test_where_there_is_nothing_is_said_and_nothing_is_begun(
-    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_where_there_is_nothing_is_said_and_nothing_is_begun(aws: S3Server, tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 2)
     async with fleet(1) as berths, berths.berth() as berth:
         for address, why in (("s3://night/nothing", "holds no ledger yet"), ("s3://nowhere/x", "no such bucket")):
             for command in ("status", "report", "resolve", "verify", "rescue", "resume"):
-                went = await berth.run(command, "p.batch", "--ledger-to", address, cwd=tmp_path, env=s3.environment)
+                went = await berth.run(command, "p.batch", "--ledger-to", address, cwd=tmp_path, env=aws.environment)
                 assert went.code == 2, went.said
                 assert why in went.said
                 assert "--ledger-to" in went.said
         words = ("plan", manifest, "--ledger-to", "s3://night/nothing")
-        went = await berth.run(*words, cwd=tmp_path, env=s3.environment)
+        went = await berth.run(*words, cwd=tmp_path, env=aws.environment)
         assert went.code == 0
         assert re.search(r"holds no ledger yet[^$]*pay for 2 tasks", went.said)
-        for name, value in s3.environment.items():
-            monkeypatch.setenv(name, value)
         with pytest.raises(UsageError, match="holds no ledger yet"):
             await asyncio.to_thread(Batch(batch=tmp_path / "p.batch", key="k", ledger_to="s3://night/nothing").rescue)
-        assert s3.keys("night", "nothing") == []
+        assert aws.keys("night", "nothing") == []
         assert not (tmp_path / "p.batch").exists()
 
 
-def test_whether_there_is_a_batch_is_asked_without_reading_its_copy(
-    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in s3.environment.items():
-        monkeypatch.setenv(name, value)
-    s3.client.put_object(Bucket="night", Key="film/ledger/00000001-00000001.sqlite.gz", Body=b"never read")
+def test_whether_there_is_a_batch_is_asked_without_reading_its_copy(aws: S3Server, tmp_path: Path) -> None:
+    aws.client.put_object(Bucket="night", Key="film/ledger/00000001-00000001.sqlite.gz", Body=b"never read")
     require(tmp_path / "p.batch", "s3://night/film")
     with pytest.raises(UsageError, match="s3://night/other holds no ledger yet: correct --ledger-to"):
         require(tmp_path / "p.batch", "s3://night/other")

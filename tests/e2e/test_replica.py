@@ -4,27 +4,18 @@ import asyncio
 import random
 import shutil
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-
 from batchgen.emulator.server import Emulator
 from tests.e2e.container import BUSY, ROWS, Container
 from tests.e2e.program import PATIENT, QUICK, emulated, paid, prompts, standing_still
 from tests.proof.fleet import Fleet, fleet
-from tests.s3_server import S3Server, s3_server
+from tests.s3_server import S3Server
 from tests.waiting import until
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        server.make_bucket("night")
-        yield server
 
 
 async def test_machines_that_vanish_with_their_disks_pay_for_no_row_twice(s3: S3Server, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from batchgen.report import cards
 from batchgen.report.page import write
 from batchgen.report.serve import ReportServer
 from tests.report.batches import HOSTILE, Wanted, archive, failed, film, make_batch, many
-from tests.s3_server import S3Server, s3_server
+from tests.s3_server import S3Server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -909,19 +909,8 @@ async def test_a_server_that_stops_is_missed(browser: Browser, tmp_path: Path) -
     await context.close()
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[S3Server]:
-    with s3_server() as running:
-        running.make_bucket("night")
-        running.client.put_object(Bucket="night", Key="fox.mp4", Body=FOX)
-        yield running
-
-
-async def test_a_video_on_s3_plays_in_a_served_page(
-    visit: Open, tmp_path: Path, store: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in store.environment.items():
-        monkeypatch.setenv(name, value)
+async def test_a_video_on_s3_plays_in_a_served_page(visit: Open, tmp_path: Path, aws: S3Server) -> None:
+    aws.client.put_object(Bucket="night", Key="fox.mp4", Body=FOX)
     folder = make_batch(tmp_path / "far.batch", [Wanted("fox", content=FOX, places=("s3://night/fox.mp4",))])
     async with serving(folder) as server:
         opened = await visit(server.url)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from batchgen.model import State
 from batchgen.report import serve as serve_module
 from batchgen.report.serve import Reader, ReportServer, _beside
 from tests.report.batches import Wanted, archive, film, make_batch
-from tests.s3_server import S3Server, s3_server
+from tests.s3_server import S3Server
 
 FOX = film(shade=120)
 SHA = hashlib.sha256(FOX).hexdigest()
@@ -230,25 +230,15 @@ async def test_a_signal_ends_it(batch: Path) -> None:
 # -- S3
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[S3Server]:
-    with s3_server() as running:
-        running.make_bucket("night")
-        running.client.put_object(Bucket="night", Key="a/fox é.mp4", Body=FOX)
-        yield running
-
-
 @pytest.fixture
-def s3_batch(tmp_path: Path, store: S3Server, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, value in store.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+def s3_batch(tmp_path: Path, aws: S3Server) -> Path:
+    aws.client.put_object(Bucket="night", Key="a/fox é.mp4", Body=FOX)
     far = Wanted("fox", content=FOX, places=("s3://night/a/fox é.mp4",))
     return make_batch(tmp_path / "far.batch", [far, replace(far, id="lost", prompt="lost", content=b"lost")])
 
 
 async def test_a_video_on_s3_is_played_by_a_link_that_is_made_now_and_kept_nowhere(
-    s3_batch: Path, store: S3Server, web: aiohttp.ClientSession
+    s3_batch: Path, aws: S3Server, web: aiohttp.ClientSession
 ) -> None:
     async with ReportServer(s3_batch) as server:
         async with web.get(server.url) as answer:
@@ -260,9 +250,9 @@ async def test_a_video_on_s3_is_played_by_a_link_that_is_made_now_and_kept_nowhe
             assert (video.status, await video.read()) == (206, FOX[:10])
         async with web.get(f"{server.url}data.json") as answer:
             news = await answer.text()
-    assert link.startswith(store.url)
+    assert link.startswith(aws.url)
     assert "X-Amz-Expires=3600" in link
-    assert f"media-src 'self' {store.url};" in html.replace("&#x27;", "'")
+    assert f"media-src 'self' {aws.url};" in html.replace("&#x27;", "'")
     written = [path.read_bytes() for path in s3_batch.rglob("*") if path.is_file()]
     assert not [text for text in (html.encode(), news.encode(), *written) if b"X-Amz-Signature" in text]
 
@@ -275,15 +265,13 @@ async def test_the_poster_of_a_video_on_s3_is_made_from_a_piece_of_it(
 
 
 async def test_a_page_that_was_opened_before_the_first_video_may_play_it_too(
-    tmp_path: Path, store: S3Server, web: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, aws: S3Server, web: aiohttp.ClientSession
 ) -> None:
-    for name, value in store.environment.items():
-        monkeypatch.setenv(name, value)
     folder = make_batch(tmp_path / "new.batch", [Wanted("fox", state=State.IN_FLIGHT)])
     with Ledger.open(folder / "ledger.sqlite") as ledger:
         ledger.remember({"destination": "s3://night"})
     async with ReportServer(folder) as server, web.get(server.url) as answer:
-        assert f"media-src 'self' {store.url};" in (await answer.text()).replace("&#x27;", "'")
+        assert f"media-src 'self' {aws.url};" in (await answer.text()).replace("&#x27;", "'")
 
 
 async def test_without_credentials_the_page_is_there_and_the_video_says_why_not(
