@@ -20,6 +20,7 @@ from batchgen.model import Clip
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
 )
+_READERS = stat.S_IRGRP | stat.S_IROTH
 _NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 _ADVICE = {
     errno.ENOSPC: "no space is left on its disk; free some, or choose another folder with --to",
@@ -112,6 +113,8 @@ class DiskArchive:
                 return self._keep_copy(file, name, clip)
             if os.fstat(file.fileno()).st_size != clip.bytes:
                 raise ArchiveError(f"{self}: {name} does not have the {clip.bytes:,} bytes that were downloaded")
+            if others := os.stat(self._folder).st_mode & _READERS:  # who may read the folder may read what is in it
+                os.fchmod(file.fileno(), 0o600 | others)
             os.fsync(file.fileno())
             for candidate in tried:
                 if self._put(file.name, os.path.join(self._folder, candidate), clip):

@@ -62,6 +62,16 @@ def test_what_is_written_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").iterdir()} == {0o600}
 
 
+@pytest.mark.parametrize(("folder", "file"), [(0o2775, 0o644), (0o750, 0o640), (0o711, 0o600)])
+def test_a_video_in_a_folder_that_others_may_read_can_be_read_by_them(tmp_path: Path, folder: int, file: int) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(folder)
+    archive = open_archive(str(tmp_path / "shared"), tag=TAG, scratch=tmp_path)
+    archive.probe()
+    keep(archive, VIDEO, "a.mp4", "b.mp4")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "shared").iterdir()} == {file}
+
+
 def test_a_symbolic_link_at_the_final_name_is_neither_followed_nor_replaced(
     disk: Archive, folder: Path, tmp_path: Path
 ) -> None:
