@@ -53,8 +53,6 @@ def _record(option: click.Option) -> tuple[str, str]:
     record = option.get_help_record(click.Context(click.Command("batchgen")))
     assert record
     how, what = record
-    how = re.sub(r"(INTEGER|FLOAT)( RANGE)?$", "N", how)
-    what = re.sub(r";? ?\[?\b[x0-9.]*<?=?x[<>]=?[0-9.]+\]?", "", what)  # a range says what anybody would guess
     return how, re.sub(r"\[(default: [^\]]+)\]?", r"(\1)", what)
 
 

@@ -1,5 +1,7 @@
 """The help is to be read: a line or two an option, under headings, with an example each."""
 
+import re
+import shlex
 from collections.abc import Iterator
 
 import click
@@ -26,6 +28,20 @@ def helped(*arguments: str, columns: int) -> str:
 @pytest.mark.parametrize("name", group.commands)
 def test_every_command_has_an_example(name: str) -> None:
     assert f"Example: batchgen {name}" in " ".join(helped(name, columns=78).split()) or name == "completion"
+
+
+@pytest.mark.parametrize("name", [name for name in group.commands if name != "completion"])
+def test_every_example_is_a_command_that_can_be_given(name: str) -> None:
+    words = shlex.split(helped(name, columns=78).split("Example: batchgen ")[1].partition("\n\n")[0].partition(">")[0])
+    asked = group.commands[words[0]].make_context(words[0], words[1:]).params
+    assert {fault.partition("=")[0] for fault in asked.get("faults", ())} <= TABLE.keys()
+
+
+def test_numbers_are_called_alike_in_every_help() -> None:
+    context = click.Context(click.Command("batchgen"))
+    shown = [f"{name} {option.name} {option.make_metavar(context)}" for name, option in options() if not option.is_flag]
+    assert [each for each in shown if each.endswith((" INTEGER", " FLOAT", " RANGE", " TEXT"))] == []
+    assert not [name for name in group.commands if re.search(r"x[<>]", helped(name, columns=78))]
 
 
 @pytest.mark.parametrize(("name", "option"), list(options()))

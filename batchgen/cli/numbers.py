@@ -10,7 +10,16 @@ LARGEST = 1_000_000_000  # of any flag: further on, sums of money and moments no
 _MOST_SHOWN = 30  # characters
 
 
-class Count(click.IntRange):
+class _Shown:
+    """How the help shows a number: its limits, such as ``x>=1``, are told to who passes them."""
+
+    name = "n"
+
+    def _describe_range(self) -> str:
+        return ""
+
+
+class Count(_Shown, click.IntRange):
     """A whole number."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -25,7 +34,7 @@ class Count(click.IntRange):
             self.fail(f"{value} is out of range; write a whole number{_span(self)}", param, ctx)
 
 
-class Amount(click.FloatRange):
+class Amount(_Shown, click.FloatRange):
     """A number that may have a point; who wrote a comma is told. Infinity is none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

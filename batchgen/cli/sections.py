@@ -1,6 +1,5 @@
 """The help of a command with many options: under headings, in one column, without what a person need not know."""
 
-import re
 import shutil
 from collections.abc import Iterable
 
@@ -19,7 +18,6 @@ SECTIONS = {
 OTHER = "Other"
 WIDEST = 22
 NARROW = 50  # columns, which click takes every terminal to have
-_RANGE = re.compile(r"(; |\s*\[)(?:\d+<=?)?x(?:[<>]=?\d+)?\]")
 
 
 class Formatter(click.HelpFormatter):
@@ -49,7 +47,7 @@ class Sectioned(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record:
-                sections[heading_of(parameter)].append((record[0], _RANGE.sub(_without_range, record[1])))
+                sections[heading_of(parameter)].append(record)
         width = min(WIDEST, max(len(words) for records in sections.values() for words, _ in records))
         for heading, records in sections.items():
             if records:
@@ -62,8 +60,3 @@ def heading_of(parameter: click.Parameter) -> str:
     """Under which heading an option stands."""
     names = {name.removeprefix("--") for name in parameter.opts}
     return next((heading for heading, words in SECTIONS.items() if names & set(words.split())), OTHER)
-
-
-def _without_range(found: re.Match[str]) -> str:
-    """Limits such as ``x>=1`` are told to who passes them."""
-    return "]" if found[1] == "; " else ""

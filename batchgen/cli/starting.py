@@ -67,7 +67,7 @@ class _EmulatorHelp(click.Command):
 
 
 @click.command(cls=_EmulatorHelp, short_help="Serve the API on this machine.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="The address to listen on.")
 @click.option("--port", type=Count(0, 65535), default=8765, show_default=True, help="0: any that is free.")
 @click.option("--speed", type=Amount(min=0, min_open=True), default=1.0, help="How many times as fast as the service.")
 @click.option("--rate", type=COUNT, default=10000, show_default=True, help="At most this many requests per minute.")
@@ -75,13 +75,13 @@ class _EmulatorHelp(click.Command):
 @click.option("--credits", type=Amount(min=0), default=1e6, metavar="USD", help="What the account may spend.")
 @click.option("--error-style", type=click.Choice(["http", "body"]), default="http", help="Where errors appear.")
 @click.option("--fault", "faults", multiple=True, metavar="NAME=SHARE", help="A fault, and how often: see below.")
-@click.option("--seed", type=int, default=0, help="Decides faults and generation times.")
+@click.option("--seed", type=int, default=0, metavar="N", help="Decides faults and generation times.")
 @click.option("--state", type=PATH, metavar="FILE", help="Keeps the tasks across restarts.")
 @click.option("--tiny", is_flag=True, help="Serve tiny videos, for many tasks.")
 def emulator(**flags: Any) -> None:
     """Serve the documented API on this machine, with its limits and, if asked for, with faults.
 
-    Example: batchgen emulator --port 8765 --speed 10 --fault submit-close=0.1
+    Example: batchgen emulator --port 8765 --speed 10 --fault submit-lost=0.1
     """
     from batchgen.emulator.serve import serve_forever
 
