@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from batchgen import allowances, awake, balance, descriptors, learned, replication, results_stamp, reuse
+from batchgen import __version__, allowances, awake, balance, descriptors, learned, replication, results_stamp, reuse
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
 from batchgen.callbacks import receiving
@@ -139,7 +139,8 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     for sentence in allowances.allow(settings, ledger, settings.service):
         listener.say(sentence)
     recovery.retry_expired(ledger, since=time.time() - LINK_LIFE_SECONDS if settings.may_submit else 0.0)
-    log.info("run begins", extra={"service": settings.service, "manifest": str(settings.manifest)})
+    begun = {"version": __version__, "service": settings.service, "manifest": str(settings.manifest)}
+    log.info("run begins", extra=begun)
 
 
 def open_settings_archive(settings: Settings, ledger: Ledger) -> Archive:

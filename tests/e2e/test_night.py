@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
+from batchgen import __version__
 from batchgen.emulator.account import AccountLimits
 from batchgen.emulator.server import Emulator
 from batchgen.errors import UsageError
@@ -349,6 +350,13 @@ async def test_a_notice_that_is_refused_is_one_line_and_changes_nothing_and_show
     assert "notice not sent" in log
     for file in (path for path in (root / "p.batch").rglob("*") if path.is_file()):
         assert SECRET.encode() not in file.read_bytes(), file
+
+
+async def test_the_log_of_a_night_says_which_version_ran(root: Path) -> None:
+    async with emulated() as emulator:
+        await at_night(emulator.url, prompts(root / "p.csv", 1), cwd=root)
+    events = [json.loads(line) for line in (root / "p.batch" / "run.log").read_text().splitlines()]
+    assert [event["version"] for event in events if event["event"] == "run begins"] == [__version__]
 
 
 async def test_a_watcher_that_is_silent_or_away_holds_nothing_up_for_long(root: Path) -> None:
