@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import pytest
 
@@ -87,6 +87,9 @@ def inline(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(replica_module, "Writer", InlineWriter)
     patch.setattr(replica_module, "CHECKPOINT_SECONDS", float("inf"))
     patch.setattr(log_module, "ThreadPoolExecutor", InlinePool)
+
+
+Copied: TypeAlias = tuple[StoreReplica, Ledger]
 
 
 class Service:
@@ -194,6 +197,10 @@ class Container:
         if with_disk:
             shutil.rmtree(self.folder)
             self.folder.mkdir()
+
+    def do(self, *steps: str) -> None:
+        for step in steps:
+            getattr(self, step)()
 
     # -- what is to be seen
 

@@ -1,24 +1,17 @@
 """Uploads that broke off, and objects that are damaged: what is passed over, and what is refused."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
 from batchgen.errors import BatchBusyError, BatchgenError, FaultError, LedgerError, ReplicaError
-from batchgen.ledger import Ledger
 from batchgen.model import State
 from batchgen.replica.log import TAKEOVER_SECONDS, Log, Slot
-from batchgen.replica.replica import StoreReplica
-from tests.replica.container import Container, Service, inline
+from tests.replica.container import Container, Copied, Service, inline
 from tests.replica.memory_store import MemoryStore
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
 
 
 def break_off(store: MemoryStore, times: int = 1) -> None:
@@ -89,20 +82,6 @@ def _mistake(store: MemoryStore) -> None:
     store.happens = happens
 
 
-Copied: TypeAlias = tuple[StoreReplica, Ledger]
-
-
-@pytest.fixture
-def copied(store: MemoryStore, tmp_path: Path) -> Iterator[Copied]:
-    """A ledger whose first copy is made."""
-    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
-    replica.begin()
-    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
-        replica.checkpoint(ledger)
-        yield replica, ledger
-    replica.end()
-
-
 @pytest.mark.parametrize(("event", "error"), [(_garbage, LedgerError), (_mistake, FaultError)])
 async def test_a_writer_that_cannot_go_on_ends_the_run_and_nobody_waits_for_it(
     store: MemoryStore, copied: Copied, event: Callable[[MemoryStore], None], error: type[BatchgenError]
@@ -143,9 +122,7 @@ def container(store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A run that has paid for two of three rows, when its machine vanishes."""
     inline(monkeypatch)
     container = Container(store, Service(), "abc", tmp_path / "container")
-    container.start()
-    for step in ("intend", "ship", "post", "settle", "copy", "intend", "ship", "post", "settle", "ship"):
-        getattr(container, step)()
+    container.do("start", "intend", "ship", "post", "settle", "copy", "intend", "ship", "post", "settle", "ship")
     container.vanish(with_disk=True)
     store.now += TAKEOVER_SECONDS
     return container
@@ -191,8 +168,7 @@ def test_a_copy_without_which_nobody_knows_what_was_paid_is_asked_for(
 ) -> None:
     if passed_over:
         damage(store, copies(store)[-1])
-        for step in ("start", "end"):
-            getattr(container, step)()
+        container.do("start", "end")
         container.vanish(with_disk=True)
     for key in copies(store):
         damage(store, key)
@@ -207,13 +183,10 @@ def test_a_folder_that_is_still_there_needs_no_copy_and_makes_a_new_one(
 ) -> None:
     inline(monkeypatch)
     container = Container(store, Service(), "abc", tmp_path / "container")
-    container.start()
-    for step in ("intend", "ship", "post", "settle", "end"):
-        getattr(container, step)()
+    container.do("start", "intend", "ship", "post", "settle", "end")
     for key in copies(store):
         damage(store, key)
-    for step in ("start", "end"):
-        getattr(container, step)()
+    container.do("start", "end")
     container.vanish(with_disk=True)
     container.start()
     assert container.tasks()["a"] == "task-a-0"

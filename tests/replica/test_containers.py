@@ -137,8 +137,7 @@ class History:
             prompt: task for prompt, task in paid.items() if prompt in known
         }
         while last.states()[State.PENDING]:
-            for step in ("intend", "intend", "ship", "post", "post", "settle", "settle"):
-                getattr(last, step)()
+            last.do("intend", "intend", "ship", "post", "post", "settle", "settle")
         assert not self.service.twice
         assert last.states()[State.IN_FLIGHT] + last.states()[State.IN_DOUBT] == len(PROMPTS)
         last.end()

@@ -13,14 +13,9 @@ from batchgen.replica import replica as replica_module
 from batchgen.replica.log import TAKEOVER_SECONDS, Log, Slot
 from batchgen.replica.replica import StoreReplica
 from batchgen.replica.store import prove
-from tests.replica.container import Container, Service, inline
+from tests.replica.container import Container, Copied, Service, inline
 from tests.replica.memory_store import MemoryStore
 from tests.waiting import until
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
 
 
 def entries(store: MemoryStore) -> list[str]:
@@ -102,49 +97,41 @@ def test_the_last_word_of_a_dead_holder_may_come_late(store: MemoryStore) -> Non
 
 
 async def test_posts_that_wait_share_one_entry_and_one_write_is_under_way_at_a_time(
-    store: MemoryStore, tmp_path: Path
+    store: MemoryStore, copied: Copied
 ) -> None:
-    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
-    replica.begin()
+    replica, ledger = copied
     came, gate = threading.Event(), threading.Event()
 
     def held(_: str) -> None:
         came.set()
         gate.wait(60)
 
-    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
-        replica.checkpoint(ledger)
-        before = len(entries(store))
-        async with replica.shipping(ledger, unexpected):
-            store.happens = held
-            first = await _waiting(replica, ledger, "first")
-            await until(came.is_set)
-            others = [await _waiting(replica, ledger, f"other{n}") for n in range(16)]
-            await asyncio.sleep(0.05)
-            assert not first.done()
-            assert len(entries(store)) == before
-            gate.set()
-            await asyncio.gather(first, *others)
-            assert len(entries(store)) == before + 2
-    replica.end()
+    before = len(entries(store))
+    async with replica.shipping(ledger, unexpected):
+        store.happens = held
+        first = await _waiting(replica, ledger, "first")
+        await until(came.is_set)
+        others = [await _waiting(replica, ledger, f"other{n}") for n in range(16)]
+        await asyncio.sleep(0.05)
+        assert not first.done()
+        assert len(entries(store)) == before
+        gate.set()
+        await asyncio.gather(first, *others)
+        assert len(entries(store)) == before + 2
 
 
 async def test_an_entry_costs_the_loop_no_sync(
-    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, copied: Copied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
-    replica.begin()
-    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
-        replica.checkpoint(ledger)
-        async with replica.shipping(ledger, unexpected):
-            ledger.remember({"fact": "x"})
-            before = len(entries(store))
-            synced: list[None] = []
-            monkeypatch.setattr(ledger.database, "sync", lambda: synced.append(None))
-            await replica.durable()
-            assert (len(entries(store)), synced) == (before + 1, [])
-            monkeypatch.undo()
-    replica.end()
+    replica, ledger = copied
+    async with replica.shipping(ledger, unexpected):
+        ledger.remember({"fact": "x"})
+        before = len(entries(store))
+        synced: list[None] = []
+        monkeypatch.setattr(ledger.database, "sync", lambda: synced.append(None))
+        await replica.durable()
+        assert (len(entries(store)), synced) == (before + 1, [])
+        monkeypatch.undo()
 
 
 async def _waiting(replica: StoreReplica, ledger: Ledger, fact: str) -> "asyncio.Task[None]":
@@ -155,60 +142,48 @@ async def _waiting(replica: StoreReplica, ledger: Ledger, fact: str) -> "asyncio
 
 
 async def test_what_was_learned_is_in_the_store_without_anybody_waiting_for_it(
-    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, copied: Copied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replica_module, "LATEST_SECONDS", 0.01)
-    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
-    replica.begin()
-    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
-        replica.checkpoint(ledger)
-        async with replica.shipping(ledger, unexpected):
-            ledger.remember({"task": "task-1"})
-            await until(lambda: any(b"task-1" in body for body, _ in list(store.objects.values())))
-    replica.end()
+    replica, ledger = copied
+    async with replica.shipping(ledger, unexpected):
+        ledger.remember({"task": "task-1"})
+        await until(lambda: any(b"task-1" in body for body, _ in list(store.objects.values())))
 
 
 async def test_while_the_store_is_down_a_post_waits_and_then_gives_up_and_the_rest_goes_on(
-    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: MemoryStore, copied: Copied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replica_module, "OUTAGE_SECONDS", 0.1)
-    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
-    replica.begin()
-    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
-        replica.checkpoint(ledger)
-        async with replica.shipping(ledger, unexpected):
-            store.happens = _down
-            ledger.remember({"a": "b"})
-            with pytest.raises(ReplicaError, match="could not be written for"):
-                await replica.durable()
-            store.happens = lambda _: None
-            monkeypatch.setattr(replica_module, "OUTAGE_SECONDS", 60.0)
+    replica, ledger = copied
+    async with replica.shipping(ledger, unexpected):
+        store.happens = _down
+        ledger.remember({"a": "b"})
+        with pytest.raises(ReplicaError, match="could not be written for"):
             await replica.durable()
-        assert replica.paid_here_alone() == []
-    replica.end()
+        store.happens = lambda _: None
+        monkeypatch.setattr(replica_module, "OUTAGE_SECONDS", 60.0)
+        await replica.durable()
+    assert replica.paid_here_alone() == []
 
 
 def _down(_: str) -> None:
     raise ReplicaError("the store is down")
 
 
-async def test_a_run_that_was_taken_over_is_told_and_no_post_leaves(store: MemoryStore, tmp_path: Path) -> None:
-    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
-    replica.begin()
+async def test_a_run_that_was_taken_over_is_told_and_no_post_leaves(store: MemoryStore, copied: Copied) -> None:
+    replica, ledger = copied
     told: list[BatchgenError] = []
-    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+    async with replica.shipping(ledger, told.append):
+        store.now += TAKEOVER_SECONDS
+        Log(store).claim()
+        ledger.remember({"a": "b"})
+        for _ in range(2):
+            with pytest.raises(BatchBusyError):
+                await replica.durable()
+    assert len(told) == 1
+    with pytest.raises(BatchBusyError):
         replica.checkpoint(ledger)
-        async with replica.shipping(ledger, told.append):
-            store.now += TAKEOVER_SECONDS
-            Log(store).claim()
-            ledger.remember({"a": "b"})
-            for _ in range(2):
-                with pytest.raises(BatchBusyError):
-                    await replica.durable()
-        assert len(told) == 1
-        with pytest.raises(BatchBusyError):
-            replica.checkpoint(ledger)
-    replica.end()
 
 
 def test_tasks_that_the_store_was_not_told_of_are_named(
@@ -216,9 +191,7 @@ def test_tasks_that_the_store_was_not_told_of_are_named(
 ) -> None:
     inline(monkeypatch)
     container = Container(store, Service(), "ab", tmp_path / "container")
-    container.start()
-    for step in ("intend", "ship", "post", "settle"):
-        getattr(container, step)()
+    container.do("start", "intend", "ship", "post", "settle")
     store.now += TAKEOVER_SECONDS
     Log(store).claim()
     with pytest.raises(BatchBusyError):
@@ -284,13 +257,8 @@ def test_a_store_that_ignores_conditions_is_refused() -> None:
     prove(MemoryStore())
 
 
-def test_the_ledger_remembers_where_its_copy_is(store: MemoryStore, tmp_path: Path) -> None:
-    replica = StoreReplica(store, tmp_path / "ledger.sqlite")
-    replica.begin()
-    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
-        replica.checkpoint(ledger)
-        assert json.loads(ledger.fact("replica") or "") == {"to": "s3://memory/ledger", "term": 1, "sequence": 1}
-    replica.end()
+def test_the_ledger_remembers_where_its_copy_is(copied: Copied) -> None:
+    assert json.loads(copied[1].fact("replica") or "") == {"to": "s3://memory/ledger", "term": 1, "sequence": 1}
 
 
 @pytest.mark.parametrize("step", ["end", "vanish"])
@@ -303,16 +271,13 @@ def test_a_copy_of_the_version_before_goes_on_and_pays_for_nothing_again(
     former = Container(store, service, ["a\r\nb", "c\r\nd"], tmp_path / "former")
     with monkeypatch.context() as before:
         before.setattr(schema, "VERSION", 3)
-        former.start()
-        for each in ("intend", "ship", "post", "settle", "ship"):
-            getattr(former, each)()
+        former.do("start", "intend", "ship", "post", "settle", "ship")
         former.end() if step == "end" else former.vanish(with_disk=True)
     store.now += TAKEOVER_SECONDS
     container = Container(store, service, ["a\nb", "c\nd"], tmp_path / "container")
     container.start()
     assert container.tasks() == {"a\nb": "task-a\r\nb-0", "c\nd": None}
-    for each in ("intend", "ship", "post", "end"):
-        getattr(container, each)()
+    container.do("intend", "ship", "post", "end")
     assert sorted(service.paid) == ["a\r\nb", "c\nd"]
     assert not service.twice
     container.vanish(with_disk=True)
