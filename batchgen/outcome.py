@@ -7,8 +7,8 @@ from pathlib import Path
 
 from batchgen import mended
 from batchgen.catalog import MICRO
-from batchgen.dispatch.dispatcher import Dispatcher, Stop
-from batchgen.errors import LedgerError, LimitReachedError, UsageError
+from batchgen.dispatch.dispatcher import Stop
+from batchgen.errors import LedgerError, UsageError
 from batchgen.ledger import Ledger, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.model import State
@@ -97,21 +97,17 @@ def write_report(ledger: Ledger, folder: Path) -> None:
 def summarize(
     settings: Settings,
     ledger: Ledger,
-    work: Dispatcher | None,
+    stopped: Stop | None,
     problem: str | None,
     seconds: float,
     *,
     failed_before: int,
 ) -> Summary:
-    """How the run ended: ``problem`` is what kept something from being written, ``seconds`` how long it took.
+    """How the run ended: ``stopped`` is what kept rows from being asked for, ``problem`` from being written.
 
     ``failed_before``: how many rows had failed when it began.
     """
     counts, selected = standing.counts(ledger), standing.counts(ledger, selected=True)
-    stopped = work.stopped if work else None
-    was_cut_off = work is not None and (selected[State.PENDING] > 0 or work.is_halted)
-    if stopped and stopped.exit_code == LimitReachedError.exit_code and not was_cut_off:
-        stopped = None  # it kept nothing from being made
     if problem:
         stopped = Stop(f"{stopped.reason}; {problem}", stopped.exit_code) if stopped else Stop(problem, 1)
     if settings.may_submit:

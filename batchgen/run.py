@@ -25,9 +25,9 @@ from batchgen.callbacks import receiving
 from batchgen.candidates import Candidates
 from batchgen.control import Desk
 from batchgen.disk_space import DiskSpace
-from batchgen.dispatch.dispatcher import Dispatcher
+from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.download.downloader import Downloader
-from batchgen.errors import ArchiveError, LedgerError, UsageError
+from batchgen.errors import ArchiveError, LedgerError, LimitReachedError, UsageError
 from batchgen.folder import open_batch
 from batchgen.images.files import Files
 from batchgen.intake import choose, take_in_as_asked
@@ -89,20 +89,20 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         money.begin_run(ledger)
         failed_before = standing.counts(ledger)[State.FAILED]
         replication.tell(replica, settings, listener.say)
-        dispatcher = None
+        stopped, has_worked = None, False
         if ledger.has_work() or evidence.candidates(ledger):
-            dispatcher = _run_work(settings, ledger, replica, listener, service, files)
+            stopped, has_worked = _run_work(settings, ledger, replica, listener, service, files), True
         elif settings.destination != ledger.fact("destination"):
             _destination(settings, ledger)
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
-        problem = write_all(ledger, settings, listener.warn, is_told=is_told and dispatcher is None)
+        problem = write_all(ledger, settings, listener.warn, is_told=is_told and not has_worked)
         problem = replication.copy_last(replica, ledger, settings.batch) or problem
         if not settings.rehearsal:
             reuse.record(ledger, settings.batch, reuse.index_path())
         if not problem:
             results_stamp.note(ledger, settings.batch)
         seconds = time.monotonic() - started
-        summary = summarize(settings, ledger, dispatcher, problem, seconds, failed_before=failed_before)
+        summary = summarize(settings, ledger, stopped, problem, seconds, failed_before=failed_before)
         log.info("run ended", extra=asdict(summary))
         listener.ended(summary)
         return summary
@@ -110,20 +110,31 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
 
 def _run_work(
     settings: Settings, ledger: Ledger, replica: Replica, listener: Listener, service: Service, files: Files
-) -> Dispatcher:
-    archive = _destination(settings, ledger)
-    if settings.may_submit:
-        Pictures(settings).provide(ledger, files, listener.say)
-    replication.copy_first(replica, ledger)
-    _set_space_aside(ledger, settings.batch)
+) -> Stop | None:
+    """Work; returns what kept it from doing all of it."""
     try:
+        archive = _destination(settings, ledger)
+        if settings.may_submit:
+            Pictures(settings).provide(ledger, files, listener.say)
+        replication.copy_first(replica, ledger)
+        _set_space_aside(ledger, settings.batch)
         with descriptors.raised():
-            return awake.run(_work(settings, ledger, replica, archive, listener, service))
+            dispatcher = awake.run(_work(settings, ledger, replica, archive, listener, service))
+        return _what_stopped(dispatcher, ledger)
     finally:
         listener.progress.end()
         ledger.database.ballast.drop()
         with suppress(LedgerError):  # as the next run does in any case
             recovery.recover(ledger)
+
+
+def _what_stopped(dispatcher: Dispatcher, ledger: Ledger) -> Stop | None:
+    """Before what was allowed for this run alone is taken back; None for a limit that kept nothing from being made."""
+    stopped = dispatcher.stopped
+    is_limit = stopped is not None and stopped.exit_code == LimitReachedError.exit_code
+    if is_limit and not dispatcher.is_halted and not standing.pending_jobs(ledger):
+        return None
+    return stopped
 
 
 # -- before anything is sent

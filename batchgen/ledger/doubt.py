@@ -235,9 +235,9 @@ def abandon(ledger: Ledger, *jobs: Job) -> None:
 
 
 def _decide(ledger: Ledger, jobs: Iterable[Job], action: str, detail: str, state: State) -> None:
-    facts: dict[str, Any] = {"fail_code": None, "fail_message": None, "task_id": None}
+    facts: dict[str, Any] = {"fail_code": None, "fail_message": None, "task_id": None, "remake": False}
     if state is State.FAILED:
-        facts = {"fail_code": ABANDONED, "fail_message": "given up by a person, while in doubt"}
+        facts = {"fail_code": ABANDONED, "fail_message": "given up by a person, while in doubt", "remake": False}
     with ledger.database.transaction():
         for job in jobs:
             ledger.write(replace(job, state=state, **facts))

@@ -4,23 +4,37 @@ from batchgen.ledger.ledger import NOT_RECORDED, OPEN, Ledger
 from batchgen.model import ABANDONED
 
 FOR_ONE_RUN = "--in-doubt resubmit"  # the decision on a job that lasts until the run ends
+_OWN_TASK = (
+    "(SELECT task_id FROM attempt WHERE attempt.job = job.job AND task_id IS NOT NULL ORDER BY attempt DESC LIMIT 1)"
+)
 # The condition, in SQL, on a job whose remake is a person's word: another batch's video is to be paid for as any other.
-OF_ONE_RUN = "(source IS NULL OR attempts > 0)"
+OF_ONE_RUN = f"(source IS NULL OR {_OWN_TASK} IS NOT NULL)"
 
 
 def recover(ledger: Ledger) -> None:
     """What an earlier run asked for without recording an answer is in doubt.
 
     So is again what it was allowed to ask for once more, and did not: the next run may not be allowed to. Nor is it
-    to pay for an expired video that this one tried to fetch.
+    to pay for what failed, or for an expired video that this one tried to fetch.
     """
     with ledger.database.transaction():
         _hold_again(ledger)
-        ledger.database.execute(f"UPDATE job SET remake = 0 WHERE state = 'rendered' AND remake = 1 AND {OF_ONE_RUN}")
+        _fail_again(ledger)
         ledger.database.execute(
-            f"UPDATE job SET state = 'in_doubt', fail_message = ? WHERE {OPEN} AND state = 'submitting'",
+            "UPDATE job SET state = 'in_doubt', fail_code = NULL, fail_message = ?, remake = 0 "
+            f"WHERE {OPEN} AND state = 'submitting'",
             (NOT_RECORDED,),
         )
+
+
+def _fail_again(ledger: Ledger) -> None:
+    """What a run was allowed to pay for once more, and did not ask for, is as it was."""
+    ledger.database.execute(f"UPDATE job SET remake = 0 WHERE state = 'rendered' AND remake = 1 AND {OF_ONE_RUN}")
+    ledger.database.execute(
+        f"UPDATE job SET state = iif(fail_code IS NULL, 'expired', 'failed'), remake = 0, task_id = {_OWN_TASK} "
+        "WHERE state = 'pending' AND wanted > 0 AND remake = 1 "
+        f"AND (fail_code IS NOT NULL OR {_OWN_TASK} IS NOT NULL)"
+    )
 
 
 def _hold_again(ledger: Ledger) -> None:
@@ -41,14 +55,14 @@ def _hold_again(ledger: Ledger) -> None:
 
 
 def retry_failed(ledger: Ledger) -> int:
-    """Let every wanted job that failed or expired be tried again; returns how many.
+    """Let every wanted job that failed or expired be tried again, until this run ends; returns how many.
 
     An expired one is first fetched once more: only if that fails is it paid for again. One that was given up in
     doubt may have been paid for: it is for a person to name it.
     """
     with ledger.database.transaction():
         failed = ledger.database.execute(
-            "UPDATE job SET state = 'pending', task_id = NULL, fail_code = NULL, fail_message = NULL "
+            "UPDATE job SET state = 'pending', task_id = NULL, remake = 1 "
             f"WHERE {OPEN} AND state = 'failed' AND wanted > 0 AND fail_code IS NOT ?" + ledger.and_selected,
             (ABANDONED,),
         ).rowcount

@@ -23,7 +23,7 @@ CREATE TABLE job (
     submitted_at  REAL,
     completed_at  REAL,                        -- the service's clock
     generation_ms INTEGER,
-    remake        INTEGER NOT NULL DEFAULT 0,  -- 1: may be paid for (again) if the video cannot be fetched
+    remake        INTEGER NOT NULL DEFAULT 0,  -- 1: may be paid for (again) by this run, if the video cannot be fetched
     source        TEXT                         -- JSON: files that hold the video: another batch's (--reuse), or once missing
 ) STRICT;
 CREATE INDEX job_digest ON job (digest);

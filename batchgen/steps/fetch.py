@@ -167,9 +167,10 @@ class FetchStep:
         if videos:
             return self._archived_in_part(whole, videos, error)
         log.warning("link dead", extra={"job": job.key, "task_id": job.task_id, "reason": str(error)})
+        job = replace(job, fail_message=f"{error}, {_age(job)}")
         if job.remake:
-            return self._ledger.save(replace(job, state=State.PENDING, task_id=None, fail_message=None, tries=0))
-        return self._ledger.save(replace(job, state=State.EXPIRED, fail_message=f"{error}, {_age(job)}"))
+            return self._ledger.save(replace(job, state=State.PENDING, task_id=None, tries=0))
+        return self._ledger.save(replace(job, state=State.EXPIRED))
 
     def _fetch_later(self, job: Job, error: Exception) -> Job:
         unreachable = isinstance(error, DownloadError) and error.unreachable

@@ -104,8 +104,8 @@ class SubmitStep:
         return withdrawn
 
     def _doubted(self, job: Job, message: str) -> Job:
-        doubt = replace(job, state=State.IN_DOUBT, attempts=job.attempts + 1, fail_message=message)
-        return self._ledger.settle(doubt, Verdict.UNKNOWN.value, message)
+        doubt = replace(job, state=State.IN_DOUBT, fail_code=None, fail_message=message)
+        return self._ledger.settle(_asked_for(doubt), Verdict.UNKNOWN.value, message)
 
     def _cut_off(self, job: Job, outcome: Submitted) -> Job:
         """Refused, and the reason broke off: the next try may tell it."""
@@ -115,9 +115,9 @@ class SubmitStep:
         return self._refused(job, outcome.code, CUT_OFF.format(outcome.code))
 
     def _refused(self, job: Job, code: str | None, message: str) -> Job:
-        failed = replace(job, state=State.FAILED, attempts=job.attempts + 1, fail_code=code, fail_message=message)
+        failed = replace(job, state=State.FAILED, fail_code=code, fail_message=message)
         self._spending.give_back(job.request)
-        return self._ledger.settle(failed, Verdict.REFUSED.value, message, paid=False)
+        return self._ledger.settle(_asked_for(failed), Verdict.REFUSED.value, message, paid=False)
 
     def send_no_more(self) -> None:
         """Withdraw what is asked for from now on, and what has not left yet."""
@@ -144,16 +144,15 @@ class SubmitStep:
             job,
             state=State.IN_FLIGHT,
             task_id=outcome.task_id,
-            attempts=job.attempts + 1,
             submitted_at=time.time(),
             completed_at=None,  # of a former task
             generation_ms=None,
             fail_code=None,
             fail_message=None,
-            remake=False,
             tries=0,
             wait=self._polling.wait(0.0),
         )
+        job = _asked_for(job)
         log.info("accepted", extra={"job": job.key, "task_id": job.task_id})
         try:
             settled = self._ledger.settle(job, outcome.verdict.value, "")
@@ -186,6 +185,11 @@ class SubmitStep:
             return shlex.quote(self._ledger.first_row(job))
         except Exception:
             return "?"
+
+
+def _asked_for(job: Job) -> Job:
+    """The job with one more POST behind it: what a person allowed is used up."""
+    return replace(job, attempts=job.attempts + 1, remake=False)
 
 
 def _refusal(outcome: Submitted) -> str:

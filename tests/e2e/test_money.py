@@ -166,6 +166,26 @@ async def test_that_rows_without_a_seed_are_taken_from_no_other_batch_is_told(tm
         assert ("takes nothing" in taken.err, "1 video is taken" in taken.err) == (False, True)
 
 
+@pytest.mark.parametrize(("fault", "state"), [({}, "failed"), ({"file-404": 1.0}, "expired")])
+async def test_leave_to_pay_again_for_what_failed_or_expired_lasts_for_one_run(
+    tmp_path: Path, fault: dict[str, float], state: str
+) -> None:
+    mark = "" if fault else " [violation]"
+    manifest = sheet(tmp_path / "p.csv", [{"id": f"r{n}", "prompt": f"prompt {n}{mark}"} for n in range(3)])
+    hurried = altered(tmp_path, {"batchgen.steps.fetch": "FETCH_TRIES = 1"})
+    async with emulated(faults=fault) as emulator:
+        await run(emulator, manifest, **hurried)
+        before = results(tmp_path / "p.batch")
+        for words, code, asked in ((("--to", "/nowhere/at/all"), 2, 3), (("--max-tasks", "1"), 4, 4)):
+            ended = await run(emulator, manifest, "--retry-failed", *words, **hurried)
+            assert (ended.code, len(emulator.tasks)) == (code, asked), ended.err
+            ended = await run(emulator, manifest, **hurried)
+            assert (ended.code, ended.summary[state], len(emulator.tasks)) == (1, 3, asked), ended.err
+        told = ("task_id", "fail_code", "status")
+        for was, row in zip(before[1:], results(tmp_path / "p.batch")[1:], strict=True):
+            assert [row[name] for name in told] == [was[name] for name in told]
+
+
 async def test_whoever_attaches_a_task_of_another_time_is_told_so(tmp_path: Path) -> None:
     behind = [3600.0]
     async with emulated(clock=lambda: time.time() - behind[0]) as emulator:
@@ -226,7 +246,7 @@ async def test_leave_to_pay_twice_lasts_for_one_run(tmp_path: Path) -> None:
         emulator.faults.shares.clear()
         for words, code, asked in (
             (("--to", "/nowhere/at/all"), 2, 3),
-            (("--max-tasks", "1"), 1, 4),
+            (("--max-tasks", "1"), 4, 4),
         ):
             assert (await run(emulator, manifest, "--in-doubt", "resubmit", *words)).code == code
             ended = await run(emulator, manifest)

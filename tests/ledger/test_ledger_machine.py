@@ -88,6 +88,7 @@ class Want:
     is_abandoned: bool = False
     is_decided: bool = False  # something was decided about it, once
     remake: bool = False  # somebody said so
+    has_failed: bool = False  # with a code, since it was asked for last
     is_reused: bool = False  # the video is another batch's: to pay for it here is nobody's second time
     released_at: int | None = None  # how many posts there were when a run, and no later one, was allowed one more
     completed: float = 0.0
@@ -106,6 +107,11 @@ class Line:
     want: Want
     position: int | None = None
     archived: bool = False
+
+
+def _asked_for(job: Job) -> Job:
+    """As the pipeline records it, whatever the answer was: nothing holds that was said of a former task."""
+    return replace(job, fail_code=None, remake=False)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -271,7 +277,7 @@ class LedgerMachine(RuleBasedStateMachine):
             want, job = found
             task = self.new_task()
             self.ledger.settle(
-                replace(job, state=State.IN_FLIGHT, task_id=task, remake=False, submitted_at=self.clock.now),
+                replace(_asked_for(job), state=State.IN_FLIGHT, task_id=task, submitted_at=self.clock.now),
                 *("accepted", ""),
             )
             want.posts[-1].task = task
@@ -279,6 +285,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _bind(self, want: Want, task: str) -> None:
         want.state, want.task, want.remake, want.may_be_paid = State.IN_FLIGHT, task, False, True
+        want.has_failed = False
         want.posts[-1].bound, want.posts[-1].candidate, want.posts[-1].forgotten = task, None, False
         assert self.tasks.setdefault(task, want.key) == want.key
 
@@ -289,19 +296,19 @@ class LedgerMachine(RuleBasedStateMachine):
         if found := self._answered(number):
             want, job = found
             task = list(self.tasks)[which % len(self.tasks)]
-            self.ledger.settle(replace(job, state=State.IN_FLIGHT, task_id=task), "accepted", "")
-            want.state, want.task = State.IN_DOUBT, None
+            self.ledger.settle(replace(_asked_for(job), state=State.IN_FLIGHT, task_id=task), "accepted", "")
+            want.state, want.task, want.remake, want.has_failed = State.IN_DOUBT, None, False, False
 
     @rule(number=PICK, was_accepted=YES)
     @while_some(State.SUBMITTING)
     def answer_lost(self, number: int, was_accepted: bool) -> None:
         if found := self._answered(number):
             want, job = found
-            self.ledger.settle(replace(job, state=State.IN_DOUBT), "unknown", "no answer came")
+            self.ledger.settle(replace(_asked_for(job), state=State.IN_DOUBT), "unknown", "no answer came")
             self._in_doubt(want, was_accepted)
 
     def _in_doubt(self, want: Want, was_accepted: bool) -> None:
-        want.state = State.IN_DOUBT
+        want.state, want.remake, want.has_failed = State.IN_DOUBT, False, False
         want.posts[-1].task = self.new_task() if was_accepted else None
 
     @rule(number=PICK)
@@ -309,8 +316,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def refused(self, number: int) -> None:
         if found := self._answered(number):
             want, job = found
-            self.ledger.settle(replace(job, state=State.FAILED, fail_code="400"), "refused", "no", paid=False)
-            want.state, want.may_be_paid = State.FAILED, False
+            failed = replace(_asked_for(job), state=State.FAILED, fail_code="400")
+            self.ledger.settle(failed, "refused", "no", paid=False)
+            want.state, want.may_be_paid, want.remake, want.has_failed = State.FAILED, False, False, True
 
     @rule(number=PICK)
     @while_some(State.SUBMITTING)
@@ -364,7 +372,7 @@ class LedgerMachine(RuleBasedStateMachine):
             want.state, want.completed = State.RENDERED, self.clock.now + next(self.names) / 1000
             job = replace(job, state=State.RENDERED, urls=("https://a/v.mp4",), completed_at=want.completed)
         elif outcome == "failed":
-            want.state = State.FAILED
+            want.state, want.has_failed = State.FAILED, True
             job = replace(job, state=State.FAILED, fail_code="VIOLATION")
         else:  # the service says that nothing was made
             want.state, want.task, want.may_be_paid = State.PENDING, None, False
@@ -395,10 +403,10 @@ class LedgerMachine(RuleBasedStateMachine):
         assert len(lacking) == sum(line.want is want and not line.archived for line in self.lines)
         if ends:
             videos = [Video(row, 0, name, CLIP) for row, name in lacking]
-            self.ledger.archive(replace(job, state=State.ARCHIVED, remake=False), videos)
+            self.ledger.archive(replace(job, state=State.ARCHIVED, remake=False, fail_code=None), videos)
             for row, _ in lacking:
                 self._line_of_row(row).archived = True
-            want.state, want.remake = State.ARCHIVED, False
+            want.state, want.remake, want.has_failed = State.ARCHIVED, False, False
 
     def _line_of_row(self, row: int) -> Line:
         found = self.ledger.database.one("SELECT id, hex(digest) FROM row WHERE row = ?", (row,))
@@ -461,8 +469,12 @@ class LedgerMachine(RuleBasedStateMachine):
         for want in self.wants:
             if want.state is State.PENDING and want.released_at == len(want.posts):
                 want.state, want.may_be_paid = State.IN_DOUBT, True
-            if want.state is State.RENDERED and want.remake and not want.is_reused:
+            own = [post.bound for post in want.posts if post.bound]
+            if want.state is State.RENDERED and want.remake and (own or not want.is_reused):
                 want.remake, want.may_be_paid = False, True
+            if want.state is State.PENDING and want.remake and self.is_wanted(want) and (own or want.has_failed):
+                want.state, want.task = State.FAILED if want.has_failed else State.EXPIRED, own[-1] if own else None
+                want.remake = False
             want.released_at = None if want.state is State.IN_DOUBT else want.released_at
 
     # -- callbacks
@@ -529,6 +541,7 @@ class LedgerMachine(RuleBasedStateMachine):
             bound = evidence.bind(self.ledger, candidate, "callback")
             assert bound is not None
             want.state, want.task, want.remake, want.may_be_paid = State.IN_FLIGHT, candidate.task_id, False, True
+            want.has_failed = False
             post.bound, post.candidate, post.forgotten = candidate.task_id, None, False
             assert self.tasks.setdefault(candidate.task_id, want.key) == want.key
         elif candidate.task_id in self.tasks:  # the service knows it too, but a row has it
@@ -601,7 +614,7 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             want.is_decided = True
             doubt.abandon(self.ledger, self.ledger.job(want.key))
-            want.state, want.is_abandoned = State.FAILED, True
+            want.state, want.is_abandoned, want.remake, want.has_failed = State.FAILED, True, False, True
 
     @rule()
     @while_some(State.FAILED, State.EXPIRED)
@@ -611,6 +624,8 @@ class LedgerMachine(RuleBasedStateMachine):
         expired = [want for want in self.wants if want.state is State.EXPIRED and self.is_wanted(want)]
         assert recovery.retry_failed(self.ledger) == len(failed) + len(expired)
         self._allow(failed)
+        for want in failed:
+            want.remake = True
         for want in expired:
             want.state, want.remake, want.may_be_paid = State.RENDERED, True, False
 
@@ -624,7 +639,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _allow(self, wants: Iterable[Want]) -> None:
         for want in wants:
-            want.state, want.task, want.may_be_paid = State.PENDING, None, False
+            want.state, want.task, want.may_be_paid, want.remake = State.PENDING, None, False, False
 
     # -- what always holds
 

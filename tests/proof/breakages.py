@@ -140,8 +140,8 @@ BREAKAGES = (
     Breakage(
         "what was asked for without an answer is pending after a crash",
         RECOVERY_PY,
-        "UPDATE job SET state = 'in_doubt', fail_message = ?",
-        "UPDATE job SET state = 'pending', fail_message = ?",
+        "UPDATE job SET state = 'in_doubt', fail_code = NULL",
+        "UPDATE job SET state = 'pending', fail_code = NULL",
         (NETWORK,),
     ),
     Breakage(
@@ -182,8 +182,8 @@ BREAKAGES = (
     Breakage(
         "a task that a row once had is attached to another",
         DOUBT_PY,
-        "OR job IN (SELECT job FROM attempt WHERE attempt.task_id = :task) LIMIT 1",
-        "LIMIT 1",
+        "attempt.task_id = :task OR (candidate",
+        "(candidate",
         (MACHINE,),
     ),
     Breakage(
