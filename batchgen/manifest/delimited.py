@@ -8,7 +8,7 @@ from typing import TextIO
 
 from batchgen.errors import ManifestError
 from batchgen.manifest.csv_blocks import CsvBlocks
-from batchgen.manifest.headings import LINES_OF_TITLES, Layout, canonical, resembles
+from batchgen.manifest.headings import LINES_OF_TITLES, NO_HEADER, Layout, canonical, resembles
 from batchgen.manifest.records import NO_ROWS, Records, Unreadable, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, refusal, undecodable
@@ -63,10 +63,7 @@ class Delimited:
 
     def _no_header(self) -> ManifestError:
         """Return why the first line is no header."""
-        message = (
-            "the first line names no column that is known; begin with a header such as id,prompt,seed, or rename the "
-            "column of the prompts to prompt"
-        )
+        message = f"the first line {NO_HEADER}"
         if below := self._header_below():
             message = f"line {below} looks like the header, but others stand above it; delete those"
         with open_text(self.path, self._encoding) as stream:

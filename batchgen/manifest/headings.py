@@ -12,6 +12,10 @@ from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem
 
 MOST_COLUMNS = 200
+NO_HEADER = (
+    "names no column that is known; begin with a header such as id, prompt, seed, or rename the column of the prompts "
+    "to prompt"
+)
 LINES_OF_TITLES = 20  # in which a header is looked for that is not the first line
 # The headers of our own files: they come back with cells that are not a person's, and, as CSV, guarded ones.
 _RESULTS_BEGIN = ("id", "row", "status", "video", "prompt")  # results.csv
@@ -143,7 +147,17 @@ class Layout:
     def column(self, parameter: str) -> str | None:
         """Return the parameter's column as the header spells it, fit to be shown."""
         place = self.places.get(parameter)
-        return parameter if place is None else escaped(self.names[place].strip())
+        return parameter if place is None else self.title(place)
+
+    def title(self, place: int) -> str:
+        """Return a column's name as the header spells it, or its number, fit to be shown."""
+        name = self.names[place].strip() if place < len(self.names) else ""
+        return escaped(name) or str(place + 1)
+
+    @property
+    def parameters(self) -> Mapping[int, str]:
+        """The places that are read, with the parameter of each; "" for a person's own column, or one without a name."""
+        return dict.fromkeys((*self.own, *self.unnamed), "") | {place: name for name, place in self.places.items()}
 
 
 def study(header: Sequence[str], line: int | None) -> Layout:

@@ -1,12 +1,16 @@
-"""What the spreadsheet formats share: a cell as text, or as something that is none, and how each is told. Pure."""
+"""What spreadsheets and typed tables share: a cell as text, or as what is none, and how each is told. Pure."""
 
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from numbers import Integral
+from os import PathLike, fspath
+from typing import Any, NamedTuple
 
 from batchgen.manifest.rules import KNOWN
 from batchgen.manifest.values import UNSTORABLE, clock_ratio
-from batchgen.manifest.words import escaped
+from batchgen.manifest.words import escaped, shown
 
 MOST_SHEET_COLUMNS = 16384  # of any spreadsheet program
 _ROUNDED_FROM = 16  # digits: of a number, a spreadsheet program keeps 15 and writes noughts behind them
@@ -113,9 +117,23 @@ def text(content: str) -> Cell:
     return content
 
 
-def error(shown: str) -> Cell:
+def several(values: Sequence[Any], parameter: str) -> Cell:
+    """Return the cell of a list, which a typed table may hold."""
+    if parameter == "image_urls" and all(isinstance(value, str | PathLike) for value in values):
+        return json.dumps(list(map(fspath, values)), ensure_ascii=False) if values else ""
+    if parameter == "seeds" and all(isinstance(value, Integral) for value in values):
+        return ";".join(str(int(value)) for value in values)
+    return Fault(f"holds a list ({shown(str(values))}); only image_urls and seeds may be one")
+
+
+def of_type(name: str) -> Cell:
+    """Return the cell of a value that a typed table may hold, and no sheet."""
+    return Fault(f"holds a value of the type {name[:40]}, which no sheet has; make it a text")
+
+
+def error(told: str) -> Cell:
     """Return the cell of a formula that went wrong."""
-    return Fault(f"holds the error {escaped(shown[:20]) or '?'}; mend its formula, or type the value")
+    return Fault(f"holds the error {escaped(told[:20]) or '?'}; mend its formula, or type the value")
 
 
 def of_formula(cell: Cell, formula: str) -> Cell:

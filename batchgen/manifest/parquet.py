@@ -3,18 +3,17 @@
 Its engine, pyarrow, weighs more than all the rest of batchgen: it is an extra, ``batchgen[parquet]``.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from batchgen.manifest.office import Cell, Fault, Moment, Number, as_text, text
+from batchgen.manifest.office import Cell, Fault, Moment, Number, as_text, of_type, several, text
 from batchgen.manifest.records import LONGEST_CELL, NO_ROWS, Block, Records, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
-from batchgen.manifest.words import escaped, shown
+from batchgen.manifest.words import escaped
 from batchgen.model import Problem, Row
 from batchgen.rows import Rows
 
@@ -78,11 +77,10 @@ class ParquetManifest:
     def _block(self, batch: Any, before: int) -> Block:
         numbers = list(range(before + 1, before + batch.num_rows + 1))
         block = Block(numbers, list(numbers))
-        named = {place: name for name, place in self._layout.places.items()}
-        read = {*named, *self._layout.own, *self._layout.unnamed}
+        parameters = self._layout.parameters
         for place, (column, take) in enumerate(zip(batch.columns, self._takers, strict=True)):
-            parameter = named.get(place, "")
-            values = column.to_pylist() if place in read else [None] * batch.num_rows
+            parameter = parameters.get(place, "")
+            values = column.to_pylist() if place in parameters else [None] * batch.num_rows
             block.columns.append([self._cell(block, at, place, parameter, take, v) for at, v in enumerate(values)])
         return block
 
@@ -98,8 +96,8 @@ class ParquetManifest:
         if len(found) > LONGEST_CELL:
             message = f"the cell is longer than {LONGEST_CELL} characters; shorten it"
         if message:
-            column = escaped(self._layout.names[place].strip()) or str(place + 1)
-            block.problems.append(Problem(block.lines[at], column, message.replace("the spreadsheet", "the file")))
+            message = message.replace("the spreadsheet", "the file")
+            block.problems.append(Problem(block.lines[at], self._layout.title(place), message))
             block.flaws.setdefault(at, set()).add(parameter)
         return found
 
@@ -126,9 +124,7 @@ def _taker(kind: Any) -> Callable[[Any, str], Cell]:
             return take
     if name.startswith("dictionary"):
         return _taker(kind.value_type)
-    return lambda _value, _parameter: Fault(
-        f"holds a value of the type {name[:40]}, which no sheet has; make it a text"
-    )
+    return lambda _value, _parameter: of_type(name)
 
 
 def _text(value: Any, _: str) -> Cell:
@@ -166,14 +162,6 @@ def _time(value: Any, _: str) -> Cell:
     return Moment("time", value.isoformat(timespec="minutes") if not value.second else str(value))
 
 
-def _list(values: list[Any], parameter: str) -> Cell:
-    if all(isinstance(value, str) for value in values) and parameter == "image_urls":
-        return json.dumps(values, ensure_ascii=False) if values else ""
-    if all(isinstance(value, int) for value in values) and parameter == "seeds":
-        return ";".join(map(str, values))
-    return Fault(f"holds a list ({shown(str(values))}); only image_urls and seeds may be one")
-
-
 _TAKERS: Mapping[str, Callable[[Any, str], Cell]] = {
     "string": _text,
     "large_string": _text,
@@ -187,7 +175,7 @@ _TAKERS: Mapping[str, Callable[[Any, str], Cell]] = {
     "date": _day,
     "timestamp": _instant,
     "time": _time,
-    "list": _list,
-    "large_list": _list,
+    "list": several,
+    "large_list": several,
     "null": lambda _value, _parameter: "",
 }

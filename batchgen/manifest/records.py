@@ -10,7 +10,7 @@ from batchgen.manifest.glance import glance
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, question_of_model, study
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, TELLING, Cells, Finding, Recipe, Rules
 from batchgen.manifest.textfile import refusal
-from batchgen.manifest.words import escaped, shown
+from batchgen.manifest.words import shown
 from batchgen.model import Problem, Row, columns_to_json
 from batchgen.rows import Rows
 
@@ -55,7 +55,7 @@ class Records:
         self._unnamed = list(layout.unnamed)
         self._names = {layout.names[place].strip().casefold() for place in (*layout.own, *layout.places.values())}
         told = {problem.column for problem in layout.problems}
-        self._own = [place for place in layout.own if escaped(layout.names[place].strip()) not in told]
+        self._own = [place for place in layout.own if layout.title(place) not in told]
 
     def rows(self, block: Block) -> Iterator[Rows | Row | Problem]:
         """Return the rows of a block, and what is wrong in it: what is plain together, what is not one by one."""
@@ -98,10 +98,7 @@ class Records:
             recipe = None if flawed else recipe
         if recipe:
             extras = {self._layout.names[own]: columns[own][place] for own in self._layout.own}
-            if recipe.seeds:
-                yield from self._over_seeds(recipe, number, line, extras)
-            else:
-                yield Row(number, line, recipe.request, recipe.id, extras)
+            yield from self._over_seeds(recipe, number, line, extras)
 
     def _extras(self, columns: list[Sequence[str]], number: int) -> Sequence[str | None]:
         own = [columns[place] for place in self._layout.own]
@@ -145,14 +142,14 @@ class Records:
             cells = {cell.strip() for cell in columns[place]} - {""}
             name = self._layout.names[place].strip()
             if asked := question_of_model(name, cells, "column"):
-                yield Problem(block.lines[0], escaped(name), asked, fatal=False)
+                yield Problem(block.lines[0], self._layout.title(place), asked, fatal=False)
             for parameter in absent:
                 if cells and self._rules.takes(parameter, cells):
                     message = (
                         f"column {shown(name)} is carried along as your own, though {shown(min(cells))} is what "
                         f"{parameter} takes; if that is meant, rename it"
                     )
-                    yield Problem(block.lines[0], escaped(name), message, fatal=False)
+                    yield Problem(block.lines[0], self._layout.title(place), message, fatal=False)
 
     def _check_braces(self, block: Block, known: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
         """Return what there is to say of a ``{name}`` that is a column's: of a sheet, none is filled in."""
@@ -179,7 +176,7 @@ class Records:
 def beyond(place: int, cell: str, line: int) -> Problem:
     """Return what there is to say of a cell (its column counted from 0) that has no name above it."""
     message = f"column {place + 1} has no name but holds {shown(cell)}; name it, or empty it"
-    return Problem(line, escaped(str(place + 1)), message)
+    return Problem(line, str(place + 1), message)
 
 
 def layout_of(path: Path, names: Sequence[str], line: int | None) -> Layout:

@@ -4,7 +4,6 @@ Typed values become the text that a sheet would hold; what may have lost digits,
 """
 
 import csv
-import json
 import os
 from array import array
 from bisect import bisect_right
@@ -20,9 +19,9 @@ from typing import Any, BinaryIO, TypeGuard
 
 from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest.headings import canonical, resembles
-from batchgen.manifest.office import Cell, Fault, as_text, text
+from batchgen.manifest.office import Cell, Fault, as_text, of_type, several, text
 from batchgen.manifest.rules import MISSING_PROMPT
-from batchgen.manifest.words import escaped, shown
+from batchgen.manifest.words import escaped
 from batchgen.model import Problem, stretches
 from batchgen.problems import Gathered
 
@@ -158,7 +157,7 @@ def as_cell(value: Any, parameter: str) -> Cell:
     if isinstance(value, PathLike):
         return text(os.fspath(value))
     if hasattr(value, "__len__") and not isinstance(value, bytes | Mapping):
-        return _many(list(value), parameter)
+        return several(list(value), parameter)
     return "" if _is_blank(value) else _one(value, parameter)
 
 
@@ -180,7 +179,7 @@ def _one(value: Any, parameter: str) -> Cell:
         return str(int(value)) if value % 1 == 0 else str(value)
     if isinstance(value, datetime | date | time) or kind == "M":
         return Fault(f"is the moment {value}; make it a text") if parameter else str(value)
-    return Fault(f"holds a value of the type {type(value).__name__[:40]}, which no sheet has; make it a text")
+    return of_type(type(value).__name__)
 
 
 def _real(value: Any) -> Cell:
@@ -192,11 +191,3 @@ def _real(value: Any) -> Cell:
     if abs(whole) > 2**bits:
         return Fault(f"holds the float {value}, which may have lost digits; make the column whole numbers (Int64)")
     return str(int(whole))
-
-
-def _many(values: list[Any], parameter: str) -> Cell:
-    if parameter == "image_urls" and all(isinstance(value, str | PathLike) for value in values):
-        return json.dumps([os.fspath(value) for value in values], ensure_ascii=False) if values else ""
-    if parameter == "seeds" and all(isinstance(value, Integral) for value in values):
-        return ";".join(str(int(value)) for value in values)
-    return Fault(f"holds a list ({shown(str(values))}); only image_urls and seeds may be one")

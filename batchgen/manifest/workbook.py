@@ -12,7 +12,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from batchgen.manifest import zipped
-from batchgen.manifest.headings import LINES_OF_TITLES, Layout, canonical
+from batchgen.manifest.headings import LINES_OF_TITLES, NO_HEADER, Layout, canonical
 from batchgen.manifest.office import Line, Merged, SheetName, as_text
 from batchgen.manifest.records import NO_ROWS, Block, Records, Unreadable, beyond, layout_of
 from batchgen.manifest.rules import Rules
@@ -54,10 +54,7 @@ class Workbook:
     def _no_header(self, sheets: list[SheetName]) -> str:
         if below := self._header_below():
             return f"row {below} looks like the header, but others stand above it; delete those"
-        message = (
-            "the first row names no column that is known; begin with a header such as id, prompt, seed, or rename the "
-            "column of the prompts to prompt"
-        )
+        message = f"the first row {NO_HEADER}"
         others = ", ".join(shown(sheet.name) for sheet in sheets if sheet.name != self._sheet and not sheet.blank)
         return (
             f"{message}, or name another sheet than {shown(self._sheet)} with --sheet: {others}" if others else message
@@ -106,9 +103,8 @@ class Workbook:
         return merged.bottom > self._header_line and any(self._layout.names[place].strip() for place in named)
 
     def _unmerge(self, merged: Merged) -> Problem:
-        name = escaped(self._layout.names[merged.left].strip()) if merged.left < len(self._layout.names) else None
         message = f"the cells {merged} are merged, and only the first has the value; unmerge them and fill each"
-        return Problem(max(merged.top, self._header_line), name or None, message)
+        return Problem(max(merged.top, self._header_line), self._layout.title(merged.left), message)
 
 
 def _book(path: Path, archive: ZipFile) -> zipped.Book:
@@ -170,9 +166,7 @@ class _Gatherer:
         self.records = 0
         self._layout = layout
         self._width = len(layout.names)
-        named = {place: name for name, place in layout.places.items()}
-        read = [*layout.places.values(), *layout.own, *layout.unnamed]
-        self._parameters = {place: named.get(place, "") for place in read}
+        self._parameters = layout.parameters
         self._beyond: set[int] = set()
         self._hidden = 0
         self._first_hidden = 0
@@ -210,8 +204,7 @@ class _Gatherer:
             elif place in self._parameters:
                 texts[place] = found
                 if message:
-                    column = escaped(self._layout.names[place].strip()) or str(place + 1)
-                    block.problems.append(Problem(line.number, column, message))
+                    block.problems.append(Problem(line.number, self._layout.title(place), message))
                     block.flaws.setdefault(place_in_block, set()).add(parameter)
         return texts
 
