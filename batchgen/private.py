@@ -1,5 +1,6 @@
 """Files of our own: for their owner alone, whole or not there at all, and never in the place of another."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -9,10 +10,24 @@ from typing import IO, Any
 
 import platformdirs
 
+_NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
+
 
 def opener(path: str, flags: int) -> int:
     """Open for :func:`open`: mode 0600 whatever the umask, handed to no child, and never through a symbolic link."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def sync_folder(path: Path) -> None:
+    """See that the names in a folder are on the disk, where its file system can do that."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(folder)
 
 
 def user_file(name: str) -> Path:

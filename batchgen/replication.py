@@ -9,7 +9,7 @@ from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.errors import BatchBusyError, BatchgenError, ReplicaError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.syncing import Syncing
-from batchgen.replica import NoReplica, Replica
+from batchgen.replica import Replica
 from batchgen.settings import Settings
 
 log = logging.getLogger("batchgen")
@@ -19,7 +19,7 @@ def tell(replica: Replica, settings: Settings, say: Callable[[str], None]) -> No
     """Say what a person should know of the copy."""
     if replica.said:
         say(replica.said)
-    if not isinstance(replica, NoReplica) and not (settings.destination or "").startswith("s3://"):
+    if replica.is_kept and not (settings.destination or "").startswith("s3://"):
         say("the ledger is kept in S3, but the videos only on this machine: --to s3://bucket/prefix keeps them there")
 
 

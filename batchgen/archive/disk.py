@@ -21,7 +21,6 @@ _NO_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
 )
 _READERS = stat.S_IRGRP | stat.S_IROTH
-_NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 _ADVICE = {
     errno.ENOSPC: "no space is left on its disk; free some, or choose another folder with --to",
     errno.EDQUOT: "your quota on its disk is used up; free some space, or choose another folder with --to",
@@ -88,7 +87,7 @@ class DiskArchive:
                 "(it is not created for you: a disk may not be mounted)"
             )
         self._folder.mkdir(mode=0o700)
-        _sync_folder(self._folder.parent)
+        private.sync_folder(self._folder.parent)
 
     @contextmanager
     def scratch(self) -> Iterator[BinaryIO]:
@@ -141,7 +140,7 @@ class DiskArchive:
             return False
         with suppress(FileNotFoundError):
             os.unlink(part)
-        _sync_folder(self._folder)
+        private.sync_folder(self._folder)
         return True
 
     def read(self, place: str) -> Iterator[bytes]:
@@ -198,17 +197,6 @@ def _relative(folder: Path, home: Path) -> str:
 
 def _open_to_read(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno not in _NO_FOLDER_SYNC:
-            raise
-    finally:
-        os.close(folder)
 
 
 def _is_at(file: BinaryIO, path: str) -> bool:

@@ -1,20 +1,20 @@
 """Images in an S3 bucket: uploaded once, by their content, and given out as links that are signed when sent."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from batchgen.errors import ArchiveError, UsageError
 from batchgen.images.formats import TYPES
 from batchgen.model import PICTURE, Request
 from batchgen.s3.client import connect, split
-from batchgen.s3.refusals import status_of, told
+from batchgen.s3.refusals import refusals, status_of
 
 # The link is made when its task is asked for, so it has to outlive the service's own queue alone. SigV4 allows 7 days.
 LINK_SECONDS = 86_400
@@ -83,10 +83,5 @@ class ImageBucket:
         name = picture.removeprefix("sha256:")
         return f"{self._prefix}/{name}" if self._prefix else name
 
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            sentence, _ = told(error, self._address, "--images-to")
-            raise ArchiveError(sentence, full=True) from None
+    def _refusals(self) -> AbstractContextManager[None]:
+        return refusals(ArchiveError, self._address, "--images-to")

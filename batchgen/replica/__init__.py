@@ -29,7 +29,6 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
 
 from batchgen.errors import BatchgenError, ReplicaError, UsageError
 from batchgen.ledger import Ledger
@@ -38,10 +37,11 @@ from batchgen.model import LEDGER
 FACT = "replica"  # what the ledger remembers of its copy: where it is, and how far it has come
 
 
-class Replica(Protocol):
-    """The ledger's copy, as a run sees it."""
+class Replica:
+    """The ledger's copy, as a run sees it. This one is none: the ledger is on the disk alone, and the disk lasts."""
 
-    said: str | None  # what a person should know of how the ledger was found
+    is_kept = False
+    said: str | None = None  # what a person should know of how the ledger was found
 
     def checkpoint(self, ledger: Ledger) -> None:
         """Bring the store to where the ledger is now, with a copy; blocks. Before the first, nothing may be submitted.
@@ -51,6 +51,7 @@ class Replica(Protocol):
 
     def shipping(self, ledger: Ledger, ended: Callable[[BatchgenError], None]) -> AbstractAsyncContextManager[None]:
         """Bring changes to the store for as long as the context lasts; ``ended`` is told if that cannot go on."""
+        return nullcontext()
 
     async def durable(self) -> None:
         """Wait until what the ledger holds now is in the store.
@@ -60,25 +61,6 @@ class Replica(Protocol):
 
     def paid_here_alone(self) -> list[tuple[int, str]]:
         """The tasks, each with its job, that the store was not told of."""
-
-
-class NoReplica:
-    """The ledger is on the disk alone, and the disk lasts: nothing is to be done."""
-
-    said: str | None = None
-
-    def checkpoint(self, ledger: Ledger) -> None:
-        """Nothing."""
-
-    def shipping(self, ledger: Ledger, ended: Callable[[BatchgenError], None]) -> AbstractAsyncContextManager[None]:
-        """Nothing."""
-        return nullcontext()
-
-    async def durable(self) -> None:
-        """Nothing."""
-
-    def paid_here_alone(self) -> list[tuple[int, str]]:
-        """None."""
         return []
 
 
@@ -99,7 +81,7 @@ def open_replica(address: str | None, path: Path) -> Iterator[Replica]:
     :class:`LedgerError` for a copy that does not fit, and :class:`BatchBusyError` while another run has it.
     """
     if address is None:
-        yield NoReplica()
+        yield Replica()
         return
     from batchgen.replica.replica import StoreReplica  # boto3 takes 0.2 s to load
     from batchgen.replica.store import BucketStore, prove

@@ -109,18 +109,10 @@ def install(restored: Path, path: Path) -> None:
     for end in ("-wal", "-shm"):  # of a ledger that is no longer there: SQLite would take them for this one's
         path.with_name(path.name + end).unlink(missing_ok=True)
     restored.rename(path)
-    _sync(path.parent)
+    private.sync_folder(path.parent)
 
 
 def sweep(folder: Path) -> None:
     """Remove what a crash left of it."""
     for name in PASSING:
         (folder / name).unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

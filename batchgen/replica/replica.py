@@ -14,7 +14,7 @@ from batchgen.errors import BatchgenError, FaultError, LedgerError, ReplicaError
 from batchgen.ledger import Ledger
 from batchgen.ledger.changes import Changed, Changes
 from batchgen.ledger.database import Snapshot
-from batchgen.replica import FACT, copies
+from batchgen.replica import FACT, Replica, copies
 from batchgen.replica.log import Log, Slot
 from batchgen.replica.restore import Local, Start, restore
 from batchgen.replica.store import Store
@@ -30,14 +30,12 @@ CHECKPOINT_SHARE = 20.0  # times as long as a copy takes, there is none
 log = logging.getLogger("batchgen")
 
 
-class StoreReplica:
-    """The copy in a store, held by this run; see :class:`batchgen.replica.Replica`.
+class StoreReplica(Replica):
+    """The copy in a store, held by this run. ``path`` is the ledger's; its folder is locked for this run."""
 
-    ``path`` is the ledger's; its folder is locked for this run.
-    """
+    is_kept = True
 
     def __init__(self, store: Store, path: Path) -> None:
-        self.said: str | None = None  # what a person should know of how the ledger was found
         self._store = store
         self._path = path
         self._local = Local.read(path)

@@ -6,18 +6,18 @@ What another run must not do at the same time is decided by the store: ``create`
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from batchgen.errors import ReplicaError, UsageError
 from batchgen.s3.client import connect, split
-from batchgen.s3.refusals import code_of, status_of, told
+from batchgen.s3.refusals import code_of, refusals, status_of
 
 CONNECTIONS = 16
 DELETES_AT_ONCE = 1000
@@ -73,7 +73,8 @@ class BucketStore:
         with self._refusals():
             for tries in range(_CONFLICT_TRIES):
                 try:
-                    self._rewind(body)
+                    if not isinstance(body, bytes):
+                        body.seek(0)
                     self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=body, IfNoneMatch="*")
                     return True
                 except ClientError as error:
@@ -83,11 +84,6 @@ class BucketStore:
                         raise
                     time.sleep(0.05 * 2**tries)  # another one is writing it at this moment
         raise ReplicaError(f"{self}: others are writing to it")
-
-    @staticmethod
-    def _rewind(body: bytes | BinaryIO) -> None:
-        if not isinstance(body, bytes):
-            body.seek(0)
 
     def read(self, key: str) -> Found | None:
         """The object, and its age as the store's own clock tells it."""
@@ -121,13 +117,8 @@ class BucketStore:
                 some = {"Objects": names[first : first + DELETES_AT_ONCE], "Quiet": True}
                 self._client.delete_objects(Bucket=self._bucket, Delete=some)
 
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            text, _ = told(error, str(self), "--ledger-to")
-            raise ReplicaError(text) from None
+    def _refusals(self) -> AbstractContextManager[None]:
+        return refusals(ReplicaError, str(self), "--ledger-to")
 
 
 def prove(store: Store) -> None:

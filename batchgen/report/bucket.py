@@ -1,8 +1,8 @@
 """Videos that lie on S3, to be looked at: links signed at this moment, and single pieces of an object."""
 
 import io
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from functools import cached_property, lru_cache
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -85,17 +85,10 @@ class _Pieces(io.RawIOBase):
         return len(found)
 
 
-@contextmanager
-def _refusals(where: str) -> Iterator[None]:
-    """Turn what boto3 says into an :class:`ArchiveError`."""
-    from botocore.exceptions import BotoCoreError, ClientError
+def _refusals(where: str) -> AbstractContextManager[None]:
+    from batchgen.s3.refusals import refusals
 
-    from batchgen.s3.refusals import told
-
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise ArchiveError(told(error, where)[0]) from None
+    return refusals(ArchiveError, where)
 
 
 def _split(place: str) -> tuple[str, str]:

@@ -1,6 +1,8 @@
 """What S3 and boto3 say, as sentences for a person, and whether another try or another file may fare better."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -13,6 +15,8 @@ from botocore.exceptions import (
     ProfileNotFound,
     ResponseStreamingError,
 )
+
+from batchgen.errors import BatchgenError
 
 # "Error responses" of the Amazon S3 API reference; those of other stores as they were seen.
 _RENEW = "the credentials have expired; renew them (for instance with `aws sso login`), and run again"
@@ -73,6 +77,15 @@ def told(error: BotoCoreError | ClientError, where: str, flag: str = "--to") -> 
     else:
         advice, lasts = _unanswered(error), not isinstance(error, _NETWORK)
     return f"{where}: {advice.replace('{flag}', flag)}", lasts
+
+
+@contextmanager
+def refusals(kind: type[BatchgenError], where: str, flag: str = "--to") -> Iterator[None]:
+    """Turn what boto3 says into an error of this kind."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise kind(told(error, where, flag)[0]) from None
 
 
 def _answered(error: ClientError) -> tuple[str, bool]:

@@ -85,7 +85,7 @@ BREAKAGES = (
     Breakage(
         "the folder is not synced before the record",
         DISK_PY,
-        "            os.unlink(part)\n        _sync_folder(self._folder)",
+        "            os.unlink(part)\n        private.sync_folder(self._folder)",
         "            os.unlink(part)",
         (POWER,),
     ),
