@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from batchgen.model import Job, State
 from batchgen.words import duration, many
@@ -114,8 +114,8 @@ def _rate(per_minute: float) -> str:
     return f"{per_minute:.0f}" if per_minute >= 9.5 else f"{per_minute:.1f}"
 
 
-class Progress(Protocol):
-    """What a run tells its progress to."""
+class Progress:
+    """What a run tells its progress to. This one shows nothing."""
 
     def changed(self, before: Job, after: Job) -> None:
         """A job has come a step further."""
@@ -127,20 +127,7 @@ class Progress(Protocol):
         """Nothing more will be said."""
 
 
-class Silent:
-    """Shows nothing."""
-
-    def changed(self, before: Job, after: Job) -> None:
-        """Nothing."""
-
-    def told(self, standing: Standing) -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""
-
-
-class Lines:
+class Lines(Progress):
     """A line at intervals, and when something else is waited for: where there is no terminal, or nobody who sees it."""
 
     def __init__(self, say: Callable[[str], Any], clock: Callable[[], float] = time.monotonic) -> None:
@@ -150,9 +137,6 @@ class Lines:
         self._standing: Standing | None = None
         self._said: Standing | None = None
         self._said_at = 0.0
-
-    def changed(self, before: Job, after: Job) -> None:
-        """Nothing: it is told."""
 
     def told(self, standing: Standing) -> None:
         """Say it, if it is time."""
@@ -202,7 +186,7 @@ def _strip(standing: Standing, width: int) -> "Text":
     return strip
 
 
-class Bar:
+class Bar(Progress):
     """A bar on a terminal (rich), with what there is to say below it, in as many lines as that takes.
 
     ``shown`` makes a text fit for a terminal: the service's own words may be in it.
@@ -214,9 +198,6 @@ class Bar:
 
         self._shown = shown
         self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
-
-    def changed(self, before: Job, after: Job) -> None:
-        """Nothing: it is told."""
 
     def told(self, standing: Standing) -> None:
         """Draw it."""

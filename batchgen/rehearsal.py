@@ -4,8 +4,9 @@ Of the real batch only a copy of its ledger is read. What it has is not played a
 """
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import islice
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -162,20 +163,13 @@ def _write_rows(ledger: Ledger, path: Path, every: int) -> int:
     """Write each ``every``-th row that a run would make as JSON Lines; returns how many."""
     number = 0
     with path.open("w", encoding="utf-8") as file:
-        for number, (identity, request) in enumerate(_each(ledger, every), 1):  # noqa: B007 - counts
+        rows = islice(pending_rows(ledger), 0, None, every)
+        for number, (identity, request) in enumerate(rows, 1):  # noqa: B007 - counts
             file.write(json.dumps({"id": identity, **_facts(request)}) + "\n")
     return number
 
 
-def _each(ledger: Ledger, every: int) -> Iterator[tuple[str, Request]]:
-    for place, row in enumerate(pending_rows(ledger)):
-        if place % every == 0:
-            yield row
-
-
 def _facts(request: Request) -> dict[str, object]:
     """The request as a manifest has it."""
-    facts = {name: str(value) for name, value in asdict(replace(request, image_urls=())).items() if value is not None}
-    facts.pop("model")
-    facts.pop("image_urls")
-    return {**facts, "image_urls": list(request.image_urls)} if request.image_urls else dict(facts)
+    given = {name: value for name, value in asdict(request).items() if value is not None and name != "model"}
+    return {name: list(value) if name == "image_urls" else str(value) for name, value in given.items() if value != ()}

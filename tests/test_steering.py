@@ -11,7 +11,7 @@ from batchgen.deadline import read_deadline
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.dispatch.forecast import Fetching
 from batchgen.model import State
-from batchgen.progress import Silent, Standing, Tally
+from batchgen.progress import Progress, Standing, Tally
 from batchgen.service.polling import Polling
 from batchgen.steering import Steering
 
@@ -40,7 +40,7 @@ async def standing(
     )
     tally = Tally(dict.fromkeys(State, 0) | counts)
     account = account or Account(10_000, 10)
-    steering = Steering(cast(Desk, None), account, polling, tally, Silent(), **limits)
+    steering = Steering(cast(Desk, None), account, polling, tally, Progress(), **limits)
     return steering.standing(cast(Dispatcher, dispatcher))
 
 

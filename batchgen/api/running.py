@@ -8,8 +8,7 @@ from threading import Lock, Thread, main_thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from batchgen.model import Job
-from batchgen.progress import Standing
+from batchgen.progress import Progress, Standing
 
 if TYPE_CHECKING:
     from batchgen.dispatch.dispatcher import Dispatcher
@@ -55,24 +54,18 @@ class Brake:
                 self._halt = None
 
 
-class Watch:
+class Watch(Progress):
     """The progress of a run, told in its thread and read in others."""
 
     def __init__(self, brake: Brake) -> None:
         self.standing: Standing | None = None
         self._brake = brake
 
-    def changed(self, before: Job, after: Job) -> None:
-        """Nothing: it is told."""
-
     def told(self, standing: Standing) -> None:
         """Keep it."""
         self.standing = standing
         if not main_thread().is_alive():  # the program has ended, and Python starts no more threads to fetch in
             self._brake.pull()
-
-    def end(self) -> None:
-        """Nothing: what was told last stays."""
 
     def news(self) -> Iterator[list[Standing]]:
         """At each look, how it stands, or nothing where that has not changed since the last one."""

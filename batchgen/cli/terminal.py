@@ -104,9 +104,9 @@ def shown_json(text: str) -> str:
 
 def progress(*, quiet: bool = False, plain: bool = False) -> "Progress":
     """How a run's progress is shown here: not at all, in lines, or as a bar where one can be drawn over."""
-    from batchgen.progress import Bar, Lines, Silent
+    from batchgen.progress import Bar, Lines, Progress
 
     if quiet:
-        return Silent()
+        return Progress()
     can_redraw = sys.stderr.isatty() and os.environ.get("TERM", "dumb").lower() not in ("", "dumb", "unknown")
     return Bar(shown) if can_redraw and not plain else Lines(lambda text: say(shown(text)))

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from batchgen.model import Job
 from batchgen.private import replacing
 from batchgen.progress import Progress, Standing
 from batchgen.summary import STATES, Summary
@@ -28,7 +27,7 @@ _HELP = {
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
-class Metered:
+class Metered(Progress):
     """A progress that is also written to a file now and then; if it cannot be, that is told when the run has ended."""
 
     def __init__(self, progress: Progress, path: Path, batch: Path) -> None:
@@ -36,10 +35,6 @@ class Metered:
         self._path = path
         self._batch = batch
         self._next = time.monotonic()
-
-    def changed(self, before: Job, after: Job) -> None:
-        """Pass it on."""
-        self._progress.changed(before, after)
 
     def told(self, standing: Standing) -> None:
         """Write it, if it is time, and pass it on."""
