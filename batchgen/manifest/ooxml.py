@@ -12,6 +12,7 @@ from batchgen.manifest.moments import kind_of_format
 from batchgen.manifest.office import Cell, SheetName
 from batchgen.manifest.ooxml_sheet import OoxmlSheet, unescaped
 from batchgen.manifest.xml_walk import Walk
+from batchgen.manifest.zipped import parts_in
 
 _DATES = frozenset({14, 15, 16, 17, *range(27, 37), *range(50, 59)})  # the built-in formats: of dates,
 _TIMES = frozenset({18, 19, 20, 21, 45, 46, 47})  # of times,
@@ -127,6 +128,10 @@ class Xlsx:
         if self._strings is None:
             self._strings, self._kinds = self._shared()
         return self._pass(part, self._strings, self._kinds)
+
+    def images(self) -> int:
+        """How many different images lie in the file itself, on sheets or in cells."""
+        return parts_in(self._archive, "xl/media")
 
     def _pass(self, part: str, strings: list[Cell], kinds: list[str]) -> OoxmlSheet:
         return OoxmlSheet(self._archive, part, strings, kinds, self._book.since_1904)

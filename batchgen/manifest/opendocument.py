@@ -8,6 +8,7 @@ from batchgen.manifest import moments, office
 from batchgen.manifest.office import MOST_SHEET_COLUMNS, UNCALCULATED, Cell, Line, Merged, SheetName
 from batchgen.manifest.records import LONGEST_CELL, Unreadable
 from batchgen.manifest.xml_walk import SheetWalk, Walk
+from batchgen.manifest.zipped import parts_in
 
 _CONTENT = "content.xml"
 _MOST_ROWS = 1 << 20  # of any spreadsheet program
@@ -186,3 +187,7 @@ class Ods:
     def reading(self, name: str) -> _Sheet:
         """Return a pass over the sheet called ``name``."""
         return _Sheet(self._archive, name)
+
+    def images(self) -> int:
+        """How many different images lie in the file itself."""
+        return parts_in(self._archive, "Pictures")

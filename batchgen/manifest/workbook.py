@@ -23,6 +23,8 @@ from batchgen.model import Problem, Row
 from batchgen.rows import Rows
 
 _BLOCK_RECORDS = 4096
+_IMAGES = 2  # in a file, from which on they may be meant as its rows': one is a logo
+_UNREAD = "{} images lie in the file itself, and are not read; save them, and name the files in a column image_urls"
 
 
 class Workbook:
@@ -74,7 +76,7 @@ class Workbook:
         yield from self._layout.problems
         try:
             with self._open() as book:
-                yield from self._read(book.reading(self._sheet))
+                yield from self._read(book.reading(self._sheet), book.images())
         except Unreadable as unreadable:
             yield unreadable.problem
 
@@ -87,13 +89,15 @@ class Workbook:
             except zipped.BROKEN as error:
                 raise Unreadable(None, f"the file is damaged ({escaped(str(error))}); save it again") from None
 
-    def _read(self, reading: SheetWalk) -> Iterator[Rows | Row | Problem]:
+    def _read(self, reading: SheetWalk, images: int) -> Iterator[Rows | Row | Problem]:
         lines = (line for line in reading if line.number > self._header_line)
         gatherer = _Gatherer(self._layout)
         records = Records(self._layout, self._rules, self._overrides)
         while some := list(islice(lines, _BLOCK_RECORDS)):
             yield from records.rows(gatherer.block(some))
         yield from gatherer.remarks()
+        if images >= _IMAGES and not gatherer.names_images:
+            yield Problem(None, None, _UNREAD.format(images), fatal=False)
         yield from (self._unmerge(merged) for merged in reading.merged if self._matters(merged))
         if not gatherer.records:
             yield NO_ROWS
@@ -164,6 +168,7 @@ class _Gatherer:
 
     def __init__(self, layout: Layout) -> None:
         self.records = 0
+        self.names_images = False
         self._layout = layout
         self._width = len(layout.names)
         self._parameters = layout.parameters
@@ -183,6 +188,8 @@ class _Gatherer:
                 block.numbers.append(self.records)
                 block.lines.append(line.number)
         block.columns = [list(column) for column in zip(*records, strict=True)]
+        if (place := self._layout.places.get("image_urls")) is not None and block.columns:
+            self.names_images |= any(map(str.strip, block.columns[place]))
         return block
 
     def _count(self, line: Line) -> None:

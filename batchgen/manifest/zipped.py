@@ -43,6 +43,14 @@ class Book(Protocol):
     def reading(self, name: str) -> SheetWalk:
         """Return a pass over the sheet called ``name``."""
 
+    def images(self) -> int:
+        """How many different images lie in the file itself, on sheets or in cells."""
+
+
+def parts_in(archive: ZipFile, folder: str) -> int:
+    """How many parts of the file lie in ``folder``."""
+    return sum(part.startswith(f"{folder}/") and not part.endswith("/") for part in archive.namelist())
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[ZipFile]:

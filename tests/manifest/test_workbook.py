@@ -2,6 +2,7 @@
 
 import datetime
 import shutil
+from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -13,6 +14,7 @@ from batchgen.errors import ManifestError
 from batchgen.manifest import open_manifest
 from batchgen.manifest.moments import kind_of_format
 from batchgen.model import Problem, Row
+from tests.images.pictures import png
 from tests.manifest.reading import Read, read_file, singly
 from tests.manifest.same_rows import ods_table, write_ods
 
@@ -331,3 +333,42 @@ def test_a_password_is_named(tmp_path: Path) -> None:
         archive.writestr("content.xml", "garbage")
         archive.writestr("META-INF/manifest.xml", "<manifest:encryption-data/>")
     assert "password" in read_file(tmp_path / "p.ods").told
+
+
+def shots(path: Path, *, in_cells: bool = False, named: str = "", images: int = 2) -> Path:
+    """A sheet with images that lie beside the prompts, or in cells."""
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("shots")
+        sheet.write_row(0, 0, ["prompt", "image_urls"])
+        for row in range(1, images + 1):
+            sheet.write_row(row, 0, [f"shot {row}", named])
+            put = sheet.embed_image if in_cells else sheet.insert_image
+            put(row, 1, f"{row}.png", {"image_data": BytesIO(png(row))})
+    return path
+
+
+@pytest.mark.parametrize("in_cells", [False, True])
+def test_images_that_lie_in_the_workbook_are_not_read_and_said(tmp_path: Path, in_cells: bool) -> None:
+    found = read_file(shots(tmp_path / "s.xlsx", in_cells=in_cells))
+    told = [problem.message for problem in found.problems if not problem.fatal]
+    assert told == [
+        "2 images lie in the file itself, and are not read; save them, and name the files in a column image_urls"
+    ]
+
+
+ODS_CELL = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+ODS_ROW = f"<table:table-row>{ODS_CELL}</table:table-row>"
+
+
+def test_images_that_lie_in_an_ods_are_said_too(tmp_path: Path) -> None:
+    write_ods(tmp_path / "s.ods", ods_table("".join(ODS_ROW.format(text) for text in ("prompt", "a"))))
+    with ZipFile(tmp_path / "s.ods", "a") as archive:
+        archive.writestr("Pictures/1.png", png(1))
+        archive.writestr("Pictures/2.png", png(2))
+    (told,) = read_file(tmp_path / "s.ods").problems
+    assert told.message.startswith("2 images lie in the file itself")
+
+
+def test_a_logo_and_images_beside_those_that_are_named_are_nothing_to_ask_about(tmp_path: Path) -> None:
+    assert read_file(shots(tmp_path / "logo.xlsx", images=1)).problems == []
+    assert read_file(shots(tmp_path / "named.xlsx", named="https://x.example/a.jpg")).problems == []
