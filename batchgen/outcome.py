@@ -127,6 +127,7 @@ def summarize(
         stopped=stopped.reason if stopped else None,
         exit=stopped.exit_code if stopped else (1 if unfinished else 0),
         spent_usd=0.0 if settings.emulator else money.spent_at_most(ledger) / MICRO,
+        doubtful_usd=0.0 if settings.emulator else money.unanswered_at_most(ledger) / MICRO,
         failures=dict(standing.failures(ledger)),
         failed_before=failed_before,
         fetch_failures=dict(standing.fetch_failures(ledger)),

@@ -81,7 +81,7 @@ def _check(flag: str, budget: float | None, spent: int, when: str, request: Requ
         dearest = " (at the dearest, as it leaves resolution or duration open)" if is_open else ""
         raise LimitReachedError(f"{cost}{dearest}, and {flag} {budget:.15g} is less than that: raise it, and run again")
     raise LimitReachedError(
-        f"{flag} {budget:.15g} is reached: {money_words(spent / MICRO)} are spent or reserved{when}, and {cost}"
+        f"{flag} {budget:.15g} is reached: {money_words(spent / MICRO)} is spent or reserved{when}, and {cost}"
     )
 
 

@@ -59,6 +59,7 @@ class Summary(Counts):
     stopped: str | None
     exit: int
     spent_usd: float = 0.0  # what this run's tasks cost at most
+    doubtful_usd: float = 0.0  # what of that is for tasks whose answer was lost
     failures: dict[str, int] = field(default_factory=dict)  # fail code -> rows
     failed_before: int = 0  # rows of ``failed`` that had failed before this run
     fetch_failures: dict[str, int] = field(default_factory=dict)  # the commonest reasons -> rows made, not fetched
@@ -73,7 +74,10 @@ class Summary(Counts):
 
     def paid(self) -> str:
         """What this run paid for."""
-        price = f" (up to {money_words(self.spent_usd)})" if self.spent_usd else ""
+        doubtful = f"perhaps {money_words(self.doubtful_usd)} for lost answers" if self.doubtful_usd else ""
+        known = round(self.spent_usd - self.doubtful_usd, 6)
+        prices = [f"up to {money_words(known)}"] * (known > 0) + [doubtful] * bool(doubtful)
+        price = f" ({', and '.join(prices)})" if prices else ""
         how = "asked for by this run (emulator: nothing was paid)" if self.emulated else f"paid for by this run{price}"
         return f"{many(self.submitted, 'task')} {how}"
 

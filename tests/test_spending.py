@@ -59,7 +59,7 @@ def test_a_budget_is_reserved_before_it_is_spent(ledger: Ledger) -> None:
 def test_a_budget_that_is_reached_is_told_with_what_the_next_task_may_cost(ledger: Ledger) -> None:
     spending = Spending(ledger, Limits(budget=1.5, budget_per_day=9))
     intend(ledger, spending)
-    with pytest.raises(LimitReachedError, match=r"\$0\.40 are spent or reserved, and the next task may cost \$1\.30$"):
+    with pytest.raises(LimitReachedError, match=r"\$0\.40 is spent or reserved, and the next task may cost \$1\.30$"):
         spending.reserve(replace(CHEAP, resolution=None, duration=None))
 
 

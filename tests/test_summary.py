@@ -89,6 +89,10 @@ def test_a_reason_that_says_itself_what_to_do_is_not_told_twice() -> None:
 def test_what_a_run_paid_is_told_in_dollars_where_it_paid_any() -> None:
     assert DONE.paid() == "9 tasks paid for by this run"
     assert replace(DONE, spent_usd=1234.5).paid() == "9 tasks paid for by this run (up to $1,234.50)"
+    some = replace(DONE, spent_usd=14.0, doubtful_usd=4.4)
+    assert some.paid() == "9 tasks paid for by this run (up to $9.60, and perhaps $4.40 for lost answers)"
+    none = replace(DONE, submitted=0, spent_usd=4.4, doubtful_usd=4.4)
+    assert none.paid() == "0 tasks paid for by this run (perhaps $4.40 for lost answers)"
 
 
 def test_a_paragraph_is_one_line_with_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,14 @@ def spent_at_most(ledger: Ledger) -> int:
     )
 
 
+def unanswered_at_most(ledger: Ledger) -> int:
+    """What of that is for tasks of which it is not known whether they were accepted."""
+    return ledger.database.number(
+        f"SELECT coalesce(sum(price), 0) FROM attempt WHERE attempt > ? AND task_id IS NULL AND {_MAY_BE_PAID}",
+        (ledger.attempts_before,),
+    )
+
+
 def accepted_tasks(ledger: Ledger) -> int:
     """How many of those the service has accepted: by its answer, or by a callback where that was lost."""
     return ledger.database.number(

@@ -85,7 +85,7 @@ async def test_large_sums_are_told_with_their_thousands_set_apart_and_a_budget_a
     assert "up to $8,000,000.00 (up to $2,000,000.00 a task; " in told
     async with emulated() as emulator:
         ended = await run(emulator, manifest, *priced, "--budget", "3000000")
-    assert "--budget 3000000 is reached: $2,000,000.00 are spent or reserved" in ended.err
+    assert "--budget 3000000 is reached: $2,000,000.00 is spent or reserved" in ended.err
 
 
 async def test_results_tell_what_each_row_cost_and_a_task_that_rows_share_once(tmp_path: Path) -> None:
@@ -251,6 +251,20 @@ async def test_leave_to_pay_twice_lasts_for_one_run(tmp_path: Path) -> None:
             assert (await run(emulator, manifest, "--in-doubt", "resubmit", *words)).code == code
             ended = await run(emulator, manifest)
             assert (ended.summary["in_doubt"], len(emulator.tasks)) == (6 - asked, asked)
+
+
+async def test_what_lost_answers_may_cost_is_told_apart_from_what_is_known_to_be_paid(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 3, resolution="720p", duration="5")
+    async with emulated() as emulator:
+        first = await run(emulator, manifest, "--limit", "1")
+        emulator.faults.shares["submit-lost"] = 1.0
+        then = await run(emulator, manifest)
+        idle = await run(emulator, manifest)
+    assert [(each.summary["spent_usd"], each.summary["doubtful_usd"]) for each in (first, then, idle)] == [
+        (0.4, 0.0),
+        (0.8, 0.8),
+        (0.0, 0.0),
+    ]
 
 
 async def test_rows_in_doubt_are_settled_by_name_or_all_in_so_many_words(tmp_path: Path) -> None:
