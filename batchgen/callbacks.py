@@ -60,6 +60,7 @@ class Callbacks:
         self._release = release
         self._begin_anew()
         self._tries: dict[int, int] = {}
+        self._early: set[int] = set()  # jobs whose callbacks came before the answers to their POSTs
         self._wake = asyncio.Event()
 
     def received(self, token: str, task_id: str | None) -> bool:
@@ -69,6 +70,8 @@ class Callbacks:
             return False
         if job.state is State.IN_FLIGHT:
             self._hasten(job.key)
+        elif job.state is State.SUBMITTING:
+            self._early.add(job.key)
         elif job.state is State.IN_DOUBT:
             self._wake.set()
         return True
@@ -82,6 +85,7 @@ class Callbacks:
         """Until cancelled: confirm what callbacks brought, record that we listen, release what never came."""
         while True:
             self._wake.clear()
+            self._hasten_early()
             for candidate in self._named():
                 await self._identify(candidate)
             self._record()
@@ -91,6 +95,14 @@ class Callbacks:
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self._wake.wait()
+
+    def _hasten_early(self) -> None:
+        for key in tuple(self._early):
+            state = self._ledger.job(key).state
+            if state is not State.SUBMITTING:
+                self._early.discard(key)
+            if state is State.IN_FLIGHT:
+                self._hasten(key)
 
     def _begin_anew(self) -> None:
         self._since, self._beat = time.time(), time.monotonic()

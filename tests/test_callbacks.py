@@ -58,14 +58,18 @@ def submitted(ledger: Ledger, token: str, task_id: str | None) -> Job:
 
 
 def listener(
-    ledger: Ledger, *, unheard: float = 0.0, release: Callable[[list[Job]], None] = lambda _: None
+    ledger: Ledger,
+    *,
+    unheard: float = 0.0,
+    release: Callable[[list[Job]], None] = lambda _: None,
+    hasten: Callable[[int], None] = lambda _: None,
 ) -> Callbacks:
     nobody: Any = None
     return Callbacks(
         *(ledger, Candidates(ledger, nobody, nobody)),
         patience=WINDOW,
         unheard=lambda: unheard,
-        hasten=lambda _: None,
+        hasten=hasten,
         adopt=lambda _, __: None,
         release=release,
     )
@@ -136,6 +140,24 @@ async def test_that_it_listens_is_written_seldom(ledger: Ledger, clock: Clock) -
     ledger.database._connection.set_trace_callback(said.append)
     await listen(ledger, *listened(clock, 120))
     assert 5 <= sum("INTO listening" in sql for sql in said) <= 7
+
+
+async def test_a_task_whose_callback_came_before_the_answer_to_its_post_is_asked_about_at_once(
+    ledger: Ledger, clock: Clock
+) -> None:
+    hastened: list[int] = []
+    heard = listener(ledger, hasten=hastened.append)
+    listening = asyncio.create_task(heard.run())
+    job = ledger.intend(first(ledger), token="early")
+    lost = ledger.intend(first(ledger), token="lost")
+    assert [heard.received(token, "task_1") for token in ("early", "lost")] == [True, True]
+    await asyncio.sleep(0.01)
+    assert hastened == []
+    ledger.settle(replace(job, state=State.IN_FLIGHT, task_id="task_1"), "accepted", "")
+    ledger.withdraw(lost)
+    await asyncio.sleep(0.02)
+    listening.cancel()
+    assert hastened == [job.key]
 
 
 @pytest.mark.parametrize("jump", [WINDOW + 10, 3600.0, 86_400.0, -3600.0])
