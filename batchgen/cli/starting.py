@@ -63,7 +63,7 @@ class _EmulatorHelp(click.Command):
         with formatter.section("Marks in a prompt"):
             formatter.write_dl(list(MARKS.items()))
         with formatter.section("Faults"):
-            formatter.write_dl([(name, text) for name, (_, text) in TABLE.items()])
+            formatter.write_dl(list(TABLE.items()))
 
 
 @click.command(cls=_EmulatorHelp, short_help="Serve the API on this machine.")

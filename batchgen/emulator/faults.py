@@ -109,17 +109,8 @@ _CALLBACK = {
     "callback-forged-failed": "comes first from a liar who says failed, then (10 s / speed later) true",
     "callback-forged-url": "comes first from a liar with another link, then (10 s / speed later) true",
 }
-# Every fault: its name, and (the endpoint, what it does there).
-TABLE: dict[str, tuple[str, str]] = {
-    name: (endpoint, text)
-    for endpoint, faults in {
-        "submit": _SUBMIT,
-        "status": _STATUS,
-        "file": _FILE,
-        "callback": _CALLBACK,
-    }.items()
-    for name, text in faults.items()
-}
+# Every fault: its name, which begins with its endpoint, and what it does there.
+TABLE = {**_SUBMIT, **_STATUS, **_FILE, **_CALLBACK}
 
 
 def parse_shares(words: Iterable[str]) -> dict[str, float]:
@@ -179,7 +170,7 @@ class Faults:
         self._keys[endpoint, key] += 1
         name = self.plan(moment) if self.plan else self._by_share(moment)
         if name is not None:
-            if TABLE[name][0] != endpoint:
+            if name not in TABLE or _endpoint(name) != endpoint:
                 raise ValueError(f"{name} is no fault of the endpoint {endpoint}")
             self.shown[name] += 1
         return name, moment
@@ -189,8 +180,12 @@ class Faults:
             return None
         point = Random(f"{self._seed}/{moment.endpoint}/{moment.index}").random()  # noqa: S311 - no secret
         for name, share in self.shares.items():
-            if TABLE[name][0] == moment.endpoint:
+            if _endpoint(name) == moment.endpoint:
                 point -= share
                 if point < 0:
                     return name
         return None
+
+
+def _endpoint(name: str) -> str:
+    return name.partition("-")[0]

@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import struct
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from aiohttp import web
 
@@ -13,6 +12,7 @@ from batchgen.emulator.wire import Exchange
 
 Act = Callable[[Exchange, bytes], Awaitable[web.StreamResponse]]
 VIDEO = {"Content-Type": "video/mp4"}
+GZIP = {"Content-Encoding": "gzip"}
 DRIP_BYTES, DRIP_SECONDS = 64, 0.02
 WRONG_BYTES = 1_000  # how far a false Content-Length is off
 ENDLESS_CHUNK = bytes(65_536)
@@ -23,17 +23,35 @@ def good(content: bytes) -> web.Response:
     return web.Response(body=content, headers=VIDEO)
 
 
-async def _refused(status: int, _: Exchange, __: bytes) -> web.StreamResponse:
-    return wire.html(status, f"Error {status}")
-
-
-async def _raw(exchange: Exchange, content: bytes, headers: dict[str, str | int]) -> web.StreamResponse:
-    wire.write_raw(exchange.request, "200 OK", {**VIDEO, **headers, "Connection": "close"}, content)
-    return wire.hang_up(exchange.request)
-
-
 def _half(content: bytes) -> bytes:
     return content[: len(content) // 2]
+
+
+def _whole(answer: Callable[[bytes], web.Response]) -> Act:
+    """Answer with what is made of the file."""
+
+    async def act(_: Exchange, content: bytes) -> web.StreamResponse:
+        return answer(content)
+
+    return act
+
+
+def _raw(answer: Callable[[bytes], tuple[bytes, dict[str, str | int]]]) -> Act:
+    """Write the bytes and headers that are made of the file, as they are, and close."""
+
+    async def act(exchange: Exchange, content: bytes) -> web.StreamResponse:
+        body, headers = answer(content)
+        wire.write_raw(exchange.request, "200 OK", {**VIDEO, **headers, "Connection": "close"}, body)
+        return wire.hang_up(exchange.request)
+
+    return act
+
+
+def _redirect(location: Callable[[Exchange], str]) -> Act:
+    async def act(exchange: Exchange, _: bytes) -> web.StreamResponse:
+        return wire.redirect(302, location(exchange))
+
+    return act
 
 
 async def _reset(exchange: Exchange, content: bytes) -> web.StreamResponse:
@@ -41,48 +59,6 @@ async def _reset(exchange: Exchange, content: bytes) -> web.StreamResponse:
     wire.write_raw(exchange.request, "200 OK", headers, _half(content))
     await asyncio.sleep(0.01)  # a reset overtakes what is still to be sent; let some of it arrive
     return wire.reset(exchange.request)
-
-
-async def _cut(exchange: Exchange, content: bytes) -> web.StreamResponse:
-    return await _raw(exchange, _half(content), {"Content-Length": len(content)})
-
-
-async def _cut_no_length(exchange: Exchange, content: bytes) -> web.StreamResponse:
-    return await _raw(exchange, _half(content), {})
-
-
-async def _cut_chunked(exchange: Exchange, content: bytes) -> web.StreamResponse:
-    chunk = f"{len(content):x}\r\n".encode() + _half(content)
-    return await _raw(exchange, chunk, {"Transfer-Encoding": "chunked"})
-
-
-async def _no_length(exchange: Exchange, content: bytes) -> web.StreamResponse:
-    return await _raw(exchange, content, {})
-
-
-async def _length_long(exchange: Exchange, content: bytes) -> web.StreamResponse:
-    return await _raw(exchange, content, {"Content-Length": len(content) + WRONG_BYTES})
-
-
-async def _length_short(exchange: Exchange, content: bytes) -> web.StreamResponse:
-    short = max(len(content) - WRONG_BYTES, len(content) // 2)
-    return await _raw(exchange, content, {"Content-Length": short})
-
-
-async def _html(_: Exchange, __: bytes) -> web.StreamResponse:
-    return wire.html(200, "This link has expired")
-
-
-async def _empty(_: Exchange, __: bytes) -> web.StreamResponse:
-    return good(b"")
-
-
-async def _gzip(_: Exchange, content: bytes) -> web.StreamResponse:
-    return web.Response(body=gzip.compress(content, 1), headers={**VIDEO, "Content-Encoding": "gzip"})
-
-
-async def _gzip_cut(exchange: Exchange, content: bytes) -> web.StreamResponse:
-    return await _raw(exchange, _half(gzip.compress(content, 1)), {"Content-Encoding": "gzip"})
 
 
 def _without_moov(content: bytes) -> bytes:
@@ -95,10 +71,6 @@ def _without_moov(content: bytes) -> bytes:
             kept.append(content[place : place + size])
         place += size
     return b"".join(kept)
-
-
-async def _no_moov(_: Exchange, content: bytes) -> web.StreamResponse:
-    return good(_without_moov(content))
 
 
 async def _drip(exchange: Exchange, content: bytes) -> web.StreamResponse:
@@ -128,39 +100,28 @@ async def _endless(exchange: Exchange, content: bytes) -> web.StreamResponse:
     return wire.hang_up(exchange.request)
 
 
-async def _redirect(exchange: Exchange, _: bytes) -> web.StreamResponse:
-    location = str(exchange.request.url.update_query(direct="1"))
-    return web.Response(status=302, headers={"Location": location})
-
-
-async def _redirect_elsewhere(exchange: Exchange, _: bytes) -> web.StreamResponse:
-    location = f"{exchange.elsewhere}{exchange.request.path}?direct=1"
-    return web.Response(status=302, headers={"Location": location})
-
-
-async def _redirect_loop(exchange: Exchange, _: bytes) -> web.StreamResponse:
-    location = str(exchange.request.url.update_query(loop="1"))  # which the server always answers like this
-    return web.Response(status=302, headers={"Location": location})
-
-
 ACTS: dict[str, Act] = {
-    **{f"file-{status}": partial(_refused, status) for status in (403, 404, 410, 500)},
+    "file-403": _whole(lambda _: wire.html(403, "Error 403")),
+    "file-404": _whole(lambda _: wire.html(404, "Error 404")),
+    "file-410": _whole(lambda _: wire.html(410, "Error 410")),
+    "file-500": _whole(lambda _: wire.html(500, "Error 500")),
     "file-reset": _reset,
-    "file-cut": _cut,
-    "file-cut-no-length": _cut_no_length,
-    "file-cut-chunked": _cut_chunked,
-    "file-no-length": _no_length,
-    "file-length-long": _length_long,
-    "file-length-short": _length_short,
-    "file-html": _html,
-    "file-empty": _empty,
-    "file-gzip": _gzip,
-    "file-gzip-cut": _gzip_cut,
-    "file-no-moov": _no_moov,
+    "file-cut": _raw(lambda file: (_half(file), {"Content-Length": len(file)})),
+    "file-cut-no-length": _raw(lambda file: (_half(file), {})),
+    "file-cut-chunked": _raw(lambda file: (b"%x\r\n" % len(file) + _half(file), {"Transfer-Encoding": "chunked"})),
+    "file-no-length": _raw(lambda file: (file, {})),
+    "file-length-long": _raw(lambda file: (file, {"Content-Length": len(file) + WRONG_BYTES})),
+    "file-length-short": _raw(lambda file: (file, {"Content-Length": max(len(file) - WRONG_BYTES, len(file) // 2)})),
+    "file-html": _whole(lambda _: wire.html(200, "This link has expired")),
+    "file-empty": _whole(lambda _: good(b"")),
+    "file-gzip": _whole(lambda file: web.Response(body=gzip.compress(file, 1), headers=VIDEO | GZIP)),
+    "file-gzip-cut": _raw(lambda file: (_half(gzip.compress(file, 1)), {**GZIP})),
+    "file-no-moov": _whole(lambda file: good(_without_moov(file))),
     "file-drip": _drip,
     "file-stall": _stall,
     "file-endless": _endless,
-    "file-redirect": _redirect,
-    "file-redirect-elsewhere": _redirect_elsewhere,
-    "file-redirect-loop": _redirect_loop,
+    "file-redirect": _redirect(lambda exchange: exchange.here(direct="1")),
+    "file-redirect-elsewhere": _redirect(Exchange.there),
+    # which the server always answers like this
+    "file-redirect-loop": _redirect(lambda exchange: exchange.here(loop="1")),
 }

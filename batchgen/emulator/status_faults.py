@@ -32,29 +32,15 @@ def _in_state(state: str) -> Act:
     return lambda _, data, __: wire.answer({"taskId": data["taskId"], "state": state})
 
 
-def _with_result(change: Callable[[Data], None]) -> Act:
+def _with_result(change: Callable[[str], object]) -> Act:
+    """A success whose resultJson is changed; None leaves it out."""
+
     def act(_: Exchange, data: Data, __: int) -> web.Response:
         if data["state"] == "success":
-            change(data)
-        return wire.answer(data)
+            data["resultJson"] = change(data["resultJson"])
+        return wire.answer({name: value for name, value in data.items() if value is not None})
 
     return act
-
-
-def _no_result(data: Data) -> None:
-    del data["resultJson"]
-
-
-def _invalid_result(data: Data) -> None:
-    data["resultJson"] = data["resultJson"][:-2]
-
-
-def _object_result(data: Data) -> None:
-    data["resultJson"] = json.loads(data["resultJson"])
-
-
-def _zero_urls(data: Data) -> None:
-    data["resultJson"] = '{"resultUrls":[]}'
 
 
 ACTS: dict[str, Act] = {
@@ -70,9 +56,9 @@ ACTS: dict[str, Act] = {
     "status-garbage": _garbage,
     "status-unknown-state": _in_state("queued"),
     "status-late": _in_state("processing"),
-    "status-no-result": _with_result(_no_result),
-    "status-invalid-result": _with_result(_invalid_result),
-    "status-object-result": _with_result(_object_result),
-    "status-zero-urls": _with_result(_zero_urls),
+    "status-no-result": _with_result(lambda _: None),
+    "status-invalid-result": _with_result(lambda result: result[:-2]),
+    "status-object-result": _with_result(json.loads),
+    "status-zero-urls": _with_result(lambda _: '{"resultUrls":[]}'),
     "status-rotate": lambda _, data, __: wire.answer(data),  # the server has made the links new
 }

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from aiohttp import web
 
@@ -13,6 +12,7 @@ from batchgen.emulator.wire import Exchange
 
 Accept = Callable[[], dict[str, str]]  # judges and charges, and returns the answer's data: the taskId
 Act = Callable[[Exchange, Accept], Awaitable[web.StreamResponse]]
+Answer = Callable[[Exchange], web.StreamResponse]
 GATEWAY = {
     403: "Forbidden",
     404: "Not Found",
@@ -21,17 +21,45 @@ GATEWAY = {
     503: "Service Unavailable",
     504: "Gateway Time-out",
 }
+BUSY = "Rate limit exceeded"
 SLOW_SECONDS = 10.0
 
 
-async def _lost(exchange: Exchange, accept: Accept) -> web.StreamResponse:
-    accept()
+def _accepted(answer: Answer) -> Act:
+    """Accept, and answer so."""
+
+    async def act(exchange: Exchange, accept: Accept) -> web.StreamResponse:
+        accept()
+        return answer(exchange)
+
+    return act
+
+
+def _instead(answer: Answer) -> Act:
+    """Answer so, and accept nothing."""
+
+    async def act(exchange: Exchange, _: Accept) -> web.StreamResponse:
+        return answer(exchange)
+
+    return act
+
+
+def _close(exchange: Exchange) -> web.StreamResponse:
     return wire.hang_up(exchange.request)
 
 
-async def _reset(exchange: Exchange, accept: Accept) -> web.StreamResponse:
-    accept()
-    return wire.reset(exchange.request)
+def _page(status: int) -> Answer:
+    return lambda _: wire.html(status, GATEWAY[status])
+
+
+def _refusal(code: int, message: str) -> Answer:
+    return lambda exchange: wire.refuse(exchange.style, code, message)
+
+
+def _refusal_cut(exchange: Exchange) -> web.StreamResponse:
+    refusal = wire.envelope(400, "Invalid parameters", None)
+    wire.write_json(exchange.request, refusal, status="400 Bad Request", share=0.5)
+    return wire.hang_up(exchange.request)
 
 
 async def _hang(exchange: Exchange, accept: Accept) -> web.StreamResponse:
@@ -44,21 +72,6 @@ async def _cut(exchange: Exchange, accept: Accept) -> web.StreamResponse:
     return wire.hang_up(exchange.request)
 
 
-async def _empty(_: Exchange, accept: Accept) -> web.StreamResponse:
-    accept()
-    return web.Response(content_type="application/json")
-
-
-async def _html(_: Exchange, accept: Accept) -> web.StreamResponse:
-    accept()
-    return wire.html(200, "Welcome")
-
-
-async def _no_taskid(_: Exchange, accept: Accept) -> web.StreamResponse:
-    accept()
-    return wire.answer({})
-
-
 async def _slow(exchange: Exchange, accept: Accept) -> web.StreamResponse:
     data = accept()
     await asyncio.sleep(SLOW_SECONDS / exchange.speed)
@@ -68,42 +81,6 @@ async def _slow(exchange: Exchange, accept: Accept) -> web.StreamResponse:
 async def _idle_close(exchange: Exchange, accept: Accept) -> web.StreamResponse:
     wire.write_json(exchange.request, wire.envelope(200, "success", accept()))
     return wire.hang_up(exchange.request)
-
-
-async def _dropped(exchange: Exchange, _: Accept) -> web.StreamResponse:
-    return wire.hang_up(exchange.request)
-
-
-async def _accepted_500(exchange: Exchange, accept: Accept) -> web.StreamResponse:
-    accept()
-    return wire.refuse(exchange.style, 500, GATEWAY[500])
-
-
-async def _accepted_gateway(status: int, _: Exchange, accept: Accept) -> web.StreamResponse:
-    accept()
-    return wire.html(status, GATEWAY[status])
-
-
-async def _gateway(status: int, _: Exchange, __: Accept) -> web.StreamResponse:
-    return wire.html(status, GATEWAY[status])
-
-
-async def _refused(code: int, message: str, exchange: Exchange, _: Accept) -> web.StreamResponse:
-    return wire.refuse(exchange.style, code, message)
-
-
-async def _refusal_cut(exchange: Exchange, _: Accept) -> web.StreamResponse:
-    refusal = wire.envelope(400, "Invalid parameters", None)
-    wire.write_json(exchange.request, refusal, status="400 Bad Request", share=0.5)
-    return wire.hang_up(exchange.request)
-
-
-async def _429_body(_: Exchange, __: Accept) -> web.StreamResponse:
-    return wire.refuse("body", 429, "Rate limit exceeded")
-
-
-async def _429_html(_: Exchange, __: Accept) -> web.StreamResponse:
-    return wire.html(429, "Too Many Requests")
 
 
 def _retry_after(form: str, now: float) -> str:
@@ -120,46 +97,41 @@ def _retry_after(form: str, now: float) -> str:
     return {"empty": "", "digits": "２"}.get(form, RETRY_FORMS[form])
 
 
-async def _429(form: str, exchange: Exchange, _: Accept) -> web.StreamResponse:
-    headers = {"Retry-After": _retry_after(form, exchange.now)}
-    return wire.refuse(exchange.style, 429, "Rate limit exceeded", headers)
+def _busy(form: str) -> Answer:
+    return lambda exchange: wire.refuse(
+        exchange.style, 429, BUSY, headers={"Retry-After": _retry_after(form, exchange.now)}
+    )
 
 
-async def _redirect(status: int, exchange: Exchange, _: Accept) -> web.StreamResponse:
-    location = str(exchange.request.url.update_query(direct="1"))
-    return web.Response(status=status, headers={"Location": location})
-
-
-async def _redirect_elsewhere(exchange: Exchange, _: Accept) -> web.StreamResponse:
-    location = f"{exchange.elsewhere}{exchange.request.path}?direct=1"
-    return web.Response(status=307, headers={"Location": location})
+def _redirect(status: int) -> Answer:
+    return lambda exchange: wire.redirect(status, exchange.here(direct="1"))
 
 
 ACTS: dict[str, Act] = {
-    "submit-lost": _lost,
-    "submit-reset": _reset,
+    "submit-lost": _accepted(_close),
+    "submit-reset": _accepted(lambda exchange: wire.reset(exchange.request)),
     "submit-hang": _hang,
     "submit-cut": _cut,
-    "submit-empty": _empty,
-    "submit-html": _html,
-    "submit-no-taskid": _no_taskid,
+    "submit-empty": _accepted(lambda _: web.Response(content_type="application/json")),
+    "submit-html": _accepted(lambda _: wire.html(200, "Welcome")),
+    "submit-no-taskid": _accepted(lambda _: wire.answer({})),
     "submit-slow": _slow,
     "submit-idle-close": _idle_close,
-    "submit-dropped": _dropped,
-    "submit-accepted-500": _accepted_500,
-    **{f"submit-accepted-{status}": partial(_accepted_gateway, status) for status in (403, 502, 503, 504)},
-    "submit-500": partial(_refused, 500, GATEWAY[500]),
-    "submit-502": partial(_gateway, 502),
-    "submit-503": partial(_refused, 503, GATEWAY[503]),
-    "submit-504": partial(_gateway, 504),
-    "submit-400-cut": _refusal_cut,
-    "submit-401": partial(_refused, 401, "Invalid or missing API Key"),
-    "submit-403-html": partial(_gateway, 403),
-    "submit-404-html": partial(_gateway, 404),
-    "submit-429": partial(_refused, 429, "Rate limit exceeded"),
-    "submit-429-body": _429_body,
-    "submit-429-html": _429_html,
-    **{f"submit-429-{form}": partial(_429, form) for form in RETRY_FORMS},
-    **{f"submit-redirect-{status}": partial(_redirect, status) for status in (301, 302, 303, 307, 308)},
-    "submit-redirect-elsewhere": _redirect_elsewhere,
+    "submit-dropped": _instead(_close),
+    "submit-accepted-500": _accepted(_refusal(500, GATEWAY[500])),
+    **{f"submit-accepted-{status}": _accepted(_page(status)) for status in (403, 502, 503, 504)},
+    "submit-500": _instead(_refusal(500, GATEWAY[500])),
+    "submit-502": _instead(_page(502)),
+    "submit-503": _instead(_refusal(503, GATEWAY[503])),
+    "submit-504": _instead(_page(504)),
+    "submit-400-cut": _instead(_refusal_cut),
+    "submit-401": _instead(_refusal(401, "Invalid or missing API Key")),
+    "submit-403-html": _instead(_page(403)),
+    "submit-404-html": _instead(_page(404)),
+    "submit-429": _instead(_refusal(429, BUSY)),
+    "submit-429-body": _instead(lambda _: wire.refuse("body", 429, BUSY)),
+    "submit-429-html": _instead(lambda _: wire.html(429, "Too Many Requests")),
+    **{f"submit-429-{form}": _instead(_busy(form)) for form in RETRY_FORMS},
+    **{f"submit-redirect-{status}": _instead(_redirect(status)) for status in (301, 302, 303, 307, 308)},
+    "submit-redirect-elsewhere": _instead(lambda exchange: wire.redirect(307, exchange.there())),
 }

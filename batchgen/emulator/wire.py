@@ -25,6 +25,14 @@ class Exchange:
     elsewhere: str  # origin of another host, for redirects
     stopping: asyncio.Event  # set when the emulator stops: whatever hangs lets go
 
+    def here(self, **query: str) -> str:
+        """Where a redirect leads that stays on this host."""
+        return str(self.request.url.update_query(query))
+
+    def there(self) -> str:
+        """Where one to another host leads."""
+        return f"{self.elsewhere}{self.request.path}?direct=1"
+
 
 def envelope(code: int, message: str, data: Any) -> dict[str, Any]:
     """Return the document's frame round every answer."""
@@ -45,6 +53,11 @@ def refuse(style: ErrorStyle, code: int, message: str, headers: dict[str, str] |
 def html(status: int, title: str) -> web.Response:
     """Return a page such as gateways and captive portals give."""
     return web.Response(status=status, text=HTML.format(title), content_type="text/html")
+
+
+def redirect(status: int, location: str) -> web.Response:
+    """Return a redirect."""
+    return web.Response(status=status, headers={"Location": location})
 
 
 def write_raw(request: web.Request, status: str, headers: dict[str, str | int], body: bytes) -> None:
