@@ -23,24 +23,8 @@ class RefusedError(Exception):
         self.message = message
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_spoken(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)  # in Python, True is an int
-
-
-def _is_flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_duration(value: object) -> bool:
-    return _is_whole(value) and value in (5, 10)
 
 
 def _is_link(value: object) -> bool:
@@ -51,10 +35,6 @@ def _is_link(value: object) -> bool:
     except ValueError:  # such as an unclosed bracket in the host
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def _are_links(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(_is_link(item) for item in value)
 
 
 def _one_of(*words: str) -> Check:
@@ -69,14 +49,14 @@ _OUTER: dict[str, Check] = {
 }
 _INPUT: dict[str, Check] = {
     "mode": _one_of("text-to-video", "image-to-video"),
-    "prompt": _is_spoken,
+    "prompt": lambda value: isinstance(value, str) and bool(value.strip()),
     "resolution": _one_of("720p", "1080p"),
-    "duration": _is_duration,
+    "duration": lambda value: _is_whole(value) and value in (5, 10),
     "aspect_ratio": _one_of("16:9", "9:16", "1:1"),
-    "image_urls": _are_links,
-    "negative_prompt": _is_text,
+    "image_urls": lambda value: isinstance(value, list) and bool(value) and all(map(_is_link, value)),
+    "negative_prompt": lambda value: isinstance(value, str),
     "seed": _is_whole,
-    "enable_prompt_expansion": _is_flag,
+    "enable_prompt_expansion": lambda value: isinstance(value, bool),
 }
 
 

@@ -18,7 +18,7 @@ from batchgen.emulator.account import Account, AccountLimits, price_of
 from batchgen.emulator.courier import Courier
 from batchgen.emulator.faults import Faults
 from batchgen.emulator.judge import RefusedError, judge_body, judge_key, parse_json
-from batchgen.emulator.records import CallbackRecord, FileRecord, Records, RequestRecord
+from batchgen.emulator.records import FileRecord, Records, RequestRecord
 from batchgen.emulator.store import Store
 from batchgen.emulator.studio import Studio, VideoBytes
 from batchgen.emulator.tasks import Generation, Task, check_marks, describe, plan_task
@@ -66,30 +66,13 @@ class Emulator:
         self.faults = faults if isinstance(faults, Faults) else Faults(faults, seed)
         self.account = Account(limits or AccountLimits(), MINUTE / speed)
         self.records = Records()
+        self.requests, self.files = self.records.requests, self.records.files
+        self.callbacks = self.records.callbacks  # every attempt to deliver one
         self.url = ""
         self._tiny, self._video_bytes = tiny, video_bytes
         self._store = Store(state)
+        self.tasks = self._store.tasks  # that were accepted, in order
         self._rotations: Counter[str] = Counter()  # how often a task's links were made new
-
-    @property
-    def tasks(self) -> list[Task]:
-        """All accepted tasks, in order."""
-        return self._store.tasks
-
-    @property
-    def requests(self) -> list[RequestRecord]:
-        """Every request to the API."""
-        return self.records.requests
-
-    @property
-    def files(self) -> list[FileRecord]:
-        """Every request for a video."""
-        return self.records.files
-
-    @property
-    def callbacks(self) -> list[CallbackRecord]:
-        """Every attempt to deliver a callback."""
-        return self.records.callbacks
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen (port 0: a free one); the tasks of the state file, or before :meth:`stop`, are known."""

@@ -12,6 +12,7 @@ from batchgen.manifest import values
 from batchgen.manifest.headings import FAILURES, REASON
 from batchgen.model import State
 from batchgen.private import replacing
+from batchgen.report.results import COLUMNS, cells_of
 
 _EXPIRED = "the video was made and paid for, but its link died before it could be fetched"
 _ADVICE = {
@@ -51,21 +52,10 @@ def _lines(rows: Iterable[ResultRow], columns: Sequence[str]) -> Iterator[list[s
         yield [guard(cell) for cell in (*_cells(row), *own, reason(row))]
 
 
-def _cells(row: ResultRow) -> tuple[str, ...]:
-    request = row.job.request
-    return (
-        row.id,
-        request.prompt,
-        _text(request.seed),
-        request.mode,
-        _text(request.resolution),
-        _text(request.duration),
-        _text(request.aspect_ratio),
-        _text(request.provider),
-        _text(request.negative_prompt),
-        _links(list(request.public.image_urls)),
-        _text(request.enable_prompt_expansion).lower(),
-    )
+def _cells(row: ResultRow) -> Iterator[str]:
+    known = dict(zip(COLUMNS, cells_of(row), strict=True))
+    known["image_urls"] = _links(list(row.job.request.public.image_urls))
+    return map(known.__getitem__, FAILURES)
 
 
 def _links(urls: list[str]) -> str:
@@ -83,7 +73,3 @@ def reason(row: ResultRow) -> str:
     advice = f"; {_ADVICE[code]}" if code in _ADVICE else ""
     told = job.fail_message or "the service gave no reason"
     return f"failed: {told}{f' ({code})' if code else ''}{advice}"
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)

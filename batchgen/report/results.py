@@ -60,14 +60,15 @@ def headings(own: Iterable[str], ours: Iterable[str] = COLUMNS) -> Iterator[str]
 
 def _lines(rows: Iterable[ResultRow], own: Sequence[str]) -> Iterator[list[str]]:
     for row in rows:
-        cells = _cells(row)
+        cells = cells_of(row)
         if own:
             cells += tuple([row.extras.get(name, "") for name in own])
         # As guard does, which most cells need not be called for.
         yield [cell if not cell or cell[0].isalnum() else guard(cell) for cell in cells]
 
 
-def _cells(row: ResultRow) -> tuple[str, ...]:
+def cells_of(row: ResultRow) -> tuple[str, ...]:
+    """What stands in a row's line, under :data:`COLUMNS`."""
     job, request = row.job, row.job.request.public  # without what signs its links
     expansion, milliseconds = request.enable_prompt_expansion, job.generation_ms
     return (

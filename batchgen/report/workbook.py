@@ -15,7 +15,7 @@ from batchgen.ledger import Ledger, ResultRow
 from batchgen.private import replacing
 from batchgen.report.poster import Poster
 from batchgen.report.results import COLUMNS as RESULTS
-from batchgen.report.results import _cells, headings
+from batchgen.report.results import cells_of, headings
 
 # The manifest's reader knows the file again by its first five columns.
 COLUMNS = (*RESULTS[:4], "poster", *RESULTS[4:])
@@ -77,7 +77,7 @@ class _Sheet:
         self._rows = number
         if poster:
             self._sheet.set_row_pixels(number, _BOX[1] + 4)
-        cells = _cells(row)
+        cells = cells_of(row)
         own = (row.extras.get(name, "") for name in self._own)
         texts = chain(cells[:_POSTER], ("",), cells[_POSTER:], own)
         for place, text in enumerate(texts):

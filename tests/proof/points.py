@@ -193,7 +193,7 @@ def watch_reports(points: Points) -> None:
     from batchgen.report import results
 
     results.write = points.around("results", results.write)
-    results._cells = points.around("results, a line", results._cells)
+    results.cells_of = points.around("results, a line", results.cells_of)
 
 
 def watch(points: Points) -> None:
