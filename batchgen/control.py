@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from batchgen import private
 from batchgen.errors import BatchgenError, UsageError
 from batchgen.lock import LOCK, Holder, holder
 from batchgen.words import with_command
@@ -43,7 +44,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._me = _holder_in(_read(folder / LOCK))
+        self._me = Holder.of(_read(folder / LOCK))
         self._lock = os.lstat(folder / LOCK) if self._me else None
         self._answered = ""
 
@@ -87,7 +88,7 @@ def read(folder: Path) -> dict[str, Any] | None:
     """How the run that holds the batch stands; None: none does, or it has not said anything yet."""
     who = holder(folder)
     facts = _read(folder / NOW) if who else None
-    return facts if facts and _holder_in(facts.get("run")) == who else None
+    return facts if facts and Holder.of(facts.get("run")) == who else None
 
 
 def send(
@@ -134,19 +135,12 @@ def _order(facts: dict[str, Any]) -> Order | None:
             "rate": int() | None as rate,
             "action": "pause" | "go" | "drain" | None as action,
         } if all(number is None or number > 0 for number in (concurrency, rate)):
-            return Order(concurrency, rate, action, identity, _holder_in(to))
+            return Order(concurrency, rate, action, identity, Holder.of(to))
     return None
 
 
 def _start_one(sentence: str, resumes: Sequence[str]) -> str:
     return with_command(f"{sentence}; to start one", *resumes)
-
-
-def _holder_in(facts: Any) -> Holder | None:
-    match facts:
-        case {"pid": int(pid), "started": float(started)}:
-            return Holder(pid, started)
-    return None
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -166,8 +160,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 def _write(path: Path, facts: dict[str, Any]) -> None:
     """All of it or nothing, for the owner alone."""
     scratch = path.with_name(_scratch(path.name))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    with open(os.open(scratch, flags, 0o600), "w", encoding="utf-8") as file:
+    with open(scratch, "w", encoding="utf-8", opener=private.opener) as file:
         json.dump(facts, file)
     scratch.replace(path)
 

@@ -12,6 +12,7 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from batchgen import private
 from batchgen.borrowed import Borrowed
 from batchgen.errors import BatchgenError, FaultError
 from batchgen.model import zulu
@@ -52,8 +53,7 @@ class _PrivateFile(RotatingFileHandler):
     """The log, rotated, readable for its owner alone; a full disk must not end a run."""
 
     def _open(self) -> TextIOWrapper:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        return open(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8")
+        return open(self.baseFilename, "a", encoding="utf-8", opener=private.opener)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, which is ASCII; the base class would make it twice, once to know how long it is."""

@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from batchgen.errors import BatchBusyError, UsageError
 from batchgen.model import LEDGER, zulu
@@ -23,6 +23,14 @@ class Holder:
 
     pid: int
     started: float  # Unix seconds
+
+    @classmethod
+    def of(cls, facts: Any) -> "Holder | None":
+        """The one that a file of ours names; None if it does not."""
+        match facts:
+            case {"pid": int(pid), "started": float(started)}:
+                return cls(pid, started)
+        return None
 
     def __str__(self) -> str:
         return f"process {self.pid}, started {zulu(self.started)}"
@@ -114,7 +122,6 @@ def holder(folder: Path) -> Holder | None:
 
 def _read(file: int) -> Holder | None:
     try:
-        facts = json.loads(os.pread(file, 200, 0))
-        return Holder(int(facts["pid"]), float(facts["started"]))
-    except (ValueError, KeyError, TypeError):
+        return Holder.of(json.loads(os.pread(file, 200, 0)))
+    except ValueError:
         return None

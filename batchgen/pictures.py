@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from batchgen.errors import ArchiveError, ManifestError, UsageError
 from batchgen.images.files import Files
@@ -31,7 +30,7 @@ def try_links(settings: Settings, ledger: Ledger, manifest: str) -> None:
     states = ("pending", "failed", "expired") if settings.retry_failed else ("pending",)
     links = ((url, line) for url, line in links_to_try(ledger, *states) if not PICTURE.fullmatch(url))
     service = ledger.fact("service") or settings.service
-    at_home = service == EMULATOR or is_loopback(urlsplit(service).hostname or "")
+    at_home = service == EMULATOR or is_loopback(service)
     problems = asyncio.run(check_links(links, allow_loopback=at_home))
     if problems:
         raise ManifestError(manifest, problems)

@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from batchgen import __version__, allowances, awake, balance, descriptors, learned, replication, results_stamp, reuse
 from batchgen.archive import Archive, open_archive
@@ -32,7 +31,7 @@ from batchgen.folder import open_batch
 from batchgen.images.files import Files
 from batchgen.intake import choose, take_in_as_asked
 from batchgen.ledger import Ledger, evidence, money, recovery, standing
-from batchgen.ledger.expected import awaited_videos, recent_bytes
+from batchgen.ledger.expected import awaited_videos, video_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
@@ -209,7 +208,10 @@ async def _work(
         account = learned.account_of(settings, ledger)
         polling = learned.polling_of(settings, ledger)
         disk_space = DiskSpace(
-            settings.batch, archive.free_bytes, partial(awaited_videos, ledger), partial(recent_bytes, ledger)
+            settings.batch,
+            archive.free_bytes,
+            partial(awaited_videos, ledger),
+            partial(video_bytes, ledger, latest=100),
         )
         spending = Spending(ledger, settings.limits, disk_space)
         places = Places(settings.batch, connections=settings.downloads)
@@ -264,8 +266,8 @@ async def _connected(
     client = await stack.enter_async_context(
         Client(origin, settings.key, settings.model, connections, callbacks=settings.callback_url is not None)
     )
-    at_home = is_loopback(urlsplit(origin).hostname or "")
-    return client, await stack.enter_async_context(Downloader(allow_loopback=at_home, at_once=settings.downloads))
+    downloader = Downloader(allow_loopback=is_loopback(origin), at_once=settings.downloads)
+    return client, await stack.enter_async_context(downloader)
 
 
 def _counted(ledger: Ledger, steering: Steering) -> Callable[[Job, Job], None]:

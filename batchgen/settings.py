@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from batchgen.catalog import Prices
 from batchgen.deadline import Deadline
@@ -139,18 +139,13 @@ def run_again(manifest: Path, batch: Path, service: str) -> tuple[str, ...]:
 def read_base_url(flag: str | None) -> str:
     """The service's address. Raises :class:`UsageError` for one that the key must not be sent to."""
     url = (flag or os.environ.get(URL_VARIABLE) or SERVICE_URL).strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in ("http", "https"):
+    parts = _parts(url)
+    if parts is None:
         raise UsageError(f"the service's address {url!r} is not one; write it like {SERVICE_URL}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError("the service's address holds more than a host and a path; write it like " + SERVICE_URL)
-    if parts.scheme == "http" and not is_loopback(host):
-        raise UsageError(f"the key would cross the network unencrypted to {host}; use https://")
+    if parts.scheme == "http" and not is_loopback(url):
+        raise UsageError(f"the key would cross the network unencrypted to {parts.hostname}; use https://")
     return url
 
 
@@ -162,13 +157,8 @@ def read_callback(url: str | None, listen: str | None) -> tuple[str | None, tupl
         )
     if url is None or listen is None:
         return None, None
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
-        _ = parts.port
-    except ValueError:
-        is_address = False
-    if not is_address or parts.query or parts.fragment:
+    parts = _parts(url)
+    if parts is None or parts.query or parts.fragment:
         raise UsageError(f"--callback-url {url} is not an address; write it like https://me.example/batchgen")
     host, _, port = listen.rpartition(":")
     if not host or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or int(port) > 65535:
@@ -181,18 +171,24 @@ def read_notice_url(flag: str, url: str | None) -> str | None:
     if not url or not url.strip():
         return None
     url = url.strip()
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        host = ""
-    if not host or parts.scheme not in ("http", "https") or not (url.isascii() and url.isprintable()) or " " in url:
+    parts = _parts(url)
+    if parts is None or not (url.isascii() and url.isprintable()) or " " in url:
         raise UsageError(f"{flag}: this is not an address; write it like https://hc-ping.com/your-uuid")
     if parts.username or parts.fragment:
-        raise UsageError(f"{flag}: an address at {host} with a user name or a # cannot be used")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise UsageError(f"{flag}: the notice would cross the network unencrypted to {host}; use https://")
+        raise UsageError(f"{flag}: an address at {parts.hostname} with a user name or a # cannot be used")
+    if parts.scheme == "http" and not is_loopback(url):
+        raise UsageError(f"{flag}: the notice would cross the network unencrypted to {parts.hostname}; use https://")
     return url
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an address on the web; None for what is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts if parts.scheme in ("http", "https") and parts.hostname else None
 
 
 def read_prices(words: tuple[str, ...]) -> Prices:
@@ -208,8 +204,9 @@ def read_prices(words: tuple[str, ...]) -> Prices:
     return Prices(date=AS_GIVEN, usd_per_second=prices) if words else Prices()
 
 
-def is_loopback(host: str) -> bool:
+def is_loopback(url: str) -> bool:
     """Whether a URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -10,7 +10,7 @@ from batchgen.catalog import MICRO, Prices, guessed_bytes
 from batchgen.disk_space import RESERVE_BYTES, DiskSpace
 from batchgen.errors import ArchiveError, LimitReachedError
 from batchgen.ledger import Ledger, money
-from batchgen.ledger.expected import awaited_videos, pending_kinds, recent_bytes
+from batchgen.ledger.expected import awaited_videos, pending_kinds, video_bytes
 from batchgen.model import Request, State
 from batchgen.settings import Limits
 from batchgen.spending import Spending
@@ -202,7 +202,7 @@ def test_of_what_is_paid_each_row_will_keep_a_file_of_its_kind(ledger: Ledger) -
     ]
     ledger.database.execute("UPDATE job SET wanted = 3 WHERE job = ?", (paid_for.key,))
     assert [files for _, files in awaited_videos(ledger)] == [3]
-    assert recent_bytes(ledger) == {}
+    assert video_bytes(ledger, latest=100) == {}
 
 
 def test_what_was_reserved_before_midnight_and_given_back_after_it_makes_the_new_day_no_longer(

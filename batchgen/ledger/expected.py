@@ -26,11 +26,15 @@ def pending_kinds(ledger: Ledger) -> Iterator[Kind]:
     return (Kind(Request.from_json(request), tasks, rows) for request, tasks, rows in found)
 
 
-def video_bytes(ledger: Ledger) -> dict[tuple[str | None, int | None], float]:
-    """The size of an archived video on average, by resolution and duration (seconds) as they were asked for."""
+def video_bytes(ledger: Ledger, latest: int | None = None) -> dict[tuple[str | None, int | None], float]:
+    """The size of an archived video on average, by resolution and duration (seconds) as they were asked for.
+
+    Of the ``latest`` alone, which are found at once, where a number is given.
+    """
+    videos = f"(SELECT row, bytes FROM video ORDER BY row DESC LIMIT {latest})" if latest else "video"
     found = ledger.database.execute(
         "SELECT json_extract(request, '$.resolution'), json_extract(request, '$.duration'), avg(bytes) "
-        "FROM video JOIN row USING (row) JOIN job USING (job) GROUP BY 1, 2"
+        f"FROM {videos} JOIN row USING (row) JOIN job USING (job) GROUP BY 1, 2"
     )
     return {(resolution, duration): size for resolution, duration, size in found}
 
@@ -44,16 +48,6 @@ def awaited_videos(ledger: Ledger) -> list[tuple[Request, int]]:
         f"UNION ALL SELECT request, sum(max(wanted, 1)) FROM job WHERE state = 'rendered' {by_kind}"
     )
     return [(Request.from_json(request), files) for request, files in found]
-
-
-def recent_bytes(ledger: Ledger) -> dict[tuple[str | None, int | None], float]:
-    """As :func:`video_bytes`, of a hundred videos alone, which are found at once."""
-    found = ledger.database.execute(
-        "SELECT json_extract(request, '$.resolution'), json_extract(request, '$.duration'), avg(bytes) "
-        "FROM (SELECT row, bytes FROM video ORDER BY row DESC LIMIT 100) JOIN row USING (row) JOIN job USING (job) "
-        "GROUP BY 1, 2"
-    )
-    return {(resolution, duration): size for resolution, duration, size in found}
 
 
 def first_names(ledger: Ledger, number: int) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from batchgen.service.wire import (
     TaskStatus,
     TaskWord,
     Verdict,
-    names_task,
+    named_task,
     read_balance,
     read_status,
     read_submitted,
@@ -101,7 +101,7 @@ class Client:
             try:
                 await _read(response, content)
             except (aiohttp.ClientError, OSError, ValueError):
-                is_named = names_task(content)
+                is_named = named_task(content) is not None
                 if 200 <= response.status < 300 and not is_named:  # else it is a refusal, known by its status
                     raise
                 return _answer(response, content if is_named else b"", is_cut=True)

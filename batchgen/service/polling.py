@@ -42,8 +42,7 @@ class Polling:
 
     def usual(self) -> Durations:
         """What is known of the kind of task that was seen most."""
-        guess = Durations(Guess(self.first, SPREAD * self.every)) if not self._tables else None
-        return guess or max(self._tables.values(), key=lambda table: table.ends)
+        return max(self._tables.values(), key=lambda table: table.ends) if self._tables else self._guess()
 
     def durations(self, request: Request) -> Durations:
         """What is known of the kind of task that a request makes."""
@@ -51,8 +50,11 @@ class Polling:
 
     def _table(self, kind: str) -> Durations:
         if kind not in self._tables:
-            self._tables[kind] = Durations(Guess(self.first, SPREAD * self.every))
+            self._tables[kind] = self._guess()
         return self._tables[kind]
+
+    def _guess(self) -> Durations:
+        return Durations(Guess(self.first, SPREAD * self.every))
 
     def refresh(self) -> None:
         """Let what was learned take effect, of a few kinds in turn: it is work."""

@@ -160,7 +160,7 @@ def read_submitted(answer: Answer) -> Submitted:
         verdict = VERDICTS.get(answer.status, Verdict.UNKNOWN)
         code = code if code in VERDICTS and verdict in (Verdict.REFUSED, Verdict.ACCOUNT) else answer.status
     verdict = _refine(VERDICTS.get(code or 0, Verdict.UNKNOWN), message)
-    task_id = _task_id(envelope) or (_named_task(answer.body) if not envelope else None)
+    task_id = _task_id(envelope) or (named_task(answer.body) if not envelope else None)
     if task_id:  # whatever else is wrong, or said: the task has a name, and can be asked about
         return Submitted(Verdict.ACCEPTED, task_id=task_id)
     if verdict is Verdict.UNKNOWN and code in (0, 200):
@@ -321,12 +321,8 @@ def _task_id(envelope: dict[str, Any]) -> str | None:
     return text if 0 < len(text) <= _MOST_ID_LETTERS and text.isprintable() else None
 
 
-def names_task(body: bytes | bytearray) -> bool:
-    """Whether an answer that broke off, or is no JSON, has a whole task id in it all the same."""
-    return _named_task(body) is not None
-
-
-def _named_task(body: bytes | bytearray) -> str | None:
+def named_task(body: bytes | bytearray) -> str | None:
+    """The task id that an answer which broke off, or is no JSON, has in it all the same, whole."""
     found = _NAMED_TASK.findall(body)
     return found[0].decode() if len(found) == 1 else None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from batchgen.ledger import Ledger, doubt, evidence, recovery, standing
-from batchgen.ledger.expected import awaited_videos, recent_bytes
+from batchgen.ledger.expected import awaited_videos, video_bytes
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, Request, State
 
@@ -22,7 +22,7 @@ OFTEN: dict[str, Callable[[Ledger], object]] = {
     "unfetched": Ledger.unfetched,
     "awaited_jobs": standing.awaited_jobs,
     "awaited_videos": awaited_videos,
-    "recent_bytes": recent_bytes,
+    "video_bytes, of the latest": lambda ledger: video_bytes(ledger, latest=100),
     "missing_videos": lambda ledger: ledger.missing_videos(JOB, 0),
     "kept": lambda ledger: ledger.kept(JOB),
     "candidates": evidence.candidates,
