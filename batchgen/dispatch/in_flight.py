@@ -35,7 +35,8 @@ class InFlight:
         """Go on with the tasks of earlier runs."""
         now, wall = asyncio.get_running_loop().time(), time.time()
         for job in ledger.in_flight():
-            self._add(job, now, wall)
+            if job.key not in self._schedule:  # a callback may have brought it a moment ago
+                self._add(job, now, wall)
         for started_at in ledger.doubtful_since(wall - self._polling.doubt):
             self._hold_slot(self._polling.doubt - max(0.0, wall - started_at))  # a clock may have been set back
 

@@ -96,6 +96,9 @@ class Schedule:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def __contains__(self, key: int) -> bool:
+        return key in self._tasks
+
     # -- what is due
 
     def next_due(self) -> float:

@@ -150,6 +150,23 @@ def test_a_callback_that_lies_leaves_the_slot_taken() -> None:
     assert stage.service.seen.most_tasks <= 10
 
 
+def test_a_task_that_a_callback_brought_before_the_run_began_holds_one_slot_and_gives_it_back() -> None:
+    def bring(stage: Stage) -> None:
+        job = Job(99, REQUEST, State.IN_FLIGHT, task_id="99", submitted_at=time.time())
+        others = stage.pipeline.step
+
+        async def step(job: Job) -> Job:
+            is_polled = job.key == 99 and job.state is State.IN_FLIGHT
+            return stage.ledger.rendered(replace(job, state=State.RENDERED)) if is_polled else await others(job)
+
+        stage.pipeline.step = step  # type: ignore[method-assign]
+        stage.ledger.in_flight = lambda: iter([job])  # type: ignore[method-assign]
+        stage.dispatcher.adopt(replace(job, state=State.IN_DOUBT), job)
+
+    stage = play(5, tasks=2, before=bring)
+    assert (stage.pipeline.accepted, stage.account.tasks) == (5, 0)
+
+
 def test_a_clock_of_the_day_that_was_set_back_holds_no_slot_of_a_doubt_for_longer() -> None:
     def set_back(stage: Stage) -> None:
         stage.ledger.doubtful_since = lambda moment: [time.time() + 86_400.0] * 10  # type: ignore[method-assign]
