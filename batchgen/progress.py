@@ -99,7 +99,10 @@ class Tally:
         return sum(self.counts[state] for state in SETTLED)
 
     def per_minute(self) -> float:
-        """Rows settled a minute, in the last minute or since the first one was. To be asked now and then."""
+        """Rows settled a minute, in the last minute or since the first one was. To be asked now and then.
+
+        0 where more have come back from being in doubt.
+        """
         now = self._clock()
         if self.settled == self._seen[0][1] and len(self._seen) == 1:
             self._seen.clear()
@@ -107,7 +110,7 @@ class Tally:
         while len(self._seen) > 2 and self._seen[1][0] <= now - RATE_OVER_SECONDS:
             self._seen.popleft()
         since, settled = self._seen[0]
-        return (self.settled - settled) * 60 / max(now - since, RATE_OVER_AT_LEAST_SECONDS)
+        return max(0, self.settled - settled) * 60 / max(now - since, RATE_OVER_AT_LEAST_SECONDS)
 
 
 def _rate(per_minute: float) -> str:

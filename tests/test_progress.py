@@ -90,6 +90,15 @@ def test_the_rate_is_that_of_the_last_minute_and_knows_nothing_of_earlier_runs()
     assert rate == 0
 
 
+def test_rows_that_come_back_from_doubt_make_no_rate_below_nothing() -> None:
+    clock = Clock()
+    tally = Tally(dict.fromkeys(State, 0) | {State.IN_DOUBT: 3}, clock)
+    for clock.now in range(3):
+        tally.per_minute()
+        tally.changed(_job(State.IN_DOUBT), _job(State.IN_FLIGHT))
+    assert tally.per_minute() == 0
+
+
 def _job(state: State) -> Job:
     return Job(1, Request("m", "text-to-video", "p"), state)
 

@@ -276,7 +276,7 @@ def _urls(result: Any) -> tuple[str, ...]:
     urls = [urls] if isinstance(urls, str) else urls
     if not isinstance(urls, list):
         return ()
-    texts = [url.strip() for url in urls if isinstance(url, str)]
+    texts = dict.fromkeys([url.strip() for url in urls if isinstance(url, str)])
     links = [url for url in texts if url.lower().startswith(("https://", "http://"))]
     return tuple([link for link in links if not _PICTURE.search(link.partition("?")[0])] or links)
 

@@ -295,6 +295,7 @@ def test_a_state_that_is_no_end_means_that_the_task_runs(state: str) -> None:
         ('["https://a/1.mp4"]', ("https://a/1.mp4",)),
         ('{"resultUrls":"https://a/1.mp4"}', ("https://a/1.mp4",)),
         ('{"resultUrls":[" https://a/1.mp4\\n", "HTTPS://a/2.mp4"]}', ("https://a/1.mp4", "HTTPS://a/2.mp4")),
+        ('{"resultUrls":["https://a/1.mp4","https://a/1.mp4"]}', ("https://a/1.mp4",)),
         ('{"resultUrls":[]}', ()),
         ('{"resultUrls":[1,null,"file:///etc/passwd"]}', ()),
         ("not json", ()),
