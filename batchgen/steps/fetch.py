@@ -100,6 +100,8 @@ class FetchStep:
         if status.word in (TaskWord.MISSING, TaskWord.FAILED) and (_is_past_life(job) or self._is_foreign(job)):
             raise DeadLinkError("the service no longer knows the task")
         if status.word is TaskWord.SUCCESS:
+            if _is_past_life(job):
+                raise DeadLinkError("the service no longer gives a link to the video")
             raise DownloadError("the service says that the video is made, and gives no link that can be read")
         is_silent = status.word is TaskWord.BUSY or not status.is_answered
         why = status.message or status.word.value

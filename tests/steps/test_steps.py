@@ -75,6 +75,7 @@ class Service:
         self.is_broken = False
         self.asked = 0
         self.completed_at = 1.0
+        self.links: tuple[str, ...] = LINKS
 
     async def submit(self, request: Request, callback_url: str | None) -> Submitted:
         return Submitted(Verdict.ACCEPTED, task_id="task_1")
@@ -92,7 +93,7 @@ class Service:
             return TaskStatus(TaskWord.MISSING, "no such task")
         if self.is_at_work:
             return TaskStatus(TaskWord.RUNNING)
-        return TaskStatus(TaskWord.SUCCESS, urls=LINKS, completed_at=self.completed_at)
+        return TaskStatus(TaskWord.SUCCESS, urls=self.links, completed_at=self.completed_at)
 
 
 async def durable() -> None:
@@ -339,6 +340,16 @@ async def test_a_link_that_is_refused_after_its_fifteen_days_is_dead_once_a_new_
     before, last = await refused(stage, hours=16 * 24, tries=2)
     assert (before.state, last.state, stage.service.asked) == (State.RENDERED, State.EXPIRED, 1)
     assert str(last.fail_message).endswith(", 16 d after it was made")
+
+
+@pytest.mark.parametrize(("days", "state"), [(14, State.RENDERED), (16, State.EXPIRED)])
+async def test_a_task_of_which_the_service_gives_no_link_has_expired_once_its_fifteen_days_are_over(
+    stage: Stage, days: int, state: State
+) -> None:
+    stage.take_in("a")
+    stage.service.links = ()
+    job = replace(stage.rendered(), urls=(), completed_at=time.time() - days * 86400)
+    assert (await stage.fetch(job)).state is state
 
 
 async def test_leave_to_pay_again_is_used_once_the_link_is_dead(stage: Stage) -> None:
