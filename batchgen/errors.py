@@ -15,7 +15,8 @@ BatchgenError
 """
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,12 @@ class DeadLinkError(DownloadError):
 
 class NoVideoError(DownloadError):
     """What came, all of it, is no whole MP4."""
+
+
+@contextmanager
+def nothing_sent() -> Iterator[None]:
+    """Before anything is paid for: where an archive or a copy cannot be had, that is :class:`UsageError`."""
+    try:
+        yield
+    except (ArchiveError, ReplicaError) as error:
+        raise UsageError(f"{error}. Nothing was sent") from None

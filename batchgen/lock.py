@@ -6,7 +6,6 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from batchgen.errors import BatchBusyError, UsageError
@@ -51,7 +50,7 @@ class Lock:
         os.pwrite(self._file, json.dumps(asdict(Holder(os.getpid(), time.time()))).encode(), 0)
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._file)
 
     def _open(self) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from batchgen.errors import ArchiveError, ManifestError, UsageError
+from batchgen.errors import ArchiveError, ManifestError, nothing_sent
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger
 from batchgen.ledger.images import links_to_try, wanted_images
@@ -60,11 +60,9 @@ class Pictures:
         first = next(needed, None)
         if first is None or self._is_pretended:
             return
-        try:
+        with nothing_sent():
             if uploaded := self._bucket.provide(chain([first], needed), files.path):
                 say(f"{many(uploaded, 'image was', 'images were')} uploaded to {self._address}")
-        except ArchiveError as error:
-            raise UsageError(f"{error}. Nothing was sent") from None
 
     def whole(self, request: Request) -> Request:
         """The request with links in the place of its pictures: to be sent now, and never to be written down."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from shlex import join
 
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
-from batchgen.errors import BatchBusyError, BatchgenError, ReplicaError, UsageError
+from batchgen.errors import BatchBusyError, BatchgenError, nothing_sent
 from batchgen.ledger import Ledger
 from batchgen.ledger.syncing import Syncing
 from batchgen.replica import Replica
@@ -25,10 +25,8 @@ def tell(replica: Replica, settings: Settings, say: Callable[[str], None]) -> No
 
 def copy_first(replica: Replica, ledger: Ledger) -> None:
     """The copy without which nothing may be submitted. Raises :class:`UsageError` if it cannot be made."""
-    try:
+    with nothing_sent():
         replica.checkpoint(ledger)
-    except ReplicaError as error:
-        raise UsageError(f"{error}. Nothing was sent") from None
 
 
 def everywhere(syncing: Syncing, replica: Replica) -> Callable[[], Awaitable[None]]:

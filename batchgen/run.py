@@ -26,7 +26,7 @@ from batchgen.control import Desk
 from batchgen.disk_space import DiskSpace
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.download.downloader import Downloader
-from batchgen.errors import ArchiveError, LedgerError, LimitReachedError, UsageError
+from batchgen.errors import LedgerError, LimitReachedError, UsageError, nothing_sent
 from batchgen.folder import open_batch
 from batchgen.images.files import Files
 from batchgen.intake import choose, take_in_as_asked
@@ -167,19 +167,12 @@ def open_settings_archive(settings: Settings, ledger: Ledger) -> Archive:
 def _destination(settings: Settings, ledger: Ledger) -> Archive:
     """The batch's archive, proved, and remembered for the runs to come; not before: a slip of the pen would last."""
     archive = open_settings_archive(settings, ledger)
-    _prove(archive)
+    with nothing_sent():
+        archive.probe()
+        archive.sweep()
     if settings.destination:
         ledger.remember({"destination": settings.destination})
     return archive
-
-
-def _prove(archive: Archive) -> None:
-    """Try the destination while nothing has been paid for."""
-    try:
-        archive.probe()
-        archive.sweep()
-    except ArchiveError as error:
-        raise UsageError(f"{error}. Nothing was sent") from None
 
 
 def _set_space_aside(ledger: Ledger, folder: Path) -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from batchgen.errors import BatchgenError, FaultError, LedgerError, ReplicaError, UsageError
+from batchgen.errors import BatchgenError, FaultError, LedgerError, ReplicaError, nothing_sent
 from batchgen.ledger import Ledger
 from batchgen.ledger.changes import Changed, Changes
 from batchgen.ledger.database import Snapshot
@@ -60,7 +60,7 @@ class StoreReplica(Replica):
 
     def begin(self) -> None:
         """Claim and restore."""
-        try:
+        with nothing_sent():
             slots = self._log.claim()
             self._term = slots[-1].term + 1
             self._writer.start()
@@ -69,8 +69,6 @@ class StoreReplica(Replica):
             except BaseException:
                 self.end()
                 raise
-        except ReplicaError as error:
-            raise UsageError(f"{error}. Nothing was sent") from None
         self._sequence, self.said = found.sequence, found.said
 
     def _restore(self, slots: list[Slot]) -> Start:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 
 from botocore.exceptions import ClientError
 
-from batchgen.errors import ReplicaError, UsageError
+from batchgen.errors import ReplicaError, UsageError, nothing_sent
 from batchgen.s3.client import connect, split
 from batchgen.s3.refusals import code_of, refusals, status_of
 
@@ -124,21 +124,19 @@ class BucketStore:
 def prove(store: Store) -> None:
     """Try that the store can do what is asked of it. Raises :class:`UsageError`."""
     key = f"probe-{secrets.token_hex(8)}"
-    try:
+    with nothing_sent():
         store.create(key, b"probe")  # False: an earlier try, whose answer was lost
         is_careless = store.create(key, b"other")
         found = store.read(key)
         listed = list(store.sizes(key))
         store.delete([key])
-    except ReplicaError as error:
-        raise UsageError(f"{error}. Nothing was sent") from None
-    if is_careless:
-        raise UsageError(
-            f"{store}: the store overwrites what it is asked not to (it ignores If-None-Match), so it could not keep "
-            "two runs apart; give another with --ledger-to. Nothing was sent"
-        )
-    if listed != [key] or found is None or found.body != b"probe":
-        raise UsageError(
-            f"{store}: what is written there does not come back as it was; run again, or give another store with "
-            "--ledger-to. Nothing was sent"
-        )
+        if is_careless:
+            raise ReplicaError(
+                f"{store}: the store overwrites what it is asked not to (it ignores If-None-Match), so it could not "
+                "keep two runs apart; give another with --ledger-to"
+            )
+        if listed != [key] or found is None or found.body != b"probe":
+            raise ReplicaError(
+                f"{store}: what is written there does not come back as it was; run again, or give another store with "
+                "--ledger-to"
+            )

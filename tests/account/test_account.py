@@ -21,6 +21,16 @@ class Clock:
         return self.now
 
 
+@pytest.fixture
+def now() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def account(now: Clock) -> Account:
+    return Account(10_000, 1000, now)
+
+
 def worst_window(times: list[float], seconds: float) -> int:
     """The most events in any stretch of that length."""
     worst = first = 0
@@ -146,17 +156,13 @@ def refuse_post(account: Account, now: Clock, tasks: int) -> None:
     now.now += 1.5
 
 
-def test_a_refused_task_lowers_the_tasks_to_what_was_in_flight() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_a_refused_task_lowers_the_tasks_to_what_was_in_flight(now: Clock, account: Account) -> None:
     refuse_post(account, now, 10)
     assert account.concurrency == 10
     assert not account.has_slot
 
 
-def test_the_limit_of_tasks_is_tried_again_ever_more_rarely() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_the_limit_of_tasks_is_tried_again_ever_more_rarely(now: Clock, account: Account) -> None:
     gaps = []
     for _ in range(6):
         refuse_post(account, now, 10)
@@ -168,9 +174,7 @@ def test_the_limit_of_tasks_is_tried_again_ever_more_rarely() -> None:
     assert gaps[-1] > 30
 
 
-def test_after_an_accident_the_tasks_are_soon_as_many_as_before() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_after_an_accident_the_tasks_are_soon_as_many_as_before(now: Clock, account: Account) -> None:
     refuse_post(account, now, 10)
     now.now += 2
     for _ in range(1200):
@@ -199,9 +203,9 @@ def lose(account: Account, posts: int = 1, **what: bool) -> None:
         account.post_trouble("HTTP 500", **{"may_be_paid": True, **what})
 
 
-def test_after_a_few_posts_without_a_clear_answer_one_alone_leaves_after_ever_longer_pauses() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_after_a_few_posts_without_a_clear_answer_one_alone_leaves_after_ever_longer_pauses(
+    now: Clock, account: Account
+) -> None:
     account.answered(posted=True)
     lose(account, FAILURES_BEFORE_PAUSE - 1)
     assert account.may_post
@@ -219,9 +223,9 @@ def test_after_a_few_posts_without_a_clear_answer_one_alone_leaves_after_ever_lo
     assert LONGEST_PAUSE_SECONDS / 2 <= pauses[-1] <= LONGEST_PAUSE_SECONDS
 
 
-def test_until_one_post_was_answered_one_alone_leaves_and_each_that_is_not_is_followed_by_a_pause() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_until_one_post_was_answered_one_alone_leaves_and_each_that_is_not_is_followed_by_a_pause(
+    now: Clock, account: Account
+) -> None:
     account.posting = 1
     assert not account.may_post
     account.posting = 0
@@ -236,9 +240,9 @@ def test_until_one_post_was_answered_one_alone_leaves_and_each_that_is_not_is_fo
     assert account.may_post
 
 
-def test_a_night_of_posts_without_a_clear_answer_leaves_some_tens_of_rows_in_doubt_and_polls_go_on() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_a_night_of_posts_without_a_clear_answer_leaves_some_tens_of_rows_in_doubt_and_polls_go_on(
+    now: Clock, account: Account
+) -> None:
     dawn, posts = now.now + 10 * 3600, 0
     while now.now < dawn:
         if account.may_post:
@@ -250,9 +254,7 @@ def test_a_night_of_posts_without_a_clear_answer_leaves_some_tens_of_rows_in_dou
     assert 30 < posts < 100
 
 
-def test_a_post_that_is_answered_ends_the_pauses_and_a_poll_or_a_429_does_not() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_a_post_that_is_answered_ends_the_pauses_and_a_poll_or_a_429_does_not(account: Account) -> None:
     lose(account, FAILURES_BEFORE_PAUSE)
     account.answered()
     account.busy(1.0, posted=True)
@@ -281,9 +283,9 @@ def post(account: Account, now: Clock, lose_every: int, *, rows: int, **what: bo
 
 
 @pytest.mark.parametrize("lose_every", [2, 3])
-def test_a_service_that_loses_a_good_part_of_the_answers_leaves_some_tens_of_rows_in_doubt(lose_every: int) -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_a_service_that_loses_a_good_part_of_the_answers_leaves_some_tens_of_rows_in_doubt(
+    now: Clock, account: Account, lose_every: int
+) -> None:
     assert post(account, now, lose_every, rows=10_000) < 100
     account.posting = 1
     assert not account.may_post
@@ -294,18 +296,14 @@ def test_a_service_that_loses_a_good_part_of_the_answers_leaves_some_tens_of_row
 
 @pytest.mark.parametrize(("lose_every", "what"), [(10, {}), (2, {"may_be_paid": False}), (2, {"is_lost": False})])
 def test_an_answer_that_is_lost_now_and_then_holds_up_nothing_nor_do_refusals_and_what_costs_nothing(
-    lose_every: int, what: dict[str, bool]
+    now: Clock, account: Account, lose_every: int, what: dict[str, bool]
 ) -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
     began = now.now
     post(account, now, lose_every, rows=1000, **what)
     assert now.now - began < 101
 
 
-def test_where_nothing_can_have_been_paid_the_pauses_are_short() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_where_nothing_can_have_been_paid_the_pauses_are_short(now: Clock, account: Account) -> None:
     for _ in range(20):
         lose(account, may_be_paid=False)
         now.now += account.posts.pause
@@ -313,9 +311,9 @@ def test_where_nothing_can_have_been_paid_the_pauses_are_short() -> None:
     assert LONGEST_UNPAID_PAUSE_SECONDS / 2 <= account.posts.pause <= LONGEST_UNPAID_PAUSE_SECONDS
 
 
-def test_when_a_service_that_was_silent_answers_polls_again_one_post_tries_at_once() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_when_a_service_that_was_silent_answers_polls_again_one_post_tries_at_once(
+    now: Clock, account: Account
+) -> None:
     for _ in range(12):
         lose(account)
         now.now += account.posts.pause
@@ -329,9 +327,7 @@ def test_when_a_service_that_was_silent_answers_polls_again_one_post_tries_at_on
     assert account.posts.pause >= long_pause / 2
 
 
-def test_a_service_that_answers_a_poll_now_and_then_brings_forward_one_post_alone() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_a_service_that_answers_a_poll_now_and_then_brings_forward_one_post_alone(now: Clock, account: Account) -> None:
     lose(account, FAILURES_BEFORE_PAUSE)
     tries = 0
     for _ in range(100):
@@ -345,9 +341,7 @@ def test_a_service_that_answers_a_poll_now_and_then_brings_forward_one_post_alon
     assert 1 <= tries <= 1 + now.now / LONGEST_PAUSE_SECONDS + 10  # ten pauses until they are the longest
 
 
-def test_a_5xx_pauses_growth_and_shrinks_nothing() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_a_5xx_pauses_growth_and_shrinks_nothing(now: Clock, account: Account) -> None:
     refuse_post(account, now, 10)
     now.now += 1
     account.trouble()
@@ -358,9 +352,7 @@ def test_a_5xx_pauses_growth_and_shrinks_nothing() -> None:
     assert account.has_slot
 
 
-def test_a_hundred_requests_that_one_outage_cuts_off_are_one_trouble() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_a_hundred_requests_that_one_outage_cuts_off_are_one_trouble(now: Clock, account: Account) -> None:
     for _ in range(100):
         account.trouble()
     assert 0 < account.silence <= 1
@@ -369,8 +361,7 @@ def test_a_hundred_requests_that_one_outage_cuts_off_are_one_trouble() -> None:
     assert account.silence <= 2
 
 
-def test_the_limits_of_the_user_are_never_exceeded() -> None:
-    now = Clock()
+def test_the_limits_of_the_user_are_never_exceeded(now: Clock) -> None:
     account = Account(10_000, 20, now)
     refuse_post(account, now, 10)
     now.now += 100
@@ -388,16 +379,13 @@ def refuse_get(account: Account, now: Clock) -> None:
     now.now += 2
 
 
-def test_a_single_refused_poll_is_an_accident() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_a_single_refused_poll_is_an_accident(now: Clock, account: Account) -> None:
     refuse_get(account, now)
     account.answered()
     assert account.rate == 10_000
 
 
-def test_polls_refused_again_after_each_pause_tell_the_rate() -> None:
-    now = Clock()
+def test_polls_refused_again_after_each_pause_tell_the_rate(now: Clock) -> None:
     account = learned_rate(now)
     assert account.rate == pytest.approx(58, abs=2)
     assert account.concurrency == 1000
@@ -412,17 +400,16 @@ def learned_rate(now: Clock, rate: int = 60) -> Account:
     return account
 
 
-def test_polls_that_are_refused_again_and_again_tell_the_rate_though_one_passes_between() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_polls_that_are_refused_again_and_again_tell_the_rate_though_one_passes_between(
+    now: Clock, account: Account
+) -> None:
     for _ in range(30):
         account.answered()
         refuse_get(account, now)
     assert account.rate <= 60
 
 
-def test_a_task_refused_below_the_rate_that_is_known_is_refused_for_the_tasks() -> None:
-    now = Clock()
+def test_a_task_refused_below_the_rate_that_is_known_is_refused_for_the_tasks(now: Clock) -> None:
     account = learned_rate(now)
     rate = account.rate
     now.now += 61
@@ -432,8 +419,7 @@ def test_a_task_refused_below_the_rate_that_is_known_is_refused_for_the_tasks() 
     assert (account.concurrency, account.rate) == (10, rate)
 
 
-def test_a_task_refused_at_the_rate_that_is_known_lowers_no_tasks() -> None:
-    now = Clock()
+def test_a_task_refused_at_the_rate_that_is_known_lowers_no_tasks(now: Clock) -> None:
     account = learned_rate(now)
     now.now += 61
     for _ in range(60):
@@ -443,9 +429,9 @@ def test_a_task_refused_at_the_rate_that_is_known_lowers_no_tasks() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "tasks"), [(1, 1000), (20, 10)])
-def test_a_poll_refused_just_after_a_task_tells_that_both_were_refused_for_the_rate(seconds: float, tasks: int) -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_a_poll_refused_just_after_a_task_tells_that_both_were_refused_for_the_rate(
+    now: Clock, account: Account, seconds: float, tasks: int
+) -> None:
     refuse_post(account, now, 10)
     now.now += seconds
     account.answered()
@@ -453,8 +439,7 @@ def test_a_poll_refused_just_after_a_task_tells_that_both_were_refused_for_the_r
     assert account.concurrency == tasks
 
 
-def test_a_rate_that_is_not_used_does_not_rise() -> None:
-    now = Clock()
+def test_a_rate_that_is_not_used_does_not_rise(now: Clock) -> None:
     account = learned_rate(now)
     low = account.rate
     now.now += 61
@@ -464,8 +449,7 @@ def test_a_rate_that_is_not_used_does_not_rise() -> None:
     assert account.rate == low
 
 
-def test_a_learned_rate_rises_again_while_nothing_is_refused() -> None:
-    now = Clock()
+def test_a_learned_rate_rises_again_while_nothing_is_refused(now: Clock) -> None:
     account = learned_rate(now)
     low = account.rate
     for _ in range(2000):
@@ -477,9 +461,7 @@ def test_a_learned_rate_rises_again_while_nothing_is_refused() -> None:
 # -- from run to run
 
 
-def test_what_was_learned_is_known_to_the_next_run() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_what_was_learned_is_known_to_the_next_run(now: Clock, account: Account) -> None:
     refuse_post(account, now, 10)
     following = Account(10_000, 1000, now, memory=account.memory())
     assert following.concurrency == 10
@@ -506,9 +488,7 @@ def test_a_lower_limit_of_the_user_counts_more_than_what_was_learned() -> None:
     assert following.limit == 50
 
 
-def test_a_service_that_never_answered_is_given_up_soon_with_the_cause() -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_a_service_that_never_answered_is_given_up_soon_with_the_cause(now: Clock, account: Account) -> None:
     for _ in range(TROUBLE_BEFORE_PAUSE + 1):
         account.trouble("connection refused by 127.0.0.1:9")
     assert account.is_cut_off
@@ -522,9 +502,9 @@ def test_a_service_that_never_answered_is_given_up_soon_with_the_cause() -> None
 
 
 @pytest.mark.parametrize("known", ["answered", "refused", "in flight"])
-def test_a_service_that_answered_once_or_has_tasks_of_ours_is_waited_for(known: str) -> None:
-    now = Clock()
-    account = Account(10_000, 1000, now)
+def test_a_service_that_answered_once_or_has_tasks_of_ours_is_waited_for(
+    now: Clock, account: Account, known: str
+) -> None:
     match known:
         case "answered":
             account.answered()
