@@ -16,7 +16,7 @@ from batchgen.model import EMULATOR, LEDGER, is_text
 from batchgen.mounts import network_file_system
 from batchgen.older import LOG, refuse_older, take_from_log
 from batchgen.replica import Look, Replica, address_in, holds_copy, look_at, open_replica
-from batchgen.settings import STANDARD_INPUT, Settings
+from batchgen.settings import STANDARD_INPUT, Settings, batch_folder
 
 MADE_WITH_EMULATOR = (
     "was made with the emulator, and nothing in it was paid for: to begin in earnest, name another folder with --batch"
@@ -104,7 +104,10 @@ def require(folder: Path, ledger_to: str | None = None) -> None:
     if (folder / LEDGER).is_file():
         return
     if ledger_to is None:
-        raise UsageError(f"{folder} is not a batch: it has no {LEDGER}; name the folder that batchgen run made")
+        named = "the folder that batchgen run made"
+        if folder.is_file() and (batch_folder(folder) / LEDGER).is_file():
+            named = f"its batch's folder, {batch_folder(folder)}"
+        raise UsageError(f"{folder} is not a batch: it has no {LEDGER}; name {named}")
     if not holds_copy(ledger_to):  # nobody means to begin one
         raise UsageError(f"{ledger_to} holds no ledger yet: correct --ledger-to, or begin a run")
 

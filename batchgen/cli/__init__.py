@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from contextlib import suppress
+from shlex import quote
 from typing import NoReturn
 
 import click
@@ -85,6 +86,8 @@ def _in_our_words(error: click.ClickException) -> str:
     message = in_one_line(error.format_message()).rstrip(".")  # which may hold a list of choices, with tabs
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f" ({context.command_path} --help tells more)" if context else ""
+    if isinstance(error, click.NoSuchCommand) and os.path.isfile(error.command_name):
+        hint = f"; to run this file: batchgen run {quote(error.command_name)}"
     return f"{message[:1].lower()}{message[1:]}{hint}"
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from batchgen import UsageError
+from batchgen.ledger import Ledger
+from batchgen.model import LEDGER
 from batchgen.settings import read_key
 from tests.e2e.program import batchgen, prompts
 
@@ -51,6 +53,7 @@ from tests.e2e.program import batchgen, prompts
         (("emulator", "--host", "192.0.2.1"), "192.0.2.1:8765 cannot be listened at: "),
         (("stats",), "no such command 'stats'. Did you mean 'status'? (batchgen --help tells more)"),
         (("status", "p.csv"), "p.csv is not a batch: it has no ledger.sqlite; name the folder that batchgen run made"),
+        (("p.csv",), "no such command 'p.csv'; to run this file: batchgen run p.csv"),
         (("status", ".", "--watch", "--json"), ". is not a batch"),
         (("run", "p.csv", "--base-url", "x"), "the service's address 'x' is not one; write it like https://"),
     ],
@@ -61,6 +64,14 @@ async def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, arguments: tuple[
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"batchgen: {message}")
     assert len(ended.err.splitlines()) == 1
+
+
+async def test_a_sheet_in_the_place_of_its_batch_is_told_the_batchs_folder(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 1)
+    (tmp_path / "p.batch").mkdir()
+    Ledger.open(tmp_path / "p.batch" / LEDGER).close()
+    ended = await batchgen("status", manifest.name, cwd=tmp_path)
+    assert (ended.code, "name its batch's folder, p.batch" in ended.err) == (2, True)
 
 
 async def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
