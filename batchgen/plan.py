@@ -28,7 +28,7 @@ FIRST_FILES = 5
 TIMES = {
     "learned": "as this batch's tasks took",
     "recalled": "as tasks of other batches of yours took",
-    "document": "by the document's times",
+    "document": "by the service's documented times",
 }
 
 

@@ -85,10 +85,10 @@ class Rehearsal:
 
     def _source(self) -> str:
         if self.minutes_from == "played":
-            return "as it was played, by the document's times"
+            return "as it was played, by the service's documented times"
         if self.plan.minutes_from != "document":
             return f"calculated, {TIMES[self.plan.minutes_from]}"
-        told = "calculated by the document's times"
+        told = "calculated by the service's documented times"
         if self.played < self.plan.to_submit:
             return f"{told}: this machine cannot play so much so fast"
         return told if self.plan.in_flight else f"{told}: busy as this machine is, it was played more slowly"

@@ -68,7 +68,7 @@ _STATUS = {
     "status-close": "closes the connection without an answer",
     "status-html": "answers 200 with HTML",
     "status-garbage": "answers 200 with JSON that breaks off",
-    "status-unknown-state": "says that the state is queued, which the document does not know",
+    "status-unknown-state": "says that the state is queued, which is not documented",
     "status-late": "says processing of a task that has ended",
     "status-no-result": "leaves resultJson out of a success",
     "status-invalid-result": "gives a resultJson that is not JSON",

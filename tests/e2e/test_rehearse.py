@@ -61,11 +61,11 @@ async def test_of_a_sheet_that_no_machine_could_play_so_fast_a_sample_is_played(
 def test_why_the_minutes_are_calculated_is_told_as_it_was(tmp_path: Path) -> None:
     plan = make_plan(Settings(batch=tmp_path / "b", manifest=prompts(tmp_path / "p.csv", 3)))
     told = Rehearsal(plan, 3, 3, {}, 100.0, 5.0, plan.minutes, "calculated", 3, None)
-    slowly = "(calculated by the document's times: busy as this machine is, it was played more slowly)"
+    slowly = "(calculated by the service's documented times: busy as this machine is, it was played more slowly)"
     assert slowly in str(told)
     sample = replace(told, plan=replace(plan, to_submit=2000))
-    assert "(calculated by the document's times: this machine cannot play so much so fast)" in str(sample)
-    assert "(calculated by the document's times)" in str(replace(told, plan=replace(plan, in_flight=1)))
+    assert "(calculated by the service's documented times: this machine cannot play so much so fast)" in str(sample)
+    assert "(calculated by the service's documented times)" in str(replace(told, plan=replace(plan, in_flight=1)))
 
 
 async def test_pictures_are_not_uploaded_and_mistakes_are_told_as_by_a_plan(tmp_path: Path) -> None:
