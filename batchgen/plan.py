@@ -96,7 +96,8 @@ class Plan(Counts):
             prices += "; the dearest where resolution or duration is left open"
         if self.to_submit > 1:
             prices = f"up to {money_words(self.task_usd)} a task; {prices}"
-        yield f"a run would pay for {many(self.to_submit, 'task')}: up to {money_words(self.estimate_usd)} ({prices})"
+        pays = f"{many(self.to_submit, 'task')}: up to {money_words(self.estimate_usd)} ({prices})"
+        yield f"a run would pay for {pays if self.to_submit else 'no task'}"
         if self.remake_usd:
             more = f"up to {money_words(self.remake_usd)} more"
             yield f"  and {more} for expired ones, if they cannot be fetched any more"

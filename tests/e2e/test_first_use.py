@@ -157,7 +157,8 @@ async def test_a_plan_shows_what_trying_again_and_taking_over_would_cost(tmp_pat
     told = (await batchgen("plan", manifest, "--retry-failed", cwd=tmp_path, **home)).out
     assert "(prices of 2026-11-22; the dearest where resolution or duration is left open)" in told
     assert " MB, a guess" in told
-    assert "(prices as given" in (await batchgen("plan", manifest, "--price", "720p=1", cwd=tmp_path, **home)).out
+    priced = await batchgen("plan", manifest, "--retry-failed", "--price", "720p=1", cwd=tmp_path, **home)
+    assert "(prices as given" in priced.out
 
 
 async def test_rows_that_were_given_up_are_told_apart_from_those_that_can_be_tried_again(tmp_path: Path) -> None:
