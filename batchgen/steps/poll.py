@@ -17,6 +17,7 @@ from batchgen.service.wire import CREDITS_FAIL_CODE, TaskStatus, TaskWord
 NO_RESULT_TRIES = 10
 REFUSED_POLLS = 3
 DENIED_SECONDS = 60.0  # for which the service may refuse a key that it knew
+STUCK_SECONDS = 86_400.0  # no task was seen to take an hour: one that runs for longer is asked about once a run
 
 log = logging.getLogger("batchgen")
 
@@ -50,7 +51,8 @@ class PollStep:
             case TaskWord.MISSING:
                 return self._missing(job, status)
             case TaskWord.RUNNING:
-                return replace(job, missing_since=None, wait=self._next_poll(job))
+                wait = inf if _age(job) > STUCK_SECONDS else self._next_poll(job)
+                return replace(job, missing_since=None, wait=wait)
             case _:
                 return replace(job, wait=inf if self._is_given_up(job) else self._next_poll(job))
 
@@ -90,8 +92,11 @@ class PollStep:
         return replace(job, wait=inf if job.tries > REFUSED_POLLS else self._next_poll(job))
 
     def _next_poll(self, job: Job) -> float:
-        elapsed = max(0.0, time.time() - (job.submitted_at or 0.0))
-        return self._polling.wait(elapsed)
+        return self._polling.wait(_age(job))
+
+
+def _age(job: Job) -> float:
+    return max(0.0, time.time() - (job.submitted_at or 0.0))
 
 
 def rendered(job: Job, status: TaskStatus) -> Job:

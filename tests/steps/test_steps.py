@@ -453,6 +453,17 @@ async def test_silence_puts_no_task_in_doubt(stage: Stage, clock: SimpleNamespac
     assert (job.state, job.wait) == (State.IN_FLIGHT, inf)  # left to the next run
 
 
+@pytest.mark.parametrize("hours", [23, 25])
+async def test_a_task_that_runs_for_more_than_a_day_is_asked_about_once_a_run(
+    stage: Stage, clock: SimpleNamespace, hours: int
+) -> None:
+    stage.take_in("a")
+    job = replace(in_flight(stage, clock), submitted_at=clock.now - hours * 3600)
+    stage.service.is_at_work = True
+    polled = await stage.poll(job)
+    assert (polled.state, polled.wait == inf) == (State.IN_FLIGHT, hours > 24)
+
+
 async def test_a_new_task_has_nothing_of_the_times_of_the_one_before(stage: Stage, clock: SimpleNamespace) -> None:
     stage.take_in("a")
     job = in_flight(stage, clock)
