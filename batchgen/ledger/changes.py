@@ -45,7 +45,7 @@ class Changes:
     @property
     def are_there(self) -> bool:
         """Whether there are any."""
-        return self._database.one("SELECT 1 FROM temp.changed LIMIT 1") is not None
+        return self._database.has("SELECT 1 FROM temp.changed")
 
     def take(self) -> Changed:
         """The changes since the last call; empty if there are none."""

@@ -241,6 +241,10 @@ class Database:
             raise AssertionError(f"more than one row: {sql}")
         return rows[0] if rows else None
 
+    def has(self, sql: str, parameters: Any = ()) -> bool:
+        """Whether a query finds anything."""
+        return self.execute(sql, parameters).fetchone() is not None
+
     def number(self, sql: str, parameters: Any = ()) -> int:
         """The whole number that a query gives; 0 for NULL, and for no row."""
         found = self.one(sql, parameters)

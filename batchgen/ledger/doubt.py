@@ -97,12 +97,11 @@ def _all_came(ledger: Ledger, since: float, until: float) -> bool:
 
 def _has_lost_one(ledger: Ledger, since: float) -> bool:
     """Whether a task that was asked for since then is known to have ended, and not by a callback."""
-    lost = ledger.database.one(
+    return ledger.database.has(
         "SELECT 1 FROM attempt JOIN job USING (job) WHERE token IS NOT NULL AND called_at IS NULL AND started_at > ? "
-        "AND attempt.task_id = job.task_id AND state NOT IN ('in_flight', 'in_doubt') LIMIT 1",
+        "AND attempt.task_id = job.task_id AND state NOT IN ('in_flight', 'in_doubt')",
         (since,),
     )
-    return lost is not None
 
 
 # -- what a person decides
@@ -194,10 +193,9 @@ def owner(ledger: Ledger, task_id: str, asker: Job | None = None) -> str | None:
 
 
 def _is_missing(ledger: Ledger, job: Job, task_id: str) -> bool:
-    found = ledger.database.one(
+    return ledger.database.has(
         "SELECT 1 FROM attempt WHERE job = ? AND task_id = ? AND outcome = 'missing'", (job.key, task_id)
     )
-    return found is not None
 
 
 def attach(ledger: Ledger, job: Job, task_id: str) -> None:

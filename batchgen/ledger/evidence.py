@@ -66,8 +66,7 @@ def accepted(ledger: Ledger, job: int, task_id: str) -> None:
 
 def was_called(ledger: Ledger, job: Job) -> bool:
     """Whether a callback came of the POST that asked for the job: then it was accepted, whatever the answer said."""
-    found = ledger.database.one("SELECT 1 FROM attempt WHERE attempt = ? AND called_at IS NOT NULL", (job.attempt,))
-    return found is not None
+    return ledger.database.has("SELECT 1 FROM attempt WHERE attempt = ? AND called_at IS NOT NULL", (job.attempt,))
 
 
 def forgotten(ledger: Ledger, job: Job, why: str) -> Job:

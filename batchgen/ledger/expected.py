@@ -86,6 +86,6 @@ def repeats(ledger: Ledger) -> int:
     """How many rows of the present manifest ask for the same as another one, each with a task of its own."""
     # The digests that are there twice are found first: by their index alone, where there is one.
     return ledger.database.number(
-        "SELECT coalesce(sum(jobs - 1), 0) FROM (SELECT count(*) AS jobs FROM job WHERE wanted > 0 "
+        "SELECT sum(jobs - 1) FROM (SELECT count(*) AS jobs FROM job WHERE wanted > 0 "
         "AND digest IN (SELECT digest FROM job GROUP BY digest HAVING count(*) > 1) GROUP BY digest)"
     )

@@ -109,9 +109,7 @@ class Ledger:
 
     def is_selected(self, job: Job) -> bool:
         """Whether the present run may submit the job."""
-        if not self.is_selecting:
-            return True
-        return self.database.one("SELECT 1 FROM temp.selected WHERE job = ?", (job.key,)) is not None
+        return not self.is_selecting or self.database.has("SELECT 1 FROM temp.selected WHERE job = ?", (job.key,))
 
     def next_pending(self) -> Job | None:
         """The first job of the manifest's order that nothing was asked for yet."""
@@ -197,7 +195,7 @@ class Ledger:
 
     def first_row(self, job: Job) -> str:
         """The id of a row that wants the job."""
-        found = self.database.execute("SELECT id FROM row WHERE job = ? LIMIT 1", (job.key,)).fetchone()
+        found = self.database.one("SELECT id FROM row WHERE job = ? LIMIT 1", (job.key,))
         return str(found[0]) if found else "?"
 
     def missing_videos(self, job: Job, part: int) -> list[tuple[int, str]]:
@@ -223,21 +221,11 @@ class Ledger:
 
         All at once: a row has every part or none, so that what is kept for it can be copied for another.
         """
+        found = (
+            (row, part, place, clip.bytes, bytes.fromhex(clip.sha256), time.time()) for row, part, place, clip in videos
+        )
         with self.database.transaction(synced=False):
-            self.database.execute_many(
-                "INSERT OR REPLACE INTO video VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    (
-                        video.row,
-                        video.part,
-                        video.place,
-                        video.clip.bytes,
-                        bytes.fromhex(video.clip.sha256),
-                        time.time(),
-                    )
-                    for video in videos
-                ),
-            )
+            self.database.execute_many("INSERT OR REPLACE INTO video VALUES (?, ?, ?, ?, ?, ?)", found)
             self.write(job)
         return job
 
@@ -250,15 +238,15 @@ class Ledger:
 
     def has_signed(self) -> bool:
         """Whether the present manifest has image links that only it has whole."""
-        return self.database.one("SELECT 1 FROM temp.signed LIMIT 1") is not None
+        return self.database.has("SELECT 1 FROM temp.signed")
 
     def has_row(self, identity: str) -> bool:
         """Whether a row of that id was ever in the manifest."""
-        return self.database.one("SELECT 1 FROM row WHERE id = ? LIMIT 1", (identity,)) is not None
+        return self.database.has("SELECT 1 FROM row WHERE id = ?", (identity,))
 
     def has_asked_for(self, task_id: str) -> bool:
         """Whether a task is this batch's own, and not one that another batch paid for."""
-        return self.database.one("SELECT 1 FROM attempt WHERE task_id = ?", (task_id,)) is not None
+        return self.database.has("SELECT 1 FROM attempt WHERE task_id = ?", (task_id,))
 
     def doubtful_since(self, moment: float) -> list[float]:
         """When the attempts began that may be running at the service without our knowing, since ``moment``."""

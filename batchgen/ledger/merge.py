@@ -33,7 +33,7 @@ def merge(database: Database, naming: Naming, repeated: Repeated, *, partial: bo
     _set_names_apart(database, naming, repeated, is_first=is_first)
     if not is_first:
         _place_known(database)
-    taken = _last_job(database)
+    taken = database.number("SELECT max(job) FROM job")  # keys
     _find_shared(database, taken, repeated)
     if is_first or counts["new"] > counts["rows"] / 2:
         _add_many(database, taken, indexed=not (is_first and to_look_at))
@@ -46,7 +46,7 @@ def merge(database: Database, naming: Naming, repeated: Repeated, *, partial: bo
 
 def has_rows(database: Database) -> bool:
     """Whether the ledger has taken in any."""
-    return database.one("SELECT 1 FROM main.row LIMIT 1") is not None
+    return database.has("SELECT 1 FROM main.row")
 
 
 def _recognise(database: Database, *, partial: bool) -> int:
@@ -146,16 +146,12 @@ def _plain(id: str) -> str:
 
 
 def _all_new(database: Database) -> dict[str, int]:
-    found = database.one("SELECT coalesce(max(position), 0) FROM temp.sheet")
-    rows = int(found[0]) if found else 0
+    rows = database.number("SELECT max(position) FROM temp.sheet")
     return {"rows": rows, "new": rows, "edited": 0, "renamed": 0, "gone": 0, "back": 0, "kept_videos": 0}
 
 
 def _counts(database: Database) -> dict[str, int]:
-    def number(sql: str) -> int:
-        found = database.one(sql)
-        return int(found[0]) if found else 0
-
+    number = database.number
     gone = "FROM main.row WHERE row.position IS NOT NULL AND row.row NOT IN (SELECT row FROM temp.sheet WHERE row > 0)"
     return {
         "rows": number("SELECT count(*) FROM temp.sheet"),
@@ -194,7 +190,7 @@ def _free_name(database: Database, naming: Naming, name: str, identity: str) -> 
     for length in range(8, len(mark) + 1, 8):
         candidate = naming.apart(name, mark[:length])
         fold = naming.key(candidate)
-        if not database.one(
+        if not database.has(
             "SELECT 1 WHERE EXISTS (SELECT 1 FROM main.row WHERE fold = :fold) "
             "OR EXISTS (SELECT 1 FROM temp.sheet WHERE fold = :fold AND row IS NULL)",
             {"fold": fold},
@@ -247,11 +243,6 @@ def _add_new(database: Database, taken: int) -> None:
         "ORDER BY position",
         (taken,),
     )
-
-
-def _last_job(database: Database) -> int:
-    found = database.one("SELECT coalesce(max(job), 0) FROM job")
-    return int(found[0]) if found else 0
 
 
 def _find_shared(database: Database, taken: int, repeated: Repeated) -> None:

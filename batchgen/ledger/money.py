@@ -62,14 +62,14 @@ def reserved_by_run(ledger: Ledger) -> tuple[int, int]:
 def spent_at_most(ledger: Ledger) -> int:
     """The price of the tasks that this process has asked for since its run began; not of a run that it goes on with."""
     return ledger.database.number(
-        f"SELECT coalesce(sum(price), 0) FROM attempt WHERE attempt > ? AND {_MAY_BE_PAID}", (ledger.attempts_before,)
+        f"SELECT sum(price) FROM attempt WHERE attempt > ? AND {_MAY_BE_PAID}", (ledger.attempts_before,)
     )
 
 
 def unanswered_at_most(ledger: Ledger) -> int:
     """What of that is for tasks of which it is not known whether they were accepted."""
     return ledger.database.number(
-        f"SELECT coalesce(sum(price), 0) FROM attempt WHERE attempt > ? AND task_id IS NULL AND {_MAY_BE_PAID}",
+        f"SELECT sum(price) FROM attempt WHERE attempt > ? AND task_id IS NULL AND {_MAY_BE_PAID}",
         (ledger.attempts_before,),
     )
 
@@ -83,7 +83,7 @@ def accepted_tasks(ledger: Ledger) -> int:
 
 def reserved_since(ledger: Ledger, moment: float) -> int:
     """The price of all tasks asked for since ``moment`` (Unix seconds)."""
-    return ledger.database.number("SELECT coalesce(sum(price), 0) FROM attempt WHERE started_at >= ?", (moment,))
+    return ledger.database.number("SELECT sum(price) FROM attempt WHERE started_at >= ?", (moment,))
 
 
 def estimate(kinds: Iterable[Kind], price: Callable[[Request], int]) -> int:
@@ -93,13 +93,12 @@ def estimate(kinds: Iterable[Kind], price: Callable[[Request], int]) -> int:
 
 def has_begun(ledger: Ledger) -> bool:
     """Whether a task was ever asked for."""
-    return ledger.database.one("SELECT 1 FROM attempt LIMIT 1") is not None
+    return ledger.database.has("SELECT 1 FROM attempt")
 
 
 def has_tasks(ledger: Ledger) -> bool:
     """Whether a task was ever asked for, or taken from another batch."""
-    taken = ledger.database.one("SELECT 1 FROM job WHERE task_id IS NOT NULL LIMIT 1")
-    return taken is not None or has_begun(ledger)
+    return has_begun(ledger) or ledger.database.has("SELECT 1 FROM job WHERE task_id IS NOT NULL")
 
 
 def is_free(ledger: Ledger) -> bool:
@@ -111,7 +110,7 @@ def paid_price(ledger: Ledger) -> int:
     """What the tasks that the service has accepted cost, whatever came of them: as the page counts it."""
     if is_free(ledger):
         return 0
-    return ledger.database.number("SELECT coalesce(sum(price), 0) FROM attempt WHERE task_id IS NOT NULL")
+    return ledger.database.number("SELECT sum(price) FROM attempt WHERE task_id IS NOT NULL")
 
 
 def gone_price(ledger: Ledger) -> int:
@@ -119,8 +118,7 @@ def gone_price(ledger: Ledger) -> int:
     if is_free(ledger):
         return 0
     return ledger.database.number(
-        "SELECT coalesce(sum(price), 0) FROM attempt JOIN job USING (job) "
-        "WHERE wanted = 0 AND attempt.task_id IS NOT NULL"
+        "SELECT sum(price) FROM attempt JOIN job USING (job) WHERE wanted = 0 AND attempt.task_id IS NOT NULL"
     )
 
 
@@ -129,7 +127,7 @@ def doubtful_price(ledger: Ledger) -> int:
     if is_free(ledger):
         return 0
     return ledger.database.number(
-        "SELECT coalesce(sum(price), 0) FROM attempt JOIN job USING (job) "
+        "SELECT sum(price) FROM attempt JOIN job USING (job) "
         f"WHERE state IN ('in_doubt', 'submitting') AND attempt.task_id IS NULL AND {_MAY_BE_PAID}"
     )
 

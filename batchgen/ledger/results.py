@@ -45,7 +45,7 @@ class ResultRow:
 def result_rows(database: Database, whole: Whole, states: tuple[State, ...]) -> Iterator[ResultRow]:
     """See :meth:`batchgen.ledger.Ledger.results`."""
     among = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
-    is_free = database.one("SELECT 1 FROM fact WHERE name = 'service' AND value = ?", (EMULATOR,))
+    is_free = database.has("SELECT 1 FROM fact WHERE name = 'service' AND value = ?", (EMULATOR,))
     cost = "NULL" if is_free else _COST
     found = database.execute(
         f"SELECT row.position, signed, job.digest, id, number, extras, place, bytes, sha256, {cost}, {_TOLD} "

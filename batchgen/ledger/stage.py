@@ -175,7 +175,7 @@ def duplicate_ids(database: Database) -> Iterator[Problem]:
     """Each id that stands there a second time, and where it stood first."""
     database.execute("CREATE INDEX temp.sheet_id ON sheet (id)")
     named = "SELECT id, line, position FROM temp.sheet"
-    if database.one("SELECT 1 FROM temp.left_out LIMIT 1"):  # without, the index alone tells
+    if database.has("SELECT 1 FROM temp.left_out"):  # without, the index alone tells
         named += " UNION ALL SELECT id, line, line FROM temp.left_out"
     repeated = database.execute(
         "SELECT id, line, first FROM (SELECT id, line, position, min(line) OVER (PARTITION BY id) AS first, "

@@ -58,14 +58,12 @@ def paid_tasks(ledger: Ledger) -> int:
 
 def reused_rows(ledger: Ledger) -> int:
     """How many rows of the present manifest need no task of their own: they share another row's or batch's."""
-    return ledger.database.number(
-        "SELECT coalesce(sum(wanted - (source IS NULL OR attempts > 0)), 0) FROM job WHERE wanted > 0"
-    )
+    return ledger.database.number("SELECT sum(wanted - (source IS NULL OR attempts > 0)) FROM job WHERE wanted > 0")
 
 
 def archived_bytes(ledger: Ledger) -> int:
     """The size of all archived videos."""
-    return ledger.database.number("SELECT coalesce(sum(bytes), 0) FROM video")
+    return ledger.database.number("SELECT sum(bytes) FROM video")
 
 
 def awaited_jobs(ledger: Ledger) -> int:
