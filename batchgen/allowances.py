@@ -34,7 +34,7 @@ def _resubmit(settings: Settings, ledger: Ledger) -> Iterator[str]:
 
 
 def _reuse(settings: Settings, ledger: Ledger, service: str) -> Iterator[str]:
-    if offered := reuse.offers(ledger, service, settings.batch, reuse.index_path()):
+    if offered := reuse.offers(ledger, service, settings.batch):
         reuse.take(ledger, offered)
         videos = many(len(offered), "video is", "videos are")
         yield f"{videos} taken from other batches of yours, which made them"

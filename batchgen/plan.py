@@ -140,7 +140,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         remarks += choose(settings.selection, ledger)
         try_links(settings, ledger, name)
         service = ledger.fact("service") or settings.service
-        offered = reuse.offers(ledger, service, settings.batch, reuse.index_path())
+        offered = reuse.offers(ledger, service, settings.batch)
         remarks += allowances.allow(settings, ledger, service)
         yield _plan(settings, ledger, name, taken.intake, offered, remarks), ledger, settings
 

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS paid (
     PRIMARY KEY (service, digest)
 ) STRICT, WITHOUT ROWID
 """
+_NAME = "paid.sqlite"  # of the user's index
 _VERSION = 2  # of the digests, as of schema 5 of a ledger
 
 
@@ -53,13 +54,9 @@ class Offer:
         )
 
 
-def index_path() -> Path:
-    """The user's index."""
-    return user_file("paid.sqlite")
-
-
 @contextmanager
-def _index(path: Path) -> Iterator[sqlite3.Connection]:
+def _index() -> Iterator[sqlite3.Connection]:
+    path = user_file(_NAME)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with closing(sqlite3.connect(path, timeout=10)) as index, index:
         index.execute(_SCHEMA)
@@ -84,7 +81,7 @@ def _digest_anew(index: sqlite3.Connection) -> None:
                     )
 
 
-def record(ledger: Ledger, batch: Path, path: Path) -> None:
+def record(ledger: Ledger, batch: Path) -> None:
     """Enter the batch's paid videos that have a seed, and that came since they were entered last."""
     began = time.time()
     since = float(ledger.fact("entered") or 0.0)
@@ -101,7 +98,7 @@ def record(ledger: Ledger, batch: Path, path: Path) -> None:
     service, folder = ledger.fact("service"), str(batch.absolute())
     rows = ((service, digest, folder, task, at, _local(files, folder)) for digest, task, at, files in found)
     try:
-        with _index(path) as index:
+        with _index() as index:
             index.executemany("INSERT OR REPLACE INTO paid VALUES (?, ?, ?, ?, ?, ?)", rows)
         ledger.remember({"entered": str(began)})
     except (sqlite3.Error, OSError, LedgerError):
@@ -116,15 +113,15 @@ def _local(files: str, folder: str) -> str:
     return json.dumps([[os.path.join(folder, place), size, sha256] for place, size, sha256 in kept])
 
 
-def offers(ledger: Ledger, service: str, batch: Path, path: Path) -> list[Offer]:
+def offers(ledger: Ledger, service: str, batch: Path) -> list[Offer]:
     """The pending jobs whose video another batch of this user has paid for, and that are still to be had."""
-    if not path.is_file():
+    if not user_file(_NAME).is_file():
         return []
     pending = ledger.database.execute(
         f"SELECT job, digest FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected}"
     )
     try:
-        with _index(path) as index:
+        with _index() as index:
             return list(_matches(index, service, str(batch.absolute()), pending))
     except (sqlite3.Error, OSError):
         return []

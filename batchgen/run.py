@@ -97,7 +97,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         problem = write_all(ledger, settings, listener.warn, is_told=is_told and not has_worked)
         problem = replication.copy_last(replica, ledger, settings.batch) or problem
         if not settings.rehearsal:
-            reuse.record(ledger, settings.batch, reuse.index_path())
+            reuse.record(ledger, settings.batch)
         if not problem:
             results_stamp.note(ledger, settings.batch)
         seconds = time.monotonic() - started

@@ -64,7 +64,7 @@ class Account:
         self._troubles = 0
         self._rounds = 0  # refusals in a row that a pause lay between
         self._long_retry_at = -inf
-        self._has_answered = False
+        self.has_answered = False  # well, once in this run
         self._is_known = False  # it gave an answer in this run, be it a refusal
         self.cause = ""  # of the trouble that lasts, in words
         self._last_answer = clock()
@@ -145,11 +145,6 @@ class Account:
     # -- hearing
 
     @property
-    def has_answered(self) -> bool:
-        """Whether the service has given one good answer in this run."""
-        return self._has_answered
-
-    @property
     def is_answering(self) -> bool:
         """Whether the service's last word was an answer, not a refusal or a failure."""
         return self._refusals == 0 and self._troubles == 0
@@ -162,7 +157,7 @@ class Account:
         elif self.is_cut_off:
             self.posts.revive()
         self._refusals = self._troubles = self._rounds = 0
-        self._is_known, self._has_answered, self.cause = True, True, ""
+        self._is_known, self.has_answered, self.cause = True, True, ""
         self._last_answer = now = self._clock()
         if self._rate.is_learned and self._rate.passed(self._needed_level(), now):
             self._set_pace()

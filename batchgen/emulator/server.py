@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from batchgen.emulator import file_faults, status_faults, submit_faults, wire
+from batchgen.emulator import file_faults, status_faults, submit_faults, window, wire
 from batchgen.emulator.account import Account, AccountLimits, price_of
 from batchgen.emulator.courier import Courier
 from batchgen.emulator.faults import Faults
@@ -21,7 +21,6 @@ from batchgen.emulator.records import FileRecord, Records, RequestRecord
 from batchgen.emulator.store import Store
 from batchgen.emulator.studio import Studio, VideoBytes
 from batchgen.emulator.tasks import Generation, Task, check_marks, describe, plan_task
-from batchgen.emulator.window import Window
 from batchgen.emulator.wire import ErrorStyle, Exchange
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -149,7 +148,7 @@ class Emulator:
                 web.get("/api/v1/statusTask/{model}", self._status_task),
                 web.get("/api/v1/apikeys/current-balance", self._current_balance),
                 web.get("/videos/{name}", self._video),
-                *Window(self).routes(),
+                *window.routes(self),
             ]
         )
         return app

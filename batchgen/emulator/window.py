@@ -10,30 +10,25 @@ if TYPE_CHECKING:
     from batchgen.emulator.server import Emulator
 
 
-class Window:
-    """The routes under ``/_emulator/``: neither counted nor limited, and without a key."""
+def routes(emulator: "Emulator") -> list[web.RouteDef]:
+    """Return the routes under ``/_emulator/``: neither counted nor limited, and without a key."""
 
-    def __init__(self, emulator: "Emulator") -> None:
-        self._emulator = emulator
+    async def tasks(_: web.Request) -> web.Response:
+        return web.json_response([task.facts() for task in emulator.tasks])
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the routes, for the application."""
-        return [
-            web.get("/_emulator/tasks", self._tasks),
-            web.get("/_emulator/stats", self._stats),
-            web.get("/_emulator/{name:requests|files|callbacks}", self._records),
-            web.get("/_emulator/videos/{name}", self._video),
-        ]
+    async def stats(_: web.Request) -> web.Response:
+        return web.json_response(emulator.stats())
 
-    async def _tasks(self, _: web.Request) -> web.Response:
-        return web.json_response([task.facts() for task in self._emulator.tasks])
+    async def records(request: web.Request) -> web.Response:
+        return web.json_response(emulator.records.listed(request.match_info["name"]))
 
-    async def _stats(self, _: web.Request) -> web.Response:
-        return web.json_response(self._emulator.stats())
+    async def video(request: web.Request) -> web.Response:
+        task, index = emulator.find_video(request.match_info["name"])
+        return good(await emulator.video(task, index))
 
-    async def _records(self, request: web.Request) -> web.Response:
-        return web.json_response(self._emulator.records.listed(request.match_info["name"]))
-
-    async def _video(self, request: web.Request) -> web.Response:
-        task, index = self._emulator.find_video(request.match_info["name"])
-        return good(await self._emulator.video(task, index))
+    return [
+        web.get("/_emulator/tasks", tasks),
+        web.get("/_emulator/stats", stats),
+        web.get("/_emulator/{name:requests|files|callbacks}", records),
+        web.get("/_emulator/videos/{name}", video),
+    ]

@@ -18,6 +18,9 @@ const LABELS = {
   task: "task_id",
   file: "video",
 };
+const OF_THAT_NAME = // columns of results.csv that the page's data calls so too
+  "id prompt seed model mode resolution duration aspect_ratio provider negative_prompt task_id fail_code fail_message " +
+  "attempts bytes";
 const WHOLE = new Set(["seed", "row", "cause", "duration", "length", "attempts", "bytes"]); // 1 is not a part of 10
 const LIKE_A_NAME = /^[\p{L}_]/u; // 9:16 is none
 
@@ -42,32 +45,18 @@ function causeOf(row) {
 /** What can be asked of a row by name, `name:value`: the columns of results.csv, the sheet's own, and the page's words. */
 function askable(columns) {
   const by = Object.assign(Object.create(null), {
-    id: (row) => row.id,
     row: (row) => row.number,
     status: (row) => `${row.status} ${WORDS[row.status]}`,
     video: (row) => row.places.join(" "),
-    prompt: (row) => row.prompt,
-    seed: (row) => row.seed,
-    model: (row) => row.model,
-    mode: (row) => row.mode,
-    resolution: (row) => row.resolution,
-    duration: (row) => row.duration,
-    aspect_ratio: (row) => row.aspect_ratio,
-    provider: (row) => row.provider,
-    negative_prompt: (row) => row.negative_prompt,
     image_urls: (row) => row.images.join(" "),
     enable_prompt_expansion: (row) => row.expansion,
-    task_id: (row) => row.task_id,
-    fail_code: (row) => row.fail_code,
-    fail_message: (row) => row.fail_message,
-    attempts: (row) => row.attempts,
     cost_usd: (row) => row.cost,
     submitted_at: (row) => zulu(row.submitted_at),
     completed_at: (row) => zulu(row.completed_at),
     generation_seconds: (row) => row.generation,
-    bytes: (row) => row.bytes,
     cause: (row) => causeOf(row).replaceAll('"', ""),
   });
+  for (const name of OF_THAT_NAME.split(" ")) by[name] = (row) => row[name];
   for (const [index, name] of headings(columns, by).entries()) by[name] = (row) => row.extras[index];
   for (const [name, column] of Object.entries(LABELS)) by[name] ??= by[column];
   return by;
