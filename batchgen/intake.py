@@ -3,10 +3,11 @@
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import file_digest, sha256
+from itertools import islice
 from pathlib import Path
 from shlex import quote
 
@@ -28,6 +29,8 @@ from batchgen.rows import Rows
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder, run_again
 from batchgen.words import many, with_command
 
+MOST_NAMED = 3  # images that are gone, of any number
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -48,7 +51,8 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
     assert settings.model
     is_pretended = EMULATOR in (settings.service, ledger.fact("service"))
     may_upload = settings.images_to is not None or is_pretended
-    pictures = Files(settings.image_folder or Path.cwd(), may_upload=may_upload)
+    before = json.loads(ledger.fact("pictures") or "{}")
+    pictures = Files(settings.image_folder or Path.cwd(), may_upload=may_upload, before=before)
     template = naming.Template() if settings.name is None else naming.Template(settings.name)
     manifest = open_manifest(
         settings.manifest,
@@ -130,13 +134,15 @@ def take_in_as_asked(
         taken = take_in_manifest(settings, ledger)
         if held:
             mended.note(ledger, held)
-    for sentence in describe(taken.intake, str(settings.manifest)):
+    for sentence in describe(taken.intake, str(settings.manifest), taken.pictures.gone):
         say(sentence)
     for sentence in warnings(taken, asked, settings, ledger):
         warn(sentence)
     known = ledger.own_columns() if taken.partial else []
     columns = [*known, *(name for name in taken.columns if name not in known)]
-    names = json.loads(ledger.fact("pictures") or "{}") | taken.pictures.names()
+    names, former = taken.pictures.names(), json.loads(ledger.fact("pictures") or "{}")
+    now = set(names.values())
+    names = {image: name for image, name in former.items() if name not in now} | names
     is_plain = not (taken.partial or taken.intake.problems or ledger.has_signed())
     remember(
         settings,
@@ -202,7 +208,7 @@ def manifest_as_file(settings: Settings, folder: Path) -> Iterator[Settings]:
             raise ManifestError("" if settings.place else "standard input", error.problems) from None
 
 
-def describe(intake: Intake, manifest: str) -> Iterator[str]:
+def describe(intake: Intake, manifest: str, gone_images: Collection[str] = ()) -> Iterator[str]:
     """What a person should know of a manifest that was taken in."""
     for problem in intake.problems:
         yield str(problem) if problem.place else f"{manifest}: {problem}"
@@ -215,6 +221,10 @@ def describe(intake: Intake, manifest: str) -> Iterator[str]:
             kept = "; its video is kept" if intake.gone == 1 else f"; {of_them}"
         rows = many(intake.gone, "row as it was before is", "rows as they were before are")
         yield f"{rows} no longer in the manifest{kept}"
+    if gone_images:
+        one, several = "image is no longer there, and is taken", "images are no longer there, and are taken"
+        named = ", ".join([*islice(gone_images, MOST_NAMED), *["..."] * (len(gone_images) > MOST_NAMED)])
+        yield f"{many(len(gone_images), one, several)} as before: {named}"
 
 
 def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) -> Iterator[str]:

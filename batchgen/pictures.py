@@ -46,7 +46,7 @@ class Pictures:
     @cached_property
     def _bucket(self) -> "ImageBucket":
         if self._address is None:
-            raise ArchiveError("pictures on this machine are needed: say --images-to s3://bucket/prefix", full=True)
+            raise ArchiveError("images on this machine are needed: say --images-to s3://bucket/prefix", full=True)
         from batchgen.images.bucket import ImageBucket  # boto3 takes 0.2 s to load
 
         return ImageBucket(self._address)

@@ -135,7 +135,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             taken = take_in_manifest(settings, ledger, to_look_at=True)
         if not running:  # else it still hears the answers
             recovery.recover(ledger)
-        remarks = [*said, *describe(taken.intake, name), *warnings(taken, asked, settings, ledger)]
+        remarks = [*said, *describe(taken.intake, name, taken.pictures.gone), *warnings(taken, asked, settings, ledger)]
         remarks += _other(settings, ledger)
         remarks += choose(settings.selection, ledger)
         try_links(settings, ledger, name)

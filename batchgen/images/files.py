@@ -6,6 +6,7 @@ another name, is the same, and its video is not bought again.
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from unicodedata import normalize
 
@@ -15,11 +16,18 @@ from batchgen.model import PICTURE
 
 
 class Files:
-    """The images that a manifest names by their paths, relative to ``folder``; each file is read once."""
+    """The images that a manifest names by their paths, relative to ``folder``; each file is read once.
 
-    def __init__(self, folder: Path, *, may_upload: bool) -> None:
+    ``before`` are the names of a former reading: a file that is gone since then is taken as it was, so that the video
+    that was made of it is not bought again.
+    """
+
+    def __init__(self, folder: Path, *, may_upload: bool, before: Mapping[str, str] | None = None) -> None:
+        self.gone: dict[str, None] = {}  # their names
         self._folder = folder
         self._may_upload = may_upload
+        self._before = {name: picture for picture, name in (before or {}).items()}
+        self._names: dict[str, str] = {}
         self._known: dict[Path, str] = {}
         self._paths: dict[str, Path] = {}
         self._near = Near(folder)
@@ -44,17 +52,21 @@ class Files:
         return self._paths.get(picture)
 
     def names(self) -> dict[str, str]:
-        """The name of each file that the manifest named, by what stands for it in a request."""
-        return {picture: path.name for picture, path in self._paths.items()}
+        """What the manifest called each file, by what stands for it in a request."""
+        return dict(self._names)
 
     def _read(self, text: str) -> str:
         path = self._find(text)
+        if text in self._before and not os.path.lexists(path):
+            self.gone[text] = None
+            return self._before[text]
         if path not in self._known:
             try:
                 self._known[path] = picture_in(path)
             except ValueError as error:
                 raise ValueError(f"{error}{'' if os.path.lexists(path) else self._near.question(text)}") from None
             self._paths.setdefault(self._known[path], path)
+            self._names.setdefault(self._known[path], text)
         return self._known[path]
 
     def _find(self, text: str) -> Path:

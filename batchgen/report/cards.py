@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from urllib.parse import quote
 
 from batchgen.catalog import MICRO
@@ -134,7 +134,7 @@ def _card(
 
 def _image(url: str, names: Mapping[str, str]) -> str:
     """A link that anybody may see (within a run, the ledger gives it signed), or a file by its name."""
-    return f"{names[url]} ({url[:MARK]})" if url in names else public_url(url)
+    return f"{PurePath(names[url]).name} ({url[:MARK]})" if url in names else public_url(url)
 
 
 def _status(row: ResultRow, *, running: bool) -> str:

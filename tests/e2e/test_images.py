@@ -181,3 +181,34 @@ async def test_a_link_to_an_inner_address_is_not_followed_for_a_service_outside(
         planned = await batchgen("plan", manifest, "--check-images", cwd=tmp_path)
         assert planned.code == 2
         assert "not a public one" in planned.err
+
+
+async def test_an_image_that_is_taken_away_after_its_video_was_made_holds_no_later_run_up(tmp_path: Path) -> None:
+    for name, shade in (("a.png", 1), ("b.png", 2)):
+        (tmp_path / name).write_bytes(png(shade))
+    rows = [{"id": name, "prompt": "p", "image_urls": f"{name}.png"} for name in ("a", "b")]
+    quick = ("run", sheet(tmp_path / "p.csv", rows), "--emulator", "--json")
+    assert (await batchgen(*quick, cwd=tmp_path)).summary["archived"] == 2
+    (tmp_path / "a.png").unlink()
+    rows.append({"id": "c", "prompt": "another", "image_urls": "b.png"})
+    sheet(tmp_path / "p.csv", rows)
+    said = "1 image is no longer there, and is taken as before: a.png"
+    plan = await batchgen("plan", "p.csv", cwd=tmp_path)
+    assert (said in plan.err, "1 of them new" in plan.out) == (True, True)
+    ended = await batchgen(*quick, cwd=tmp_path)
+    assert (ended.code, ended.summary["submitted"], ended.summary["archived"]) == (0, 1, 3)
+    assert said in ended.err
+    again = await batchgen(*quick, cwd=tmp_path)
+    assert (again.code, again.summary["submitted"]) == (0, 0)
+
+
+async def test_a_name_stands_for_the_image_that_it_was_last(tmp_path: Path) -> None:
+    rows = [{"id": "a", "prompt": "p", "image_urls": "a.png"}]
+    quick = ("run", sheet(tmp_path / "p.csv", rows), "--emulator", "--json")
+    for shade in (1, 2, 1):
+        (tmp_path / "a.png").write_bytes(png(shade))
+        assert (await batchgen(*quick, cwd=tmp_path)).summary["archived"] == 1
+    (tmp_path / "a.png").unlink()
+    again = await batchgen(*quick, cwd=tmp_path)
+    assert (again.code, again.summary["submitted"]) == (0, 0)
+    assert results(tmp_path / "p.batch")[0]["image_urls"] == f"sha256:{sha256(png(1)).hexdigest()}.png"

@@ -94,6 +94,18 @@ def test_a_file_with_other_numbers_or_in_another_folder_is_not_taken_for_the_one
     assert "did you mean" not in problem
 
 
+def test_a_file_that_is_gone_is_taken_as_it_was_and_one_that_has_changed_is_not(tmp_path: Path) -> None:
+    before = {"sha256:" + "a" * 64 + ".png": "gone.png", "sha256:" + "b" * 64 + ".png": "changed.png"}
+    (tmp_path / "changed.png").write_bytes(png(1))
+    files = Files(tmp_path, may_upload=True, before=before)
+    assert files.refer("gone.png") == "sha256:" + "a" * 64 + ".png"
+    assert files.refer("changed.png") == named(png(1), "png")
+    assert list(files.gone) == ["gone.png"]
+    assert files.names() == {named(png(1), "png"): "changed.png"}
+    with pytest.raises(ValueError, match="nor a file in"):
+        files.refer("other.png")
+
+
 def test_only_the_first_missing_files_are_looked_for(tmp_path: Path) -> None:
     (tmp_path / "fox.png").write_bytes(JPG)
     _, problems = read(tmp_path, "prompt,image_urls\n" + "p,foks.png\n" * 30)
