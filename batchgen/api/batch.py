@@ -283,8 +283,7 @@ def _work(given: Given, say: Callable[[str], object], watch: Watch, stopping: "S
     from batchgen.folder import require
     from batchgen.origin import service_of
     from batchgen.run import Listener, run
-    from batchgen.telling import told
-    from batchgen.telling.metrics import Metered
+    from batchgen.telling import metered, told
 
     def tell(text: str) -> None:
         say(text)
@@ -293,7 +292,6 @@ def _work(given: Given, say: Callable[[str], object], watch: Watch, stopping: "S
     with told(settings.batch, **given.telling, warn=tell) as ended:
         if settings.manifest is None:
             require(settings.batch, settings.ledger_to)
-        metrics = given.telling["metrics"]
-        shows = Metered(watch, metrics, settings.batch) if metrics else watch
+        shows = metered(watch, given.telling["metrics"], settings.batch)
         listener = Listener(tell, tell, shows, given.verbose, ended=ended, stopping=stopping)
         return run(settings, listener, service_of(settings))

@@ -14,11 +14,10 @@ from batchgen.cli.sections import Sectioned
 from batchgen.cli.terminal import even_if_unheard, progress, say, shown, shown_json, tell
 from batchgen.origin import service_of
 from batchgen.settings import batch_folder
-from batchgen.telling import told
+from batchgen.telling import metered, told
 from batchgen.words import many
 
 if TYPE_CHECKING:
-    from batchgen.progress import Progress
     from batchgen.summary import Summary
 
 
@@ -95,7 +94,7 @@ def work(
         if manifest is None:
             require(batch, flags["ledger_to"])
         settings = arguments.to_settings(batch, manifest, **flags)
-        shows = _metered(progress(quiet=quiet, plain=plain), metrics, batch)
+        shows = metered(progress(quiet=quiet, plain=plain), metrics, batch)
         stopping = partial(signals, leave=shows.end)
         listener = Listener(_note if quiet else _warn, _warn, shows, verbose, ended=ended, stopping=stopping)
         try:
@@ -103,14 +102,6 @@ def work(
         except KeyboardInterrupt:  # before the batch runs, or while its results are written
             say(AT_ONCE)
             raise
-
-
-def _metered(shows: "Progress", metrics: Path | None, batch: Path) -> "Progress":
-    if metrics is None:
-        return shows
-    from batchgen.telling.metrics import Metered
-
-    return Metered(shows, metrics, batch)
 
 
 def _warn(text: str) -> None:

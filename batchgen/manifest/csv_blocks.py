@@ -5,7 +5,7 @@ order: nothing is padded, shifted, converted or taken for missing, as the reader
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from io import StringIO
 from itertools import chain
@@ -143,11 +143,7 @@ class CsvBlocks:
         block.problems.append(Problem(line, None, message))
 
 
-def _lengthen() -> Callable[[], object]:
-    return partial(csv.field_size_limit, csv.field_size_limit(LONGEST_CELL))
-
-
-_long_cells = Borrowed(_lengthen)
+_long_cells = Borrowed(lambda: partial(csv.field_size_limit, csv.field_size_limit(LONGEST_CELL)))
 
 
 def _is_odd(text: str) -> bool:

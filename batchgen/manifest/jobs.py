@@ -111,11 +111,9 @@ class Jobs:
         if hidden & {"seed", "seeds"}:
             hidden |= {"seed", "seeds"}
         entries = {name: entry for name, entry in self._defaults.items() if name not in hidden} | job.entries
-        return entries | {name: (text, self._placed(text, job)) for name, text in self._overrides.items()}
-
-    @staticmethod
-    def _placed(text: Text, job: Node) -> Text:
-        return Text(text.value, job.line, job.column)
+        return entries | {
+            name: (text, Text(text.value, job.line, job.column)) for name, text in self._overrides.items()
+        }
 
     def _axes(self, entries: Entries, problems: list[Problem]) -> _Axes:
         axes = _Axes()
@@ -157,7 +155,7 @@ class Jobs:
             axes.no_prompt |= name == "prompt"
             return
         problems.extend(_cut_off(name, text) for text in texts if text.cut and name in _PROSE)
-        texts = [_nothing_said(text) for text in texts]
+        texts = [Text("", text.line, text.column) if text.null else text for text in texts]  # as programs write it
         if name in ("seed", "seeds"):  # two names of one axis
             name = "seed"
             if any(text.value for text in texts) and any(text.value for text in axes.texts.get(name, ())):
@@ -254,11 +252,6 @@ def _named(identity: str | None, axes: _Axes, record: Mapping[str, Text], fillin
     in_id = placeholders.names(record["id"].value) if "id" in record else []
     suffixes += [expand.suffix(name, value) for name, value in filling.items() if name not in in_id]
     return expand.with_suffixes(identity, suffixes)
-
-
-def _nothing_said(text: Text) -> Text:
-    """Return the text, or an empty one where a word of YAML's for nothing stands, as programs write it."""
-    return Text("", text.line, text.column) if text.null else text
 
 
 def _scalars(name: str, value: Node, problems: list[Problem]) -> list[Text] | None:

@@ -57,7 +57,7 @@ class ParquetManifest:
 
     def _open(self) -> Any:
         try:
-            return _engine().ParquetFile(str(self.path))
+            return import_module("pyarrow.parquet").ParquetFile(str(self.path))
         except ModuleNotFoundError:
             message = (
                 "Parquet needs pyarrow, which is not installed: pip install 'batchgen[parquet]', or save it as CSV"
@@ -102,10 +102,6 @@ class ParquetManifest:
         return found
 
 
-def _engine() -> Any:
-    return import_module("pyarrow.parquet")
-
-
 def _first_line(error: BaseException) -> str:
     return escaped(str(error).partition("\n")[0][:200])
 
@@ -127,18 +123,6 @@ def _taker(kind: Any) -> Callable[[Any, str], Cell]:
     return lambda _value, _parameter: of_type(name)
 
 
-def _text(value: Any, _: str) -> Cell:
-    return text(value)
-
-
-def _whole(value: Any, _: str) -> Cell:
-    return str(value)
-
-
-def _switch(value: Any, _: str) -> Cell:
-    return "true" if value else "false"
-
-
 def _real(value: float, _: str, exact: int = _EXACT) -> Cell:
     """Return whole numbers as such: pandas makes floats of them where a cell of the column is blank."""
     if value != value:  # NaN: so pandas and polars write a blank
@@ -150,30 +134,19 @@ def _real(value: float, _: str, exact: int = _EXACT) -> Cell:
     return str(int(value))
 
 
-def _day(value: Any, _: str) -> Cell:
-    return Moment("date", value.isoformat())
-
-
-def _instant(value: Any, _: str) -> Cell:
-    return Moment("date and time", str(value))
-
-
 def _time(value: Any, _: str) -> Cell:
     return Moment("time", value.isoformat(timespec="minutes") if not value.second else str(value))
 
 
 _TAKERS: Mapping[str, Callable[[Any, str], Cell]] = {
-    "string": _text,
-    "large_string": _text,
-    "string_view": _text,
-    "int": _whole,
-    "uint": _whole,
+    **dict.fromkeys(("string", "large_string", "string_view"), lambda value, _: text(value)),
+    **dict.fromkeys(("int", "uint"), lambda value, _: str(value)),
     "decimal": lambda value, _: Number(str(value)) if value % 1 else str(int(value)),
-    "bool": _switch,
+    "bool": lambda value, _: "true" if value else "false",
     **{kind: partial(_real, exact=exact) for kind, exact in _EXACT_OF_SHORTER.items()},
     "double": _real,
-    "date": _day,
-    "timestamp": _instant,
+    "date": lambda value, _: Moment("date", value.isoformat()),
+    "timestamp": lambda value, _: Moment("date and time", str(value)),
     "time": _time,
     "list": several,
     "large_list": several,

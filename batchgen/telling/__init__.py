@@ -14,6 +14,7 @@ from batchgen.settings import read_notice_url
 if TYPE_CHECKING:
     from types import FrameType
 
+    from batchgen.progress import Progress
     from batchgen.summary import Summary
 
 
@@ -49,6 +50,15 @@ def told(
         except Exception:
             failed(None, "an unexpected error")
             raise
+
+
+def metered(progress: "Progress", path: Path | None, batch: Path) -> "Progress":
+    """The progress, written to a file too, if there is one to write."""
+    if path is None:
+        return progress
+    from batchgen.telling.metrics import Metered
+
+    return Metered(progress, path, batch)
 
 
 def _write_metrics(
