@@ -10,6 +10,7 @@ from batchgen.manifest.glance import glance
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, question_of_model, study
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, TELLING, Cells, Finding, Recipe, Rules
 from batchgen.manifest.textfile import refusal
+from batchgen.manifest.values import without_secret
 from batchgen.manifest.words import shown
 from batchgen.model import Problem, Row, columns_to_json
 from batchgen.rows import Rows
@@ -145,8 +146,9 @@ class Records:
                 yield Problem(block.lines[0], self._layout.title(place), asked, fatal=False)
             for parameter in absent:
                 if cells and self._rules.takes(parameter, cells):
+                    cell = without_secret(min(cells))
                     message = (
-                        f"column {shown(name)} is carried along as your own, though {shown(min(cells))} is what "
+                        f"column {shown(name)} is carried along as your own, though {shown(cell)} is what "
                         f"{parameter} takes; if that is meant, rename it"
                     )
                     yield Problem(block.lines[0], self._layout.title(place), message, fatal=False)

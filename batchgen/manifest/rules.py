@@ -1,5 +1,6 @@
 """The one coercion: a record of text cells -> a job, or everything that is wrong with it. Pure, for every format."""
 
+import re
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,7 +41,8 @@ KNOWN = Cells._fields  # every column or key that has a meaning here
 CHOICES = ("mode", "resolution", "duration", "aspect_ratio", "enable_prompt_expansion", "provider")
 
 
-TELLING = ("resolution", "aspect_ratio")  # whose values look like nothing else
+TELLING = ("resolution", "aspect_ratio", "image_urls")  # whose values look like nothing else
+_IMAGE = re.compile(r"[^?]+\.(?:jpe?g|png|webp)(?:\?.*)?", re.IGNORECASE)  # a link, or a file's name
 
 
 class Finding(NamedTuple):
@@ -116,6 +118,8 @@ class Rules:
 
     def takes(self, parameter: str, cells: Collection[str]) -> bool:
         """Whether each cell is a value of the parameter, which is one of ``TELLING``."""
+        if parameter == "image_urls":
+            return all(map(_IMAGE.fullmatch, cells))
         allowed = self._accepts.resolutions if parameter == "resolution" else self._accepts.aspect_ratios
         return all(cell.casefold() in allowed for cell in cells)
 

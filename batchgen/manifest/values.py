@@ -231,9 +231,13 @@ def _json_list(text: str) -> list[str]:
     return links
 
 
+def without_secret(link: str) -> str:
+    """What may be shown of a link: a signed one's query is a key to the image, and a password may stand before an @."""
+    return re.sub(r"//[^/]*@", "//…@", link.partition("?")[0])
+
+
 def _check_link(link: str) -> None:
-    # The query is never shown: a signed link's query is a key to the image. Nor is what may be a password.
-    seen = shown(re.sub(r"//[^/]*@", "//…@", link.partition("?")[0]))
+    seen = shown(without_secret(link))
     try:
         parts = urlsplit(link)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -123,6 +123,11 @@ def test_what_cannot_be_taken_is_refused_by_line_and_column_with_a_way_out(
     assert found.fatal[0].message.isprintable()
 
 
+def test_a_link_in_a_column_of_ones_own_is_shown_without_what_opens_it(tmp_path: Path) -> None:
+    (problem,) = read(tmp_path, "prompt,Ref\na,https://me:pw@x.example/a.jpg?X-Amz-Signature=s3cret\n").problems
+    assert 'though "https://…@x.example/a.jpg" is what image_urls takes' in problem.message
+
+
 def test_a_value_with_other_numbers_is_not_taken_for_the_one_that_is_meant(tmp_path: Path) -> None:
     (problem,) = read(tmp_path, "prompt,resolution\na,480p\n").fatal
     assert problem.message.endswith("write 720p or 1080p")
@@ -417,6 +422,8 @@ ASKED = [
     ("prompt,mode*\na,image-to-video\n", "if mode is meant"),
     ("prompt,Shape\na,9:16\n", 'column "Shape" is carried along as your own, though "9:16" is what aspect_ratio takes'),
     ("prompt,Tier\na,1080P\n", "is what resolution takes"),
+    ("prompt,Bild\na,images/still 01.PNG\n", 'though "images/still 01.PNG" is what image_urls takes'),
+    ("prompt,Ref\na,https://x.example/a.jpg?s=1\n", "is what image_urls takes"),
     ("prompt,Model\na,Wan 2.6\n", 'column "Model" is carried along as your own; a batch has one model, which --model'),
     ("prompt,image_urls\na,https://x.example/a.GIF?s=1\n", "ends in .gif"),
     ("prompt,image_urls\na,https://x.example/a.jpg https://x.example/b.mp4\n", "ends in .mp4"),
@@ -441,6 +448,8 @@ def test_what_may_not_be_meant_is_asked_about_and_made_all_the_same(tmp_path: Pa
         "prompt,aspect_ratio,Shape\na,16:9,9:16\n",
         "prompt,model\na,Kettle 1.7 l\n",
         "prompt,Shape\na,9:16\nb,tall\n",
+        "prompt,Ref\na,a.png\nb,as above\n",
+        "prompt,image_urls,Ref\na,,a.png\n",
         "prompt,Shape\na,\n",
         "prompt\nUma maçã em SÃO PAULO; Île d'Â\n",
         "prompt,duration,length\na,5,x\n",
