@@ -104,12 +104,12 @@ async def _start(
 
 async def batchgen(*arguments: str | Path, cwd: Path, **env: str) -> Ended:
     """Run ``batchgen ARGUMENTS`` to its end."""
-    return await _ended(await start(*arguments, cwd=cwd, **env))
+    return await finished(await start(*arguments, cwd=cwd, **env))
 
 
 async def pipe(content: bytes, *arguments: str | Path, cwd: Path) -> Ended:
     """Run ``batchgen ARGUMENTS`` to its end, with ``content`` on its standard input."""
-    return await _ended(await _start(arguments, cwd, {}, asyncio.subprocess.PIPE), content)
+    return await finished(await _start(arguments, cwd, {}, asyncio.subprocess.PIPE), content)
 
 
 async def kill_at(
@@ -124,7 +124,8 @@ async def kill_at(
     return is_alive
 
 
-async def _ended(process: asyncio.subprocess.Process, content: bytes | None = None) -> Ended:
+async def finished(process: asyncio.subprocess.Process, content: bytes | None = None) -> Ended:
+    """How it ends, with ``content`` on its standard input."""
     out, err = await process.communicate(content)
     assert process.returncode is not None
     assert KEY not in out.decode() + err.decode()

@@ -9,7 +9,7 @@ import pytest
 
 from batchgen.emulator.faults import Moment
 from batchgen.emulator.server import Emulator
-from tests.e2e.program import Ended, altered, emulated, paid, prompts, run, standing_still, start, wrong_files
+from tests.e2e.program import Ended, altered, emulated, finished, paid, prompts, run, standing_still, start, wrong_files
 from tests.waiting import free_port, until
 
 
@@ -104,8 +104,7 @@ async def test_a_flood_of_forged_callbacks_asks_the_service_nothing(tmp_path: Pa
                     assert response.status == 404
         assert len(emulator.requests) == before
         clock.go()
-        out, _ = await process.communicate()
-        assert json.loads(out.decode().splitlines()[-1])["archived"] == 3
+        assert (await finished(process)).summary["archived"] == 3
 
 
 async def test_half_of_callback_mode_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchgen.emulator.server import Emulator
-from tests.e2e.program import PATIENT, Ended, batchgen, emulated, paid, prompts, run, standing_still, start
+from tests.e2e.program import PATIENT, Ended, batchgen, emulated, finished, paid, prompts, run, standing_still, start
 from tests.waiting import until
 
 BATCH = "prompts.batch"
@@ -23,13 +23,6 @@ async def begin(emulator: Emulator, folder: Path, *, rows: int = 8) -> Process:
     )
     await until(lambda: len(emulator.tasks) >= 2 and (folder / BATCH / ".now.json").exists(), process)
     return process
-
-
-async def ended(process: Process) -> Ended:
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    assert "Traceback" not in err.decode(), err.decode()
-    return Ended(process.returncode, out.decode(), err.decode())
 
 
 def now(folder: Path) -> dict[str, Any]:
@@ -54,7 +47,7 @@ async def test_a_paused_batch_submits_nothing_and_lives_until_it_may_go_on(tmp_p
         assert standing["waiting"] == f"paused; to go on: batchgen ctl {tmp_path / BATCH} --go"
         assert process.returncode is None
         await ctl(tmp_path, "--go", "--concurrency", "10")
-        assert (await ended(process)).summary["archived"] == 8
+        assert (await finished(process)).summary["archived"] == 8
         assert max(len(tasks) for tasks in paid(emulator).values()) == 1
 
 
@@ -65,7 +58,7 @@ async def test_a_running_batch_goes_on_with_other_limits(tmp_path: Path) -> None
         assert told.out == "5 tasks at once, 6000 requests a minute, submitting\n"
         await until(lambda: len(emulator.tasks) >= 5, process)
         clock.go()
-        await ended(process)
+        await finished(process)
         assert emulator.account.peak_tasks == 5
 
 
@@ -74,7 +67,7 @@ async def test_a_drained_batch_fetches_what_is_in_flight_and_leaves_the_rest_to_
         process = await begin(emulator, tmp_path)
         await ctl(tmp_path, "--drain")
         clock.go()
-        drained = await ended(process)
+        drained = await finished(process)
         assert (drained.code, drained.summary["stopped"]) == (4, "batchgen ctl --drain")
         assert (drained.summary["archived"], drained.summary["pending"], len(emulator.tasks)) == (2, 6, 2)
         assert (await run(emulator, tmp_path / "prompts.csv")).summary["archived"] == len(emulator.tasks) == 8
@@ -86,7 +79,7 @@ async def test_a_drain_is_not_taken_back(tmp_path: Path) -> None:
         await ctl(tmp_path, "--drain")
         refused = await ctl(tmp_path, "--go")
         process.terminate()
-        await ended(process)
+        await finished(process)
     assert (refused.code, "submits nothing more" in refused.err) == (2, True)
 
 
@@ -95,7 +88,7 @@ async def test_a_drain_that_leaves_nothing_undone_is_no_stop(tmp_path: Path) -> 
         process = await begin(emulator, tmp_path, rows=2)
         await ctl(tmp_path, "--drain")
         clock.go()
-        drained = await ended(process)
+        drained = await finished(process)
         assert (drained.code, drained.summary["stopped"]) == (0, None)
 
 
@@ -105,7 +98,7 @@ async def test_a_signal_ends_a_paused_batch(tmp_path: Path, number: signal.Signa
         process = await begin(emulator, tmp_path)
         await ctl(tmp_path, "--pause")
         process.send_signal(number)
-        assert (await ended(process)).code == 128 + number
+        assert (await finished(process)).code == 128 + number
 
 
 async def test_where_no_run_is_there_is_nothing_to_steer(tmp_path: Path) -> None:
@@ -139,7 +132,7 @@ async def test_what_is_no_order_is_thrown_away(tmp_path: Path) -> None:
             order.write_text(text)
             await until(lambda: not order.exists(), process)
         clock.go()
-        assert (await ended(process)).summary["archived"] == 8
+        assert (await finished(process)).summary["archived"] == 8
 
 
 async def test_what_is_said_while_a_batch_runs_is_for_its_owner_and_is_gone_afterwards(tmp_path: Path) -> None:
@@ -148,7 +141,7 @@ async def test_what_is_said_while_a_batch_runs_is_for_its_owner_and_is_gone_afte
         said = tmp_path / BATCH / ".now.json"
         assert said.stat().st_mode & 0o077 == 0
         clock.go()
-        await ended(process)
+        await finished(process)
         assert not said.exists()
 
 
@@ -159,8 +152,8 @@ async def test_a_running_batch_is_watched_to_its_end(tmp_path: Path) -> None:
         assert watching.stderr
         seen = await watching.stderr.readline()
         clock.go()
-        assert (await ended(process)).code == 0
-        watched = await ended(watching)
+        assert (await finished(process)).code == 0
+        watched = await finished(watching)
     assert (watched.code, b"of 8 archived" in seen) == (0, True)
     assert "8 archived" in watched.out
 
@@ -172,7 +165,7 @@ async def test_who_stops_watching_stops_nothing_else(tmp_path: Path) -> None:
         assert watching.stderr
         await watching.stderr.readline()
         watching.send_signal(signal.SIGINT)
-        watched = await ended(watching)
+        watched = await finished(watching)
         assert (watched.code, "8 rows of" in watched.out) == (0, True)
         clock.go()
-        assert (await ended(process)).summary["archived"] == 8
+        assert (await finished(process)).summary["archived"] == 8

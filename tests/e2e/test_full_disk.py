@@ -7,10 +7,10 @@ import pytest
 
 from tests.e2e.program import (
     PATIENT,
-    Ended,
     altered,
     batchgen,
     emulated,
+    finished,
     paid,
     prompts,
     results,
@@ -141,8 +141,7 @@ async def test_a_batch_where_nothing_can_be_written_any_more_takes_no_summary_aw
         await until(lambda: len(emulator.tasks) == 3, process)
         with read_only(batch):
             clock.go()
-            out, err = await process.communicate()
-        ended = Ended(process.returncode or 0, out.decode(), err.decode())
+            ended = await finished(process)
         assert (ended.code, ended.summary["archived"], ended.summary["rendered"]) == (1, 0, 3), ended.err
         assert (await run(emulator, manifest)).summary["archived"] == len(emulator.tasks) == 3
 

@@ -1,6 +1,5 @@
 """What a run may spend, what was paid already, and what a person settles."""
 
-import json
 import shutil
 import signal
 import sqlite3
@@ -20,6 +19,7 @@ from tests.e2e.program import (
     altered,
     batchgen,
     emulated,
+    finished,
     kill_at,
     prompts,
     results,
@@ -459,8 +459,7 @@ async def test_status_warns_of_paid_videos_that_are_not_archived(tmp_path: Path)
         process = await start("run", manifest, "--base-url", emulator.url, "--json", *QUICK, cwd=tmp_path)
         await until(lambda: len({file.path for file in emulator.files}) == 2, process)
         process.send_signal(signal.SIGTERM)
-        out, _ = await process.communicate()
-        assert json.loads(out.decode().splitlines()[-1])["rendered"] == 2
+        assert (await finished(process)).summary["rendered"] == 2
         ended = await batchgen("status", "p.batch", cwd=tmp_path)
         assert "batchgen rescue" in ended.out
         assert KEY not in ended.out

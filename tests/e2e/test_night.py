@@ -27,6 +27,7 @@ from tests.e2e.program import (
     Ended,
     batchgen,
     emulated,
+    finished,
     paid,
     prompts,
     run,
@@ -51,9 +52,7 @@ async def at_night(emulator_url: str, manifest: Path, *arguments: str | Path, cw
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
+    return await finished(process)
 
 
 def is_one_paragraph(ended: Ended) -> bool:

@@ -1,7 +1,6 @@
 """A batch from end to end: the real program, real sockets, what was paid counted at the service."""
 
 import asyncio
-import json
 import random
 import shutil
 import signal
@@ -18,6 +17,7 @@ from tests.e2e.program import (
     altered,
     batchgen,
     emulated,
+    finished,
     kill_at,
     paid,
     prompts,
@@ -269,8 +269,7 @@ async def test_a_signal_stops_the_run_with_results_and_loses_no_task(tmp_path: P
         )
         await until(lambda: len(emulator.tasks) >= 5, process)
         process.send_signal(number)
-        out, _ = await process.communicate()
-        summary = json.loads(out.decode().splitlines()[-1])
+        summary = (await finished(process)).summary
         assert process.returncode == summary["exit"] == 128 + number
         assert (summary["in_doubt"], summary["in_flight"]) == (0, len(emulator.tasks))
         assert len(results(tmp_path / "prompts.batch")) == 30

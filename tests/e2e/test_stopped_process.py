@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from batchgen.emulator.server import Emulator
-from tests.e2e.program import SPEED, Ended, altered, emulated, paid, prompts, start
+from tests.e2e.program import SPEED, altered, emulated, finished, paid, prompts, start
 from tests.waiting import until
 
 STOPPED_SECONDS = 3.0
@@ -60,8 +60,7 @@ async def test_a_run_does_not_give_up_a_service_that_it_did_not_hear_while_it_wa
         process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(STOPPED_SECONDS)
         process.send_signal(signal.SIGCONT)
-        out, err = await process.communicate()
-        ended = Ended(process.returncode or 0, out.decode(), err.decode())
+        ended = await finished(process)
         assert (ended.code, ended.summary["archived"]) == (0, 8), ended.err
 
 
@@ -77,7 +76,6 @@ async def test_what_was_answered_while_the_process_was_stopped_is_heard(tmp_path
         process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(STOPPED_SECONDS)
         process.send_signal(signal.SIGCONT)
-        out, err = await process.communicate()
-        ended = Ended(process.returncode or 0, out.decode(), err.decode())
+        ended = await finished(process)
         assert (ended.code, ended.summary["archived"], ended.summary["in_doubt"]) == (0, 3, 0), ended.err
         assert {len(tasks) for tasks in paid(emulator).values()} == {1}
