@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from math import inf
 
@@ -90,13 +91,21 @@ class Account:
         while True:
             await self.start()
             limiter = self._limiter
-            await limiter.acquire()
+            await (limiter.acquire() if self.per_second >= 1.0 else self._acquire(limiter))
             wait = max(self._silent_until - self._clock(), self._full_for(), self._half_open_for())
             if wait > 0:
                 await asyncio.sleep(min(wait, 1.0))  # the limits may be changed meanwhile
             elif limiter is self._limiter:
                 self._window.sent()
                 return
+
+    async def _acquire(self, limiter: AsyncLimiter) -> None:
+        """Wait for a limiter that may take a minute, unless another takes its place meanwhile."""
+        while limiter is self._limiter:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await limiter.acquire()
+                    return
 
     def unused(self) -> None:
         """Give the turn back: nothing was sent."""

@@ -106,6 +106,21 @@ def test_another_rate_lets_no_burst_pass() -> None:
     assert clock.run(main()) == 50
 
 
+def test_a_higher_rate_holds_at_once_though_a_turn_is_waited_for_at_the_lower_one() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        account = Account(600, 10, loop.time)
+        account.retune(rate=1)
+        await account.start()
+        waiting = asyncio.create_task(account.turn())
+        await asyncio.sleep(3.0)
+        account.retune(rate=600)
+        await waiting
+        return loop.time()
+
+    assert clock.run(main()) < 6.0
+
+
 def test_a_turn_that_was_not_used_counts_for_nothing() -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
