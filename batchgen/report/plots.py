@@ -11,7 +11,7 @@ from batchgen.words import amount, many, seconds_words
 
 WIDTH, HEIGHT = 320.0, 132.0
 TOP, BASE = 16.0, 112.0  # of the drawing; below it the axis
-APART = 58.0  # between two labels of the axis
+LETTER = 6.6  # the width of one in a label of the axis, at most
 GROUPS = 4
 STRIP = 33.0  # the height of a kind of video
 CAUSES = 5
@@ -112,11 +112,12 @@ def _times(sittings: Sittings) -> Iterable[Node]:
     end = sittings.spans[-1][1]
     moments = [start for start, _ in sittings.spans]
     form = _form(moments[0], end)
-    last = 0.0 - APART
+    width = LETTER * (len(_clock(end, form)) + 1)  # with a space behind it
+    free = 0.0
     for moment in moments:
         left = sittings.place(moment) * WIDTH
-        if left - last >= APART and left < WIDTH - 1.5 * APART:
-            last = left
+        if free <= left <= WIDTH - 2 * width:
+            free = left + width
             yield node("text", _clock(moment, form), x=left, y=BASE + 14, class_="label")
     yield node("text", _clock(end, form), x=WIDTH, y=BASE + 14, class_="label end")
 

@@ -16,9 +16,12 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from batchgen.ledger import Ledger
 from batchgen.lock import Lock
 from batchgen.model import EMULATOR, State
-from batchgen.report import cards
+from batchgen.report import cards, plots
+from batchgen.report import page as page_room
+from batchgen.report.markup import to_html
 from batchgen.report.page import write
 from batchgen.report.serve import ReportServer
+from batchgen.report.sittings import Sittings
 from tests.report.batches import HOSTILE, Wanted, archive, failed, film, make_batch, many
 from tests.s3_server import S3Server
 
@@ -800,6 +803,25 @@ async def test_on_a_tablet_no_figure_stands_alone_and_no_plot_leaves_a_blank(vis
         return plot.getBoundingClientRect().bottom - Math.max(...below);
     }"""
     assert await opened.page.evaluate(blank) < 30
+
+
+@pytest.mark.parametrize("scale", [1.0, 60.0, 86400.0], ids=["seconds", "minutes", "days"])
+async def test_no_two_times_below_a_plot_touch_however_the_runs_lie(browser: Browser, scale: float) -> None:
+    drawings = []
+    for first in range(1, 100, 3):
+        spans = ((0.0, first * scale), ((first + 1) * scale, 101 * scale), (102 * scale, 120 * scale))
+        drawings.append(to_html(plots.slots([spans[0]], Sittings(spans))))
+    page = await browser.new_page()
+    style = Path(page_room.__file__).with_name("template") / "page.css"
+    await page.set_content(f"<style>{style.read_text(encoding='utf-8')}</style>{''.join(drawings)}")
+    apart = """() => [...document.querySelectorAll(".plot svg")].map((svg) => {
+        const boxes = [...svg.querySelectorAll("text")].slice(1).map((text) => text.getBoundingClientRect());
+        return Math.min(...boxes.slice(1).map((box, n) => box.left - boxes[n].right));
+    })"""
+    found = await page.evaluate(apart)
+    await page.close()
+    assert len(found) == len(drawings)
+    assert min(found) > 2
 
 
 async def test_a_long_place_breaks_and_its_button_does_not(visit: Open, tmp_path: Path) -> None:
