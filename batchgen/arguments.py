@@ -5,6 +5,7 @@ from typing import Any
 
 from batchgen.deadline import read_deadline
 from batchgen.errors import AccountError, UsageError
+from batchgen.model import EMULATOR
 from batchgen.settings import (
     DEFAULT_FIRST_POLL_SECONDS,
     DEFAULT_POLL_EVERY_SECONDS,
@@ -59,9 +60,9 @@ def to_settings(
 ) -> Settings:
     """What the flags and the environment say. Raises :class:`UsageError`, or :class:`AccountError` without a key."""
     if manifest is None and base_url is None and not emulator:
-        from batchgen.folder import is_emulated
+        from batchgen.folder import service_in
 
-        emulator = is_emulated(batch)  # the batch knows its service
+        emulator = service_in(batch) == EMULATOR  # the batch knows its service
     if emulator and base_url:
         raise UsageError("--emulator and --base-url exclude each other: choose one")
     speed = EMULATOR_SPEED if emulator else 1.0

@@ -203,11 +203,6 @@ def check_service(folder: Path, ledger: Ledger, service: str) -> None:
     )
 
 
-def is_emulated(folder: Path) -> bool:
-    """Whether the batch in a folder was made with the emulator, as far as one can see."""
-    return service_in(folder) == EMULATOR
-
-
 def service_in(folder: Path) -> str | None:
     """The service that the batch in a folder was made with; None where nobody can see."""
     if not (folder / LEDGER).is_file():

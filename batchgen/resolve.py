@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from batchgen.candidates import is_of
+from batchgen.candidates import KNOWN, is_of
 from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
 from batchgen.folder import check_service, hold, open_batch
@@ -220,7 +220,7 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
         status = asyncio.run(_ask(settings, ledger, task_id, service))
         if status.word is TaskWord.ACCOUNT:
             raise AccountError(f"the service refuses the key: {status.message}")
-        if status.word not in (TaskWord.RUNNING, TaskWord.SUCCESS, TaskWord.FAILED):
+        if status.word not in KNOWN:
             raise UsageError(f"the service does not know the task {task_id} ({status.message}); nothing was changed")
         job = found[0].job
         doubt.attach(ledger, job, task_id)

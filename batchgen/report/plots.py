@@ -81,7 +81,11 @@ def _svg(sentence: str, *children: Node, height: float = HEIGHT) -> Node:
 def _over_time(bins: Sequence[Span], heights: Sequence[float], sittings: Sittings, sentence: str) -> Node:
     top = nice(max(heights))
     steps = [
-        (sittings.place(start) * WIDTH, min(sittings.place(end - 1e-6) * WIDTH, WIDTH), _level(height, top))
+        (
+            sittings.place(start) * WIDTH,
+            min(sittings.place(end - 1e-6) * WIDTH, WIDTH),
+            BASE - (BASE - TOP) * height / top,
+        )
         for (start, end), height in zip(bins, heights, strict=True)
     ]
     area = "".join(f"M{left:.1f} {BASE:.0f}V{level:.1f}H{right:.1f}V{BASE:.0f}z" for left, right, level in steps)
@@ -93,10 +97,6 @@ def _over_time(bins: Sequence[Span], heights: Sequence[float], sittings: Sitting
         node("text", amount(top), x=0, y=TOP - 4, class_="label"),
         *_times(sittings),
     )
-
-
-def _level(height: float, top: float) -> float:
-    return BASE - (BASE - TOP) * height / top
 
 
 def nice(value: float) -> float:

@@ -182,8 +182,8 @@ class ReportServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         asked = request.path.removeprefix("/").partition("/")[0].encode()  # "*" has none
-        known = secrets.compare_digest(asked, self._token.encode()) and _hostname(request.host) in HOSTS
-        if not known:
+        host = request.host.rpartition(":")[0] or request.host  # without the port, which a tunnel may change
+        if not secrets.compare_digest(asked, self._token.encode()) or host not in HOSTS:
             return web.Response(status=404, text="Nothing is here.\n", headers=_HEADERS)
         try:
             answer = await handler(request)
@@ -247,11 +247,6 @@ class ReportServer:
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
-
-
-def _hostname(host: str) -> str:
-    """The name without the port, which a tunnel may change."""
-    return host.rpartition(":")[0] or host
 
 
 def serve(
