@@ -120,9 +120,6 @@ def _rate(per_minute: float) -> str:
 class Progress:
     """What a run tells its progress to. This one shows nothing."""
 
-    def changed(self, before: Job, after: Job) -> None:
-        """A job has come a step further."""
-
     def told(self, standing: Standing) -> None:
         """How the run stands: said twice a second, also when nothing changes."""
 

@@ -53,7 +53,6 @@ class Steering:
     def changed(self, before: Job, after: Job) -> None:
         """A job has come a step further."""
         self._tally.changed(before, after)
-        self._progress.changed(before, after)
 
     async def beside(self, dispatcher: Dispatcher) -> None:
         """Run the batch to its end; meanwhile take orders, and say how it stands."""
