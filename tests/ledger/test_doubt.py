@@ -77,6 +77,16 @@ def test_a_confirmed_candidate_puts_the_job_in_flight(ledger: Ledger) -> None:
     assert evidence.candidates(ledger) == []
 
 
+def test_a_leave_to_pay_again_that_an_older_version_left_ends_when_a_task_is_bound(ledger: Ledger) -> None:
+    job = submitted(ledger, "a", State.IN_DOUBT)
+    call(ledger, "a", "task-9")
+    ledger.save(replace(job, remake=True))
+    bound = evidence.bind(ledger, evidence.candidates(ledger)[0], "callback")
+    assert bound is not None
+    assert not bound.remake
+    assert not ledger.job(job.key).remake
+
+
 def test_the_task_of_another_row_is_not_bound(ledger: Ledger) -> None:
     submitted(ledger, "a", State.IN_FLIGHT)
     job = submitted(ledger, "b", State.IN_DOUBT)
