@@ -76,9 +76,10 @@ class Service:
         self.asked = 0
         self.completed_at = 1.0
         self.links: tuple[str, ...] = LINKS
+        self.answer = Submitted(Verdict.ACCEPTED, task_id="task_1")
 
     async def submit(self, request: Request, callback_url: str | None) -> Submitted:
-        return Submitted(Verdict.ACCEPTED, task_id="task_1")
+        return self.answer
 
     async def balance(self) -> Balance:
         return Balance(TaskWord.TROUBLE if self.is_gone else TaskWord.SUCCESS)
@@ -355,6 +356,17 @@ async def test_a_task_of_which_the_service_gives_no_link_has_expired_once_its_fi
 async def test_leave_to_pay_again_is_used_once_the_link_is_dead(stage: Stage) -> None:
     *_, last = await refused(stage, hours=26, remake=True)
     assert (last.state, last.task_id) == (State.PENDING, None)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.ACCEPTED, Verdict.REFUSED, Verdict.UNKNOWN])
+async def test_leave_to_pay_again_is_used_up_by_the_post_whatever_its_answer(stage: Stage, verdict: Verdict) -> None:
+    stage.take_in("a")
+    job = stage.ledger.next_pending()
+    assert job
+    stage.service.answer = Submitted(verdict, "as it may be", task_id="task_1")
+    after = await stage.submit(stage.intend(stage.ledger.save(replace(job, remake=True))))
+    assert after.state in (State.IN_FLIGHT, State.FAILED, State.IN_DOUBT)
+    assert not stage.ledger.job(job.key).remake
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
