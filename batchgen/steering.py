@@ -12,7 +12,7 @@ from batchgen.control import Desk, Order
 from batchgen.deadline import Deadline
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.dispatch.forecast import Pace, seconds_until_home
-from batchgen.dispatch.schedule import Ages
+from batchgen.dispatch.kinds import Ages
 from batchgen.errors import LimitReachedError
 from batchgen.model import Job, State
 from batchgen.progress import Progress, Standing, Tally

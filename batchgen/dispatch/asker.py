@@ -11,7 +11,8 @@ from math import inf
 from batchgen.account import Account
 from batchgen.dispatch.fetcher import Fetcher
 from batchgen.dispatch.in_flight import InFlight
-from batchgen.dispatch.schedule import Ages, Schedule
+from batchgen.dispatch.kinds import Ages
+from batchgen.dispatch.schedule import Schedule
 from batchgen.dispatch.waiting import wait
 from batchgen.ledger import Ledger
 from batchgen.model import Job, State

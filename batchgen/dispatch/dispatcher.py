@@ -15,7 +15,7 @@ from batchgen.account import Account
 from batchgen.dispatch.asker import Asker
 from batchgen.dispatch.fetcher import Fetcher
 from batchgen.dispatch.forecast import FETCH_SHARE, Fetching
-from batchgen.dispatch.schedule import Ages
+from batchgen.dispatch.kinds import Ages
 from batchgen.errors import (
     AccountError,
     ArchiveError,

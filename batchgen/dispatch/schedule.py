@@ -8,11 +8,9 @@ moment are dealt out like that, as far as each finds enough to be worth its whil
 import heapq
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import chain, takewhile
 from math import inf
-from typing import TypeAlias
 
+from batchgen.dispatch.kinds import Ages, Asked, Kind
 from batchgen.model import Job, State
 from batchgen.service.durations import Durations
 from batchgen.service.polling import ENOUGH, Polling
@@ -35,42 +33,6 @@ KNOWN_NET_FACTORS = (4, 1.5)  # times the first wait, or the latest end known an
 NEVER = (inf, 0)  # and no task
 MISSES = 3  # callbacks in a row that did not come: from then on tasks are asked about as if there were none
 
-Ages: TypeAlias = dict[Durations, list[float]]  # of tasks in flight in seconds, by what is known of their kind
-
-
-@dataclass(slots=True, eq=False)
-class Asked:
-    """A task in flight. Times are of the loop's clock, ages in seconds."""
-
-    job: Job
-    table: Durations
-    born: float
-    known: float = 0.0  # the age at which it was last known to run
-    place: tuple[int, float] = (0, 0.0)  # of that age in the table
-    due: float = inf  # when it is asked; inf: not before the next plan
-    is_fixed: bool = False  # due at that time, whatever is learned
-    is_asked: bool = False  # the question is on its way
-    hastened: float = -inf
-    again: bool = False  # a callback came while it was being asked
-
-
-@dataclass(slots=True)
-class _Kind:
-    """The tasks in flight of one kind. Most are too young to be asked about, and none of them is looked at."""
-
-    unasked: dict[int, Asked] = field(default_factory=dict)  # the oldest first; one that is adopted is asked at once
-    asked: dict[int, Asked] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.unasked) + len(self.asked)
-
-    def __iter__(self) -> Iterator[Asked]:
-        return chain(self.unasked.values(), self.asked.values())
-
-    def born_until(self, moment: float) -> Iterator[Asked]:
-        """Those that were asked about, and of the others those that are old enough."""
-        return chain(takewhile(lambda task: task.born <= moment, self.unasked.values()), self.asked.values())
-
 
 class Schedule:
     """The tasks in flight and when each is due."""
@@ -80,7 +42,7 @@ class Schedule:
         self._callbacks = callbacks
         self._missed = 0  # callbacks in a row
         self._tasks: dict[int, Asked] = {}
-        self._kinds: dict[Durations, _Kind] = {}  # the same
+        self._kinds: dict[Durations, Kind] = {}  # the same
         # When, and which; an entry whose time is not the task's is void.
         self._fixed: list[tuple[float, int]] = []  # heap
         self._dealt: deque[tuple[float, int]] = deque()  # by the last plan, in order
@@ -146,7 +108,7 @@ class Schedule:
         self._added += age == 0.0  # the others were no request of this run
         table = self._polling.durations(job.request)
         task = Asked(job, table, now - age, place=table.place(0.0))
-        self._tasks[job.key] = self._kinds.setdefault(table, _Kind()).unasked[job.key] = task
+        self._tasks[job.key] = self._kinds.setdefault(table, Kind()).unasked[job.key] = task
         if self._awaits_callbacks:
             self._fix(task, max(now, task.born + self._net(task)))
 
@@ -279,7 +241,7 @@ class Schedule:
                 task.due = inf
         self._dealt.clear()
 
-    def _ready(self, table: Durations, kind: _Kind, now: float, least: float) -> Iterator[tuple[float, int]]:
+    def _ready(self, table: Durations, kind: Kind, now: float, least: float) -> Iterator[tuple[float, int]]:
         """The tasks of one kind that it is worth to ask about, with how long they are expected to have been over."""
         gap = min(SHORTEST_GAP_SECONDS, SHORTEST_GAP * table.mean)
         first = least * FIRST_SHARE
