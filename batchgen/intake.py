@@ -51,8 +51,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
     assert settings.model
     is_pretended = EMULATOR in (settings.service, ledger.fact("service"))
     may_upload = settings.images_to is not None or is_pretended
-    before = json.loads(ledger.fact("pictures") or "{}")
-    pictures = Files(settings.image_folder or Path.cwd(), may_upload=may_upload, before=before)
+    pictures = Files(settings.image_folder or Path.cwd(), may_upload=may_upload, before=ledger.image_names())
     template = naming.Template() if settings.name is None else naming.Template(settings.name)
     manifest = open_manifest(
         settings.manifest,
@@ -140,9 +139,9 @@ def take_in_as_asked(
         warn(sentence)
     known = ledger.own_columns() if taken.partial else []
     columns = [*known, *(name for name in taken.columns if name not in known)]
-    names, former = taken.pictures.names(), json.loads(ledger.fact("pictures") or "{}")
+    names = taken.pictures.names()
     now = set(names.values())
-    names = {image: name for image, name in former.items() if name not in now} | names
+    names = {image: name for image, name in ledger.image_names().items() if name not in now} | names
     is_plain = not (taken.partial or taken.intake.problems or ledger.has_signed())
     remember(
         settings,

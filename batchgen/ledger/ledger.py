@@ -90,6 +90,10 @@ class Ledger:
         """The names of the manifest's own columns, which are no parameters: the keys of a row's extras."""
         return [str(name) for name in json.loads(self.fact("columns") or "[]")]
 
+    def image_names(self) -> dict[str, str]:
+        """What the manifest called each image on this machine, by what stands for it in a request."""
+        return {str(image): str(name) for image, name in json.loads(self.fact("pictures") or "{}").items()}
+
     def remember(self, facts: dict[str, str], *, synced: bool = True) -> None:
         """Remember ``facts``, in the place of what was remembered under their names.
 

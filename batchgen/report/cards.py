@@ -1,7 +1,6 @@
 """A card of the wall: all that the page shows of one row, and where its video and its poster are found."""
 
 import base64
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -76,7 +75,7 @@ def costs(ledger: Ledger) -> dict[int, float | None]:
 def cards(ledger: Ledger, links: Links, spent: Mapping[int, float | None], *, running: bool) -> Iterator[Card]:
     """A card for each row of the present manifest, in its order."""
     own = ledger.own_columns()
-    names = json.loads(ledger.fact("pictures") or "{}")
+    names = ledger.image_names()
     archived = ledger.database.execute(
         "SELECT (SELECT max(archived_at) FROM video WHERE video.row = row.row) FROM row "
         "WHERE position IS NOT NULL ORDER BY position"
