@@ -1,6 +1,7 @@
 """The client of the two endpoints. One try a call: who calls decides whether there is another."""
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Awaitable, Sequence
@@ -39,6 +40,9 @@ SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, 
 DRIP_SECONDS = 300.0  # for which the head and the body of its answer may drip: a run's first POST leaves alone
 COME_SECONDS = 1.0  # to hear what came while this process was stopped
 STATUS_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10, sock_read=30)
+_FAILURES = (aiohttp.ClientError, OSError, ValueError)  # of the network and the service; TimeoutError is an OSError
+
+log = logging.getLogger("batchgen")
 
 
 class Client:
@@ -68,21 +72,22 @@ class Client:
         await self._asks.close()
 
     async def submit(self, request: Request, callback_url: str | None = None) -> Submitted:
-        """Ask for one paid task; never raises for what the network or the service does."""
+        """Ask for one paid task; never raises: whatever went wrong, it may have been paid for."""
         sent = SimpleNamespace(sent=False)
         try:
-            answer = await self._post(submit_body(request, callback_url), sent)
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+            return self._redacted(read_submitted(await self._post(submit_body(request, callback_url), sent)))
+        except Exception as error:
+            if not isinstance(error, _FAILURES):
+                log.error("unexpected error", exc_info=error)
             if not sent.sent:
                 return Submitted(Verdict.NEVER_SENT, _sentence(error))
             return Submitted(Verdict.UNKNOWN, ASKED + _sentence(error))
-        return self._redacted(read_submitted(answer))
 
     async def status(self, task_id: str) -> TaskStatus:
         """Ask how a task stands; never raises for what the network or the service does."""
         try:
             answer = await self._get(f"/api/v1/statusTask/{self._model}", {"taskId": task_id})
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except _FAILURES as error:
             return TaskStatus(TaskWord.TROUBLE, _sentence(error), is_answered=False)
         return self._redacted(read_status(answer, task_id))
 
@@ -90,7 +95,7 @@ class Client:
         """Ask for the account's balance; never raises for what the network or the service does."""
         try:
             return self._redacted(read_balance(await self._get("/api/v1/apikeys/current-balance", {})))
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except _FAILURES as error:
             return Balance(TaskWord.TROUBLE, message=_sentence(error))
 
     async def _post(self, body: bytes, sent: SimpleNamespace) -> Answer:
@@ -100,7 +105,7 @@ class Client:
             content = bytearray()
             try:
                 await _read(response, content)
-            except (aiohttp.ClientError, OSError, ValueError):
+            except _FAILURES:
                 is_named = named_task(content) is not None
                 if 200 <= response.status < 300 and not is_named:  # else it is a refusal, known by its status
                     raise

@@ -76,6 +76,22 @@ async def test_a_submit_that_left_and_got_no_clear_answer_is_unknown_and_is_sent
 
 
 @pytest.mark.parametrize(
+    ("broken", "verdict"),
+    [("read_submitted", Verdict.UNKNOWN), ("submit_body", Verdict.NEVER_SENT)],
+    ids=["sent", "not sent"],
+)
+async def test_a_mistake_of_ours_in_a_submit_is_as_if_no_answer_came(
+    monkeypatch: pytest.MonkeyPatch, broken: str, verdict: Verdict
+) -> None:
+    def fail(*_: object) -> None:
+        raise AttributeError
+
+    monkeypatch.setattr(f"batchgen.service.client.{broken}", fail)
+    async with raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")) as (origin, _):
+        assert (await submit(origin))[0] is verdict
+
+
+@pytest.mark.parametrize(
     ("beginning", "drop"),
     [(b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"), (b"X-Slow: ", b"a")],
     ids=["body", "head"],
