@@ -9,7 +9,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from shutil import copyfile
@@ -42,6 +42,7 @@ class Database:
         self.ballast = Ballast(path.parent if path else None)
         self._page_bytes = page_bytes
         self.is_synced = True  # whether a power cut would lose nothing
+        self.left_unsynced: Callable[[], None] = lambda: None  # told of each commit that leaves its sync to a later one
         self._has_log = False
         self._log: int | None = None  # SQLite's, once it was synced
         self._broken: str | None = None  # why a sync failed: a later one may succeed without what that one lost
@@ -190,6 +191,8 @@ class Database:
             self.is_synced = False
             if synced:
                 self.sync()
+            else:
+                self.left_unsynced()
         except BaseException as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

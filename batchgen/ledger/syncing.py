@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from batchgen.errors import LedgerError
 from batchgen.ledger.database import Database
@@ -50,6 +50,7 @@ class Syncing:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._wake = asyncio.Event()
+        self._latest: asyncio.TimerHandle | None = None  # for what nobody waits for
         self._ending = False
         self._next = _Round()
 
@@ -66,22 +67,31 @@ class Syncing:
     async def running(self, failed: Callable[[LedgerError], None]) -> AsyncIterator[None]:
         """Sync for as long as the context lasts, and once more; ``failed`` is told when that cannot go on."""
         working = asyncio.create_task(self._work(failed))
+        self._database.left_unsynced = self._left_unsynced
+        if not self._database.is_synced:
+            self._left_unsynced()
         try:
             yield
         finally:
+            self._database.left_unsynced = lambda: None
             self._ending = True
             self._wake.set()
             await asyncio.gather(working, return_exceptions=True)
+
+    def _left_unsynced(self) -> None:
+        if self._latest is None:
+            self._latest = asyncio.get_running_loop().call_later(LATEST_SECONDS, self._wake.set)
 
     async def _work(self, failed: Callable[[LedgerError], None]) -> None:
         threads = ThreadPoolExecutor(1, "sync")  # its own: no download that hangs holds up a sync
         last = False
         try:
             while not last:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LATEST_SECONDS):
-                        await self._wake.wait()
+                await self._wake.wait()
                 self._wake.clear()
+                if self._latest:
+                    self._latest.cancel()
+                    self._latest = None
                 last = self._ending
                 await self._sync(threads, failed)
         finally:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ class SlowDisk:
 
     def __init__(self) -> None:
         self.is_synced = True
+        self.left_unsynced: Callable[[], None] = lambda: None
         self.begun = 0
         self.ended = 0
         self.may_end = threading.Semaphore(0)
 
     def write(self) -> None:
         self.is_synced = False
+        self.left_unsynced()
 
     def sync(self) -> None:
         self.begun += 1
@@ -150,6 +153,15 @@ def test_a_transaction_is_on_the_disk_when_left_unless_it_is_said_to_have_time(
         assert (synced, ledger.database.is_synced) == (["ledger.sqlite-wal"], False)
         ledger.database.sync()
         assert (synced, ledger.database.is_synced) == (["ledger.sqlite-wal"] * 2, True)
+
+
+async def test_a_commit_of_a_ledger_that_nobody_waits_for_is_on_the_disk_soon(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        async with Syncing(ledger.database).running(nobody):
+            with ledger.database.transaction(synced=False):
+                ledger.database.execute("INSERT INTO fact VALUES ('c', 'd')")
+            assert not ledger.database.is_synced
+            await until(lambda: ledger.database.is_synced)
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), RuntimeError("Input/output went wrong")])
