@@ -39,7 +39,7 @@ class Taken:
     intake: Intake
     columns: tuple[str, ...]  # its own
     partial: bool  # it is a batch's failures.csv, of some of the rows
-    pictures: Files  # that it names
+    images: Files  # that it names
 
 
 def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = False) -> Taken:
@@ -51,7 +51,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
     assert settings.model
     is_pretended = EMULATOR in (settings.service, ledger.fact("service"))
     may_upload = settings.images_to is not None or is_pretended
-    pictures = Files(settings.image_folder or Path.cwd(), may_upload=may_upload, before=ledger.image_names())
+    images = Files(settings.image_folder or Path.cwd(), may_upload=may_upload, before=ledger.image_names())
     template = naming.Template() if settings.name is None else naming.Template(settings.name)
     manifest = open_manifest(
         settings.manifest,
@@ -59,7 +59,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
         encoding=settings.encoding,
         sheet=settings.sheet,
         overrides=parse(settings.overrides or (), model=settings.model),
-        picture=pictures.refer,
+        image_of=images.refer,
     )
     rules = Naming(naming.content_id, template.names, naming.fold, naming.apart)
     rows = _checked(manifest, template)
@@ -76,7 +76,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
         intake = replace(intake, problems=tuple(map(settings.place, intake.problems)))
     if not intake.is_usable:
         raise ManifestError("" if settings.place else str(settings.manifest), intake.problems)
-    return Taken(intake, tuple(manifest.columns), manifest.partial, pictures)
+    return Taken(intake, tuple(manifest.columns), manifest.partial, images)
 
 
 def _is_another(settings: Settings, ledger: Ledger) -> bool:
@@ -109,7 +109,7 @@ def take_in_as_asked(
 ) -> Files:
     """Take the manifest in, remember it, and say what a person should know; ``asked``: without the batch's memory.
 
-    ``warn`` takes what a person must know even if all goes well. Returns the pictures that the manifest names.
+    ``warn`` takes what a person must know even if all goes well. Returns the images that the manifest names.
     """
     if settings.manifest is None:
         raise UsageError(f"{settings.batch} does not remember a manifest; use batchgen run MANIFEST")
@@ -133,13 +133,13 @@ def take_in_as_asked(
         taken = take_in_manifest(settings, ledger)
         if held:
             mended.note(ledger, held)
-    for sentence in describe(taken.intake, str(settings.manifest), taken.pictures.gone):
+    for sentence in describe(taken.intake, str(settings.manifest), taken.images.gone):
         say(sentence)
     for sentence in warnings(taken, asked, settings, ledger):
         warn(sentence)
     known = ledger.own_columns() if taken.partial else []
     columns = [*known, *(name for name in taken.columns if name not in known)]
-    names = taken.pictures.names()
+    names = taken.images.names()
     now = set(names.values())
     names = {image: name for image, name in ledger.image_names().items() if name not in now} | names
     is_plain = not (taken.partial or taken.intake.problems or ledger.has_signed())
@@ -148,11 +148,11 @@ def take_in_as_asked(
         ledger,
         partial=taken.partial,
         columns=json.dumps(columns),
-        pictures=json.dumps(names),
+        pictures=json.dumps(names),  # the images: so named in older ledgers
         mended="1" if taken.partial else "",
         taken=mark if is_plain else "",
     )
-    return taken.pictures
+    return taken.images
 
 
 def _is_gone(settings: Settings, ledger: Ledger) -> bool:
@@ -167,7 +167,7 @@ def _is_gone(settings: Settings, ledger: Ledger) -> bool:
 def _mark(settings: Settings) -> str:
     """What the ledger's rows follow from: a sheet that is as it was, and is read as it was, need not be read again.
 
-    Empty where they follow from more, as from pictures on this machine.
+    Empty where they follow from more, as from images on this machine.
     """
     assert settings.manifest
     if settings.images_to is not None or settings.check_images or settings.emulator:

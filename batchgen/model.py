@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from unicodedata import normalize
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-# Query parameters that sign a link. They change with each signing while the picture behind the link stays the same,
-# and whoever has them can read it. Others of the same vendors choose another picture: x-oss-process, versionId.
+# Query parameters that sign a link. They change with each signing while the image behind the link stays the same,
+# and whoever has them can read it. Others of the same vendors choose another image: x-oss-process, versionId.
 _SIGNING_PREFIXES = ("x-amz-", "x-goog-")  # AWS SigV4, Google Cloud Storage
 _SIGNED_BY = {  # the one that tells -> all that come with it; elsewhere they may mean something else
     "signature": (  # AWS V2, CloudFront, Google Cloud Storage, Alibaba OSS V1
@@ -33,8 +33,8 @@ LEDGER = "ledger.sqlite"  # the file in a batch's folder
 EMULATOR = "emulator"  # the service of a batch that was made with --emulator, as its ledger remembers it
 MOST_STRETCHES = 5  # of lines, that a problem names
 
-# What stands in a request for a picture that was a file: its content's SHA-256, and its format.
-PICTURE = re.compile(r"sha256:[0-9a-f]{64}\.(jpg|png|webp)")
+# What stands in a request for an image that was a file: its content's SHA-256, and its format.
+IMAGE_FILE = re.compile(r"sha256:[0-9a-f]{64}\.(jpg|png|webp)")
 
 
 def public_url(url: str) -> str:

@@ -17,9 +17,9 @@ from batchgen.lock import holder
 from batchgen.memory import with_memory
 from batchgen.model import ABANDONED, EMULATOR, LEDGER
 from batchgen.older import refuse_older
-from batchgen.pictures import try_links
 from batchgen.replica import look_at
 from batchgen.reuse import Offer
+from batchgen.run_images import try_links
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.summary import Counts
 from batchgen.words import GONE_IN_DOUBT, duration, given_up, many, money_words, size_words
@@ -135,7 +135,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
             taken = take_in_manifest(settings, ledger, to_look_at=True)
         if not running:  # else it still hears the answers
             recovery.recover(ledger)
-        remarks = [*said, *describe(taken.intake, name, taken.pictures.gone), *warnings(taken, asked, settings, ledger)]
+        remarks = [*said, *describe(taken.intake, name, taken.images.gone), *warnings(taken, asked, settings, ledger)]
         remarks += _other(settings, ledger)
         remarks += choose(settings.selection, ledger)
         try_links(settings, ledger, name)

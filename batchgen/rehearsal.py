@@ -1,6 +1,6 @@
 """A dress rehearsal: what a run would submit, played against an emulator in a batch that is thrown away.
 
-Of the real batch only a copy of its ledger is read. What it has is not played again; its pictures are not uploaded.
+Of the real batch only a copy of its ledger is read. What it has is not played again; its images are not uploaded.
 """
 
 import json

@@ -39,10 +39,10 @@ from batchgen.memory import with_memory
 from batchgen.missing import missing, sentences
 from batchgen.model import Job, State
 from batchgen.outcome import summarize, write_all
-from batchgen.pictures import Pictures, try_links
 from batchgen.pipeline import Pipeline
 from batchgen.progress import Progress, Tally
 from batchgen.replica import Replica
+from batchgen.run_images import RunImages, try_links
 from batchgen.service.client import Client
 from batchgen.settings import Settings, is_loopback
 from batchgen.spending import Spending
@@ -114,7 +114,7 @@ def _run_work(
     try:
         archive = _destination(settings, ledger)
         if settings.may_submit:
-            Pictures(settings).provide(ledger, files, listener.say)
+            RunImages(settings).provide(ledger, files, listener.say)
         replication.copy_first(replica, ledger)
         _set_space_aside(ledger, settings.batch)
         with descriptors.raised():
@@ -212,7 +212,7 @@ async def _work(
         last = last_call(settings)
         callbacks = settings.callback_url is not None
         intend = IntendStep(
-            *(ledger, account, polling, spending), callbacks=callbacks, last_call=last, whole=Pictures(settings).whole
+            *(ledger, account, polling, spending), callbacks=callbacks, last_call=last, whole=RunImages(settings).whole
         )
         submit = SubmitStep(
             *(ledger, account, polling, client, spending, settings.batch),

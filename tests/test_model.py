@@ -35,7 +35,7 @@ def test_a_link_is_the_same_however_it_is_signed(link: str, signature: str) -> N
 @pytest.mark.parametrize(
     "link",
     [
-        f"{OSS}?x-oss-process=image/resize,w_100",  # another picture
+        f"{OSS}?x-oss-process=image/resize,w_100",  # another image
         f"{COS}?imageMogr2/thumbnail/100x",
         "https://pics.example/find?q=fox&q-ak=1&expires=never&policy=open&security-token=no",
         "https://pics.example/a.png?se=1&sp=2",

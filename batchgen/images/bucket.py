@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from batchgen.errors import ArchiveError, UsageError
 from batchgen.images.formats import TYPES
-from batchgen.model import PICTURE, Request
+from batchgen.model import IMAGE_FILE, Request
 from batchgen.s3.client import connect, split
 from batchgen.s3.refusals import refusals, status_of
 
@@ -31,38 +31,38 @@ class ImageBucket:
         with self._refusals():
             self._client, _ = connect(AT_ONCE, signature_version="s3v4")
 
-    def provide(self, pictures: Iterable[str], path_of: Callable[[str], Path | None]) -> int:
+    def provide(self, images: Iterable[str], path_of: Callable[[str], Path | None]) -> int:
         """Upload those that are not there; returns how many that were. Few of them are held at a time.
 
         Raises :class:`UsageError` for one whose file is not known, or has changed, and :class:`ArchiveError`.
         """
-        left, uploaded = iter(pictures), 0
+        left, uploaded = iter(images), 0
         with ThreadPoolExecutor(AT_ONCE) as pool:
             while some := tuple(islice(left, AHEAD)):
-                uploaded += sum(pool.map(lambda picture: self._provide(picture, path_of(picture)), some))
+                uploaded += sum(pool.map(lambda image: self._provide(image, path_of(image)), some))
         return uploaded
 
-    def _provide(self, picture: str, path: Path | None) -> bool:
-        if self._has(picture):
+    def _provide(self, image: str, path: Path | None) -> bool:
+        if self._has(image):
             return False
         if path is None:
-            raise UsageError(f"the image {picture} is not below {self._address}, and no file of the manifest has it")
+            raise UsageError(f"the image {image} is not below {self._address}, and no file of the manifest has it")
         try:
             content = path.read_bytes()
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-        if hashlib.sha256(content).hexdigest() not in picture:
+        if hashlib.sha256(content).hexdigest() not in image:
             raise UsageError(f"{path} has changed while it was read: run again")
         with self._refusals():
             self._client.put_object(
-                Bucket=self._bucket, Key=self._key(picture), Body=content, ContentType=TYPES[picture.rpartition(".")[2]]
+                Bucket=self._bucket, Key=self._key(image), Body=content, ContentType=TYPES[image.rpartition(".")[2]]
             )
         return True
 
-    def _has(self, picture: str) -> bool:
+    def _has(self, image: str) -> bool:
         with self._refusals():
             try:
-                held = self._client.head_object(Bucket=self._bucket, Key=self._key(picture))
+                held = self._client.head_object(Bucket=self._bucket, Key=self._key(image))
             except ClientError as error:
                 if status_of(error) in (403, 404):  # 403: none there, for those who may not list the bucket
                     return False
@@ -71,16 +71,16 @@ class ImageBucket:
 
     def whole(self, request: Request) -> Request:
         """The request with links in the place of its images: to be sent now, and never to be written down."""
-        urls = tuple(self._sign(url) if PICTURE.fullmatch(url) else url for url in request.image_urls)
+        urls = tuple(self._sign(url) if IMAGE_FILE.fullmatch(url) else url for url in request.image_urls)
         return replace(request, image_urls=urls) if urls != request.image_urls else request
 
-    def _sign(self, picture: str) -> str:
-        what = {"Bucket": self._bucket, "Key": self._key(picture)}
+    def _sign(self, image: str) -> str:
+        what = {"Bucket": self._bucket, "Key": self._key(image)}
         with self._refusals():
             return str(self._client.generate_presigned_url("get_object", Params=what, ExpiresIn=LINK_SECONDS))
 
-    def _key(self, picture: str) -> str:
-        name = picture.removeprefix("sha256:")
+    def _key(self, image: str) -> str:
+        name = image.removeprefix("sha256:")
         return f"{self._prefix}/{name}" if self._prefix else name
 
     def _refusals(self) -> AbstractContextManager[None]:

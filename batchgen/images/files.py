@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from batchgen.images.formats import BEGINNING_BYTES, MOST_BYTES, check
 from batchgen.images.near import Near
-from batchgen.model import PICTURE
+from batchgen.model import IMAGE_FILE
 
 
 class Files:
@@ -26,7 +26,7 @@ class Files:
         self.gone: dict[str, None] = {}  # their names
         self._folder = folder
         self._may_upload = may_upload
-        self._before = {name: picture for picture, name in (before or {}).items()}
+        self._before = {name: image for image, name in (before or {}).items()}
         self._names: dict[str, str] = {}
         self._known: dict[Path, str] = {}
         self._paths: dict[str, Path] = {}
@@ -38,7 +38,7 @@ class Files:
         Raises ValueError, the end of a sentence, for what is no image that can be sent; PermissionError, what is wrong
         with every image alike, where none may be uploaded.
         """
-        if not PICTURE.fullmatch(text):
+        if not IMAGE_FILE.fullmatch(text):
             text = self._read(text)
         if not self._may_upload:
             raise PermissionError(
@@ -47,9 +47,9 @@ class Files:
             )
         return text
 
-    def path(self, picture: str) -> Path | None:
+    def path(self, image: str) -> Path | None:
         """Where an image is, if the manifest named its file."""
-        return self._paths.get(picture)
+        return self._paths.get(image)
 
     def names(self) -> dict[str, str]:
         """What the manifest called each file, by what stands for it in a request."""
@@ -62,7 +62,7 @@ class Files:
             return self._before[text]
         if path not in self._known:
             try:
-                self._known[path] = picture_in(path)
+                self._known[path] = image_in(path)
             except ValueError as error:
                 raise ValueError(f"{error}{'' if os.path.lexists(path) else self._near.question(text)}") from None
             self._paths.setdefault(self._known[path], path)
@@ -75,7 +75,7 @@ class Files:
         return self._folder / next((form for form in forms if os.path.isfile(self._folder / form)), text)
 
 
-def picture_in(path: Path) -> str:
+def image_in(path: Path) -> str:
     """What stands for the file in a request. Raises ValueError, the end of a sentence."""
     try:
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""The pictures of the jobs that are still to be asked for, and where the manifest names them."""
+"""The images of the jobs that are still to be asked for, and where the manifest names them."""
 
 from collections.abc import Iterator
 

@@ -92,7 +92,8 @@ class Ledger:
 
     def image_names(self) -> dict[str, str]:
         """What the manifest called each image on this machine, by what stands for it in a request."""
-        return {str(image): str(name) for image, name in json.loads(self.fact("pictures") or "{}").items()}
+        known = self.fact("pictures")  # so named in older ledgers
+        return {str(image): str(name) for image, name in json.loads(known or "{}").items()}
 
     def remember(self, facts: dict[str, str], *, synced: bool = True) -> None:
         """Remember ``facts``, in the place of what was remembered under their names.

@@ -62,12 +62,12 @@ def open_manifest(
     encoding: str | None = None,
     sheet: str | None = None,
     overrides: Mapping[str, str] = NOTHING_SET,
-    picture: Callable[[str], str] | None = None,
+    image_of: Callable[[str], str] | None = None,
 ) -> Manifest:
     """Return the manifest in ``path``, for ``model``; its text is UTF-8, or in the ``encoding`` that is given.
 
     ``sheet`` is the one to read of a file with several; ``overrides`` (of ``overrides.parse``) stand in the place of
-    what the manifest says; ``picture`` gives what stands in a request for a file that is named where a link may be,
+    what the manifest says; ``image_of`` gives what stands in a request for a file that is named where a link may be,
     or raises ValueError with the end of a sentence. Raises ManifestError for what makes reading impossible;
     everything else is a Problem of the iteration.
     """
@@ -77,7 +77,7 @@ def open_manifest(
         check_file(path, encoding)
     if sheet is not None and form not in ("xlsx", "ods"):
         raise refusal(path, "it has no sheets; leave out --sheet, or name an .xlsx or .ods file")
-    rules = Rules(model, picture)
+    rules = Rules(model, image_of)
     if form in ("xlsx", "ods"):
         from batchgen.manifest.workbook import Workbook
 

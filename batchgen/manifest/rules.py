@@ -73,13 +73,13 @@ class _Choices(NamedTuple):
 class Rules:
     """What a model accepts, applied to records; remembers judgements, so one instance serves a whole file.
 
-    ``picture`` gives what stands in a request for a file, or raises ValueError or PermissionError; None: no files.
+    ``image_of`` gives what stands in a request for a file, or raises ValueError or PermissionError; None: no files.
     """
 
-    def __init__(self, model: str, picture: Callable[[str], str] | None = None) -> None:
+    def __init__(self, model: str, image_of: Callable[[str], str] | None = None) -> None:
         self._model = model
         self._accepts: Accepts = accepts(model)
-        self._images: Callable[[str], tuple[str, ...]] = lambda cell: values.images(cell, picture)
+        self._images: Callable[[str], tuple[str, ...]] = lambda cell: values.images(cell, image_of)
         self._remembered: dict[tuple[str, ...], _Choices] = {}
         self.prompt_characters = self._accepts.advised_prompt_characters
         self.negative_prompt_characters = self._accepts.advised_negative_prompt_characters
@@ -165,7 +165,7 @@ class Rules:
         if mode == IMAGE_TO_VIDEO and not given:
             message = f"the mode is {IMAGE_TO_VIDEO} but image_urls is empty; give the link of an image"
             findings.append(Finding("image_urls", message))
-        asked = dict.fromkeys(filter(None, map(values.no_picture, images)))
+        asked = dict.fromkeys(filter(None, map(values.no_image, images)))
         findings += [Finding("image_urls", question, fatal=False) for question in asked]
         _advise(findings, "image_urls", len(images), self._accepts.advised_images, "images")
 

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from batchgen.manifest.words import alternatives, did_you_mean, escaped, shown
-from batchgen.model import PICTURE, with_newlines
+from batchgen.model import IMAGE_FILE, with_newlines
 
 MOST_SEEDS = 10_000  # jobs that the seeds of one row may make
 _LONGEST_SEEDS = 25 * MOST_SEEDS  # characters: as many of the longest as there may be, and what stands between them
@@ -40,7 +40,7 @@ _TRUE_ABROAD = frozenset({"wahr", "vrai", "verdadero", "vero", "verdadeiro", "wa
 _FALSE_ABROAD = frozenset({"falsch", "faux", "falso", "onwaar"})
 _BETWEEN_IMAGES = re.compile(r"\s*[|;,]\s*(?=https?://)|\s+", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # two letters at least: C: is a drive
-_NO_PICTURES = frozenset(
+_NO_IMAGES = frozenset(
     (".gif", ".bmp", ".tif", ".tiff", ".svg", ".heic", ".heif", ".avif", ".ico", ".psd", ".ai", ".eps", ".raw",
      ".mp4", ".mov", ".m4v", ".webm", ".avi", ".mkv", ".mpg", ".mp3", ".pdf", ".doc", ".docx", ".ppt", ".pptx",
      ".xls", ".xlsx", ".csv", ".txt", ".zip", ".htm", ".html")
@@ -191,15 +191,15 @@ def _date_hint(cell: str) -> str:
     return ""
 
 
-def images(cell: str, picture: Callable[[str], str] | None = None) -> tuple[str, ...]:
-    """Return the images of a cell: links, or what ``picture`` gives for the files that are named.
+def images(cell: str, image_of: Callable[[str], str] | None = None) -> tuple[str, ...]:
+    """Return the images of a cell: links, or what ``image_of`` gives for the files that are named.
 
     Several stand as a JSON list, one in each line or separated by ``|``; links also by blanks, ``;`` or ``,``.
     """
     text = cell.strip()
     lines = with_newlines(text).split("\n")
     found = _json_list(text) if text.startswith("[") else [part for line in lines for part in _parts(line)]
-    return tuple(_image(part, picture) for part in found)
+    return tuple(_image(part, image_of) for part in found)
 
 
 def _parts(line: str) -> list[str]:
@@ -207,14 +207,14 @@ def _parts(line: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _image(text: str, picture: Callable[[str], str] | None) -> str:
-    if picture is None and PICTURE.fullmatch(text):
+def _image(text: str, image_of: Callable[[str], str] | None) -> str:
+    if image_of is None and IMAGE_FILE.fullmatch(text):
         return text
-    if picture is None or (_SCHEME.match(text) and not PICTURE.fullmatch(text)):
+    if image_of is None or (_SCHEME.match(text) and not IMAGE_FILE.fullmatch(text)):
         _check_link(text)
         return text
     try:
-        return picture(text)
+        return image_of(text)
     except PermissionError as error:
         raise Refused(f"image_urls names {error}") from None
     except ValueError as error:
@@ -249,10 +249,10 @@ def _check_link(link: str) -> None:
         raise Refused(f"image_urls {seen} holds a name or password; use a link that needs none (a signed one)")
 
 
-def no_picture(link: str) -> str | None:
+def no_image(link: str) -> str | None:
     """What to ask about a link whose path ends like something else than the images that the service takes."""
     ending = PurePosixPath(urlsplit(link).path).suffix.lower()
-    if ending not in _NO_PICTURES:
+    if ending not in _NO_IMAGES:
         return None
     return f"image_urls has a link that ends in {ending}, and the service takes JPG, PNG or WebP; check it"
 

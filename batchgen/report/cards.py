@@ -14,7 +14,7 @@ from batchgen.report.poster import Posters
 
 # Of posters that are put inside the page: some 1500, and a page that a mail still takes. More stay files beside it.
 INLINE_BYTES = 15_000_000
-MARK = len("sha256:") + 8  # letters of what stands for a picture that was a file
+MARK = len("sha256:") + 8  # letters of what stands for an image that was a file
 
 
 @dataclass(frozen=True)

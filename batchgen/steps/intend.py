@@ -17,7 +17,7 @@ class IntendStep:
     """Takes a job from pending to submitting.
 
     With ``callbacks`` each task has a token, by which its callback is known. ``whole`` gives a request with links in
-    the place of pictures.
+    the place of images.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Pictures: files are uploaded once and passed as signed links, and links are tried before anything is paid."""
+"""Images: files are uploaded once and passed as signed links, and links are tried before anything is paid."""
 
 import urllib.error
 import urllib.request
@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from tests.e2e.program import batchgen, emulated, pipe, results, run, sheet
-from tests.images.pictures import GIF, JPG, png
+from tests.images.samples import GIF, JPG, png
 from tests.s3_server import S3Server
 
 
@@ -22,12 +22,12 @@ def traces(folder: Path) -> str:
     return "".join(path.read_bytes().decode("latin-1") for path in files)
 
 
-async def test_a_picture_is_uploaded_once_signed_and_known_wherever_it_is_moved(s3: S3Server, tmp_path: Path) -> None:
-    s3.make_bucket("pictures")
+async def test_an_image_is_uploaded_once_signed_and_known_wherever_it_is_moved(s3: S3Server, tmp_path: Path) -> None:
+    s3.make_bucket("images")
     (tmp_path / "fox.png").write_bytes(png())
     (tmp_path / "same.png").write_bytes(png())
     rows = [{"id": "a", "prompt": "a", "image_urls": "fox.png"}, {"id": "b", "prompt": "b", "image_urls": "same.png"}]
-    manifest, flags = sheet(tmp_path / "p.csv", rows), ("--images-to", "s3://pictures/in")
+    manifest, flags = sheet(tmp_path / "p.csv", rows), ("--images-to", "s3://images/in")
     async with emulated() as emulator:
         refused = await run(emulator, manifest, **s3.environment)
         assert (refused.code, emulator.requests) == (2, [])
@@ -39,7 +39,7 @@ async def test_a_picture_is_uploaded_once_signed_and_known_wherever_it_is_moved(
         (link,) = emulator.tasks[0].input["image_urls"]
         assert urllib.request.urlopen(link).read() == png()
         assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["86400"]
-        assert len(s3.keys("pictures", "in/")) == 1
+        assert len(s3.keys("images", "in/")) == 1
         (tmp_path / "fox.png").rename(tmp_path / "moved.png")
         rows[0]["image_urls"] = "moved.png"
         ended = await run(emulator, sheet(manifest, rows), **s3.environment)
@@ -50,13 +50,13 @@ async def test_a_picture_is_uploaded_once_signed_and_known_wherever_it_is_moved(
         assert (again.code, again.summary["submitted"], again.summary["archived"]) == (0, 0, 2), again.err
         rows[0]["image_urls"] = "other.png"
         (tmp_path / "other.png").write_bytes(png(9))
-        broken_off = {"Bucket": "pictures", "Key": f"in/{sha256(png(9)).hexdigest()}.png"}
+        broken_off = {"Bucket": "images", "Key": f"in/{sha256(png(9)).hexdigest()}.png"}
         s3.client.put_object(**broken_off, Body=b"")
         assert (await run(emulator, sheet(manifest, rows), **s3.environment)).summary["submitted"] == 1
         assert s3.client.get_object(**broken_off)["Body"].read() == png(9)
 
 
-async def test_a_bucket_that_does_not_take_pictures_is_found_before_anything_is_paid(
+async def test_a_bucket_that_does_not_take_images_is_found_before_anything_is_paid(
     s3: S3Server, tmp_path: Path
 ) -> None:
     (tmp_path / "fox.png").write_bytes(png())
@@ -67,7 +67,7 @@ async def test_a_bucket_that_does_not_take_pictures_is_found_before_anything_is_
         assert "--images-to" in ended.err
 
 
-async def test_failures_with_pictures_are_mended_with_paths_as_in_the_sheet(s3: S3Server, tmp_path: Path) -> None:
+async def test_failures_with_images_are_mended_with_paths_as_in_the_sheet(s3: S3Server, tmp_path: Path) -> None:
     s3.make_bucket("mended")
     (tmp_path / "in").mkdir()
     for name, shade in (("a.png", 1), ("b.png", 2)):
@@ -77,15 +77,15 @@ async def test_failures_with_pictures_are_mended_with_paths_as_in_the_sheet(s3: 
         await run(emulator, sheet(tmp_path / "p.csv", rows), "--images-to", "s3://mended", **s3.environment)
         failures = tmp_path / "p.batch" / "failures.csv"
         lines = failures.read_text().replace("[violation] ", "").splitlines()
-        picture = results(tmp_path / "p.batch")[0]["image_urls"]
-        lines[2] = lines[2].replace(picture, "in/b.png")
+        image = results(tmp_path / "p.batch")[0]["image_urls"]
+        lines[2] = lines[2].replace(image, "in/b.png")
         failures.write_text("\n".join(lines))
         ended = await run(emulator, failures, **s3.environment)
         assert (ended.code, ended.summary["submitted"], ended.summary["archived"]) == (0, 2, 2), ended.err
         assert len(s3.keys("mended")) == 2
 
 
-async def test_with_the_emulator_a_sheet_with_pictures_is_tried_without_a_bucket(tmp_path: Path) -> None:
+async def test_with_the_emulator_a_sheet_with_images_is_tried_without_a_bucket(tmp_path: Path) -> None:
     (tmp_path / "fox.png").write_bytes(png())
     manifest = sheet(tmp_path / "p.csv", [{"id": "a", "prompt": "a", "image_urls": "fox.png"}])
     ran = ("run", manifest, "--emulator", "--json")
@@ -109,7 +109,7 @@ async def test_with_the_emulator_a_sheet_with_pictures_is_tried_without_a_bucket
 
 @asynccontextmanager
 async def host() -> AsyncIterator[str]:
-    """A host of pictures, good and bad."""
+    """A host of images, good and bad."""
 
     async def serve(request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -128,7 +128,7 @@ async def host() -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_links_that_lead_to_no_picture_are_told_by_line_before_anything_is_paid(tmp_path: Path) -> None:
+async def test_links_that_lead_to_no_image_are_told_by_line_before_anything_is_paid(tmp_path: Path) -> None:
     async with emulated() as emulator, host() as origin:
         names = ["good.jpg", "gone.jpg", "wrong.jpg", "good.jpg", "large.jpg", "gone.jpg?X-Amz-Signature=s3cret"]
         rows = [{"id": str(n), "prompt": "p", "image_urls": f"{origin}/{name}"} for n, name in enumerate(names)]
@@ -151,8 +151,8 @@ async def test_links_that_lead_to_no_picture_are_told_by_line_before_anything_is
 )
 async def test_of_a_first_run_that_is_refused_nothing_is_left(tmp_path: Path, flags: tuple[str, ...]) -> None:
     (tmp_path / "fox.png").write_bytes(png())
-    picture = "fox.png" if "--images-to" in flags else "http://127.0.0.1:9/gone.jpg"
-    manifest = sheet(tmp_path / "p.csv", [{"prompt": "p", "image_urls": picture}])
+    image = "fox.png" if "--images-to" in flags else "http://127.0.0.1:9/gone.jpg"
+    manifest = sheet(tmp_path / "p.csv", [{"prompt": "p", "image_urls": image}])
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     words = ("run", "-", "--batch", "p.batch", "--emulator", *flags)
     refused = await pipe(manifest.read_bytes(), *words, cwd=tmp_path)

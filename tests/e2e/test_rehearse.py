@@ -8,7 +8,7 @@ from batchgen.plan import make_plan
 from batchgen.rehearsal import Rehearsal
 from batchgen.settings import Settings
 from tests.e2e.program import batchgen, emulated, prompts, run, sheet
-from tests.images.pictures import png
+from tests.images.samples import png
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -68,7 +68,7 @@ def test_why_the_minutes_are_calculated_is_told_as_it_was(tmp_path: Path) -> Non
     assert "(calculated by the service's documented times)" in str(replace(told, plan=replace(plan, in_flight=1)))
 
 
-async def test_pictures_are_not_uploaded_and_mistakes_are_told_as_by_a_plan(tmp_path: Path) -> None:
+async def test_images_are_not_uploaded_and_mistakes_are_told_as_by_a_plan(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png())
     manifest = sheet(tmp_path / "p.csv", [{"id": "a", "prompt": "p", "image_urls": "a.png"}])
     ended = await batchgen("rehearse", manifest, "--images-to", "s3://nowhere/in", "--json", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Uploading pictures: however many there are, few are held at a time."""
+"""Uploading images: however many there are, few are held at a time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,27 +10,27 @@ from batchgen.images.bucket import AHEAD, ImageBucket
 
 
 class Counting(ImageBucket):
-    """A bucket of which every other picture is there."""
+    """A bucket of which every other image is there."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def _provide(self, picture: str, path: Path | None) -> bool:
-        self.seen.append(picture)
+    def _provide(self, image: str, path: Path | None) -> bool:
+        self.seen.append(image)
         if path is None:
-            raise UsageError("the picture is not known")
-        return int(picture) % 2 == 0
+            raise UsageError("the image is not known")
+        return int(image) % 2 == 0
 
 
-def test_of_any_number_of_pictures_few_wait_for_their_turn() -> None:
+def test_of_any_number_of_images_few_wait_for_their_turn() -> None:
     bucket = Counting()
 
-    def pictures() -> Iterator[str]:
+    def images() -> Iterator[str]:
         for number in range(4 * AHEAD):
             assert number - len(bucket.seen) < AHEAD
             yield str(number)
 
-    assert bucket.provide(pictures(), Path) == 2 * AHEAD
+    assert bucket.provide(images(), Path) == 2 * AHEAD
     assert len(set(bucket.seen)) == 4 * AHEAD
 
 

@@ -10,7 +10,7 @@ from batchgen.images.files import Files
 from batchgen.images.formats import MOST_BYTES
 from batchgen.manifest import open_manifest
 from batchgen.model import Problem, Row
-from tests.images.pictures import GIF, JPG, WEBP, png
+from tests.images.samples import GIF, JPG, WEBP, png
 from tests.manifest.reading import singly
 
 
@@ -18,7 +18,7 @@ def read(folder: Path, sheet: str, *, may_upload: bool = True) -> tuple[list[tup
     """The images of each row, and the problems."""
     (folder / "sheet.csv").write_text(sheet)
     files = Files(folder, may_upload=may_upload)
-    found = list(singly(open_manifest(folder / "sheet.csv", model="wan-2-5", picture=files.refer)))
+    found = list(singly(open_manifest(folder / "sheet.csv", model="wan-2-5", image_of=files.refer)))
     images = [item.request.image_urls for item in found if isinstance(item, Row)]
     return images, [str(item) for item in found if isinstance(item, Problem) and item.fatal]
 
@@ -27,7 +27,7 @@ def named(content: bytes, form: str) -> str:
     return f"sha256:{sha256(content).hexdigest()}.{form}"
 
 
-def test_pictures_of_each_format_are_known_by_what_is_in_them(tmp_path: Path) -> None:
+def test_images_of_each_format_are_known_by_what_is_in_them(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name, content in (("a.jpg", JPG), ("in/b c.png", png()), ("w.gif", WEBP), ("copy.jpeg", JPG)):
         (tmp_path / name).write_bytes(content)

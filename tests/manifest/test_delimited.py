@@ -454,7 +454,7 @@ def test_what_may_not_be_meant_is_asked_about_and_made_all_the_same(tmp_path: Pa
         "prompt\nUma maçã em SÃO PAULO; Île d'Â\n",
         "prompt,duration,length\na,5,x\n",
         "prompt,image_urls\na,https://x.example/render?file=a.gif\n",
-        "prompt,image_urls\na,https://x.example/picture.php\n",
+        "prompt,image_urls\na,https://x.example/image.php\n",
         "prompt,animal\nA {place} in {{animal}} and {,fox\n",
     ],
 )

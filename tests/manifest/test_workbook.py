@@ -14,7 +14,7 @@ from batchgen.errors import ManifestError
 from batchgen.manifest import open_manifest
 from batchgen.manifest.moments import kind_of_format
 from batchgen.model import Problem, Row
-from tests.images.pictures import png
+from tests.images.samples import png
 from tests.manifest.reading import Read, read_file, singly
 from tests.manifest.same_rows import ods_table, write_ods
 

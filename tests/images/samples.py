@@ -1,11 +1,11 @@
-"""Small pictures of each format, and what looks like one and is none."""
+"""Small images of each format, and what looks like one and is none."""
 
 import struct
 import zlib
 
 
 def png(shade: int = 0) -> bytes:
-    """A picture of one pixel."""
+    """An image of one pixel."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

@@ -11,24 +11,24 @@ from batchgen.errors import ArchiveError, ManifestError, nothing_sent
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger
 from batchgen.ledger.images import links_to_try, wanted_images
-from batchgen.model import EMULATOR, PICTURE, Request
+from batchgen.model import EMULATOR, IMAGE_FILE, Request
 from batchgen.settings import Settings, is_loopback
 from batchgen.words import many
 
 if TYPE_CHECKING:
     from batchgen.images.bucket import ImageBucket
 
-_PRETENDED = "https://emulator.invalid/picture"
+_PRETENDED = "https://emulator.invalid/picture"  # the videos that it draws follow from these letters
 
 
 def try_links(settings: Settings, ledger: Ledger, manifest: str) -> None:
-    """Try the links of what a run would ask for. Raises :class:`ManifestError` with all that lead to no picture."""
+    """Try the links of what a run would ask for. Raises :class:`ManifestError` with all that lead to no image."""
     if not settings.check_images:
         return
     from batchgen.images.links import check_links
 
     states = ("pending", "failed", "expired") if settings.retry_failed else ("pending",)
-    links = ((url, line) for url, line in links_to_try(ledger, *states) if not PICTURE.fullmatch(url))
+    links = ((url, line) for url, line in links_to_try(ledger, *states) if not IMAGE_FILE.fullmatch(url))
     service = ledger.fact("service") or settings.service
     at_home = service == EMULATOR or is_loopback(service)
     problems = asyncio.run(check_links(links, allow_loopback=at_home))
@@ -36,7 +36,7 @@ def try_links(settings: Settings, ledger: Ledger, manifest: str) -> None:
         raise ManifestError(manifest, problems)
 
 
-class Pictures:
+class RunImages:
     """Those of one run that were files, in its bucket. The emulator follows no link, and needs none."""
 
     def __init__(self, settings: Settings) -> None:
@@ -56,7 +56,7 @@ class Pictures:
 
         Raises :class:`UsageError`, with nothing paid, where one cannot be had or the bucket does not take it.
         """
-        needed = (url for url in wanted_images(ledger, "pending") if PICTURE.fullmatch(url))
+        needed = (url for url in wanted_images(ledger, "pending") if IMAGE_FILE.fullmatch(url))
         first = next(needed, None)
         if first is None or self._is_pretended:
             return
@@ -65,9 +65,9 @@ class Pictures:
                 say(f"{many(uploaded, 'image was', 'images were')} uploaded to {self._address}")
 
     def whole(self, request: Request) -> Request:
-        """The request with links in the place of its pictures: to be sent now, and never to be written down."""
-        if not any(map(PICTURE.fullmatch, request.image_urls)):
+        """The request with links in the place of its images: to be sent now, and never to be written down."""
+        if not any(map(IMAGE_FILE.fullmatch, request.image_urls)):
             return request
         if self._is_pretended:
-            return replace(request, image_urls=tuple(PICTURE.sub(_PRETENDED, url) for url in request.image_urls))
+            return replace(request, image_urls=tuple(IMAGE_FILE.sub(_PRETENDED, url) for url in request.image_urls))
         return self._bucket.whole(request)
