@@ -28,7 +28,7 @@ _SIGNED_BY = {  # the one that tells -> all that come with it; elsewhere they ma
     ),
 }
 
-ABANDONED = "ABANDONED"  # the fail code of a row that a person gave up while it was in doubt
+ABANDONED = "ABANDONED"  # the fail code of a row that a person gave up
 LEDGER = "ledger.sqlite"  # the file in a batch's folder
 EMULATOR = "emulator"  # the service of a batch that was made with --emulator, as its ledger remembers it
 MOST_STRETCHES = 5  # of lines, that a problem names

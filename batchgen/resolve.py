@@ -65,7 +65,7 @@ def settle(
 
     The rows of these ids; of ``every`` row in doubt, if none is named: an action needs one or the other. To repeat it
     does no harm: a row that is no longer in doubt is left as it is. One that was given up is in doubt all the same,
-    for whoever names it. One whose callback came is resubmitted by name alone.
+    for whoever names it. One whose callback came is resubmitted by name alone, and one in flight abandoned by name.
     """
     with _changing(batch, ledger_to) if action else _seen(batch, ledger_to) as ledger:
         recovery.recover(ledger)
@@ -120,7 +120,8 @@ def _settle(ledger: Ledger, found: Sequence[Doubt], action: str, *, may: bool) -
     decide(ledger, *map(ledger.job, tasks))
     others = _others(tasks, found)
     done = [f"{each.id}{others[each.job.key]}: {_done(action, tasks[each.job.key])}" for each in found]
-    warnings = [words for each in found for words in _warning(each)] if action == "resubmit" else []
+    warn = _warning if action == "resubmit" else _way_back
+    warnings = [words for each in found for words in warn(each)]
     return [*done, *warnings, meaning]
 
 
@@ -141,18 +142,26 @@ def _warning(each: Doubt) -> Iterator[str]:
         yield f"{each.id}: the next run asks about the task {each.task_id} first, and takes it if the service knows it"
 
 
+def _way_back(each: Doubt) -> Iterator[str]:
+    """What a person should know who gives a row up whose task may still end."""
+    if each.job.state is State.IN_FLIGHT:
+        task_id = each.job.task_id
+        yield f"{each.id}: its task {task_id} may still end; to take it up again: --attach {task_id}"
+
+
 def _named(ledger: Ledger, identities: Sequence[str], action: str | None) -> tuple[list[Doubt], list[str]]:
     """The rows of these ids that are in doubt, and what there is to say of those that were settled so already.
 
-    Raises :class:`UsageError` for one that is not in doubt.
+    Raises :class:`UsageError` for one that is not in doubt; of one in flight, for all but to abandon it.
     """
     found, settled = [], []
     for identity in dict.fromkeys(identities):
-        doubts = _doubts(ledger, identity)
+        doubts = _doubts(ledger, identity, in_flight=action == "abandon")
         if action == "abandon":
             doubts = [each for each in doubts if each.job.state is not State.FAILED]
         if not doubts and not (action and doubt.last_decision(ledger, identity) == action):
-            raise UsageError(f"{identity} is not in doubt; nothing was changed")
+            way = ", but in flight: --abandon gives it up" if doubt.doubts(ledger, identity, in_flight=True) else ""
+            raise UsageError(f"{identity} is not in doubt{way}; nothing was changed")
         found += doubts
         settled += [] if doubts else [f"{identity} was settled so already; nothing was changed"]
     return found, settled
@@ -231,6 +240,8 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
 
 def _strange(each: Doubt, task_id: str, created: float | None) -> Iterator[str]:
     """What a person should know who may have mistaken one task for another."""
+    if task_id == each.job.task_id:  # it was given up
+        return
     if created is not None and not any(is_of(attempt.started_at, created) for attempt in each.attempts):
         yield (
             f"the service says that {task_id} was created at {zulu(created)}, which is not when {each.id} was asked "
@@ -262,10 +273,10 @@ async def _ask(settings: Settings, ledger: Ledger, task_id: str, service: Servic
         return await client.status(task_id)
 
 
-def _doubts(ledger: Ledger, identity: str | None = None) -> list[Doubt]:
+def _doubts(ledger: Ledger, identity: str | None = None, *, in_flight: bool = False) -> list[Doubt]:
     if identity is not None and not is_text(identity):
         raise UsageError(f"the batch has no row {identity!r}")
-    found = doubt.doubts(ledger, identity)
+    found = doubt.doubts(ledger, identity, in_flight=in_flight)
     if not found and identity is not None and not ledger.has_row(identity):
         raise UsageError(f"the batch has no row {identity!r}")
     return found

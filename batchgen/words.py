@@ -21,8 +21,8 @@ def with_command(sentence: str, *words: str) -> str:
 
 
 def given_up(batch: str) -> str:
-    """What there is to say, behind their number, of rows that a person gave up while they were in doubt."""
-    what = "given up while in doubt, and asked for again only with"
+    """What there is to say, behind their number, of rows that a person gave up."""
+    what = "given up by a person, and asked for again only with"
     return with_command(what, "resolve", batch, "--row", "ID", "--resubmit")
 
 

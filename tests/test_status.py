@@ -139,8 +139,7 @@ def test_rows_that_were_given_up_are_told_with_what_asks_for_them_again(tmp_path
     batch = make_batch(tmp_path, [failed("a", "a", fail_code=ABANDONED), failed("b", "b")])
     status = told("status", batch)
     assert status.endswith(
-        "  1 given up while in doubt, and asked for again only with:\n"
-        f"    batchgen resolve {batch} --row ID --resubmit\n"
+        f"  1 given up by a person, and asked for again only with:\n    batchgen resolve {batch} --row ID --resubmit\n"
     )
 
 

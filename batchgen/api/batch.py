@@ -225,7 +225,7 @@ class Batch:
         abandon: bool = False,
         **options: "Unpack[Options]",
     ) -> list[str]:
-        """Settle the row in doubt: its task is ``attach``, ``resubmit`` it, or ``abandon`` it.
+        """Settle the row in doubt: its task is ``attach``, ``resubmit`` it, or ``abandon`` it, also one in flight.
 
         The last two also settle several rows, or with ``all`` every row in doubt; one whose callback came was accepted,
         and is resubmitted by name alone. Without an action nothing is changed.

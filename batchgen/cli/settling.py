@@ -19,7 +19,7 @@ from batchgen.origin import service_of
 @click.option("--all", "every", is_flag=True, help="Every row in doubt, for --resubmit or --abandon.")
 @click.option("--attach", metavar="TASKID", help="This is the row's task: fetch its video.")
 @click.option("--resubmit", is_flag=True, help="Ask for it again; it may be paid for twice.")
-@click.option("--abandon", is_flag=True, help="Give the row up.")
+@click.option("--abandon", is_flag=True, help="Give the row up, also one whose task runs for ever.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows in doubt as one line of JSON.")
 @options.apply((*options.SERVICE, options.LEDGER_TO))
 def resolve(

@@ -107,14 +107,18 @@ def _has_lost_one(ledger: Ledger, since: float) -> bool:
 # -- what a person decides
 
 
-def doubts(ledger: Ledger, identity: str | None = None) -> list[Doubt]:
-    """The rows in doubt, with all that is known; only the row of that id, if one is given, also if it was given up."""
+def doubts(ledger: Ledger, identity: str | None = None, *, in_flight: bool = False) -> list[Doubt]:
+    """The rows in doubt, with all that is known; only the row of that id, if one is given, also if it was given up.
+
+    Also if its task is ``in_flight``, where that is asked for.
+    """
     found = ledger.database.execute(
         "SELECT id, job, row.position IS NOT NULL FROM row JOIN job USING (job) "
         "WHERE (state IN ('in_doubt', 'submitting') AND :id IS NULL) "
-        "OR (id = :id AND (state IN ('in_doubt', 'submitting') OR (state = 'failed' AND fail_code = :abandoned))) "
+        "OR (id = :id AND (state IN ('in_doubt', 'submitting') OR (state = 'failed' AND fail_code = :abandoned) "
+        "OR (state = 'in_flight' AND :in_flight))) "
         "ORDER BY row.position IS NULL, row.position",
-        {"id": identity, "abandoned": ABANDONED},
+        {"id": identity, "abandoned": ABANDONED, "in_flight": in_flight},
     ).fetchall()
     return [Doubt(name, ledger.job(key), _attempts(ledger, key), bool(present)) for name, key, present in found]
 
@@ -179,9 +183,9 @@ def _attempts(ledger: Ledger, key: int) -> tuple[Attempt, ...]:
 def owner(ledger: Ledger, task_id: str, asker: Job | None = None) -> str | None:
     """The id of the row that has a task, or once had it, if one has; or of another that a callback named it for.
 
-    None also where it is the ``asker`` that has it, and the service no longer knew it.
+    None also where it is the ``asker`` that has it, and the service no longer knew it, or a person gave it up.
     """
-    if asker and _is_missing(ledger, asker, task_id):
+    if asker and (_is_given_up(asker, task_id) or _is_missing(ledger, asker, task_id)):
         return None
     found = ledger.database.one(
         "SELECT id FROM row JOIN job USING (job) WHERE task_id = :task "
@@ -190,6 +194,10 @@ def owner(ledger: Ledger, task_id: str, asker: Job | None = None) -> str | None:
         {"task": task_id, "asker": asker.key if asker else None},
     )
     return str(found[0]) if found else None
+
+
+def _is_given_up(job: Job, task_id: str) -> bool:
+    return job.state is State.FAILED and job.fail_code == ABANDONED and job.task_id == task_id
 
 
 def _is_missing(ledger: Ledger, job: Job, task_id: str) -> bool:
@@ -228,14 +236,14 @@ def resubmit_held(ledger: Ledger) -> list[int]:
 
 
 def abandon(ledger: Ledger, *jobs: Job) -> None:
-    """The person gives the jobs up: they failed."""
+    """The person gives the jobs up: they failed. Those that had a task keep its id."""
     _decide(ledger, jobs, "abandon", "a person said so", State.FAILED)
 
 
 def _decide(ledger: Ledger, jobs: Iterable[Job], action: str, detail: str, state: State) -> None:
     facts: dict[str, Any] = {"fail_code": None, "fail_message": None, "task_id": None, "remake": False}
     if state is State.FAILED:
-        facts = {"fail_code": ABANDONED, "fail_message": "given up by a person, while in doubt", "remake": False}
+        facts = {"fail_code": ABANDONED, "fail_message": "given up by a person", "remake": False}
     with ledger.database.transaction():
         for job in jobs:
             ledger.write(replace(job, state=state, **facts))

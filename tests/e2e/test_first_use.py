@@ -171,10 +171,10 @@ async def test_rows_that_were_given_up_are_told_apart_from_those_that_can_be_tri
         await batchgen("resolve", "p.batch", "--row", "r0", "--abandon", cwd=tmp_path)
         manifest.write_text("id,prompt\nr0,prompt 0\nr1,prompt 1\n", encoding="utf-8")
         ended = await batchgen(*("run", manifest, "--base-url", emulator.url, "--max-tasks", "0", *QUICK), cwd=tmp_path)
-        assert "1 given up while in doubt, and asked for again only with:\n    batchgen resolve" in ended.out
+        assert "1 given up by a person, and asked for again only with:\n    batchgen resolve" in ended.out
         assert "--retry-failed" not in ended.out
         planned = await batchgen("plan", "p.csv", cwd=tmp_path)
-        assert "  1 given up while in doubt, and asked for again only with:\n" in planned.out
+        assert "  1 given up by a person, and asked for again only with:\n" in planned.out
         assert "\n    batchgen resolve p.batch --row ID --resubmit\n" in planned.out
         assert "--retry-failed" not in planned.out
         again = await batchgen("resolve", "p.batch", "--resubmit", "--all", cwd=tmp_path)

@@ -3,6 +3,7 @@
 import random
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 
 from batchgen.emulator.faults import Faults, Moment
@@ -61,6 +62,37 @@ async def test_a_task_that_runs_for_ever_is_left_in_flight_and_its_late_success_
         ended = await run(emulator, manifest)
         assert (ended.code, ended.summary["archived"], ended.summary["submitted"]) == (0, 2, 0)
         assert (ended.summary["rows"], len(emulator.tasks)) == (2, 2)
+        assert await wrong_files(emulator, tmp_path / "p.batch") == []
+
+
+async def test_a_task_that_runs_for_ever_is_given_up_by_name_and_can_be_taken_up_again(tmp_path: Path) -> None:
+    manifest = sheet(tmp_path / "p.csv", [{"id": "stuck", "prompt": "[slow:360000] stuck"}])
+    ahead = 0.0
+    async with emulated(clock=lambda: time.time() + ahead) as emulator:
+        service, quickly = ("--base-url", emulator.url), ("--first-poll", "0.02")
+        resolve = partial(batchgen, "resolve", "p.batch", cwd=tmp_path)
+        assert (await run(emulator, manifest, *quickly)).code == 1
+        (task,) = [task.id for task in emulator.tasks]
+        for words in ((), ("--resubmit",)):
+            refused = await resolve("--row", "stuck", *words)
+            assert (refused.code, "in flight: --abandon gives it up" in refused.err) == (2, True), refused.err
+        assert "no row is in doubt" in (await resolve("--all", "--abandon")).out
+        for told in ("stuck: given up\n", "settled so already"):
+            given_up = await resolve("--row", "stuck", "--abandon")
+            assert (given_up.code, told in given_up.out) == (0, True), given_up.err
+        ended = await run(emulator, manifest, "--retry-failed")
+        assert (ended.summary["failed"], len(emulator.tasks)) == (1, 1)
+        rescued = await batchgen("rescue", "p.batch", *service, cwd=tmp_path)
+        assert rescued.code == 0, rescued.out
+
+        taken_up = await resolve("--row", "stuck", "--attach", task, *service)
+        assert (taken_up.code, taken_up.out) == (0, f"stuck: its task is {task}; the next run fetches the video\n")
+        assert (await resolve("--row", "stuck", "--abandon")).code == 0
+        assert (await resolve("--row", "stuck", "--resubmit")).code == 0
+        ended = await run(emulator, manifest, *quickly)
+        assert (ended.summary["in_flight"], len(emulator.tasks)) == (1, 2)  # the person has paid once more
+        ahead = 2 * 3600.0
+        assert (await run(emulator, manifest)).code == 0
         assert await wrong_files(emulator, tmp_path / "p.batch") == []
 
 
