@@ -121,6 +121,7 @@ def summarize(
         **Summary.fields(counts),
         selected=sum(selected.values()),
         submitted=money.accepted_tasks(ledger),
+        awaited_gone=standing.awaited_jobs(ledger, gone=True),
         reused=standing.reused_rows(ledger),
         bytes=standing.archived_bytes(ledger),
         seconds=round(seconds, 3),

@@ -12,7 +12,7 @@ from batchgen.missing import missing, sentences
 from batchgen.model import ABANDONED, EMULATOR, LEDGER, State
 from batchgen.settings import to_service
 from batchgen.summary import Counts
-from batchgen.words import GONE_IN_DOUBT, given_up, many, money_words, why, with_command
+from batchgen.words import GONE_AWAITED, GONE_IN_DOUBT, given_up, many, money_words, why, with_command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class Status(Counts):
     batch: str
     running: bool  # a run is at work
     submitting: int
+    awaited_gone: int  # tasks paid for and not archived, whose rows were edited or are gone
     in_doubt_gone: int  # rows that are no longer in the manifest, and in doubt
     service: str
     manifest: str
@@ -51,6 +52,7 @@ class Status(Counts):
             if getattr(self, state)
         ]
         lines += [f"    {number} with {code}" for code, number in self.failures.items()]
+        lines += [f"  {self.awaited_gone} {GONE_AWAITED}"] if self.awaited_gone else []
         lines += [f"  {self.in_doubt_gone} {GONE_IN_DOUBT}"] if self.in_doubt_gone else []
         gone = f", {money_words(self.gone_usd)} of it for rows since edited or deleted" if self.gone_usd else ""
         price = f" (up to {money_words(self.paid_usd)}{gone})" if self.paid_usd else ""
@@ -90,6 +92,7 @@ def read_status(batch: Path, path: Path | None = None, *, running: bool | None =
             manifest=ledger.fact("manifest") or "?",
             running=running,
             **_standing(standing.counts(ledger), running),
+            awaited_gone=standing.awaited_jobs(ledger, gone=True),
             in_doubt_gone=doubt.gone(ledger),
             paid_tasks=standing.paid_tasks(ledger),
             paid_usd=money.paid_price(ledger) / MICRO,

@@ -142,7 +142,7 @@ class Steering:
         return Pace(self._account.concurrency, self._account.per_second, mean, latest)
 
     def _waiting(self, dispatcher: Dispatcher) -> str | None:
-        """Why nothing is submitted, or sent."""
+        """What the run waits for."""
         asked = self._account.asked_silence
         wait = f"the service asks us to wait {duration(asked)} more (too many requests or tasks)"
         is_asked = asked > NOTABLE_SILENCE_SECONDS and not dispatcher.is_halted
@@ -162,7 +162,14 @@ class Steering:
             return (
                 f"no clear answer when a task is asked for ({posts.cause}): submitting pauses, and one is tried {when}"
             )
-        return None
+        return self._others(dispatcher)
+
+    def _others(self, dispatcher: Dispatcher) -> str | None:
+        """What a run waits for when all that it was asked for is settled."""
+        others = sum(map(len, dispatcher.running().values()))
+        if not others or self._tally.settled < self._tally.rows:
+            return None
+        return f"waiting for {many(others, 'task')} in flight, of rows that were edited, are gone or were not chosen"
 
 
 def _seconds(seconds: float) -> str:

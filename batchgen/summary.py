@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from batchgen.model import ABANDONED, State
-from batchgen.words import given_up, in_one_line, many, money_words, why, with_command
+from batchgen.words import GONE_AWAITED, given_up, in_one_line, many, money_words, why, with_command
 
 STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
 _AGAIN = "run the same command again: what is paid for is fetched, and nothing is paid for twice"
@@ -58,6 +58,7 @@ class Summary(Counts):
     seconds: float
     stopped: str | None
     exit: int
+    awaited_gone: int = 0  # tasks paid for and not archived, whose rows were edited or are gone
     spent_usd: float = 0.0  # what this run's tasks cost at most
     doubtful_usd: float = 0.0  # what of that is for tasks whose answer was lost
     failures: dict[str, int] = field(default_factory=dict)  # fail code -> rows
@@ -113,7 +114,8 @@ class Summary(Counts):
             "pending": f"pending: not asked for yet; the next run asks for {'it' if self.pending == 1 else 'them'}",
         }
         told = [f"{numbers[state]} {words}" for state, words in known.items() if numbers[state]]
-        return [*self._stop(), *told]
+        gone = [f"{self.awaited_gone} {GONE_AWAITED}: the next run goes on with that"] if self.awaited_gone else []
+        return [*self._stop(), *told, *gone]
 
     def _stop(self) -> list[str]:
         if not self.stopped:

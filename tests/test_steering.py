@@ -101,3 +101,9 @@ async def test_a_wait_that_the_service_asks_for_is_told_whatever_it_answers_to_w
     told = await standing({State.PENDING: 9}, account=account)
     assert told.waiting is None
     assert told.seconds_left
+
+
+async def test_a_run_that_waits_for_what_it_was_not_asked_for_says_so() -> None:
+    assert (await standing({State.ARCHIVED: 2, State.IN_FLIGHT: 1}, running=1)).waiting is None
+    told = (await standing({State.ARCHIVED: 2}, running=1)).waiting
+    assert told == "waiting for 1 task in flight, of rows that were edited, are gone or were not chosen"

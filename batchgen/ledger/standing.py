@@ -66,9 +66,10 @@ def archived_bytes(ledger: Ledger) -> int:
     return ledger.database.number("SELECT sum(bytes) FROM video")
 
 
-def awaited_jobs(ledger: Ledger) -> int:
-    """How many jobs are paid for, or being paid for, and not archived."""
+def awaited_jobs(ledger: Ledger, *, gone: bool = False) -> int:
+    """How many jobs are paid for, or being paid for, and not archived; ``gone``: of rows no longer in the manifest."""
+    which = " AND wanted = 0" if gone else ""
     return ledger.database.number(
-        f"SELECT (SELECT count(*) FROM job WHERE {OPEN} AND state IN ('submitting', 'in_flight')) + "
-        "(SELECT count(*) FROM job WHERE state = 'rendered')"
+        f"SELECT (SELECT count(*) FROM job WHERE {OPEN} AND state IN ('submitting', 'in_flight'){which}) + "
+        f"(SELECT count(*) FROM job WHERE state = 'rendered'{which})"
     )

@@ -96,6 +96,20 @@ async def test_a_task_that_runs_for_ever_is_given_up_by_name_and_can_be_taken_up
         assert await wrong_files(emulator, tmp_path / "p.batch") == []
 
 
+async def test_a_row_that_is_gone_from_the_sheet_while_its_task_runs_is_told_of(tmp_path: Path) -> None:
+    rows = [{"id": "stuck", "prompt": "[slow:360000] stuck"}, {"id": "quick", "prompt": "[slow:0] quick"}]
+    async with emulated() as emulator:
+        service = ("--base-url", emulator.url)
+        assert (await run(emulator, sheet(tmp_path / "p.csv", rows), "--first-poll", "0.02")).code == 1
+        sheet(tmp_path / "p.csv", rows[1:])
+        assert (await run(emulator, tmp_path / "p.csv", "--first-poll", "0.02")).code == 0
+        rescued = await batchgen("rescue", "p.batch", *service, "--first-poll", "0.02", cwd=tmp_path)
+    assert (rescued.code, "\n1 more in flight or to be fetched, whose rows were" in rescued.out) == (1, True), (
+        rescued.out
+    )
+    assert "\n  1 more in flight or to be fetched, whose" in (await batchgen("status", "p.batch", cwd=tmp_path)).out
+
+
 async def test_a_video_that_is_made_and_whose_link_cannot_be_read_is_told_as_such(tmp_path: Path) -> None:
     quickly = altered(tmp_path, {"batchgen.steps.fetch": "backoff = lambda tries: 0.01"})
     async with emulated(faults={"status-zero-urls": 1.0}) as emulator:
