@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import logging
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ _PART_BYTES = 16 << 20
 _MOST_KEY_BYTES = 1024
 _NO_CONDITIONS = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest", "501"})
 _TAKEN = frozenset({"PreconditionFailed", "412", "NoSuchUpload"})  # the last: a repeated Complete, both times heard
+
+log = logging.getLogger("batchgen")
 
 
 class S3Archive:
@@ -199,7 +202,7 @@ class S3Archive:
                 yield from body.iter_chunks(READ_BYTES)
 
     def sweep(self) -> int:
-        """Abort the unfinished uploads that this batch's notes tell of."""
+        """Abort the unfinished uploads that this batch's notes tell of; what cannot be aborted now holds up no run."""
         notes = list(self._scratch.glob(f".{self._tag}-*.upload"))
         with self._refusals():
             return sum(self._abort_noted(note) for note in notes)
@@ -208,18 +211,24 @@ class S3Archive:
         count = 0
         try:
             target = json.loads(note.read_text())
+            count = self._abort(target["bucket"], target["key"])
         except ValueError:  # killed while it was written: nothing was begun yet
-            target = None
-        if target:
-            pages = self._client.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=target["bucket"], Prefix=target["key"]):
-                own = [upload for upload in page.get("Uploads", []) if upload["Key"] == target["key"]]
-                for upload in own:
-                    self._client.abort_multipart_upload(
-                        Bucket=target["bucket"], Key=target["key"], UploadId=upload["UploadId"]
-                    )
-                count += len(own)
+            pass
+        except (BotoCoreError, ClientError) as error:  # of a bucket that may be gone, or another's by now
+            reason = told(error, f"s3://{target['bucket']}/{target['key']}")[0]
+            log.warning("an unfinished upload was not removed", extra={"reason": reason})
+            return 0
         note.unlink(missing_ok=True)
+        return count
+
+    def _abort(self, bucket: str, key: str) -> int:
+        """Abort the unfinished uploads of an object; returns how many there were."""
+        count = 0
+        for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key):
+            own = [upload for upload in page.get("Uploads", []) if upload["Key"] == key]
+            for upload in own:
+                self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload["UploadId"])
+            count += len(own)
         return count
 
     def free_bytes(self) -> int | None:

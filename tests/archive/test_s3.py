@@ -243,6 +243,22 @@ keep(archive, os.urandom(11 << 20), "a.mp4")
         aws.client.abort_multipart_upload(Bucket="videos", Key="killed/a.mp4.other", UploadId=theirs["UploadId"])
         assert list(tmp_path.iterdir()) == []
 
+    def test_an_unfinished_upload_in_a_bucket_that_is_gone_holds_up_no_later_run(
+        self, aws: S3Server, bucket: Archive, tmp_path: Path, patch: Patch
+    ) -> None:
+        def vanish(real: Callable[..., Any], **args: Any) -> None:
+            raise answer("NoSuchBucket", 404)
+
+        for call in ("upload_part", "abort_multipart_upload", "list_multipart_uploads"):
+            patch(bucket, call, vanish)
+        with pytest.raises(ArchiveError, match="no such bucket"):
+            keep(bucket, self.video, "a.mp4")
+        [note] = tmp_path.iterdir()
+        assert bucket.sweep() == 0
+        again = open_bucket(tmp_path)
+        assert (again.sweep(), self.uploads(aws)) == (1, [])  # the bucket was not gone after all
+        assert not note.exists()
+
 
 def probe_refused(destination: str, scratch: Path) -> str:
     with pytest.raises(ArchiveError) as caught:
