@@ -206,13 +206,14 @@ def _is_of_account(envelope: dict[str, Any], message: str) -> bool:
 def read_balance(answer: Answer) -> Balance:
     """What an answer says of the account's balance (from the vendor's other pages)."""
     envelope = _envelope(answer.body)
-    balance = envelope.get("data")
+    balance: Any = envelope.get("data")
     if 429 in (answer.status, _number(envelope.get("code"))):
         return Balance(TaskWord.BUSY, retry_after=answer.retry_after)
     if answer.status >= 500 or (200 <= answer.status < 300 and not envelope):
         return Balance(TaskWord.TROUBLE, message=_words(answer, ""))
-    readable = answer.status == 200 and isinstance(balance, int | float) and not isinstance(balance, bool)
-    return Balance(TaskWord.SUCCESS, float(balance) if readable and balance is not None else None)
+    is_number = isinstance(balance, int | float) and not isinstance(balance, bool)
+    usd = float(balance) if is_number and answer.status == 200 and abs(balance) < 2**53 else None
+    return Balance(TaskWord.SUCCESS, usd)
 
 
 def _words(answer: Answer, message: str) -> str:

@@ -363,6 +363,8 @@ def test_an_error_of_the_status_call_is_no_failure_of_the_task(status: int, body
         (200, {"code": 200, "data": 74.87}, Balance(TaskWord.SUCCESS, 74.87)),
         (200, {"code": 200, "data": "74.87"}, Balance(TaskWord.SUCCESS)),
         (200, {"code": 200, "data": True}, Balance(TaskWord.SUCCESS)),
+        (200, {"code": 200, "data": 10**400}, Balance(TaskWord.SUCCESS)),
+        (200, b'{"code": 200, "data": 1e400}', Balance(TaskWord.SUCCESS)),
         (404, {"code": 404, "data": None}, Balance(TaskWord.SUCCESS)),
         (401, {"code": 401, "data": None}, Balance(TaskWord.SUCCESS)),
         (429, b"", Balance(TaskWord.BUSY)),
