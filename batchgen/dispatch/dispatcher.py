@@ -272,6 +272,8 @@ class Dispatcher:
             case _:
                 facts = {"job": job.key}
                 log.error("unexpected error; the row is left to the next run", exc_info=error, extra=facts)
+                if job.state is State.SUBMITTING:  # as if no answer came: submitting pauses, if others meet with it too
+                    self._account.post_trouble("a mistake in batchgen itself; run.log has it", may_be_paid=True)
         return replace(job, wait=inf)
 
     def _after_refusal(self, error: AccountError) -> None:

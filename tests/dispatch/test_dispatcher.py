@@ -257,6 +257,22 @@ def test_a_mistake_of_ours_in_one_job_leaves_the_others_alone(state: str) -> Non
     assert stage.dispatcher.stopped is None
 
 
+def test_a_mistake_of_ours_in_every_submit_does_not_pay_for_row_after_row() -> None:
+    posts = []
+
+    def err(stage: Stage) -> None:
+        step = stage.pipeline.step
+
+        async def stumble(job: Job) -> Job:
+            await step(job)
+            raise RuntimeError("nobody foresaw this")
+
+        stage.pipeline.step = stumble  # type: ignore[method-assign]
+
+    play(500, (5.0, err), (900.0, lambda stage: posts.append(stage.service.seen.posts)), tasks=100)
+    assert posts[0] < 150
+
+
 def test_a_task_that_the_service_does_not_know_teaches_nothing_and_holds_its_slot_a_while() -> None:
     asked: list[float] = []
 
