@@ -6,7 +6,7 @@ BatchgenError
 ├── AccountError          3   the service refuses the account (or does not know what is asked of it)
 ├── LimitReachedError     4   a limit of the user's own is reached; nothing more is submitted
 ├── BatchBusyError       75   another run holds this batch
-├── LedgerError           2   the ledger cannot be used as it stands
+├── LedgerError           2   the ledger cannot be used as it stands (1, once tasks may have been asked for)
 ├── ReplicaError          1   the ledger's copy in S3 cannot be written or read now
 ├── FaultError            1   what nobody foresaw: a mistake of ours, or a machine that gives out
 ├── ArchiveError          1   the destination cannot take or give a file
@@ -146,3 +146,13 @@ def nothing_sent() -> Iterator[None]:
         yield
     except (ArchiveError, ReplicaError) as error:
         raise UsageError(f"{error}. Nothing was sent") from None
+
+
+@contextmanager
+def perhaps_sent() -> Iterator[None]:
+    """Once tasks may have been asked for: a ledger that cannot be used any more does not say that nothing was sent."""
+    try:
+        yield
+    except LedgerError as error:
+        error.exit_code = 1
+        raise

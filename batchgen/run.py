@@ -26,7 +26,7 @@ from batchgen.control import Desk
 from batchgen.disk_space import DiskSpace
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.download.downloader import Downloader
-from batchgen.errors import LedgerError, LimitReachedError, UsageError, nothing_sent
+from batchgen.errors import LedgerError, LimitReachedError, UsageError, nothing_sent, perhaps_sent
 from batchgen.folder import open_batch
 from batchgen.images.files import Files
 from batchgen.intake import choose, take_in_as_asked
@@ -94,14 +94,15 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         elif settings.destination != ledger.fact("destination"):
             _destination(settings, ledger)
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
-        problem = write_all(ledger, settings, listener.warn, is_told=is_told and not has_worked)
-        problem = replication.copy_last(replica, ledger, settings.batch) or problem
-        if not settings.rehearsal:
-            reuse.record(ledger, settings.batch)
-        if not problem:
-            results_stamp.note(ledger, settings.batch)
-        seconds = time.monotonic() - started
-        summary = summarize(settings, ledger, stopped, problem, seconds, failed_before=failed_before)
+        with perhaps_sent():
+            problem = write_all(ledger, settings, listener.warn, is_told=is_told and not has_worked)
+            problem = replication.copy_last(replica, ledger, settings.batch) or problem
+            if not settings.rehearsal:
+                reuse.record(ledger, settings.batch)
+            if not problem:
+                results_stamp.note(ledger, settings.batch)
+            seconds = time.monotonic() - started
+            summary = summarize(settings, ledger, stopped, problem, seconds, failed_before=failed_before)
         log.info("run ended", extra=asdict(summary))
         listener.ended(summary)
         return summary
@@ -117,9 +118,9 @@ def _run_work(
             RunImages(settings).provide(ledger, files, listener.say)
         replication.copy_first(replica, ledger)
         _set_space_aside(ledger, settings.batch)
-        with descriptors.raised():
+        with perhaps_sent(), descriptors.raised():
             dispatcher = awake.run(_work(settings, ledger, replica, archive, listener, service))
-        return _what_stopped(dispatcher, ledger)
+            return _what_stopped(dispatcher, ledger)
     finally:
         listener.progress.end()
         ledger.database.ballast.drop()

@@ -54,6 +54,34 @@ async def test_an_error_that_nobody_foresaw_is_one_sentence_and_its_details_are_
     assert KEY not in log.read_text()
 
 
+GIVES_OUT = """
+from batchgen.errors import LedgerError
+
+def give_out(*_):
+    raise LedgerError("ledger.sqlite cannot be read")
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [
+        (
+            "batchgen.ledger.ledger",
+            "real = Ledger.next_pending\nLedger.next_pending = lambda self: real(self) or give_out()",
+        ),
+        ("batchgen.report.results", "write = give_out"),
+    ],
+    ids=["at work", "at the end"],
+)
+async def test_a_ledger_that_gives_out_once_tasks_were_asked_for_does_not_end_as_if_nothing_was_sent(
+    tmp_path: Path, module: str, code: str
+) -> None:
+    async with emulated() as emulator:
+        ended = await run(emulator, prompts(tmp_path / "p.csv", 1), **altered(tmp_path, {module: GIVES_OUT + code}))
+        assert (ended.code, len(emulator.tasks)) == (1, 1)
+    assert ended.err.endswith("batchgen: ledger.sqlite cannot be read\n")
+
+
 async def test_an_error_outside_a_run_says_where_it_arose(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 1)
     ended = await batchgen(
