@@ -56,7 +56,7 @@ class Ceiling:
         self._struck_at = level
         self._learned = max(1, min(level, self.limit))
         self._step = 1
-        self.hold(now, self._hold_seconds)
+        self._held_until = now + self._hold_seconds  # whatever held a higher level
 
     @property
     def _hold_seconds(self) -> float:

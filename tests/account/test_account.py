@@ -189,6 +189,18 @@ def test_the_limit_of_tasks_is_tried_again_ever_more_rarely(now: Clock, account:
     assert gaps[-1] > 30
 
 
+def test_fewer_tasks_than_the_known_limit_are_not_held_for_as_long_as_that(now: Clock, account: Account) -> None:
+    for _ in range(7):
+        while not account.has_slot:
+            now.now += 0.5
+        refuse_post(account, now, 10)
+    now.now += account.silence
+    assert not account.has_slot
+    refuse_post(account, now, 5)
+    now.now += 2.0
+    assert account.has_slot
+
+
 def test_after_an_accident_the_tasks_are_soon_as_many_as_before(now: Clock, account: Account) -> None:
     refuse_post(account, now, 10)
     now.now += 2
