@@ -41,7 +41,7 @@ class Verified:
     batch: str
     checked: int
     damaged: tuple[Damage, ...]
-    unfetched: int = 0  # more that are made and not archived
+    unfetched: int = 0  # more that are made and not archived, those that expired too
     repaired: int | None = None  # of those damaged, fetched again; None: nobody tried
     run_exit: int = 0  # of the run that fetched them
 
@@ -82,7 +82,13 @@ def read_again(batch: Path, ledger: Ledger) -> Verified:
         for damage in _in_window(pool, check, videos):
             checked += 1
             damaged += [damage] if damage else []
-    return Verified(str(batch), checked, tuple(damaged), ledger.unfetched()[0])
+    return Verified(str(batch), checked, tuple(damaged), _unfetched(ledger))
+
+
+def _unfetched(ledger: Ledger) -> int:
+    """How many more are made and not archived; of those that expired, the ones that the manifest still has."""
+    expired = "SELECT count(*) FROM job WHERE state = 'expired' AND wanted > 0"
+    return ledger.unfetched()[0] + ledger.database.number(expired)
 
 
 def _in_window(pool: ThreadPoolExecutor, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
@@ -143,7 +149,7 @@ def after_repair(found: Verified, batch: Path, run_exit: int) -> Verified:
             "AND state IN ('rendered', 'expired', 'archived')"
         )
         lacking = {identity for (identity,) in missing}
-        unfetched, _ = ledger.unfetched()
+        unfetched = _unfetched(ledger)
     repaired = sum(damage.id not in lacking for damage in found.damaged)
     return replace(found, unfetched=unfetched, repaired=repaired, run_exit=run_exit)
 

@@ -231,6 +231,9 @@ async def test_a_dead_link_is_asked_for_again_then_expired_and_never_made_again_
         for _ in range(2):
             ended = await run(emulator, manifest, **soon)
             assert (ended.code, ended.summary["expired"], len(emulator.tasks)) == (1, 3, 3)
+        told = await batchgen("verify", "prompts.batch", cwd=tmp_path)
+        assert (told.code, told.out) == (1, "0 videos read, 0 damaged; 3 are made and not archived\n")
+        assert "batchgen verify prompts.batch --repair" in told.err
         assert results(tmp_path / "prompts.batch")[0]["fail_message"].endswith(" s after it was made")
         assert "link dead" in (tmp_path / "prompts.batch" / "run.log").read_text()
         emulator.link_seconds = 1000.0
