@@ -60,6 +60,12 @@ def test_a_ledger_that_several_open_at_once_is_made_once(tmp_path: Path) -> None
         assert list(pool.map(fact, range(4))) == [None] * 4
 
 
+def test_what_an_older_ledger_says_that_the_manifest_called_its_images_is_known() -> None:
+    with Ledger.open(None) as ledger:
+        ledger.remember({"pictures": '{"sha256:00": "cat.png"}'})
+        assert ledger.image_names() == {"sha256:00": "cat.png"}
+
+
 def test_a_job_is_claimed_once() -> None:
     with filled(None) as ledger:
         job = first(ledger)
