@@ -93,8 +93,9 @@ class Summary(Counts):
             "given_up": abandoned,
         }
         dies = f"; the first link dies {self.first_death}" if self.first_death else ""
+        failures = quote(f"{folder}/failures.csv")
         known = {
-            "failed": f"failed ({self._causes()}): {quote(folder)}/failures.csv has each one's reason; mend or delete "
+            "failed": f"failed ({self._causes()}): {failures} has each one's reason; mend or delete "
             "the rows in the sheet, or mend them there and run that file (then in the sheet too: its next run goes by "
             "what it says); or pay for them as they are once more with --retry-failed",
             "given_up": given_up(folder),
