@@ -75,7 +75,8 @@ class Client:
         """Ask for one paid task; never raises: whatever went wrong, it may have been paid for."""
         sent = SimpleNamespace(sent=False)
         try:
-            return self._redacted(read_submitted(await self._post(submit_body(request, callback_url), sent)))
+            answer = await self._post(submit_body(request, callback_url), sent)
+            return self._redacted(read_submitted(answer))
         except Exception as error:
             if not isinstance(error, _FAILURES):
                 log.error("unexpected error", exc_info=error)
