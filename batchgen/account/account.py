@@ -20,6 +20,7 @@ from batchgen.retry import backoff
 from batchgen.words import duration
 
 PACE = 0.99  # of the rate: a service that measures shorter stretches than a minute is not overrun either
+BURST = 3  # requests that may pass at once: a turn that was not used is not lost
 TROUBLE_BEFORE_PAUSE = 5  # failures in a row, without a single answer between them
 TROUBLE_HOLD_SECONDS = 10.0  # for which a limit does not grow after a failure
 SILENCE_LIMIT_SECONDS = 1800.0
@@ -73,7 +74,7 @@ class Account:
 
     def _set_pace(self) -> None:
         rate = self._rate.limit
-        self._burst = max(1, min(3, rate // 20))  # a turn that was not used is not lost at once
+        self._burst = max(1, min(BURST, rate // 20))
         self.per_second = PACE * (rate + 1 - self._burst) / MINUTE_SECONDS
         self._limiter = AsyncLimiter(self._burst, self._burst / self.per_second)
         self._is_empty = True  # the limiter: it would let a burst pass

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from math import inf
 
+from batchgen.account.account import BURST
 from batchgen.dispatch.kinds import Ages, Asked, Kind
 from batchgen.model import Job, State
 from batchgen.service.durations import Durations
@@ -25,7 +26,7 @@ SHORTEST_GAP = 0.004  # of a generation time, between two questions about one ta
 SHORTEST_GAP_SECONDS = 0.25  # and this does for slow tasks: four questions a second are enough for anybody
 PLAN_EVERY = 0.004  # of a generation time
 PLAN_RANGE_SECONDS = (0.05, 0.25)
-TOGETHER = 3  # questions, as many as the account lets pass at once: to wake a machine at rest costs more than to ask
+TOGETHER = BURST  # questions: to wake a machine at rest costs more than to ask
 LEARN_EVERY = 0.05  # of a generation time; and as often as the slowest plans do for those that take long
 AGAIN = 0.2  # of the document's interval: when to ask again after a failure, or when a callback came too early
 HASTEN_GAP_SECONDS = 5.0  # a callback may be repeated, or forged
