@@ -20,6 +20,8 @@ from batchgen.settings import (
     read_prices,
 )
 
+NO_KEY = "none-is-needed"  # the key of who sends nothing
+
 
 def _rows(flags: dict[str, Any]) -> dict[str, Any]:
     """The flags that choose and change rows, among ``flags``, which loses them, as :class:`Settings` has them."""
@@ -30,8 +32,8 @@ def _rows(flags: dict[str, Any]) -> dict[str, Any]:
     return {"overrides": overrides or None, "selection": selection or None}
 
 
-def to_look_at(manifest: Path, batch: Path | None, *, prices: tuple[str, ...], **more: Any) -> Settings:
-    """What the flags say of a manifest of which nothing is sent: no key is needed. Raises :class:`UsageError`."""
+def to_rehearse(manifest: Path, batch: Path | None, *, prices: tuple[str, ...], **more: Any) -> Settings:
+    """What the flags of a rehearsal say: no key is needed. Raises :class:`UsageError`."""
     return Settings(
         batch=batch or batch_folder(manifest),
         manifest=manifest,

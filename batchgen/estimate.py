@@ -13,10 +13,10 @@ from batchgen.dispatch.forecast import Pace, seconds_left
 from batchgen.dispatch.schedule import LEAST_POLL_SHARE
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import Kind, video_bytes
-from batchgen.model import Request
+from batchgen.model import EMULATOR, Request
 from batchgen.service.polling import Polling
-from batchgen.settings import Settings
-from batchgen.words import size_words
+from batchgen.settings import EMULATOR_SPEED, Settings
+from batchgen.words import duration, size_words
 
 DOCUMENT_SECONDS = {"720p": (50.0, 70.0), "1080p": (70.0, 90.0)}  # of generation, from the API's document
 
@@ -58,13 +58,24 @@ def lack_of_room(settings: Settings, videos: Estimate) -> Iterator[str]:
         )
 
 
+def lack_of_time(settings: Settings, run: Estimate) -> Iterator[str]:
+    """What there is to say if a run would not be done by its deadline."""
+    if settings.deadline and run.minutes * 60 > (left := settings.deadline.seconds_left()):
+        yield (
+            f"--deadline {settings.deadline.text} is {duration(left)} away, and a run would take about "
+            f"{duration(run.minutes * 60)}: what it cannot ask for in time is left to the next one"
+        )
+
+
 def _seconds(ledger: Ledger, settings: Settings, kinds: Sequence[Kind], memory: str | None) -> tuple[float, bool]:
     """How long it takes, and whether the generation times of all kinds are in the ``memory``."""
     polling = Polling(settings.first_poll, settings.poll_every, memory=memory)
     account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
     now = time.time()
     running = [(job.request, now - (job.submitted_at or now)) for job in ledger.in_flight()]
-    times = [_times(polling, request) for request in (*(kind.request for kind in kinds), *(r for r, _ in running))]
+    speed = EMULATOR_SPEED if EMULATOR in (settings.service, ledger.fact("service")) else 1.0
+    requests = (*(kind.request for kind in kinds), *(request for request, _ in running))
+    times = [_times(polling, request, speed) for request in requests]
     if not times:
         return 0.0, False
     weights = [*(kind.tasks for kind in kinds), *(1 for _ in running)]
@@ -75,13 +86,13 @@ def _seconds(ledger: Ledger, settings: Settings, kinds: Sequence[Kind], memory: 
     return seconds_left(pace, [age for _, age in running], pending), all(each[2] for each in times)
 
 
-def _times(polling: Polling, request: Request) -> tuple[float, float, bool]:
+def _times(polling: Polling, request: Request, speed: float) -> tuple[float, float, bool]:
     """Of a kind of task: its time on average, the time by which nearly all have ended, and whether that was learned."""
     table = polling.durations(request)
     if latest := table.latest():
         return table.mean, latest, True
     first, last = DOCUMENT_SECONDS.get(request.resolution or "", max(DOCUMENT_SECONDS.values()))
-    return (first + last) / 2, last, False
+    return (first + last) / 2 / speed, last / speed, False
 
 
 def _bytes(ledger: Ledger, kinds: Sequence[Kind]) -> tuple[float, bool]:

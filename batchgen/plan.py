@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from batchgen import allowances, reuse
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
-from batchgen.estimate import estimate, lack_of_room
+from batchgen.estimate import estimate, lack_of_room, lack_of_time
 from batchgen.folder import MADE_WITH_EMULATOR, check_place
 from batchgen.intake import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.ledger import Intake, Ledger, doubt, expected, money, recovery, standing
@@ -21,6 +21,7 @@ from batchgen.replica import look_at
 from batchgen.reuse import Offer
 from batchgen.run_images import try_links
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
+from batchgen.spending import within_limits
 from batchgen.summary import Counts
 from batchgen.words import GONE_IN_DOUBT, duration, given_up, many, money_words, size_words
 
@@ -54,6 +55,8 @@ class Plan(Counts):
     minutes_from: str  # learned: from this batch's tasks; recalled: other batches'; document: the API document's times
     gigabytes: float  # of its videos
     gigabytes_from: str  # archived: by those that the batch has; guess
+    affordable: int  # of those to submit, tasks that --max-tasks and the budgets allow
+    limit: str | None  # what is said when they allow no more
     first_files: tuple[str, ...]
     paid_usd: float  # what the batch's tasks have cost at most, those that failed and those of edited rows too
     prices_of: str  # the day of the prices
@@ -101,6 +104,8 @@ class Plan(Counts):
         if self.remake_usd:
             more = f"up to {money_words(self.remake_usd)} more"
             yield f"  and {more} for expired ones, if they cannot be fetched any more"
+        if self.limit:
+            yield f"  and would stop after {many(self.affordable, 'task')}: {self.limit}"
         if self.offered:
             made = many(self.offered, "of them was", "of them were")
             yield f"  {made} made by other batches of yours: --reuse takes those videos"
@@ -152,6 +157,7 @@ def _plan(
     counts, tasks, prices = standing.counts(ledger), expected.tasks(ledger), settings.limits.prices
     kinds = tuple(expected.pending_kinds(ledger))
     estimated = estimate(ledger, settings, kinds)
+    affordable, limit = within_limits(ledger, settings.limits)
     return Plan(
         manifest=manifest,
         batch=str(settings.batch),
@@ -169,6 +175,8 @@ def _plan(
         estimate_usd=money.estimate(kinds, prices.of) / MICRO,
         task_usd=max((prices.of(kind.request) for kind in kinds), default=0) / MICRO,
         **asdict(estimated),
+        affordable=affordable,
+        limit=limit,
         first_files=expected.first_names(ledger, FIRST_FILES),
         paid_usd=money.paid_price(ledger) / MICRO,
         prices_of=prices.date,
@@ -177,7 +185,7 @@ def _plan(
         remake_usd=money.remake_price(ledger, prices.of) / MICRO,
         given_up=dict(standing.failures(ledger)).get(ABANDONED, 0),
         service=ledger.fact("service"),
-        remarks=(*remarks, *lack_of_room(settings, estimated)),
+        remarks=(*remarks, *lack_of_room(settings, estimated), *lack_of_time(settings, estimated)),
     )
 
 

@@ -42,6 +42,11 @@ class Limits:
     budget_per_day: float | None = None
     prices: Prices = field(default_factory=Prices)
 
+    @property
+    def are_none(self) -> bool:
+        """Whether it may spend whatever its rows cost."""
+        return self.max_tasks is self.budget is self.budget_per_day is None
+
 
 @dataclass(frozen=True)
 class Settings:

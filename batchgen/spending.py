@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from batchgen.catalog import MICRO
 from batchgen.disk_space import DiskSpace
 from batchgen.errors import LimitReachedError
-from batchgen.ledger import Ledger, money
+from batchgen.ledger import Ledger, expected, money, standing
 from batchgen.model import Request
 from batchgen.settings import Limits
 from batchgen.words import money_words
@@ -69,6 +69,25 @@ class Spending:
         if self._limits.budget_per_day is not None and not self._day[0] <= now < self._day[1]:
             self._day = _midnight(now, 0), _midnight(now, 1)
             self._spent_today = money.reserved_since(self._ledger, self._day[0])
+
+
+def within_limits(ledger: Ledger, limits: Limits) -> tuple[int, str | None]:
+    """How many of the pending tasks a run may ask for, and what it says when a limit allows no more.
+
+    ``ledger`` is a copy: the run begins in it.
+    """
+    if limits.are_none:  # a million requests need not be looked at
+        return standing.pending_jobs(ledger), None
+    money.begin_run(ledger)
+    spending = Spending(ledger, limits)
+    tasks = 0
+    try:
+        for request in expected.pending_requests(ledger):
+            spending.reserve(request)
+            tasks += 1
+    except LimitReachedError as error:
+        return tasks, str(error)
+    return tasks, None
 
 
 def _check(flag: str, budget: float | None, spent: int, when: str, request: Request, price: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
 from batchgen.api.options import Given, Options, StrPath, check_names, read_options, taken
 from batchgen.api.running import Run, Watch
+from batchgen.arguments import NO_KEY
 from batchgen.errors import UsageError
 from batchgen.manifest.table import Table, identities
 from batchgen.model import LEDGER
@@ -95,7 +96,7 @@ class Batch:
         """
         from batchgen.plan import make_plan
 
-        settings = self._given(options, key="none-is-needed").settings
+        settings = self._given(options, key=NO_KEY).settings
         made = _aside(partial(make_plan, settings))
         return made if self._table is None else replace(made, manifest=self._table.name)
 

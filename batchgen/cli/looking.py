@@ -13,36 +13,39 @@ from batchgen.cli import options
 from batchgen.cli.numbers import Count
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.running import work
+from batchgen.cli.sections import Sectioned
 from batchgen.cli.terminal import answer, progress, say, shown
 from batchgen.errors import UsageError
-from batchgen.settings import to_service
+from batchgen.settings import batch_folder, to_service
 from batchgen.words import with_command
 
 OF_A_TERMINAL = frozenset({"quiet", "plain", "verbose"})
+OF_A_RUN = OF_A_TERMINAL | {"ping", "notify", "metrics"}  # they say how it is told, not what it does
 
 if TYPE_CHECKING:
     from batchgen.ledger import Ledger
     from batchgen.replica import Look
 
 
-@click.command(short_help="Check a manifest and say what a run would do; sends nothing.")
+@click.command(cls=Sectioned, short_help="Check a manifest and say what a run would do; sends nothing.")
 @click.argument("manifest", type=PATH)
-@options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS, *options.LIMITS))
-@options.apply((options.RETRY_FAILED, options.REUSE))
-@options.LOOK_AT
-@options.PRICE
-@options.JSON
-def plan(manifest: Path, batch: Path | None, as_json: bool, **flags: Any) -> None:
-    """Check MANIFEST and say what a run would do. Nothing is sent, and nothing is changed.
+@options.apply((*options.MANIFEST, options.FORMAT, *options.ROWS))
+@options.apply(options.RUN)
+def plan(manifest: Path, batch: Path | None, as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Check MANIFEST and say what a run with the same options would do. Nothing is sent, and nothing is changed.
 
-    Example: batchgen plan prompts.csv
+    It needs no key. --quiet prints only what is wrong, and what may be.
+
+    Example: batchgen plan prompts.csv --budget 50
     """
     from batchgen.plan import make_plan
 
-    made = make_plan(arguments.to_look_at(manifest, batch, **flags))
+    given = {name: flag for name, flag in flags.items() if name not in OF_A_RUN}
+    made = make_plan(arguments.to_settings(batch or batch_folder(manifest), manifest, key=arguments.NO_KEY, **given))
     for sentence in made.remarks:
         say(shown(sentence))
-    answer(made, as_json=as_json)
+    if as_json or not quiet:
+        answer(made, as_json=as_json)
 
 
 @click.command(short_help="Where a batch stands.")

@@ -34,7 +34,7 @@ def rehearse(manifest: Path, batch: Path | None, as_json: bool, plain: bool, **f
     """
     from batchgen import rehearsal
 
-    settings = arguments.to_look_at(manifest, batch, **flags)
+    settings = arguments.to_rehearse(manifest, batch, **flags)
     stage = _Stage(rehearsal.SPEED, settings.model or DEFAULT_MODEL)
     told = rehearsal.rehearse(settings, stage.service, stage.seen, progress(quiet=as_json, plain=plain))
     for sentence in told.plan.remarks:

@@ -69,6 +69,14 @@ def pending_rows(ledger: Ledger) -> Iterator[tuple[str, Request]]:
     return ((identity, Request.from_json(request)) for identity, request in found)
 
 
+def pending_requests(ledger: Ledger) -> Iterator[Request]:
+    """The requests of the tasks that the run will ask for, in its order, without what signs their links."""
+    found = ledger.database.execute(
+        f"SELECT request FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected} ORDER BY position"
+    )
+    return (Request.from_json(request) for (request,) in found)
+
+
 def pending_without_seed(ledger: Ledger) -> int:
     """How many rows that the run will make have no seed."""
     return ledger.database.number(

@@ -78,6 +78,48 @@ async def test_plan_tells_the_price_of_what_is_pending_and_of_what_is_paid(tmp_p
         assert "up to $2.60 (up to $0.65 a task; prices of " in told
 
 
+@pytest.mark.parametrize(
+    "limits", [("--max-tasks", "3"), ("--budget", "1.25"), ("--budget-per-day", "0.8"), ("--budget", "0.1"), ()]
+)
+async def test_plan_tells_where_the_limits_of_the_same_run_would_stop_it(
+    tmp_path: Path, limits: tuple[str, ...]
+) -> None:
+    manifest = prompts(tmp_path / "p.csv", 5, resolution="720p", duration="5")
+    async with emulated() as emulator:
+        words: tuple[str | Path, ...] = (
+            manifest,
+            "--base-url",
+            emulator.url,
+            "--to",
+            str(tmp_path / "films"),
+            *QUICK,
+            *limits,
+        )
+        plan = (await batchgen("plan", *words, "--json", cwd=tmp_path)).summary
+        told = (await batchgen("plan", *words, cwd=tmp_path)).out
+        assert ("  and would stop after" in told) == bool(limits)
+        assert not emulator.requests
+        ended = await batchgen("run", *words, "--json", cwd=tmp_path)
+        assert (plan["affordable"], plan["limit"]) == (len(emulator.tasks), ended.summary["stopped"] or None)
+
+
+async def test_plan_tells_that_a_run_would_not_be_done_by_its_deadline(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 5)
+    assert "--deadline 9s is 9 seconds away" in (await batchgen("plan", manifest, "--deadline", "9s", cwd=tmp_path)).err
+    assert not (await batchgen("plan", manifest, "--deadline", "9h", cwd=tmp_path)).err
+    assert not (
+        await batchgen("plan", manifest, "--deadline", "20s", "--emulator", cwd=tmp_path)
+    ).err  # ten times as fast
+
+
+async def test_plan_says_no_more_than_what_is_wrong_if_it_is_to_be_quiet(tmp_path: Path) -> None:
+    fine = await batchgen("plan", prompts(tmp_path / "p.csv", 5), "--quiet", cwd=tmp_path)
+    assert (fine.code, fine.out, fine.err) == (0, "", "")
+    wrong = await batchgen("plan", prompts(tmp_path / "q.csv", 5, resolution="8k"), "--quiet", cwd=tmp_path)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "8k" in wrong.err
+
+
 async def test_large_sums_are_told_with_their_thousands_set_apart_and_a_budget_as_it_was_given(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 4, resolution="720p", duration="5")
     priced = ("--price", "720p=400000")
