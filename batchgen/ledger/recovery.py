@@ -76,11 +76,11 @@ def retry_failed(ledger: Ledger) -> int:
 def retry_expired(ledger: Ledger, since: float) -> None:
     """Let every expired job be fetched once more, and not paid for, whose task was completed since then.
 
-    ``since`` is in Unix seconds; 0: each of them.
+    ``since`` is in Unix seconds; 0: each of them. Files that hold the video may be back however old it is.
     """
     with ledger.database.transaction():
         ledger.database.execute(
             f"UPDATE job SET state = 'rendered', urls = NULL WHERE {OPEN} AND state = 'expired' "
-            "AND coalesce(completed_at, 0) >= ?",
+            "AND (coalesce(completed_at, 0) >= ? OR source IS NOT NULL)",
             (since,),
         )

@@ -452,7 +452,10 @@ async def test_a_repair_that_is_refused_or_cut_off_loses_no_damage_from_sight(tm
         assert await wrong_files(emulator, tmp_path / "p.batch") == []
 
 
-async def test_a_repair_while_a_disk_is_not_mounted_loses_no_video_whose_link_is_dead(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [("rescue", "p.batch"), ("run", "p.csv")], ids=lambda words: words[0])
+async def test_a_repair_while_a_disk_is_not_mounted_loses_no_video_whose_link_is_dead(
+    words: tuple[str, str], tmp_path: Path
+) -> None:
     disk, unplugged = tmp_path / "disk", tmp_path / "unplugged"
     disk.mkdir()
     async with emulated() as emulator:
@@ -468,8 +471,8 @@ async def test_a_repair_while_a_disk_is_not_mounted_loses_no_video_whose_link_is
         assert (repaired.code, repaired.out) == (1, told), repaired.err
         shutil.rmtree(disk)
         unplugged.rename(disk)
-        rescued = await batchgen("rescue", "p.batch", "--json", *here, cwd=tmp_path)
-        assert (rescued.code, rescued.summary["archived"], len(emulator.tasks)) == (0, 3, 3), rescued.err
+        again = await batchgen(*words, "--json", *here, cwd=tmp_path)
+        assert (again.code, again.summary["archived"], len(emulator.tasks)) == (0, 3, 3), again.err
         assert (await batchgen("verify", "p.batch", cwd=tmp_path)).out == "3 videos read, 0 damaged\n"
         assert await wrong_files(emulator, tmp_path / "p.batch") == []
 
