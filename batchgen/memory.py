@@ -27,15 +27,12 @@ def with_memory(settings: Settings, ledger: Ledger) -> Settings:
     def of_manifest(name: str, flag: str | None) -> str | None:
         return flag if flag is not None or not is_known else ledger.fact(name) or None
 
-    destination = settings.destination
-    if destination is not None and "://" not in destination:
-        destination = str(Path(destination).absolute())
     overrides = of_manifest("overrides", None if settings.overrides is None else json.dumps(settings.overrides))
     return replace(
         settings,
         manifest=manifest if manifest in (None, STANDARD_INPUT) else Path(manifest).absolute(),
         model=known("model", settings.model) or DEFAULT_MODEL,
-        destination=known("destination", destination),
+        destination=_destination(settings, ledger),
         name=known("name", settings.name),
         encoding=of_manifest("encoding", settings.encoding),
         sheet=of_manifest("sheet", settings.sheet),
@@ -43,6 +40,28 @@ def with_memory(settings: Settings, ledger: Ledger) -> Settings:
         image_folder=_image_folder(settings, manifest, ledger),
         overrides=tuple(word for word in json.loads(overrides or "[]") if word),
     )
+
+
+def _destination(settings: Settings, ledger: Ledger) -> str | None:
+    given = settings.destination
+    if given is None:
+        return known_destination(settings.batch, ledger)
+    return given if "://" in given else str(Path(given).absolute())
+
+
+def known_destination(batch: Path, ledger: Ledger) -> str | None:
+    """Where the batch's videos go, as it remembers it."""
+    known = ledger.fact("destination")
+    return str(batch.absolute() / known) if known and "://" not in known else known
+
+
+def remember_destination(settings: Settings, ledger: Ledger) -> None:
+    """Keep where the videos go; a folder within the batch's as seen from there: they may be moved together."""
+    if (destination := settings.destination) is None:
+        return
+    if "://" not in destination and Path(destination).is_relative_to(settings.batch.absolute()):
+        destination = str(Path(destination).relative_to(settings.batch.absolute()))
+    ledger.remember({"destination": destination})
 
 
 def _image_folder(settings: Settings, manifest: Path | None, ledger: Ledger) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchgen.ledger import Ledger
 from batchgen.settings import to_service
-from batchgen.words import many, with_command
+from batchgen.words import MOVED, many, with_command
 
 
 def missing(batch: Path, ledger: Ledger) -> list[str]:
@@ -41,5 +41,5 @@ def sentences(batch: str | Path, places: Sequence[str], service: str) -> Iterato
         lost = many(len(places), "archived video is", "archived videos are")
         repair = ("verify", str(batch), "--repair", *to_service(service))
         them = "them again, while their links live" if others else "it again, while its link lives"
-        what = f"{lost} no longer there ({places[0]}{others}); to fetch {them}"
+        what = f"{lost} no longer there ({places[0]}{others}); {MOVED}; to fetch {them}"
         yield with_command(what, *repair)

@@ -17,7 +17,18 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from batchgen import __version__, allowances, awake, balance, descriptors, learned, replication, results_stamp, reuse
+from batchgen import (
+    __version__,
+    allowances,
+    awake,
+    balance,
+    descriptors,
+    learned,
+    moved,
+    replication,
+    results_stamp,
+    reuse,
+)
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
 from batchgen.callbacks import receiving
@@ -35,7 +46,7 @@ from batchgen.ledger.expected import awaited_videos, video_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
-from batchgen.memory import with_memory
+from batchgen.memory import known_destination, remember_destination, with_memory
 from batchgen.missing import missing, sentences
 from batchgen.model import Job, State
 from batchgen.outcome import summarize, write_all
@@ -53,6 +64,7 @@ from batchgen.steps.poll import PollStep
 from batchgen.steps.submit import SubmitStep
 from batchgen.stopping import has_time, last_call, signals, until
 from batchgen.summary import Summary
+from batchgen.words import many
 
 # Where the service is: entered for as long as it is needed, it gives the origin.
 Service: TypeAlias = Callable[[], AbstractAsyncContextManager[str]]
@@ -91,7 +103,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         stopped, has_worked = None, False
         if ledger.has_work() or evidence.candidates(ledger):
             stopped, has_worked = _run_work(settings, ledger, replica, listener, service, files), True
-        elif settings.destination != ledger.fact("destination"):
+        elif settings.destination != known_destination(settings.batch, ledger):
             _destination(settings, ledger)
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
         with perhaps_sent():
@@ -144,6 +156,7 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     recovery.recover(ledger)
     for sentence in choose(settings.selection, ledger):
         listener.say(sentence)
+    _take_in_moved(settings, ledger, listener.say)
     for sentence in sentences(settings.batch, missing(settings.batch, ledger), settings.service):
         listener.say(sentence)
     try_links(settings, ledger, str(settings.manifest))
@@ -152,6 +165,21 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     recovery.retry_expired(ledger, since=time.time() - LINK_LIFE_SECONDS if settings.may_submit else 0.0)
     begun = {"version": __version__, "service": settings.service, "manifest": str(settings.manifest)}
     log.info("run begins", extra=begun)
+
+
+def _take_in_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None]) -> None:
+    """Look in the destination for what is no longer in its place; in a new one for all that is archived so far."""
+    lost = missing(settings.batch, ledger)
+    is_new = settings.destination != known_destination(settings.batch, ledger)
+    if not lost and not (is_new and standing.archived_bytes(ledger)):
+        return
+    archive = open_settings_archive(settings, ledger)
+    if is_new:
+        say(f"what is archived so far is looked for in {archive}, in case it was moved there")
+    with nothing_sent():
+        found = moved.take_in(ledger, archive, None if is_new else lost)
+    if found:
+        say(f"{many(len(found), 'archived video')} found in {archive}: from now on they count as there")
 
 
 def open_settings_archive(settings: Settings, ledger: Ledger) -> Archive:
@@ -171,8 +199,7 @@ def _destination(settings: Settings, ledger: Ledger) -> Archive:
     with nothing_sent():
         archive.probe()
         archive.sweep()
-    if settings.destination:
-        ledger.remember({"destination": settings.destination})
+    remember_destination(settings, ledger)
     return archive
 
 

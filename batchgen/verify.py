@@ -79,7 +79,7 @@ def read_again(batch: Path, ledger: Ledger) -> Verified:
 
     checked, damaged = 0, []
     with ThreadPoolExecutor(READERS) as pool:
-        for damage in _in_window(pool, check, videos):
+        for damage in in_window(pool, check, videos):
             checked += 1
             damaged += [damage] if damage else []
     return Verified(str(batch), checked, tuple(damaged), _unfetched(ledger))
@@ -91,7 +91,7 @@ def _unfetched(ledger: Ledger) -> int:
     return ledger.unfetched()[0] + ledger.database.number(expired)
 
 
-def _in_window(pool: ThreadPoolExecutor, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+def in_window(pool: ThreadPoolExecutor, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
     """As ``pool.map``, which would take all items at once: a million videos are not held in memory."""
     waiting: deque[Future[_R]] = deque()
     for item in items:

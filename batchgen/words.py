@@ -6,6 +6,7 @@ from shlex import join
 COMMAND = "    batchgen "  # how the line of a command begins
 GONE_IN_DOUBT = "more in doubt (held), whose rows were edited or are gone"
 GONE_AWAITED = "more in flight or to be fetched, whose rows were edited or are gone"
+MOVED = "if moved, say where to with run --to"
 
 
 def many(number: int | str, one: str, several: str | None = None) -> str:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from batchgen.verify import WINDOW, Damage, Verified, _in_window
+from batchgen.verify import WINDOW, Damage, Verified, in_window
 
 DAMAGE = (Damage("a", "videos/a.mp4", "missing"), Damage("b", "videos/b.mp4", "changed"))
 
@@ -42,7 +42,7 @@ def test_however_many_videos_there_are_few_are_held_at_once() -> None:
             yield taken
 
     with ThreadPoolExecutor(4) as pool:
-        for result in _in_window(pool, lambda item: item, items()):
+        for result in in_window(pool, lambda item: item, items()):
             done += 1
             assert result == done
     assert done == 1000

@@ -43,6 +43,12 @@ class Archive(Protocol):
         it; where it is taken by the same, that is used. Called again for the same file, it makes another copy.
         """
 
+    def place(self, name: str) -> str:
+        """Return the place that a file of that name has here, whether there is one or not."""
+
+    def holds(self, name: str, clip: Clip) -> bool:
+        """Say whether a file of that name is here, with this content."""
+
     def read(self, place: str) -> Iterator[bytes]:
         """Yield what was kept at ``place``, in pieces of 1 MiB.
 

@@ -117,11 +117,16 @@ class DiskArchive:
             os.fsync(file.fileno())
             for candidate in tried:
                 if self._put(file.name, os.path.join(self._folder, candidate), clip):
-                    return self._place(candidate)
+                    return self.place(candidate)
         raise ArchiveError(f"{self}: {name} and its other names are taken by other files; move them away")
 
-    def _place(self, name: str) -> str:
+    def place(self, name: str) -> str:
+        """Return the path of a file in the folder, as the ledger writes it."""
         return os.path.join(self._places, name)
+
+    def holds(self, name: str, clip: Clip) -> bool:
+        """Read the file of that name and compare."""
+        return _holds(os.path.join(self._folder, name), clip)
 
     def _keep_copy(self, file: BinaryIO, name: str, clip: Clip) -> str:
         with self.scratch() as copy:

@@ -87,8 +87,18 @@ class S3Archive:
         with self._refusals():
             for candidate in names(name, clip.sha256):
                 if self._claim(file, self._key(candidate), clip):
-                    return f"s3://{self._bucket}/{self._key(candidate)}"
+                    return self.place(candidate)
         raise ArchiveError(f"{self}: {name} and its other names are taken by other objects; move them away")
+
+    def place(self, name: str) -> str:
+        """Return the address of an object under the prefix."""
+        return f"s3://{self._bucket}/{self._key(name)}"
+
+    def holds(self, name: str, clip: Clip) -> bool:
+        """Ask for the object's facts; one that does not say its SHA-256, as a person uploads it, is read."""
+        with self._refusals():
+            held = self._head(self._key(name))
+            return _is(held, clip) or (held is not None and self._holds(self._key(name), held, clip))
 
     def _claim(self, file: BinaryIO, key: str, clip: Clip) -> bool:
         """Say whether ``key`` now holds the clip: by this call, or by one before a crash or a lost answer."""
@@ -111,7 +121,7 @@ class S3Archive:
 
     def _holds(self, key: str, held: dict[str, Any], clip: Clip) -> bool:
         """Say whether an object that was there is the clip; what it says of itself may have outlived its content."""
-        if not _is(held, clip):
+        if held.get("ContentLength") != clip.bytes:
             return False
         digest = hashlib.sha256()
         for piece in self.read(f"s3://{self._bucket}/{key}"):

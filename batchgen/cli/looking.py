@@ -17,7 +17,7 @@ from batchgen.cli.sections import Sectioned
 from batchgen.cli.terminal import answer, progress, say, shown
 from batchgen.errors import UsageError
 from batchgen.settings import batch_folder, to_service
-from batchgen.words import with_command
+from batchgen.words import MOVED, with_command
 
 OF_A_TERMINAL = frozenset({"quiet", "plain", "verbose"})
 OF_A_RUN = OF_A_TERMINAL | {"ping", "notify", "metrics"}  # they say how it is told, not what it does
@@ -99,7 +99,8 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
             say(shown(words))
     elif found.damaged or found.unfetched:
         repairs = ("verify", str(batch), "--repair", *to_service(service_in(batch)))
-        say(shown(with_command("to fetch them, while their links live", *repairs)))
+        moved = f"{MOVED}; " if any(damage.what == "missing" for damage in found.damaged) else ""
+        say(shown(with_command(f"{moved}to fetch them, while their links live", *repairs)))
     answer(found, as_json=as_json)
     raise click.exceptions.Exit(found.exit_code)
 

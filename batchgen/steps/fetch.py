@@ -5,6 +5,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from math import inf
 from typing import BinaryIO
@@ -144,14 +145,20 @@ class FetchStep:
             if not rows:
                 continue
             with self._archive.scratch() as file:
-                try:
-                    whole = await asyncio.to_thread(_copy, self._places.read(item.place), file, item)
-                except ArchiveError:
-                    return None
-                if not whole:
+                if not await self._copy(item, file):
                     return None
                 videos += await self._keep(rows, part, file, item.clip)
         return videos if kept else None
+
+    async def _copy(self, item: Kept, file: BinaryIO) -> bool:
+        """Copy a kept video from its place, or from where it is if it was moved to where the videos go now."""
+        for place in (item.place, self._archive.place(item.place.rpartition("/")[2])):
+            file.seek(0)
+            file.truncate()
+            with suppress(ArchiveError):
+                if await asyncio.to_thread(_copy, self._places.read(place), file, item):
+                    return True
+        return False
 
     async def _keep(self, rows: list[tuple[int, str]], part: int, file: BinaryIO, clip: Clip) -> list[Video]:
         videos = []

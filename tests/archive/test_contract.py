@@ -58,6 +58,16 @@ def test_other_content_under_the_name_is_never_overwritten(store: Store) -> None
     assert keep(store.archive, VIDEO, "a.mp4") == [place]
 
 
+def test_what_is_here_is_known_by_its_content_whoever_put_it_here(store: Store) -> None:
+    [place] = keep(store.archive, VIDEO, "a.mp4")
+    store.plant("b.mp4", VIDEO)
+    store.plant("c.mp4", OTHER)
+    assert store.archive.place("a.mp4") == place
+    names = ("a.mp4", "b.mp4", "c.mp4", "d.mp4")
+    assert [store.archive.holds(name, clip_of(VIDEO)) for name in names] == [True, True, False, False]
+    assert [store.archive.holds(name, clip_of(VIDEO[1:])) for name in names] == [False] * 4
+
+
 def test_where_all_names_are_taken_nothing_is_overwritten_and_it_is_said(store: Store) -> None:
     digest = clip_of(VIDEO).sha256
     for name in ("a.mp4", f"a-{digest[:8]}.mp4", f"a-{digest[:16]}.mp4"):

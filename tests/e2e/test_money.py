@@ -403,7 +403,10 @@ async def test_verify_names_exactly_what_is_missing_or_changed_and_repairs_it(tm
         await run(emulator, manifest)
         assert (await batchgen("verify", "p.batch", cwd=tmp_path)).code == 0
         (videos / "r1.mp4").unlink()
-        lost = "1 archived video is no longer there (videos/r1.mp4); to fetch it again, while its link lives:\n"
+        lost = (
+            "1 archived video is no longer there (videos/r1.mp4); if moved, say where to with run --to; "
+            "to fetch it again, while its link lives:\n"
+        )
         assert lost in (await run(emulator, manifest)).err
         assert (await batchgen("status", "p.batch", cwd=tmp_path)).out.endswith(
             f"  {lost}    batchgen verify p.batch --repair --base-url {emulator.url}\n"

@@ -1,0 +1,34 @@
+"""Videos that a person has moved to where the videos go now: known by their names and their content."""
+
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+
+from batchgen.archive import Archive
+from batchgen.ledger import Ledger
+from batchgen.model import Clip
+from batchgen.verify import READERS, in_window
+
+
+def take_in(ledger: Ledger, archive: Archive, places: Collection[str] | None = None) -> list[str]:
+    """Write down where the videos are that lie in the archive by now; returns their former places.
+
+    ``places``: look for the videos of these alone. Raises :class:`ArchiveError` if the archive does not answer.
+    """
+
+    def look(video: tuple[str, int, bytes, int, int]) -> tuple[str, str, int, int] | None:
+        place, size, sha256, row, part = video
+        name = place.rpartition("/")[2]
+        there = archive.place(name)
+        is_moved = there != place and archive.holds(name, Clip(size, sha256.hex()))
+        return (place, there, row, part) if is_moved else None
+
+    wanted = None if places is None else frozenset(places)
+    videos = ledger.database.execute("SELECT place, bytes, sha256, row, part FROM video")
+    with ThreadPoolExecutor(READERS) as pool:
+        asked = (video for video in videos if wanted is None or video[0] in wanted)
+        found = [each for each in in_window(pool, look, asked) if each]
+    with ledger.database.transaction():
+        ledger.database.execute_many(
+            "UPDATE video SET place = ? WHERE row = ? AND part = ?", (moved for _, *moved in found)
+        )
+    return [place for place, *_ in found]
