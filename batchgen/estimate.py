@@ -14,17 +14,18 @@ from batchgen.dispatch.schedule import LEAST_POLL_SHARE
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import Kind, video_bytes
 from batchgen.model import EMULATOR, Request
-from batchgen.service.polling import Polling
+from batchgen.service.polling import PATIENCE, Polling
 from batchgen.settings import EMULATOR_SPEED, Settings
-from batchgen.words import duration, size_words
+from batchgen.words import duration, many, size_words
 
 DOCUMENT_SECONDS = {"720p": (50.0, 70.0), "1080p": (70.0, 90.0)}  # of generation, from the API's document
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the pending tasks take."""
+    """What the pending tasks take, and those in flight."""
 
+    overdue: int  # of those in flight, tasks older than nearly all become: they have ended, most likely, and count not
     minutes: float
     minutes_from: str  # learned, recalled, document
     gigabytes: float
@@ -35,9 +36,10 @@ def estimate(ledger: Ledger, settings: Settings, kinds: Sequence[Kind]) -> Estim
     """What a run takes for the pending tasks, with the limits of the settings and all that the batch remembers."""
     memory = ledger.fact("polling")
     recalled = learned.recall(ledger.fact("service") or settings.service, learned.path()) if memory is None else None
-    seconds, is_learned = _seconds(ledger, settings, kinds, memory or recalled)
+    seconds, is_learned, overdue = _seconds(ledger, settings, kinds, memory or recalled)
     size, is_seen = _bytes(ledger, kinds)
     return Estimate(
+        overdue=overdue,
         minutes=round(seconds / 60, 2),
         minutes_from=("recalled" if recalled else "learned") if is_learned else "document",
         gigabytes=round(size / 1e9, 6),
@@ -67,23 +69,34 @@ def lack_of_time(settings: Settings, run: Estimate) -> Iterator[str]:
         )
 
 
-def _seconds(ledger: Ledger, settings: Settings, kinds: Sequence[Kind], memory: str | None) -> tuple[float, bool]:
-    """How long it takes, and whether the generation times of all kinds are in the ``memory``."""
+def overdue(settings: Settings, run: Estimate) -> Iterator[str]:
+    """What there is to say of tasks that should have ended, and of which nobody has heard since."""
+    if run.overdue:
+        longest = duration(PATIENCE * settings.first_poll)
+        yield (
+            f"{many(run.overdue, 'task is', 'tasks are')} in flight for longer than tasks take: a run fetches what has "
+            f"ended meanwhile, and asks about what has not for {longest} at most"
+        )
+
+
+def _seconds(ledger: Ledger, settings: Settings, kinds: Sequence[Kind], memory: str | None) -> tuple[float, bool, int]:
+    """How long it takes, whether the generation times of all kinds are in the ``memory``, and how many are overdue."""
     polling = Polling(settings.first_poll, settings.poll_every, memory=memory)
     account = Account(settings.rate, settings.concurrency, memory=ledger.fact("account"))
     now = time.time()
-    running = [(job.request, now - (job.submitted_at or now)) for job in ledger.in_flight()]
     speed = EMULATOR_SPEED if EMULATOR in (settings.service, ledger.fact("service")) else 1.0
-    requests = (*(kind.request for kind in kinds), *(request for request, _ in running))
-    times = [_times(polling, request, speed) for request in requests]
+    in_flight = [(_times(polling, job.request, speed), now - (job.submitted_at or now)) for job in ledger.in_flight()]
+    running = [(usual, age) for usual, age in in_flight if age <= usual[1]]
+    late = len(in_flight) - len(running)
+    times = [*(_times(polling, kind.request, speed) for kind in kinds), *(usual for usual, _ in running)]
     if not times:
-        return 0.0, False
+        return 0.0, False, late
     weights = [*(kind.tasks for kind in kinds), *(1 for _ in running)]
     mean = sum(each[0] * weight for each, weight in zip(times, weights, strict=True)) / sum(weights)
     latest = max(each[1] for each in times)
     pace = Pace(account.concurrency, account.per_second * LEAST_POLL_SHARE, mean, latest)
     pending = sum(kind.tasks for kind in kinds)
-    return seconds_left(pace, [age for _, age in running], pending), all(each[2] for each in times)
+    return seconds_left(pace, [age for _, age in running], pending), all(each[2] for each in times), late
 
 
 def _times(polling: Polling, request: Request, speed: float) -> tuple[float, float, bool]:

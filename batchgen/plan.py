@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from batchgen import allowances, reuse
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
-from batchgen.estimate import estimate, lack_of_room, lack_of_time
+from batchgen.estimate import estimate, lack_of_room, lack_of_time, overdue
 from batchgen.folder import MADE_WITH_EMULATOR, check_place
 from batchgen.intake import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.ledger import Intake, Ledger, doubt, expected, money, recovery, standing
@@ -51,7 +51,8 @@ class Plan(Counts):
     to_submit: int  # tasks that a run would pay for
     estimate_usd: float  # what they cost at most
     task_usd: float  # what the dearest of them does
-    minutes: float  # that the run would take
+    overdue: int  # of those in flight, tasks that should have ended
+    minutes: float  # that the run would take, without these
     minutes_from: str  # learned: from this batch's tasks; recalled: other batches'; document: the API document's times
     gigabytes: float  # of its videos
     gigabytes_from: str  # archived: by those that the batch has; guess
@@ -111,7 +112,7 @@ class Plan(Counts):
             yield f"  {made} made by other batches of yours: --reuse takes those videos"
 
     def _expected(self) -> Iterator[str]:
-        if self.to_submit or self.in_flight:
+        if self.minutes:
             yield f"  it would take about {duration(self.minutes * 60)}, {TIMES[self.minutes_from]}"
         if self.to_submit:
             source = {"archived": "as this batch's videos weigh", "guess": "a guess, until there are some"}
@@ -185,7 +186,10 @@ def _plan(
         remake_usd=money.remake_price(ledger, prices.of) / MICRO,
         given_up=dict(standing.failures(ledger)).get(ABANDONED, 0),
         service=ledger.fact("service"),
-        remarks=(*remarks, *lack_of_room(settings, estimated), *lack_of_time(settings, estimated)),
+        remarks=(
+            *(*remarks, *overdue(settings, estimated)),
+            *(*lack_of_room(settings, estimated), *lack_of_time(settings, estimated)),
+        ),
     )
 
 

@@ -113,7 +113,10 @@ class Steering:
         )
 
     def _seconds_left(self, dispatcher: Dispatcher) -> float | None:
-        """None while nobody can know: it is paused, or the service is silent, or wants to be left alone."""
+        """None while nobody can know: it is paused, or the service is silent, or wants to be left alone.
+
+        When a task ends that is older than any that a run waits for, nobody can know either; the others are foretold.
+        """
         account = self._account
         if dispatcher.doing == "paused" or account.unheard > BEAT_SECONDS or account.posts.are_failing:
             return None
@@ -125,7 +128,7 @@ class Steering:
         fetches = dispatcher.fetcher.forecast.ages(now)
         left = seconds_until_home(
             self._pace(running),
-            list(chain(*running.values())),
+            [age for age in chain(*running.values()) if not self._polling.gives_up(age)],
             self._affordable(counts[State.PENDING]) if dispatcher.may_submit else 0,
             dispatcher.fetcher.forecast.pace(now),
             fetches,

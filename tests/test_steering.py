@@ -25,6 +25,7 @@ async def standing(
     counts: dict[State, int],
     *,
     running: int = 0,
+    stuck: tuple[float, ...] = (),
     account: Account | None = None,
     stopped: Stop | None = None,
     **limits: Any,
@@ -35,7 +36,7 @@ async def standing(
         may_submit=True,
         stopped=stopped,
         is_halted=False,
-        running=lambda: {polling.usual(): [0.0] * running} if running else {},
+        running=lambda: {polling.usual(): [0.0] * running + [*stuck]} if running or stuck else {},
         fetcher=SimpleNamespace(forecast=Fetching(10, guess=5.0)),
     )
     tally = Tally(dict.fromkeys(State, 0) | counts)
@@ -59,6 +60,12 @@ async def test_what_the_limits_do_not_allow_is_not_waited_for() -> None:
     assert none
     assert 1.9 < whole / half < 2.1
     assert none < 120
+
+
+async def test_a_task_that_has_run_for_hours_makes_no_run_last_for_hours() -> None:
+    counts = {State.PENDING: 5, State.IN_FLIGHT: 1}
+    assert await seconds_left(counts, stuck=(72_000.0,)) == await seconds_left(counts)
+    assert await seconds_left({State.IN_FLIGHT: 1}, stuck=(72_000.0,)) is None
 
 
 async def test_a_run_lasts_no_longer_than_its_deadline() -> None:

@@ -222,7 +222,7 @@ async def test_videos_that_would_not_fit_on_the_disk_are_told_beforehand_with_bo
         )
     assert "free:" not in (await batchgen("plan", manifest, "--limit", "1", cwd=tmp_path, **small)).err
     assert "free:" not in (await batchgen("plan", manifest, cwd=tmp_path)).err
-    estimated = Estimate(1.0, "document", 1e9, "guess")
+    estimated = Estimate(0, 1.0, "document", 1e9, "guess")
     assert not list(lack_of_room(Settings(tmp_path, destination="s3://bucket/night"), estimated))
     assert list(lack_of_room(Settings(tmp_path, destination="elsewhere"), estimated))
 
@@ -254,6 +254,22 @@ async def test_a_plan_says_what_a_run_takes_by_the_document_and_then_by_what_the
         "as this batch",
     ):
         assert words in told.out, told.out
+
+
+async def test_a_task_that_should_have_ended_long_ago_is_told_apart_from_the_time_that_new_rows_take(
+    tmp_path: Path,
+) -> None:
+    rows = [{"id": f"r{n}", "prompt": f"{'[slow:99999] ' * (n == 0)}p{n}", "resolution": "720p"} for n in range(4)]
+    async with emulated() as emulator:
+        await run(emulator, sheet(tmp_path / "p.csv", rows[:2]), "--deadline", "4s")
+        new = (await plan(sheet(tmp_path / "p.csv", rows[1:])))["minutes"]
+        manifest = sheet(tmp_path / "p.csv", rows)
+        with closing(sqlite3.connect(tmp_path / "p.batch" / "ledger.sqlite")) as ledger, ledger:
+            ledger.execute("UPDATE job SET submitted_at = submitted_at - 72000")
+        told = await plan(manifest)
+        assert (told["in_flight"], told["overdue"], told["to_submit"], told["minutes"]) == (1, 1, 2, new)
+        assert "1 task is in flight for longer than tasks take" in told["remarks"][-1]
+        assert "it would take" not in (await batchgen("plan", manifest, "--only", "r1", cwd=tmp_path)).out
 
 
 # -- line ends and signatures are no edits
