@@ -57,6 +57,7 @@ class S3Archive:
                 self._client.put_object(Bucket=self._bucket, Key=key, Body=text)
                 self._conditions = self._refuses_to_overwrite(key, text)
                 came = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+                self._head(key, is_there=True)
                 self._client.delete_object(Bucket=self._bucket, Key=key)
         except ArchiveError as error:
             raise ArchiveError(str(error), full=True) from None
@@ -111,11 +112,11 @@ class S3Archive:
         except ClientError as error:
             if code_of(error) not in _TAKEN:
                 raise
-            held = self._head(key)
+            held = self._head(key, is_there=status_of(error) == 412)
             if held is None:
                 raise
             return self._holds(key, held, clip)
-        if not _is(self._head(key), clip):
+        if not _is(self._head(key, is_there=True), clip):
             raise ArchiveError(f"{self}: {key} did not arrive as it was sent; it is tried again")
         return True
 
@@ -128,12 +129,15 @@ class S3Archive:
             digest.update(piece)
         return digest.hexdigest() == clip.sha256
 
-    def _head(self, key: str) -> dict[str, Any] | None:
-        """Return the facts of the object; None if there is none (a 403, for those who may not list the bucket)."""
+    def _head(self, key: str, *, is_there: bool = False) -> dict[str, Any] | None:
+        """Return the facts of the object; None if there is none (a 403, for those who may not list the bucket).
+
+        Where one ``is_there``, as was just heard, a 403 says that it may not be looked at.
+        """
         try:
             return dict(self._client.head_object(Bucket=self._bucket, Key=key))
         except ClientError as error:
-            hidden = status_of(error) == 403 and self._conditions is not False
+            hidden = status_of(error) == 403 and self._conditions is not False and not is_there
             if status_of(error) != 404 and not hidden:
                 raise
             return None
@@ -207,6 +211,9 @@ class S3Archive:
             except ClientError as error:
                 if status_of(error) == 404 and code_of(error) != "NoSuchBucket":
                     raise MissingError(f"{place} is missing") from None
+                if code_of(error) == "AccessDenied":
+                    gone = "without s3:ListBucket, one that is gone is refused as well"
+                    raise ArchiveError(f"{refusal(error, place)}; {gone}", full=True) from None
                 raise
             with body:
                 yield from body.iter_chunks(READ_BYTES)

@@ -57,6 +57,7 @@ class ImageBucket:
             self._client.put_object(
                 Bucket=self._bucket, Key=self._key(image), Body=content, ContentType=TYPES[image.rpartition(".")[2]]
             )
+            self._client.head_object(Bucket=self._bucket, Key=self._key(image))  # its link may do what we may
         return True
 
     def _has(self, image: str) -> bool:

@@ -21,7 +21,7 @@ from batchgen.errors import BatchgenError
 # "Error responses" of the Amazon S3 API reference; those of other stores as they were seen.
 _RENEW = "the credentials have expired; renew them (for instance with `aws sso login`), and run again"
 _REGION = "the bucket is in another region, or the endpoint expects another; set AWS_REGION to the bucket's"
-_DENIED = "the credentials may not do this; allow them s3:PutObject, s3:GetObject and s3:DeleteObject there"
+_DENIED = "{action} is refused; the credentials need {needed} there"
 _SPACE = "the store has no space or quota left; free some, or choose another destination with {flag}"
 _ADVICE = {
     "NoSuchBucket": "there is no such bucket; create it, or correct {flag}",
@@ -48,6 +48,23 @@ _ADVICE = {
     "507": _SPACE,
     "400": "it refuses the request; the credentials may have expired, or the region may be wrong (AWS_REGION)",
 }
+# What the credentials need, by the flag that named the place.
+_NEEDED = {
+    "--to": "s3:PutObject, s3:GetObject and s3:DeleteObject",
+    "--ledger-to": "s3:PutObject, s3:GetObject, s3:DeleteObject and s3:ListBucket",
+    "--images-to": "s3:PutObject and s3:GetObject",
+}
+# The permissions of the requests that are called otherwise.
+_ACTIONS = {
+    "HeadObject": "s3:GetObject",
+    "DeleteObjects": "s3:DeleteObject",
+    "ListObjectsV2": "s3:ListBucket",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+}
+_NAMED = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")  # by Amazon, such as kms:GenerateDataKey
 # Codes of this file or of this moment; every other 4xx would meet the next file too.
 _PASSING = frozenset(
     {"SlowDown", "RequestTimeout", "BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "KeyTooLongError"}
@@ -76,7 +93,7 @@ def told(error: BotoCoreError | ClientError, where: str, flag: str = "--to") -> 
         advice, lasts = _answered(error)
     else:
         advice, lasts = _unanswered(error), not isinstance(error, _NETWORK)
-    return f"{where}: {advice.replace('{flag}', flag)}", lasts
+    return f"{where}: {advice.replace('{flag}', flag).replace('{needed}', _NEEDED[flag])}", lasts
 
 
 @contextmanager
@@ -92,7 +109,14 @@ def _answered(error: ClientError) -> tuple[str, bool]:
     code, status = code_of(error), status_of(error)
     known = re.sub(r"[^A-Za-z0-9._-]", "?", code)[:60]
     advice = _ADVICE.get(code) or f"the store answered {known} (HTTP {status})"
+    advice = advice.replace("{action}", _action(error))
     return advice, advice == _SPACE or (status < 500 and code not in _PASSING)
+
+
+def _action(error: ClientError) -> str:
+    """The permission that is lacking."""
+    named = _NAMED.search(str(error.response.get("Error", {}).get("Message", "")))
+    return named[1] if named else _ACTIONS.get(error.operation_name, f"s3:{error.operation_name}")
 
 
 def _unanswered(error: BotoCoreError) -> str:

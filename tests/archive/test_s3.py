@@ -324,6 +324,21 @@ def test_each_refusal_says_what_to_do_and_whether_more_would_fare_better(
     assert str(error).startswith("s3://b/p: ")
 
 
+@pytest.mark.parametrize(
+    ("operation", "message", "permission"),
+    [
+        ("PutObject", "", "s3:PutObject"),
+        ("HeadObject", "", "s3:GetObject"),
+        ("ListObjectsV2", "", "s3:ListBucket"),
+        ("PutObject", "User: x is not authorized to perform: kms:GenerateDataKey on y", "kms:GenerateDataKey"),
+    ],
+)
+def test_what_is_refused_is_named_by_its_permission(operation: str, message: str, permission: str) -> None:
+    error = answer("AccessDenied", 403, operation)
+    error.response["Error"]["Message"] = message
+    assert str(refusal(error, "s3://b/p")).startswith(f"s3://b/p: {permission} is refused; the credentials need")
+
+
 class Recorder(BaseHTTPRequestHandler):
     """Answers every request with an empty 200, and remembers its headers."""
 

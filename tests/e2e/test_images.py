@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from tests.e2e.program import batchgen, emulated, pipe, results, run, sheet
+from tests.e2e.test_s3 import LOCAL_KEYS, local_store
 from tests.images.samples import GIF, JPG, png
 from tests.s3_server import S3Server
 
@@ -65,6 +66,17 @@ async def test_a_bucket_that_does_not_take_images_is_found_before_anything_is_pa
         ended = await run(emulator, manifest, "--images-to", "s3://nowhere/in", **s3.environment)
         assert (ended.code, [path for path in emulator.requests if "generate" in str(path)]) == (2, [])
         assert "--images-to" in ended.err
+
+
+async def test_a_bucket_whose_images_may_not_be_read_is_found_before_anything_is_paid(tmp_path: Path) -> None:
+    (tmp_path / "fox.png").write_bytes(png())
+    manifest = sheet(tmp_path / "p.csv", [{"id": "a", "prompt": "a", "image_urls": "fox.png"}])
+    async with emulated() as emulator, local_store() as store:
+        store.refuses = lambda request: request.method != "PUT"
+        where = {**LOCAL_KEYS, "AWS_ENDPOINT_URL": store.url}
+        ended = await run(emulator, manifest, "--images-to", "s3://b/in", **where)
+        assert (ended.code, len(emulator.tasks)) == (2, 0)
+        assert "s3:GetObject is refused; the credentials need s3:PutObject and s3:GetObject there" in ended.err
 
 
 async def test_failures_with_images_are_mended_with_paths_as_in_the_sheet(s3: S3Server, tmp_path: Path) -> None:

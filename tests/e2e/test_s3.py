@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from aiohttp import web
 
 from tests.e2e.program import QUICK, batchgen, emulated, kill_at, paid, prompts, results, run, sheet, start
@@ -89,6 +90,7 @@ class Store:
     def __init__(self) -> None:
         self.url = ""
         self.hangs = False  # with a video, for ever
+        self.refuses: Callable[[web.Request], bool] = lambda request: False
         self.expires_after: int | None = None  # so many videos that were looked at, the credentials do
         self.kept: dict[str, tuple[bytes, dict[str, str]]] = {}
         self.seen = 0  # videos that were looked at
@@ -102,6 +104,8 @@ class Store:
     async def judge(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if self.expires_after is not None and self.seen >= self.expires_after:
             return web.Response(status=400, text="<Error><Code>ExpiredToken</Code></Error>")
+        if self.refuses(request):
+            return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
         return await handler(request)
 
     async def put(self, request: web.Request) -> web.Response:
@@ -198,6 +202,47 @@ async def test_credentials_that_expire_stop_submitting_and_new_ones_archive_what
         for task in emulator.tasks:
             key = f"/b/x/r{task.input['prompt'].removeprefix('prompt ')}.mp4"
             assert store.kept[key][0] == await emulator.video(task)
+
+
+@pytest.mark.parametrize(
+    ("refused", "permission"), [("GET HEAD", "s3:GetObject"), ("HEAD", "s3:GetObject"), ("PUT", "s3:PutObject")]
+)
+async def test_a_permission_that_is_lacking_is_named_before_anything_is_paid(
+    refused: str, permission: str, tmp_path: Path
+) -> None:
+    async with emulated() as emulator, local_store() as store:
+        store.refuses = lambda request: request.method in refused
+        where = {**LOCAL_KEYS, "AWS_ENDPOINT_URL": store.url}
+        ended = await run(emulator, prompts(tmp_path / "p.csv", 2), "--to", "s3://b/x", **where)
+        assert (ended.code, len(emulator.tasks)) == (2, 0)
+        assert f"{permission} is refused; the credentials need s3:PutObject, s3:GetObject and" in ended.err
+
+
+async def test_a_permission_that_is_lost_while_videos_come_stops_the_run_and_loses_none(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 12)
+    async with emulated() as emulator, local_store() as store:
+        where = {**LOCAL_KEYS, "AWS_ENDPOINT_URL": store.url}
+        store.refuses = lambda request: request.method == "HEAD" and request.path.endswith(".mp4")
+        ended = await run(emulator, manifest, "--to", "s3://b/x", "--concurrency", "2", **where)
+        paid_for = len(emulator.tasks)
+        assert (ended.code, ended.summary["archived"]) == (1, 0)
+        assert "s3:GetObject is refused" in ended.summary["stopped"]
+        assert (ended.summary["rendered"], ended.summary["pending"] > 0) == (paid_for, True)
+        store.refuses = lambda request: False
+        ended = await run(emulator, manifest, **where)
+        assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 12, 12), ended.err
+        assert len(store.videos) == 12
+
+
+async def test_a_video_that_may_be_gone_where_nobody_may_list_says_which_permission_would_tell(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "p.csv", 2)
+    async with emulated() as emulator, local_store() as store:
+        where = {**LOCAL_KEYS, "AWS_ENDPOINT_URL": store.url}
+        await run(emulator, manifest, "--to", "s3://b/x", **where)
+        store.refuses = lambda request: request.path.endswith("r1.mp4")
+        ended = await batchgen("verify", "p.batch", cwd=tmp_path, **where)
+        assert (ended.code, "s3://b/x/r1.mp4: s3:GetObject is refused" in ended.err) == (1, True), ended.err
+        assert "without s3:ListBucket, one that is gone is refused as well" in ended.err
 
 
 async def test_a_video_that_is_kept_is_copied_to_another_kind_of_destination_without_its_link(
