@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.cli.terminal import fitted
+from batchgen.cli.terminal import fitted, say
 from batchgen.words import with_command
 
 
@@ -62,3 +62,8 @@ def test_no_word_is_lost_and_no_line_is_wider_than_it_must_be(text: str, columns
 
 def test_where_there_is_no_terminal_nothing_is_broken() -> None:
     assert fitted("a " * 200, io.StringIO()) == "a " * 200
+
+
+def test_nothing_that_is_said_commands_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say("the row \x1b]0;owned\x07 failed\nin film\u202e.batch")
+    assert capsys.readouterr().err == "the row \\x1b]0;owned\\x07 failed\nin film\\u202e.batch\n"

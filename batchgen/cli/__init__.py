@@ -12,7 +12,7 @@ import click
 from batchgen import __version__
 from batchgen.cli import looking, nights, rehearsing, running, settling, starting, steering
 from batchgen.cli.sections import Context
-from batchgen.cli.terminal import say, shown
+from batchgen.cli.terminal import say
 from batchgen.errors import BatchgenError, FaultError, ManifestError, UsageError
 from batchgen.words import in_one_line
 
@@ -68,16 +68,16 @@ def _tell(error: Exception) -> int:
             error.show()
             return 2
         case click.ClickException():
-            say(f"batchgen: {shown(_in_our_words(error))}")
+            say(f"batchgen: {_in_our_words(error)}")
             return 2
         case ManifestError():
-            say(f"{shown(str(error))}\nNothing was sent.")
+            say(f"{error}\nNothing was sent.")
             return error.exit_code
         case OSError(filename=str() as path) if error.errno in _OF_A_NAME:
-            say(shown(f"batchgen: {path[:_MOST_SHOWN]}: {error.strerror}; name another, or change its permissions"))
+            say(f"batchgen: {path[:_MOST_SHOWN]}: {error.strerror}; name another, or change its permissions")
             return UsageError.exit_code
     told = error if isinstance(error, BatchgenError) else FaultError(error)
-    say(f"batchgen: {shown(str(told))}")
+    say(f"batchgen: {told}")
     return told.exit_code
 
 

@@ -43,7 +43,7 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, quiet: bool, **flags
     given = {name: flag for name, flag in flags.items() if name not in OF_A_RUN}
     made = make_plan(arguments.to_settings(batch or batch_folder(manifest), manifest, key=arguments.NO_KEY, **given))
     for sentence in made.remarks:
-        say(shown(sentence))
+        say(sentence)
     if as_json or not quiet:
         answer(made, as_json=as_json)
 
@@ -68,7 +68,7 @@ def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json
         if watch and as_json:
             raise UsageError("--watch and --json exclude each other; choose one")
         if watch and not look_on(batch, progress(plain=plain), say):
-            say(shown(f"no run is at work in {batch} now; this is how it stands:"))
+            say(f"no run is at work in {batch} now; this is how it stands:")
         found = read_status(batch, looked.path, running=looked.running if ledger_to else None)
     answer(found, as_json=as_json)
 
@@ -91,16 +91,16 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
     settings = arguments.to_settings(batch, None, may_submit=False, **given) if repair else None
     found = verify_batch(batch, flags["ledger_to"], repair=settings)
     for damage in found.damaged:
-        say(shown(f"{damage.place}: {damage.what} (row {damage.id})"))
+        say(f"{damage.place}: {damage.what} (row {damage.id})")
     if repair and (found.damaged or found.unfetched):
         summary = work(batch, None, may_submit=False, **flags)
         found = after_repair(found, batch, summary.exit)
         for words in summary.advice() if found.exit_code else []:
-            say(shown(words))
+            say(words)
     elif found.damaged or found.unfetched:
         repairs = ("verify", str(batch), "--repair", *to_service(service_in(batch)))
         moved = f"{MOVED}; " if any(damage.what == "missing" for damage in found.damaged) else ""
-        say(shown(with_command(f"{moved}to fetch them, while their links live", *repairs)))
+        say(with_command(f"{moved}to fetch them, while their links live", *repairs))
     answer(found, as_json=as_json)
     raise click.exceptions.Exit(found.exit_code)
 
@@ -157,5 +157,5 @@ def _look(batch: Path, ledger_to: str | None) -> "Iterator[Look]":
 
     with look(batch, ledger_to) as looked:
         for sentence in looked.said:
-            say(shown(sentence))
+            say(sentence)
         yield looked

@@ -12,7 +12,7 @@ from batchgen import arguments
 from batchgen.catalog import DEFAULT_MODEL
 from batchgen.cli import options
 from batchgen.cli.options import PATH
-from batchgen.cli.terminal import answer, progress, say, shown
+from batchgen.cli.terminal import answer, progress, say
 
 if TYPE_CHECKING:
     from batchgen.emulator.server import Emulator
@@ -38,7 +38,7 @@ def rehearse(manifest: Path, batch: Path | None, as_json: bool, plain: bool, **f
     stage = _Stage(rehearsal.SPEED, settings.model or DEFAULT_MODEL)
     told = rehearsal.rehearse(settings, stage.service, stage.seen, progress(quiet=as_json, plain=plain))
     for sentence in told.plan.remarks:
-        say(shown(sentence))
+        say(sentence)
     answer(told, as_json=as_json)
 
 

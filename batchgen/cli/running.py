@@ -69,7 +69,7 @@ def run_batch(batch: Path, manifest: Path | None, *, as_json: bool, quiet: bool,
         elif not quiet:
             _print_summary(summary, xlsx=flags.get("xlsx", False))
         elif summary.exit != 0:
-            _warn(f"batchgen: {summary}")
+            say(f"batchgen: {summary}")
     raise click.exceptions.Exit(summary.exit)
 
 
@@ -90,22 +90,18 @@ def work(
     from batchgen.run import Listener, run
     from batchgen.stopping import AT_ONCE, signals
 
-    with told(batch, ping, notify, metrics, _warn) as ended:
+    with told(batch, ping, notify, metrics, say) as ended:
         if manifest is None:
             require(batch, flags["ledger_to"])
         settings = arguments.to_settings(batch, manifest, **flags)
         shows = metered(progress(quiet=quiet, plain=plain), metrics, batch)
         stopping = partial(signals, leave=shows.end)
-        listener = Listener(_note if quiet else _warn, _warn, shows, verbose, ended=ended, stopping=stopping)
+        listener = Listener(_note if quiet else say, say, shows, verbose, ended=ended, stopping=stopping)
         try:
             return run(settings, listener, service_of(settings))
         except KeyboardInterrupt:  # before the batch runs, or while its results are written
             say(AT_ONCE)
             raise
-
-
-def _warn(text: str) -> None:
-    say(shown(text))
 
 
 def _note(text: str) -> None:

@@ -40,7 +40,7 @@ def answer(found: Found, *, as_json: bool) -> None:
 def say(text: str) -> None:
     """Say something to a person, on standard error: above the bar, where there is one (click would write over it)."""
     try:
-        sys.stderr.write(f"{fitted(text, sys.stderr)}\n")
+        sys.stderr.write(f"{fitted(shown(text), sys.stderr)}\n")
         sys.stderr.flush()
     except OSError:
         hush()
@@ -109,4 +109,4 @@ def progress(*, quiet: bool = False, plain: bool = False) -> "Progress":
     if quiet:
         return Progress()
     can_redraw = sys.stderr.isatty() and os.environ.get("TERM", "dumb").lower() not in ("", "dumb", "unknown")
-    return Bar(shown) if can_redraw and not plain else Lines(lambda text: say(shown(text)))
+    return Bar(shown) if can_redraw and not plain else Lines(say)
