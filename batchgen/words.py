@@ -68,8 +68,7 @@ def share(part: float, whole: float) -> str:
 def duration(seconds: float) -> str:
     """A stretch of time as people say it, no more exact than a forecast is."""
     if seconds < 90:
-        whole = max(1, round(seconds) if seconds < 10 else 5 * round(seconds / 5))
-        return f"{whole} second{'s' if whole > 1 else ''}"
+        return many(max(1, round(seconds) if seconds < 10 else 5 * round(seconds / 5)), "second")
     minutes = round(seconds / 60)
     if minutes < 90:
         return f"{minutes} minutes"

@@ -14,6 +14,7 @@ from typing import TextIO
 from batchgen.borrowed import Borrowed
 from batchgen.manifest.records import LONGEST_CELL, Block, Unreadable
 from batchgen.model import Problem, is_text
+from batchgen.words import many
 
 _LONGEST_LINE = 16 << 20  # characters; what a hostile file may make us hold at once
 _PIECE_CHARACTERS = 1 << 18
@@ -155,7 +156,7 @@ def _named(delimiter: str) -> str:
 
 
 def _width_message(width: int, wanted: int, delimiter: str) -> str:
-    cells = f"this record has {width} cell{'s' if width > 1 else ''}, the header {wanted}"
+    cells = f"this record has {many(width, 'cell')}, the header {wanted}"
     if width > wanted:
         return f"{cells}; put a cell that holds a {_named(delimiter)} into double quotes"
     return f"{cells}; add the missing {_named(delimiter)}, or put a cell that holds a line break into double quotes"

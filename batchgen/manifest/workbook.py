@@ -21,6 +21,7 @@ from batchgen.manifest.words import did_you_mean, escaped, shown
 from batchgen.manifest.xml_walk import SheetWalk
 from batchgen.model import Problem, Row
 from batchgen.rows import Rows
+from batchgen.words import many
 
 _BLOCK_RECORDS = 4096
 _IMAGES = 2  # in a file, from which on they may be meant as its rows': one is a logo
@@ -224,6 +225,6 @@ class _Gatherer:
     def remarks(self) -> Iterator[Problem]:
         """What a person should know at the end."""
         if self._hidden:
-            rows = "1 row is hidden, and is" if self._hidden == 1 else f"{self._hidden} rows are hidden, and are"
+            rows = many(self._hidden, "row is hidden, and is", "rows are hidden, and are")
             message = f"{rows} made like the others; delete what is not wanted"
             yield Problem(self._first_hidden, None, message, fatal=False)
