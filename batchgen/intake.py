@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import file_digest, sha256
-from itertools import islice
 from pathlib import Path
 from shlex import quote
 
@@ -27,7 +26,7 @@ from batchgen.model import EMULATOR, Problem, Row
 from batchgen.paid_beside import warn_of_paid
 from batchgen.rows import Rows
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder, run_again
-from batchgen.words import many, with_command
+from batchgen.words import first_of, many, with_command
 
 MOST_NAMED = 3  # images that are gone, of any number
 
@@ -222,8 +221,7 @@ def describe(intake: Intake, manifest: str, gone_images: Collection[str] = ()) -
         yield f"{rows} no longer in the manifest{kept}"
     if gone_images:
         one, several = "image is no longer there, and is taken", "images are no longer there, and are taken"
-        named = ", ".join([*islice(gone_images, MOST_NAMED), *["..."] * (len(gone_images) > MOST_NAMED)])
-        yield f"{many(len(gone_images), one, several)} as before: {named}"
+        yield f"{many(len(gone_images), one, several)} as before: {first_of(gone_images, MOST_NAMED)}"
 
 
 def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) -> Iterator[str]:

@@ -20,7 +20,7 @@ from batchgen.service.client import Client
 from batchgen.service.wire import TaskStatus, TaskWord
 from batchgen.settings import Settings, to_service
 from batchgen.verify import Verified, forget, read_again, set_aside
-from batchgen.words import left_alone, many, money_words, with_command
+from batchgen.words import first_of, left_alone, many, money_words, with_command
 
 SHOWN = 5  # rows that share a task
 Tasks: TypeAlias = dict[int, dict[str, bool]]  # the jobs, each with its rows, and whether they are in the manifest
@@ -194,8 +194,7 @@ def _others(tasks: Tasks, found: Sequence[Doubt]) -> dict[int, str]:
 
 
 def _sharers(names: Sequence[str]) -> str:
-    named = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-    return f" (and {named}, of the same task)" if names else ""
+    return f" (and {first_of(names, SHOWN)}, of the same task)" if names else ""
 
 
 def _gone(is_present: bool) -> str:

@@ -8,9 +8,10 @@ from shlex import quote
 from typing import Any
 
 from batchgen.model import ABANDONED, State
-from batchgen.words import GONE_AWAITED, given_up, in_one_line, many, money_words, why, with_command
+from batchgen.words import GONE_AWAITED, first_of, given_up, in_one_line, many, money_words, why, with_command
 
 STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
+MOST_CAUSES = 5  # that are named
 _AGAIN = "run the same command again: what is paid for is fetched, and nothing is paid for twice"
 _AFTER_STOP = {
     1: f"When that is mended, {_AGAIN}",
@@ -130,7 +131,7 @@ class Summary(Counts):
     def _causes(self) -> str:
         causes = {code: rows for code, rows in self.failures.items() if code != ABANDONED}
         named = [f"{code if code != '?' else 'without a code'} {rows}" for code, rows in causes.items()]
-        return ", ".join(named[:5] + ["..."] * (len(named) > 5)) + self._news()
+        return first_of(named, MOST_CAUSES) + self._news()
 
     def _news(self) -> str:
         """How many of the failed rows are news: a night that is told what an earlier one was told needs nobody."""

@@ -1,6 +1,7 @@
 """Numbers, durations, sizes and commands as a person reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import islice
 from shlex import join
 
 COMMAND = "    batchgen "  # how the line of a command begins
@@ -15,6 +16,11 @@ def many(number: int | str, one: str, several: str | None = None) -> str:
     The number may be written out already.
     """
     return f"{number} {one if str(number) == '1' else several or f'{one}s'}"
+
+
+def first_of(names: Collection[str], most: int) -> str:
+    """The first of some names, with dots where there are more: ``fox, cat, ...``."""
+    return ", ".join([*islice(names, most), *["..."] * (len(names) > most)])
 
 
 def with_command(sentence: str, *words: str) -> str:

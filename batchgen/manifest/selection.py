@@ -15,7 +15,7 @@ from batchgen.errors import UsageError
 from batchgen.manifest.headings import canonical
 from batchgen.manifest.words import alternatives, did_you_mean, shown
 from batchgen.model import Present, State, from_json
-from batchgen.words import many
+from batchgen.words import first_of, many
 
 _NUMBERS = re.compile(r"(?:row:)?([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
@@ -122,7 +122,7 @@ class Picker:
         """What a person should know after the pass."""
         unmet = self.unmet
         if unmet and self.selection.ids:
-            named = ", ".join(map(shown, unmet[:_MOST_NAMED])) + (", ..." if len(unmet) > _MOST_NAMED else "")
+            named = first_of([*map(shown, unmet)], _MOST_NAMED)
             seeded = f"a row with several seeds has one for each, like {shown(unmet[0] + '-s1')}"
             yield f"--only names {many(len(unmet), 'id')} that no row has: {named} ({seeded})"
         for text in unmet if self.selection.only else ():
