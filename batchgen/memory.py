@@ -92,12 +92,7 @@ def remember(settings: Settings, ledger: Ledger, *, partial: bool = False, **mor
 
     ``partial``: the manifest is only a part of the one that is remembered, which stays.
     """
-    facts = {
-        "model": settings.model,
-        "name": settings.name,
-        "images_to": settings.images_to,
-        **more,
-    }
+    facts = {"model": settings.model, "name": settings.name, "images_to": settings.images_to, **more}
     if not (partial and ledger.fact("manifest")):
         facts |= {
             "manifest": str(settings.manifest) if settings.manifest else None,

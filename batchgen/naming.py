@@ -190,12 +190,7 @@ def _clean(text: str) -> str:
 
 def _clean_char(char: str) -> str:
     category = unicodedata.category(char)
-    if category in (
-        "Cf",
-        "Cs",
-        "Co",
-        "Cn",
-    ):  # bidi and joiners, halves of characters, those without a meaning yet
+    if category in ("Cf", "Cs", "Co", "Cn"):  # bidi and joiners, halves of characters, those without a meaning yet
         return ""
     if category in ("Cc", "Zl", "Zp") or not _FORBIDDEN.isdisjoint(unicodedata.normalize("NFKC", char)):
         return "-"

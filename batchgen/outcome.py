@@ -95,13 +95,7 @@ def write_report(ledger: Ledger, folder: Path) -> None:
 
 
 def summarize(
-    settings: Settings,
-    ledger: Ledger,
-    stopped: Stop | None,
-    problem: str | None,
-    seconds: float,
-    *,
-    failed_before: int,
+    settings: Settings, ledger: Ledger, stopped: Stop | None, problem: str | None, seconds: float, *, failed_before: int
 ) -> Summary:
     """How the run ended: ``stopped`` is what kept rows from being asked for, ``problem`` from being written.
 

@@ -126,12 +126,7 @@ TO = click.option(
 PACE = (
     *LIMITS,
     click.option(
-        "--downloads",
-        type=Count(1, 256),
-        default=32,
-        show_default=True,
-        metavar="N",
-        help="Downloads at once.",
+        "--downloads", type=Count(1, 256), default=32, show_default=True, metavar="N", help="Downloads at once."
     ),
     click.option(
         "--first-poll",

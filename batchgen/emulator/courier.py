@@ -39,13 +39,7 @@ class Courier:
     """The sender of callbacks."""
 
     def __init__(
-        self,
-        store: Store,
-        records: Records,
-        faults: Faults,
-        describe: Describe,
-        now: Callable[[], float],
-        speed: float,
+        self, store: Store, records: Records, faults: Faults, describe: Describe, now: Callable[[], float], speed: float
     ) -> None:
         self._store = store
         self._records = records
@@ -136,12 +130,7 @@ class Courier:
         task, kind = delivery.task, delivery.kind
         data = self._describe(task, max(self._now(), task.ends))
         if kind == "forged-failed":
-            data = {
-                "taskId": task.id,
-                "state": "failed",
-                "failCode": "CONTENT_VIOLATION",
-                "failMsg": "forged",
-            }
+            data = {"taskId": task.id, "state": "failed", "failCode": "CONTENT_VIOLATION", "failMsg": "forged"}
         elif kind == "forged-url":
             data |= {"state": "success", "resultJson": '{"resultUrls":["https://forged.invalid/video.mp4"]}'}
         envelope = wire.envelope(200, "success", data)

@@ -150,10 +150,7 @@ def _images() -> Schema:
 
 def _many_seeds() -> Schema:
     one: list[Schema] = [_SEED, _SEEDS, _BLANK]
-    return {
-        "description": _ABOUT["seeds"],
-        "anyOf": [*one, {"type": "array", "items": {"anyOf": one}, "minItems": 1}],
-    }
+    return {"description": _ABOUT["seeds"], "anyOf": [*one, {"type": "array", "items": {"anyOf": one}, "minItems": 1}]}
 
 
 def _one_seed() -> Schema:

@@ -15,10 +15,7 @@ from batchgen.private import replacing
 from batchgen.report.results import COLUMNS, cells_of
 
 _EXPIRED = "the video was made and paid for, but its link died before it could be fetched"
-_ADVICE = {
-    "CONTENT_VIOLATION": "change the prompt",
-    "INVALID_IMAGE_URL": "give a link that anybody can fetch",
-}
+_ADVICE = {"CONTENT_VIOLATION": "change the prompt", "INVALID_IMAGE_URL": "give a link that anybody can fetch"}
 
 
 def write(ledger: Ledger, path: Path, ready: Callable[[Path], None] = lambda part: None) -> None:

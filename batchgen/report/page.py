@@ -65,14 +65,7 @@ class Page:
         return text.encode(errors="replace")
 
 
-def gather(
-    ledger: Ledger,
-    batch: Path,
-    links: Links,
-    *,
-    running: bool = False,
-    now: float | None = None,
-) -> Page:
+def gather(ledger: Ledger, batch: Path, links: Links, *, running: bool = False, now: float | None = None) -> Page:
     """Read everything from the ledger, as it was at one moment even while a run writes it."""
     now = time.time() if now is None else now
     with _snapshot(ledger):
@@ -122,11 +115,7 @@ def render(page: Page, *, media: Sequence[str] = (), live: bool = False) -> str:
     style = _template("page.css")
     own = "'self'" if live else "'self' file:"  # opened from disk, 'self' is nothing in Firefox
     rules = policy(
-        script,
-        style,
-        pictures=f"{own} data:",
-        videos=" ".join([own, *media]),
-        connect="'self'" if live else "'none'",
+        script, style, pictures=f"{own} data:", videos=" ".join([own, *media]), connect="'self'" if live else "'none'"
     )
     data = page.to_data() | {"live": live}
     parts: Mapping[str, str] = {

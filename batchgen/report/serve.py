@@ -249,13 +249,7 @@ class ReportServer:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
-def serve(
-    batch: Path,
-    say: Callable[[str], None],
-    *,
-    port: int = 0,
-    source: Source | None = None,
-) -> None:
+def serve(batch: Path, say: Callable[[str], None], *, port: int = 0, source: Source | None = None) -> None:
     """Serve the batch's page until SIGINT or SIGTERM; ``say`` is told its address when it listens.
 
     ``source`` gives the ledger, if it is not the one in the batch's folder, in the thread that reads it.
