@@ -108,7 +108,7 @@ def rehearse(settings: Settings, service: Service, seen: Callable[[], Seen], pro
         played = _write_rows(ledger, manifest, 1 if is_whole else ceil(plan.to_submit / SAMPLE_ROWS))
         if not played:
             return Rehearsal(plan, 0, 0, {}, SPEED, 0.0, 0.0, "calculated", 0, 0)
-        listener = Listener(_unsaid, _unsaid, progress)
+        listener = Listener(say=lambda text: None, warn=lambda text: None, progress=progress)  # the plan has said it
         summary = run(_play(full, Path(folder) / "rehearsal.batch", manifest), listener, service)
         if summary.exit not in (0, 1) or summary.stopped:
             raise UsageError(f"the rehearsal was cut off: {summary.stopped}")
@@ -127,10 +127,6 @@ def rehearse(settings: Settings, service: Service, seen: Callable[[], Seen], pro
         most_at_once=found.most_at_once if kept_pace else min(plan.to_submit, full.concurrency),
         requests_per_minute=round(found.requests / minutes) if kept_pace else None,
     )
-
-
-def _unsaid(_: str) -> None:
-    """The plan has said it."""
 
 
 def _can_play(plan: Plan) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from shlex import join
 
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
-from batchgen.errors import BatchBusyError, BatchgenError, nothing_sent
+from batchgen.errors import BatchBusyError, BatchgenError
 from batchgen.ledger import Ledger
 from batchgen.ledger.syncing import Syncing
 from batchgen.replica import Replica
@@ -21,12 +21,6 @@ def tell(replica: Replica, settings: Settings, say: Callable[[str], None]) -> No
         say(replica.said)
     if replica.is_kept and not (settings.destination or "").startswith("s3://"):
         say("the ledger is kept in S3, but the videos only on this machine: --to s3://bucket/prefix keeps them there")
-
-
-def copy_first(replica: Replica, ledger: Ledger) -> None:
-    """The copy without which nothing may be submitted. Raises :class:`UsageError` if it cannot be made."""
-    with nothing_sent():
-        replica.checkpoint(ledger)
 
 
 def everywhere(syncing: Syncing, replica: Replica) -> Callable[[], Awaitable[None]]:

@@ -122,7 +122,8 @@ def _run_work(
         archive = _destination(settings, ledger)
         if settings.may_submit:
             RunImages(settings).provide(ledger, files, listener.say)
-        replication.copy_first(replica, ledger)
+        with nothing_sent():  # before the first copy nothing may be submitted
+            replica.checkpoint(ledger)
         _set_space_aside(ledger, settings.batch)
         with perhaps_sent(), descriptors.raised():
             dispatcher = awake.run(_work(settings, ledger, replica, archive, listener, service))

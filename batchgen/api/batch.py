@@ -107,7 +107,7 @@ class Batch:
 
         ``say`` is called with sentences that a person should read, in the run's thread.
         """
-        return Run(partial(_work, self._given(options), say or _silent))
+        return Run(partial(_work, self._given(options), say or (lambda text: None)))
 
     def run(
         self,
@@ -146,7 +146,7 @@ class Batch:
         check_names(options, "rescue")
         given = self._of_folder(options)
         given = replace(given, settings=replace(given.settings, may_submit=False))
-        with Run(partial(_work, given, say or _silent)) as run:
+        with Run(partial(_work, given, say or (lambda text: None))) as run:
             return run.wait()
 
     # -- what there is
@@ -274,10 +274,6 @@ def _aside(work: Callable[[], _T]) -> _T:
     """In a thread, which has no event loop: a notebook's is taken already."""
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(work).result()
-
-
-def _silent(_: str) -> None:
-    pass
 
 
 def _work(given: Given, say: Callable[[str], object], watch: Watch, stopping: "Stopping") -> "Summary":

@@ -30,13 +30,9 @@ def note_lines(ledger: Ledger, row: Row) -> None:
         ledger.database.execute("INSERT OR IGNORE INTO temp.image_line VALUES (?, ?)", (url, row.line))
 
 
-def noted_lines(ledger: Ledger) -> Iterator[tuple[str, int]]:
-    """The links that were noted, whole, each with its line."""
-    ledger.database.execute(_LINES)
-    yield from ledger.database.execute("SELECT url, line FROM temp.image_line ORDER BY line")
-
-
 def links_to_try(ledger: Ledger, *states: str) -> Iterator[tuple[str, int]]:
-    """The noted links that jobs in these states need, each with its line."""
+    """The noted links that jobs in these states need, whole, each with its line."""
     needed = set(wanted_images(ledger, *states))
-    return ((url, line) for url, line in noted_lines(ledger) if public_url(url) in needed)
+    ledger.database.execute(_LINES)
+    noted = ledger.database.execute("SELECT url, line FROM temp.image_line ORDER BY line")
+    return ((url, line) for url, line in noted if public_url(url) in needed)

@@ -80,12 +80,10 @@ class _Keys:
 
 
 def _has_equals(keys: Sequence[int]) -> bool:
+    """Whether two are equal. They are looked at in parts, since a set takes several times the memory of its keys."""
     parts = len(keys) // _KEYS_AT_ONCE + 1
-    return any(_holds_equals([key for key in keys if key % parts == part]) for part in range(parts))
-
-
-def _holds_equals(keys: Sequence[int]) -> bool:
-    return len(set(keys)) < len(keys)
+    some = ([key for key in keys if key % parts == part] for part in range(parts))
+    return any(len(set(part)) < len(part) for part in some)
 
 
 def drop(database: Database) -> None:

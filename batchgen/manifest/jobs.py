@@ -10,7 +10,7 @@ from batchgen.manifest import expand, placeholders, values
 from batchgen.manifest.headings import MOST_COLUMNS, question, question_of_model
 from batchgen.manifest.nodes import Broken, Keyed, Many, Node, Text
 from batchgen.manifest.overrides import NOTHING_SET
-from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Recipe, Rules
+from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Rules
 from batchgen.manifest.words import did_you_mean, shown
 from batchgen.model import Problem, Row
 
@@ -216,7 +216,8 @@ class Jobs:
                 ids = () if fatal else ids
         if made and not axes.broken:
             try:
-                yield _row(made, axes, record, filling, job, number)
+                identity = _named(made.id, axes, record, filling)
+                yield Row(number, job.line, made.request, identity, dict(axes.extras))
             except ValueError as error:
                 yield at(record.get("id", job), str(error))
 
@@ -225,13 +226,6 @@ def _used(record: Mapping[str, Text], scope: Vars, wanted: Mapping[str, list[str
     """Return the vars that the texts of one combination use, in the order of their definition."""
     names = set(chain.from_iterable(wanted.get(record[name].value, ()) for name in _PROSE if name in record))
     return [name for name in scope if name in names]
-
-
-def _row(
-    made: Recipe, axes: _Axes, record: Mapping[str, Text], filling: Mapping[str, str], job: Node, number: int
-) -> Row:
-    name = _named(made.id, axes, record, filling)
-    return Row(number, job.line, made.request, name, dict(axes.extras))
 
 
 def _ids(

@@ -113,8 +113,7 @@ class Rules:
 
     def form(self, cells: tuple[str, ...]) -> Form | None:
         """The form of the requests with these cells of ``CHOICES``; None: each record that has them is to be judged."""
-        chosen = self._remembered.get(cells) or self._remember(cells)
-        return chosen.form
+        return (self._remembered.get(cells) or self._remember(cells)).form
 
     def takes(self, parameter: str, cells: Collection[str]) -> bool:
         """Whether each cell is a value of the parameter, which is one of ``TELLING``."""

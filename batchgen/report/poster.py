@@ -46,12 +46,7 @@ class Posters:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: dict[str, Poster] = {}
-        self._look()
-
-    def _look(self) -> None:
-        if not self._folder.is_dir():
-            return
-        for path in self._folder.iterdir():
+        for path in folder.iterdir() if folder.is_dir() else ():
             if found := _NAME.fullmatch(path.name):
                 self._known[found[1]] = Poster(path, int(found[2]), int(found[3]))
 
@@ -72,7 +67,8 @@ class Posters:
             return known
         try:
             picture, width, height = _jpeg(video)
-            self._known[sha256] = self._keep(picture, Poster(self._path(sha256, width, height), width, height))
+            path = self._folder / f"{sha256}-{width}x{height}.jpg"
+            self._known[sha256] = self._keep(picture, Poster(path, width, height))
         except Exception as error:  # a decoder meets bytes that somebody else made: anything may happen
             log.debug("no poster", extra={"sha256": sha256, "reason": f"{type(error).__name__}: {error}"})
             return None
@@ -89,9 +85,6 @@ class Posters:
         if missing and seconds > 0:
             with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:  # PyAV lets go of the GIL
                 list(pool.map(make, missing.items()))
-
-    def _path(self, sha256: str, width: int, height: int) -> Path:
-        return self._folder / f"{sha256}-{width}x{height}.jpg"
 
     def _keep(self, picture: bytes, poster: Poster) -> Poster:
         self._folder.mkdir(mode=0o700, exist_ok=True)

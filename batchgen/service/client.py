@@ -179,13 +179,12 @@ def _answer(response: aiohttp.ClientResponse, content: bytes | bytearray, *, is_
     return Answer(response.status, bytes(content), wait, is_cut)
 
 
-_NO_NAME = "the name of the service's host is not found"
-
-
 def _sentence(error: Exception) -> str:
     """What happened, without the error's own text: that may hold the key or a link."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
-        return f"the name {error.host} is not found" if isinstance(error, aiohttp.ClientConnectorError) else _NO_NAME
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name {error.host} is not found"
+    if isinstance(error, socket.gaierror):
+        return "the name of the service's host is not found"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "the service's certificate is not valid"
     if isinstance(error, aiohttp.ClientSSLError):
