@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from batchgen.manifest.jobs import Jobs, at, read_vars
-from batchgen.manifest.nodes import Broken, Keyed, Node, Text
+from batchgen.manifest.jobs import Jobs, read_vars
+from batchgen.manifest.nodes import Broken, Keyed, Node, Text, at
 from batchgen.manifest.records import Unreadable
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, undecodable

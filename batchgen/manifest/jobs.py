@@ -8,7 +8,7 @@ from math import prod
 
 from batchgen.manifest import expand, placeholders, values
 from batchgen.manifest.headings import MOST_COLUMNS, question, question_of_model
-from batchgen.manifest.nodes import Broken, Keyed, Many, Node, Text
+from batchgen.manifest.nodes import Broken, Keyed, Many, Node, Text, at
 from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Rules
 from batchgen.manifest.words import did_you_mean, shown
@@ -19,11 +19,6 @@ _PROSE = ("prompt", "negative_prompt", "id")  # where {name} is filled in
 
 Entries = Mapping[str, tuple[Text, Node]]
 Vars = Mapping[str, list[Text]]
-
-
-def at(node: Node, message: str, fatal: bool = True) -> Problem:
-    """Return the problem, standing where the node does."""
-    return Problem(node.line, str(node.column), message, fatal)
 
 
 def read_vars(node: Node, problems: list[Problem]) -> dict[str, list[Text]]:

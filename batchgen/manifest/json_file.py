@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TextIO
 
 from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Document, Sections
-from batchgen.manifest.jobs import at
 from batchgen.manifest.json_nodes import Cursor
-from batchgen.manifest.nodes import Broken, Node, Text, enter
+from batchgen.manifest.nodes import Broken, Node, Text, at, enter
 from batchgen.manifest.records import Unreadable
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal

@@ -57,6 +57,11 @@ class Broken:
 Node = Text | Many | Keyed | Broken
 
 
+def at(node: Node, message: str, fatal: bool = True) -> Problem:
+    """Return the problem, standing where the node does."""
+    return Problem(node.line, str(node.column), message, fatal)
+
+
 def scalar(problems: list[Problem], value: str, line: int, column: int, plain: bool = False, cut: bool = False) -> Node:
     """Return the text, unless it is one that nothing takes, which is a problem."""
     if len(value) > _LONGEST:
@@ -78,7 +83,6 @@ def enter(problems: list[Problem], entries: dict[str, tuple[Text, Node]], key: T
     """Put the value under its key, unless the key is there already, which is a problem."""
     name = canonical(key.value) or key.value
     if name in entries:
-        message = f"the key {shown(key.value)} appears twice; delete one of the two"
-        problems.append(Problem(key.line, str(key.column), message))
+        problems.append(at(key, f"the key {shown(key.value)} appears twice; delete one of the two"))
     else:
         entries[name] = (key, value)

@@ -7,8 +7,7 @@ from typing import Any, TextIO
 import yaml
 
 from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Document, Sections
-from batchgen.manifest.jobs import at
-from batchgen.manifest.nodes import Broken, Node, Text, enter
+from batchgen.manifest.nodes import Broken, Node, Text, at, enter
 from batchgen.manifest.textfile import open_text
 from batchgen.manifest.words import escaped, shown
 from batchgen.manifest.yaml_nodes import TOO_DEEP, Nodes

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import yaml
 
-from batchgen.manifest.nodes import DEEPEST, Broken, Keyed, Many, Node, Text, enter, scalar
+from batchgen.manifest.nodes import DEEPEST, Broken, Keyed, Many, Node, Text, at, enter, scalar
 from batchgen.manifest.records import Unreadable
 from batchgen.manifest.words import shown
 from batchgen.model import Problem
@@ -135,6 +135,5 @@ class Nodes:
             if isinstance(key, Text):
                 enter(self.problems, entries, key, value)
             elif not isinstance(key, Broken):
-                message = "a key must be a text; write one word"
-                self.problems.append(Problem(key.line, str(key.column), message))
+                self.problems.append(at(key, "a key must be a text; write one word"))
         return Keyed(entries, line, column)
