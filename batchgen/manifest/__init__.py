@@ -11,7 +11,7 @@ from typing import Protocol
 
 from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.rules import Rules
-from batchgen.manifest.textfile import check_file, check_plain, refusal
+from batchgen.manifest.textfile import check_plain, check_text, refusal
 from batchgen.manifest.words import alternatives
 from batchgen.model import Problem, Row
 from batchgen.rows import Rows
@@ -74,7 +74,7 @@ def open_manifest(
     check_plain(path)
     form = format_of(path)
     if form not in _BINARY:
-        check_file(path, encoding)
+        check_text(path, encoding)
     if sheet is not None and form not in ("xlsx", "ods"):
         raise refusal(path, "it has no sheets; leave out --sheet, or name an .xlsx or .ods file")
     rules = Rules(model, image_of)

@@ -22,15 +22,24 @@ def refusal(path: Path, message: str, line: int | None = None) -> ManifestError:
     return ManifestError(escaped(str(path)), [Problem(line, None, message)])
 
 
-def check_file(path: Path, encoding: str | None) -> None:
-    """Raise ManifestError unless ``path`` is a file with something in it, and the encoding is one."""
+def check_text(path: Path, encoding: str | None) -> None:
+    """Raise ManifestError unless the encoding is one, and the plain file ``path`` begins as a text."""
     try:
         io.TextIOWrapper(io.BytesIO(), encoding=encoding or "utf-8")
     except (LookupError, ValueError):
         message = f"the encoding {shown(encoding or '')} is not known; write one such as utf-8, cp1252 or utf-16"
         raise refusal(path, message) from None
-    check_plain(path)
-    _check_beginning(path, encoding)
+    with path.open("rb") as file:
+        beginning = file.read(4096)
+    for sign, kind in _NO_TEXT.items():
+        if beginning.startswith(sign):
+            raise refusal(path, f"its content is not text, whatever its name says, but {kind}")
+    if not beginning.removeprefix(codecs.BOM_UTF8).strip():
+        # A file of blanks alone is as empty as one of no bytes; a longer one is found out by the reader.
+        raise refusal(path, "the file is empty; write a header and a row, or jobs")
+    if encoding is None and beginning.startswith(_WIDE_BOMS):
+        message = "the file is UTF-16 (or UTF-32); save it as UTF-8, or say --encoding utf-16 (or utf-32)"
+        raise refusal(path, message)
 
 
 def check_plain(path: Path) -> None:
@@ -45,20 +54,6 @@ def check_plain(path: Path) -> None:
         path.open("rb").close()
     except OSError as error:
         raise refusal(path, f"it cannot be read ({error.strerror}); check its permissions") from None
-
-
-def _check_beginning(path: Path, encoding: str | None) -> None:
-    with path.open("rb") as file:
-        beginning = file.read(4096)
-    for sign, kind in _NO_TEXT.items():
-        if beginning.startswith(sign):
-            raise refusal(path, f"its content is not text, whatever its name says, but {kind}")
-    if not beginning.removeprefix(codecs.BOM_UTF8).strip():
-        # A file of blanks alone is as empty as one of no bytes; a longer one is found out by the reader.
-        raise refusal(path, "the file is empty; write a header and a row, or jobs")
-    if encoding is None and beginning.startswith(_WIDE_BOMS):
-        message = "the file is UTF-16 (or UTF-32); save it as UTF-8, or say --encoding utf-16 (or utf-32)"
-        raise refusal(path, message)
 
 
 def open_text(path: Path, encoding: str | None) -> TextIO:
