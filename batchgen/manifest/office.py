@@ -110,6 +110,19 @@ def number(raw: str) -> Cell:
         return Fault(f'holds a number that cannot be read ("{escaped(raw[:40])}"); type it again')
 
 
+def real(value: Any, exact: int, mend: str) -> Cell:
+    """Return the cell of a float that a typed table holds, as which pandas has whole numbers beside blanks.
+
+    A whole one is written as such, unless it is above ``exact`` and may have lost digits; ``mend`` is the way out.
+    """
+    whole = float(value)
+    if not whole.is_integer():
+        return str(value)
+    if abs(whole) > exact:
+        return Fault(f"holds the float {value}, which may have lost digits; {mend}")
+    return str(int(whole))
+
+
 def text(content: str) -> Cell:
     """Return the cell of a text; one with half a character or a NUL can be neither sent nor kept."""
     if bad := UNSTORABLE.search(content):

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from batchgen.manifest.office import Cell, Fault, Moment, Number, as_text, of_type, several, text
+from batchgen.manifest.office import Cell, Moment, Number, as_text, of_type, real, several, text
 from batchgen.manifest.records import LONGEST_CELL, NO_ROWS, Block, Records, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
@@ -20,8 +20,7 @@ from batchgen.rows import Rows
 _BLOCK_RECORDS = 4096
 _MOST_ROWS = 50_000_000  # a file of a kilobyte can claim more rows than anybody could pay for
 _MOST_GROUP_BYTES = 2_000_000_000  # a group of rows is read at once
-_EXACT = 2**53  # up to here a double can be any whole number,
-_EXACT_OF_SHORTER = {"float": 2**24 - 1, "halffloat": 2**11 - 1}  # and one of these
+_EXACT = {"halffloat": 2**11 - 1, "float": 2**24 - 1, "double": 2**53}  # up to here one can be any whole number
 
 
 class ParquetManifest:
@@ -123,15 +122,9 @@ def _taker(kind: Any) -> Callable[[Any, str], Cell]:
     return lambda _value, _parameter: of_type(name)
 
 
-def _real(value: float, _: str, exact: int = _EXACT) -> Cell:
-    """Return whole numbers as such: pandas makes floats of them where a cell of the column is blank."""
-    if value != value:  # NaN: so pandas and polars write a blank
-        return ""
-    if not value.is_integer():
-        return repr(value)
-    if abs(value) > exact:
-        return Fault(f"holds the float {value!r}, which may have lost digits; save the column as whole numbers")
-    return str(int(value))
+def _real(value: float, _: str, exact: int) -> Cell:
+    blank = value != value  # NaN: so pandas and polars write one
+    return "" if blank else real(value, exact, "save the column as whole numbers")
 
 
 def _time(value: Any, _: str) -> Cell:
@@ -143,8 +136,7 @@ _TAKERS: Mapping[str, Callable[[Any, str], Cell]] = {
     **dict.fromkeys(("int", "uint"), lambda value, _: str(value)),
     "decimal": lambda value, _: Number(str(value)) if value % 1 else str(int(value)),
     "bool": lambda value, _: "true" if value else "false",
-    **{kind: partial(_real, exact=exact) for kind, exact in _EXACT_OF_SHORTER.items()},
-    "double": _real,
+    **{kind: partial(_real, exact=exact) for kind, exact in _EXACT.items()},
     "date": lambda value, _: Moment("date", value.isoformat()),
     "timestamp": lambda value, _: Moment("date and time", str(value)),
     "time": _time,

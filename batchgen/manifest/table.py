@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, TypeGuard
 
 from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest.headings import canonical, resembles
-from batchgen.manifest.office import Cell, Fault, as_text, of_type, several, text
+from batchgen.manifest.office import Cell, Fault, as_text, of_type, real, several, text
 from batchgen.manifest.rules import MISSING_PROMPT
 from batchgen.manifest.words import escaped
 from batchgen.model import Problem, stretches
@@ -174,20 +174,10 @@ def _one(value: Any, parameter: str) -> Cell:
     if isinstance(value, Integral):
         return str(int(value))
     if isinstance(value, float) or kind == "f":
-        return _real(value)
+        bits = _DIGITS.get(getattr(value, "itemsize", 8), _DOUBLE_DIGITS)
+        return real(value, 2**bits, "make the column whole numbers (Int64)")
     if isinstance(value, Decimal):
         return str(int(value)) if value % 1 == 0 else str(value)
     if isinstance(value, datetime | date | time) or kind == "M":
         return Fault(f"is the moment {value}; make it a text") if parameter else str(value)
     return of_type(type(value).__name__)
-
-
-def _real(value: Any) -> Cell:
-    """Return whole numbers as such: pandas makes floats of them where a cell of the column is blank."""
-    whole = float(value)
-    if not whole.is_integer():
-        return str(value)
-    bits = _DIGITS.get(getattr(value, "itemsize", 8), _DOUBLE_DIGITS)
-    if abs(whole) > 2**bits:
-        return Fault(f"holds the float {value}, which may have lost digits; make the column whole numbers (Int64)")
-    return str(int(whole))
