@@ -23,13 +23,11 @@ from batchgen.settings import (
 NO_KEY = "none-is-needed"  # the key of who sends nothing
 
 
-def _rows(flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags that choose and change rows, among ``flags``, which loses them, as :class:`Settings` has them."""
+def _with_rows(overrides: Any = (), only: Any = None, shard: Any = None, limit: Any = None, **others: Any) -> Any:
+    """All flags, with those that choose and change rows as :class:`Settings` has them."""
     from batchgen.manifest.selection import parse
 
-    overrides = flags.pop("overrides", ())
-    selection = parse(*(flags.pop(name, None) for name in ("only", "shard", "limit")))
-    return {"overrides": overrides or None, "selection": selection or None}
+    return {"overrides": overrides or None, "selection": parse(only, shard, limit) or None, **others}
 
 
 def to_rehearse(manifest: Path, batch: Path | None, *, prices: tuple[str, ...], **more: Any) -> Settings:
@@ -39,7 +37,7 @@ def to_rehearse(manifest: Path, batch: Path | None, *, prices: tuple[str, ...], 
         manifest=manifest,
         base_url=read_base_url(None),
         limits=Limits(prices=read_prices(prices)),
-        **more | _rows(more),
+        **_with_rows(**more),
     )
 
 
@@ -69,7 +67,7 @@ def to_settings(
         raise UsageError("--emulator and --base-url exclude each other: choose one")
     speed = EMULATOR_SPEED if emulator else 1.0
     url, listen = read_callback(callback_url, callback_listen)
-    more |= _rows(more)
+    more = _with_rows(**more)
     limits = {name: more.pop(name, None) for name in ("max_tasks", "budget", "budget_per_day")}
     prices = read_prices(more.pop("prices", ()))
     until = read_deadline(deadline) if deadline else None
