@@ -222,7 +222,9 @@ class LedgerMachine(RuleBasedStateMachine):
         for line in self.lines:
             same = line.position is None and line.want.request.digest == row.request.digest
             if same and not (row.id is not None and line.given):
-                line.id, line.given, line.position = name, row.id is not None, position
+                if row.id is not None or line.given:  # one that never had an id keeps the name that it was given
+                    line.id = name
+                line.given, line.position = row.id is not None, position
                 return True
         return False
 
@@ -543,6 +545,8 @@ class LedgerMachine(RuleBasedStateMachine):
             want.state, want.task, want.remake, want.may_be_paid = State.IN_FLIGHT, candidate.task_id, False, True
             want.has_failed = False
             post.bound, post.candidate, post.forgotten = candidate.task_id, None, False
+            if post is want.posts[-1]:  # what the leave was for is known now
+                want.released_at = None
             assert self.tasks.setdefault(candidate.task_id, want.key) == want.key
         elif candidate.task_id in self.tasks:  # the service knows it too, but a row has it
             assert evidence.bind(self.ledger, candidate, "callback") is None
@@ -740,4 +744,25 @@ def test_the_service_giving_a_rows_former_task_again_is_not_believed() -> None:
     machine.accepted_with_the_task_of_another_row(number=0, which=0)
     machine.each_job_is_as_the_model_has_it()
     machine.every_accepted_task_is_bound_to_one_job_for_ever()
+    machine.teardown()
+
+
+def test_a_row_without_an_id_keeps_its_name_though_another_of_its_content_was_given_one() -> None:
+    machine = LedgerMachine()
+    machine.begin([(None, "a", None)] * 3)
+    machine.edit_the_manifest([(None, "a", None), ("x", "a", None)])
+    machine.edit_the_manifest([(None, "a", None), (None, "a", None), ("x", "a", None)])
+    machine.each_row_stands_once_in_the_results_in_order()
+    machine.teardown()
+
+
+def test_a_leave_to_pay_again_is_not_taken_back_once_the_task_that_was_lost_is_known() -> None:
+    """And was refused for want of credits, say: then nothing is in doubt any more."""
+    machine = begun("x")
+    machine.a_life("forgotten", has_token=False, was_accepted=True)
+    machine.decide(number=0, what="resubmit all")
+    machine.candidates_are_verified(knows=True)
+    machine.poll(number=0, outcome="out of credits")
+    machine.crash(accepted=[True], in_a_write=False)
+    machine.each_job_is_as_the_model_has_it()
     machine.teardown()
