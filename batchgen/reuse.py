@@ -117,9 +117,7 @@ def offers(ledger: Ledger, service: str, batch: Path) -> list[Offer]:
     """The pending jobs whose video another batch of this user has paid for, and that are still to be had."""
     if not user_file(_NAME).is_file():
         return []
-    pending = ledger.database.execute(
-        f"SELECT job, digest FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected}"
-    )
+    pending = ledger.database.execute(f"SELECT job, digest FROM job WHERE {ledger.to_submit}")
     try:
         with _index() as index:
             return list(_matches(index, service, str(batch.absolute()), pending))

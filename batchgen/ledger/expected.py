@@ -21,7 +21,7 @@ def pending_kinds(ledger: Ledger) -> Iterator[Kind]:
     # By the key of one of them: a million requests would be sorted with what they are grouped by.
     found = ledger.database.execute(
         "SELECT request, tasks, rows FROM (SELECT min(job) AS job, count(*) AS tasks, sum(wanted) AS rows FROM job "
-        f"WHERE state = 'pending' AND wanted > 0{ledger.and_selected} GROUP BY {parameters}) JOIN job USING (job)"
+        f"WHERE {ledger.to_submit} GROUP BY {parameters}) JOIN job USING (job)"
     )
     return (Kind(Request.from_json(request), tasks, rows) for request, tasks, rows in found)
 
@@ -54,7 +54,7 @@ def first_names(ledger: Ledger, number: int) -> tuple[str, ...]:
     """The names of the first files that the run will make."""
     found = ledger.database.execute(
         "SELECT name FROM row WHERE position IS NOT NULL AND EXISTS (SELECT 1 FROM job WHERE job.job = row.job "
-        f"AND state = 'pending' AND wanted > 0{ledger.and_selected}) ORDER BY position LIMIT ?",
+        f"AND {ledger.to_submit}) ORDER BY position LIMIT ?",
         (number,),
     )
     return tuple(name for (name,) in found)
@@ -80,8 +80,7 @@ def pending_requests(ledger: Ledger) -> Iterator[Request]:
 def pending_without_seed(ledger: Ledger) -> int:
     """How many rows that the run will make have no seed."""
     return ledger.database.number(
-        f"SELECT sum(wanted) FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected} "
-        "AND json_extract(request, '$.seed') IS NULL"
+        f"SELECT sum(wanted) FROM job WHERE {ledger.to_submit} AND json_extract(request, '$.seed') IS NULL"
     )
 
 

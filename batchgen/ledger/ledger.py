@@ -112,6 +112,11 @@ class Ledger:
         """The further condition, in SQL, on jobs that the present run may submit."""
         return " AND job IN (SELECT job FROM temp.selected)" if self.is_selecting else ""
 
+    @property
+    def to_submit(self) -> str:
+        """The condition, in SQL, on a job whose task the present run is to ask for; its index wants these words."""
+        return f"state = 'pending' AND wanted > 0{self.and_selected}"
+
     def is_selected(self, job: Job) -> bool:
         """Whether the present run may submit the job."""
         return not self.is_selecting or self.database.has("SELECT 1 FROM temp.selected WHERE job = ?", (job.key,))
@@ -133,8 +138,7 @@ class Ledger:
 
     def has_work(self) -> bool:
         """Whether a run would ask or fetch anything, be it for a row that is no longer in the manifest."""
-        submits = f"state = 'pending' AND wanted > 0{self.and_selected}"
-        kinds = (f"{OPEN} AND state = 'in_flight'", "state = 'rendered'", submits)
+        kinds = (f"{OPEN} AND state = 'in_flight'", "state = 'rendered'", self.to_submit)
         return any(self._first(f"{kind} LIMIT 1") for kind in kinds)
 
     def job(self, key: int) -> Job:

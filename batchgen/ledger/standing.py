@@ -47,8 +47,7 @@ def _without_path(told: str) -> str:
 
 def pending_jobs(ledger: Ledger) -> int:
     """How many tasks a run would pay for."""
-    pending = f"state = 'pending' AND wanted > 0{ledger.and_selected}"
-    return ledger.database.number(f"SELECT count(*) FROM job WHERE {pending}")
+    return ledger.database.number(f"SELECT count(*) FROM job WHERE {ledger.to_submit}")
 
 
 def paid_tasks(ledger: Ledger) -> int:
