@@ -112,15 +112,16 @@ def take_in_as_asked(
     """
     if settings.manifest is None:
         raise UsageError(f"{settings.batch} does not remember a manifest; use batchgen run MANIFEST")
+    no_images = Files(Path.cwd(), may_upload=False)
     if asked.manifest is None and asked.overrides is None and ledger.fact("mended"):
         what = "the rows are continued as failures.csv has them; to read the sheet again"
         say(with_command(what, *run_again(settings.manifest, settings.batch, settings.service)))
-        return Files(Path.cwd(), may_upload=False)
+        return no_images
     if _is_gone(settings, ledger):
         if asked.overrides:
             raise UsageError(f"the manifest {settings.manifest} is gone, so --set cannot change what its rows say")
         warn(f"the manifest {settings.manifest} is gone; its rows are continued as they were")
-        return Files(Path.cwd(), may_upload=False)
+        return no_images
     if asked.manifest and asked.overrides is None and settings.overrides:
         words = " ".join(settings.overrides)
         say(f'as in the run before, --set {words} holds for every row; --set "" ends it')
@@ -128,7 +129,7 @@ def take_in_as_asked(
         mark, held = _mark(settings), _held(settings)
         if mark and mark == ledger.fact("taken"):
             remember(settings, ledger)
-            return Files(Path.cwd(), may_upload=False)
+            return no_images
         taken = take_in_manifest(settings, ledger)
         if held:
             mended.note(ledger, held)
@@ -136,6 +137,12 @@ def take_in_as_asked(
         say(sentence)
     for sentence in warnings(taken, asked, settings, ledger):
         warn(sentence)
+    _remember(taken, mark, settings, ledger)
+    return taken.images
+
+
+def _remember(taken: Taken, mark: str, settings: Settings, ledger: Ledger) -> None:
+    """Keep what later runs, and who looks at the batch, have to know of the manifest; ``mark``: see :func:`_mark`."""
     known = ledger.own_columns() if taken.partial else []
     columns = [*known, *(name for name in taken.columns if name not in known)]
     names = taken.images.names()
@@ -151,7 +158,6 @@ def take_in_as_asked(
         mended="1" if taken.partial else "",
         taken=mark if is_plain else "",
     )
-    return taken.images
 
 
 def _is_gone(settings: Settings, ledger: Ledger) -> bool:
