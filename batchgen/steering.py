@@ -120,7 +120,7 @@ class Steering:
         account = self._account
         if dispatcher.doing == "paused" or account.unheard > BEAT_SECONDS or account.posts.are_failing:
             return None
-        if account.asked_silence > NOTABLE_SILENCE_SECONDS:
+        if account.harvest.is_failing or account.asked_silence > NOTABLE_SILENCE_SECONDS:
             return None
         running = dispatcher.running()
         counts = self._tally.counts
@@ -165,6 +165,8 @@ class Steering:
             return (
                 f"no clear answer when a task is asked for ({posts.cause}): submitting pauses, and one is tried {when}"
             )
+        if account.harvest.is_failing and dispatcher.doing == "submitting":
+            return f"{account.harvest.complaint()}: submitting pauses, and one is tried now and then"
         return self._others(dispatcher)
 
     def _others(self, dispatcher: Dispatcher) -> str | None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from batchgen.account import Account
+from batchgen.account.harvest import FAILURES_BEFORE_PAUSE as FAILURES
 from batchgen.account.posts import FAILURES_BEFORE_PAUSE
 from batchgen.control import Desk
 from batchgen.deadline import read_deadline
@@ -87,6 +88,23 @@ async def test_while_no_post_gets_a_clear_answer_the_run_says_so_and_nobody_know
     assert told.seconds_left is None
     account.answered(posted=True)
     assert (await standing({State.PENDING: 9}, account=account)).waiting is None
+
+
+async def test_while_nothing_comes_of_what_is_paid_for_the_run_says_so_and_nobody_knows_how_long_it_takes() -> None:
+    account = Account(10_000, 10, clock=lambda: 0.0)
+    for job in range(FAILURES):
+        account.harvest.asked(job)
+        account.harvest.failed(job, "r2.example: the host answered HTTP 500")
+    told = await standing({State.PENDING: 9}, account=account)
+    assert told.waiting == (
+        "nothing came of the last 20 tasks (r2.example: the host answered HTTP 500): "
+        "submitting pauses, and one is tried now and then"
+    )
+    assert told.seconds_left is None
+    account.harvest.came(0)
+    told = await standing({State.PENDING: 9}, account=account)
+    assert told.waiting is None
+    assert told.seconds_left
 
 
 async def test_a_wait_that_the_service_asks_for_is_told_whatever_it_answers_to_what_was_under_way() -> None:

@@ -14,6 +14,7 @@ from math import inf
 from aiolimiter import AsyncLimiter
 
 from batchgen.account.ceiling import Ceiling
+from batchgen.account.harvest import Harvest
 from batchgen.account.posts import Posts
 from batchgen.account.window import MINUTE_SECONDS, Window
 from batchgen.retry import backoff
@@ -54,6 +55,7 @@ class Account:
         self.tasks = 0  # in flight, or perhaps so
         self.posting = 0  # of them, those whose POST is not answered
         self.posts = Posts(clock)
+        self.harvest = Harvest(clock)
         self._clock = clock
         self._rate = Ceiling(rate, PROOF_SECONDS)
         self._room = Ceiling(concurrency)
@@ -149,7 +151,9 @@ class Account:
 
     @property
     def may_post(self) -> bool:
-        """Whether one more POST may be without an answer."""
+        """Whether one more POST may be without an answer; one alone, where nothing comes of what is paid for."""
+        if self.harvest.is_failing and (self.posting or self.harvest.pause):
+            return False
         return self.posts.may_leave(self.posting, self.per_second)
 
     # -- hearing

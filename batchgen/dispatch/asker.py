@@ -104,8 +104,11 @@ class Asker:
         """How long nothing will be due, unless something happens; None: for as long as nothing does."""
         may_ask = len(self.asks) < POLLS_AT_ONCE
         until = min(self._schedule.next_due(), self._schedule.next_plan()) if may_ask else inf
-        if (pause := self._account.posts.pause) and self._is_submitting():
-            until = min(until, now + min(pause, self._account.patience))
+        if self._is_submitting():
+            if pause := self._account.posts.pause:
+                until = min(until, now + min(pause, self._account.patience))
+            if pause := self._account.harvest.pause:
+                until = min(until, now + pause)
         if until < inf:
             return max(0.0, until - now)
         return DOUBT_CHECK_SECONDS if self.may_bring_more() else None

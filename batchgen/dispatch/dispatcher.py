@@ -30,7 +30,9 @@ from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, State
 from batchgen.pipeline import Pipeline
 from batchgen.service.polling import Polling
+from batchgen.service.wire import is_of_row
 
+MISTAKE = "a mistake in batchgen itself; run.log has it"
 DRAIN_SECONDS = 8.0  # for POSTs in flight when a signal asks to stop: docker kills after 10
 
 Adopt: TypeAlias = Callable[[Job, Job], None]  # a job as it was, and as it is: in flight
@@ -217,6 +219,9 @@ class Dispatcher:
 
     def _intend(self, job: Job) -> Job | None:
         """The job with its intent recorded: no commit, no POST."""
+        if self._account.harvest.is_given_up:
+            self.stop(Stop(self._account.harvest.complaint(), 1))
+            return None
         try:
             intended = self._pipeline.intend(job)
         except (LimitReachedError, ArchiveError) as error:
@@ -246,10 +251,26 @@ class Dispatcher:
             after = await self._pipeline.step(job)
         except Exception as error:
             after = self._after_error(job, error)
+        self._heed(job, after)
         self._changed(job, after)
         if after.state is State.PENDING:
             self._asker.all_submitted = False
         return after
+
+    def _heed(self, job: Job, after: Job) -> None:
+        """What a step shows of whether anything comes of what is paid for."""
+        harvest = self._account.harvest
+        match job.state, after.state:
+            case State.SUBMITTING, State.IN_FLIGHT:
+                harvest.asked(job.key)
+            case _, State.ARCHIVED:
+                harvest.came(job.key)
+            case State.IN_FLIGHT, State.FAILED if is_of_row(after.fail_code):
+                harvest.failed_for_its_row(job.key)
+            case State.IN_FLIGHT, State.FAILED:
+                harvest.failed(job.key, after.fail_code or "")
+            case (State.IN_FLIGHT, State.IN_DOUBT) | (State.RENDERED, _):
+                harvest.failed(job.key, after.fail_message or "")
 
     def _after_error(self, job: Job, error: Exception) -> Job:
         match error:
@@ -273,7 +294,8 @@ class Dispatcher:
                 facts = {"job": job.key}
                 log.error("unexpected error; the row is left to the next run", exc_info=error, extra=facts)
                 if job.state is State.SUBMITTING:  # as if no answer came: submitting pauses, if others meet with it too
-                    self._account.post_trouble("a mistake in batchgen itself; run.log has it", may_be_paid=True)
+                    self._account.post_trouble(MISTAKE, may_be_paid=True)
+                self._account.harvest.failed(job.key, MISTAKE)
         return replace(job, wait=inf)
 
     def _after_refusal(self, error: AccountError) -> None:

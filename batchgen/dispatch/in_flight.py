@@ -15,6 +15,8 @@ from batchgen.ledger import Ledger
 from batchgen.model import Job, State
 from batchgen.service.polling import Polling
 
+NEVER_ENDED = "a task has not ended in all the time that it was asked about"
+
 
 class InFlight:
     """Keeps the account's number of tasks, and the schedule, by what the answers say.
@@ -92,6 +94,7 @@ class InFlight:
             self._schedule.leave(job)
             self._account.tasks -= 1
             self._hold_slot(self._polling.doubt)  # not for ever: a few that nobody hears of would hold up all others
+            self._account.harvest.failed(job.key, NEVER_ENDED)
         elif job.tries > 0 or is_missing:
             self._schedule.unheard(job, now + job.wait)
         elif self._account.is_answering:  # which is about this very answer: nothing was awaited since it came

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from batchgen.account import Account
+from batchgen.account.harvest import FAILURES_BEFORE_PAUSE, PATIENCE_SECONDS
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.errors import AccountError, ArchiveError, BatchgenError, LedgerError, LimitReachedError
 from batchgen.model import Job, State
@@ -271,6 +272,73 @@ def test_a_mistake_of_ours_in_every_submit_does_not_pay_for_row_after_row() -> N
 
     play(500, (5.0, err), (900.0, lambda stage: posts.append(stage.service.seen.posts)), tasks=100)
     assert posts[0] < 150
+
+
+def stumbling(state: State, until: float = inf) -> Callable[[Stage], None]:
+    """A mistake of ours in each step from that state, until then."""
+
+    def err(stage: Stage) -> None:
+        step = stage.pipeline.step
+
+        async def stumble(job: Job) -> Job:
+            if job.state is state and asyncio.get_running_loop().time() < until:
+                raise RuntimeError("nobody foresaw this")
+            return await step(job)
+
+        stage.pipeline.step = stumble  # type: ignore[method-assign]
+
+    return err
+
+
+@pytest.mark.parametrize("tasks", [1, 10, 100])
+@pytest.mark.parametrize("state", [State.IN_FLIGHT, State.RENDERED])
+def test_a_run_that_gets_nothing_for_what_it_pays_pays_for_no_row_after_row_and_ends(state: State, tasks: int) -> None:
+    stage = play(500, before=stumbling(state), tasks=tasks)
+    assert FAILURES_BEFORE_PAUSE <= stage.pipeline.accepted < FAILURES_BEFORE_PAUSE + tasks + 10
+    assert stage.dispatcher.stopped
+    assert stage.dispatcher.stopped.exit_code == 1
+    assert stage.dispatcher.stopped.reason.startswith("nothing came of the last ")
+    assert stage.dispatcher.stopped.reason.endswith(" tasks (a mistake in batchgen itself; run.log has it)")
+    assert PATIENCE_SECONDS < stage.ended < PATIENCE_SECONDS + FAILURES_BEFORE_PAUSE * 70 / tasks + 1000
+
+
+def test_a_run_that_gets_videos_again_goes_on_by_itself() -> None:
+    stage = play(500, before=stumbling(State.RENDERED, until=600.0))
+    assert (stage.pipeline.accepted, stage.dispatcher.stopped) == (500, None)
+    assert len([begun for begun in stage.service.starts if begun < 600.0]) < FAILURES_BEFORE_PAUSE + 10 + 4
+
+
+def test_tasks_that_never_end_are_not_paid_for_hour_after_hour() -> None:
+    def bear_all(stage: Stage) -> None:
+        stage.service.terms = replace(stage.service.terms, tasks=500)
+
+    stage = play(500, seconds=1e9, before=bear_all)
+    assert FAILURES_BEFORE_PAUSE <= stage.pipeline.accepted < FAILURES_BEFORE_PAUSE + 10 + 2
+    assert stage.dispatcher.stopped
+    assert stage.dispatcher.stopped.reason.startswith("nothing came of the last 20 tasks (a task has not ended in all")
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "least", "most"),
+    [
+        (State.FAILED, "MODEL_UNAVAILABLE", 20, 40),
+        (State.IN_DOUBT, None, 20, 40),
+        (State.FAILED, "CONTENT_VIOLATION", 200, 200),
+    ],
+)
+def test_tasks_that_fail_one_and_all_hold_a_run_back_unless_it_is_for_their_rows(
+    state: State, code: str | None, least: int, most: int
+) -> None:
+    def fail(stage: Stage) -> None:
+        step = stage.pipeline.step
+
+        async def failing(job: Job) -> Job:
+            after = await step(job)
+            return replace(after, state=state, fail_code=code) if after.state is State.RENDERED else after
+
+        stage.pipeline.step = failing  # type: ignore[method-assign]
+
+    assert least <= play(200, before=fail).pipeline.accepted <= most
 
 
 def test_a_task_that_the_service_does_not_know_teaches_nothing_and_holds_its_slot_a_while() -> None:

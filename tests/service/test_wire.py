@@ -11,6 +11,7 @@ from batchgen.service.wire import (
     Balance,
     TaskWord,
     Verdict,
+    is_of_row,
     read_balance,
     read_status,
     read_submitted,
@@ -324,6 +325,20 @@ LINK = '{"resultUrls": ["https://a.example/v.mp4"]}'
 )
 def test_of_a_state_that_the_document_does_not_know_what_comes_with_it_tells(data: Any, word: TaskWord) -> None:
     assert read_status(status_of(**data)).word is word
+
+
+@pytest.mark.parametrize(
+    ("codes", "of_row"),
+    [
+        ("CONTENT_VIOLATION INVALID_IMAGE_URL", True),  # the document's
+        ("NSFW_DETECTED PROMPT_TOO_LONG INVALID_PROMPT IMAGE_TOO_LARGE UNSUPPORTED_FORMAT IMAGE_DOWNLOAD_FAILED", True),
+        ("SensitiveContentDetected ProhibitedContentDetected PromptLengthExceeded", True),
+        ("PROCESSING_TIMEOUT MODEL_UNAVAILABLE GENERATION_FAILED INSUFFICIENT_CREDITS QUOTA_EXCEEDED UNKNOWN", False),
+    ],
+)
+def test_a_code_of_a_prompt_or_an_image_tells_nothing_of_other_rows(codes: str, of_row: bool) -> None:
+    assert {is_of_row(code) for code in codes.split()} == {of_row}
+    assert not is_of_row(None)
 
 
 def test_a_code_and_a_cover_picture_are_taken_for_what_they_are() -> None:
