@@ -71,7 +71,7 @@ class Account:
         self.has_answered = False  # well, once in this run
         self._is_known = False  # it gave an answer in this run, be it a refusal
         self.cause = ""  # of the trouble that lasts, in words
-        self._last_answer = clock()
+        self._heard_until = clock()
         self._set_pace()
 
     def _set_pace(self) -> None:
@@ -172,7 +172,7 @@ class Account:
             self.posts.revive()
         self._refusals = self._troubles = self._rounds = 0
         self._is_known, self.has_answered, self.cause = True, True, ""
-        self._last_answer = now = self._clock()
+        self._heard_until = now = self._clock()
         if self._rate.is_learned and self._rate.passed(self._needed_level(), now):
             self._set_pace()
 
@@ -195,6 +195,7 @@ class Account:
         now = self._clock()
         is_news = now >= self._silent_until  # what was under way when the silence began tells nothing new
         self._is_known = True
+        self._count_from(now)
         self._window.answered()
         if not posted:
             self._window.refused()
@@ -251,9 +252,15 @@ class Account:
         self._window.answered()
         self.cause = cause or self.cause
         now = self._clock()
+        self._count_from(now)
         self._rate.hold(now, TROUBLE_HOLD_SECONDS)
         self._room.hold(now, TROUBLE_HOLD_SECONDS)
         self._troubles += now >= self._silent_until
+
+    def _count_from(self, now: float) -> None:
+        """Nothing was amiss until now: for hours, perhaps, there was nothing to ask."""
+        if self.is_answering:
+            self._heard_until = now
 
     def _pause(self, seconds: float) -> None:
         self._silent_until = max(self._silent_until, self._clock() + seconds)
@@ -270,8 +277,8 @@ class Account:
 
     @property
     def unheard(self) -> float:
-        """Seconds since the last good answer; 0 where the last word was one."""
-        return 0.0 if self.is_answering else self._clock() - self._last_answer
+        """For how many seconds no request has had a good answer; 0 where the last one had."""
+        return 0.0 if self.is_answering else self._clock() - self._heard_until
 
     @property
     def is_cut_off(self) -> bool:
@@ -288,7 +295,7 @@ class Account:
         """Seconds until the service is lost, if it does not give one good answer."""
         is_hopeless = not self._is_known and self.tasks == 0
         limit = NEVER_HEARD_LIMIT_SECONDS if is_hopeless else SILENCE_LIMIT_SECONDS
-        return self._last_answer + limit - self._clock()
+        return self._heard_until + limit - self._clock()
 
     def complaint(self) -> str:
         """How long the service has not given one good answer, and why."""

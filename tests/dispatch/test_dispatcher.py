@@ -109,6 +109,20 @@ def test_a_pause_submits_nothing_and_polls_on() -> None:
     assert stage.pipeline.accepted == 20
 
 
+def test_a_long_pause_is_not_taken_for_a_silence_of_the_service() -> None:
+    def lose_one(stage: Stage) -> None:
+        stage.service.terms = replace(stage.service.terms, lost=(3000.0, 3001.0))
+
+    stage = play(
+        20,
+        (5.0, lambda stage: stage.dispatcher.pause()),
+        (3000.0, lambda stage: stage.dispatcher.go()),
+        before=lose_one,
+    )
+    assert stage.service.seen.lost
+    assert stage.dispatcher.stopped is None
+
+
 def test_a_pause_with_nothing_left_to_submit_holds_no_run() -> None:
     stage = play(10, (5.0, lambda stage: stage.dispatcher.pause()))
     assert stage.pipeline.accepted == 10
