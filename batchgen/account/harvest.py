@@ -16,8 +16,8 @@ log = logging.getLogger("batchgen")
 class Harvest:
     """Whether one more task may be paid for. ``clock`` gives seconds that never jump.
 
-    A task fails here if it gives no video, or none that can be fetched at the first try, for a reason that is not its
-    row's own. After many in a row no more are asked for until one video comes home. Once all that are under way have
+    A task fails here if it gives no video for a reason that others share, or one that cannot be fetched at the first
+    try. After many in a row no more are asked for until one video comes home. Once all that are under way have
     failed too, one task alone is tried after a pause, and if that fails, the next pause is twice as long.
 
     Only this run's tasks count: the links of earlier ones may be dead for good.
@@ -62,7 +62,7 @@ class Harvest:
             least, most = PAUSE_SECONDS
             self._not_before = self._clock() + backoff(self._pauses, base=least, cap=most)
 
-    def failed_for_its_row(self, job: int) -> None:
+    def failed_alone(self, job: int) -> None:
         """The job's task came to nothing, for a reason that tells nothing of others."""
         self._under_way.discard(job)
 

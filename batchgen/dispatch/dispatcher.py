@@ -30,7 +30,7 @@ from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, State
 from batchgen.pipeline import Pipeline
 from batchgen.service.polling import Polling
-from batchgen.service.wire import is_of_row
+from batchgen.service.wire import is_of_service
 
 MISTAKE = "a mistake in batchgen itself; run.log has it"
 DRAIN_SECONDS = 8.0  # for POSTs in flight when a signal asks to stop: docker kills after 10
@@ -265,10 +265,10 @@ class Dispatcher:
                 harvest.asked(job.key)
             case _, State.ARCHIVED:
                 harvest.came(job.key)
-            case State.IN_FLIGHT, State.FAILED if is_of_row(after.fail_code):
-                harvest.failed_for_its_row(job.key)
-            case State.IN_FLIGHT, State.FAILED:
+            case State.IN_FLIGHT, State.FAILED if is_of_service(after.fail_code):
                 harvest.failed(job.key, after.fail_code or "")
+            case State.IN_FLIGHT, State.FAILED:
+                harvest.failed_alone(job.key)
             case (State.IN_FLIGHT, State.IN_DOUBT) | (State.RENDERED, _):
                 harvest.failed(job.key, after.fail_message or "")
 

@@ -75,8 +75,8 @@ _CALLBACK_TASK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _EARLIEST, _LATEST = 1_577_836_800, 4_102_444_800  # 2020 and 2100: Unix seconds
 _MOST_ID_LETTERS = 1024  # a signed token has hundreds
 _LONGEST_MS = 15 * 86_400_000  # links die by then
-# Of a prompt or an image, in either of the vendor's vocabularies; any other code may hold for all rows.
-_OF_ROW = re.compile(r"(?<![a-z])(prompt|image|format|input|parameters?)(?![a-z])", re.IGNORECASE)
+# As in MODEL_UNAVAILABLE and PROCESSING_TIMEOUT, of the vendor's other pages; of an unknown code nothing is concluded.
+_OF_SERVICE = re.compile(r"(?<![a-z])(unavailable|overload(ed)?|internal|processing_time_?out)(?![a-z])", re.IGNORECASE)
 CREDITS_FAIL_CODE = "INSUFFICIENT_CREDITS"  # seen in the vendor's other pages
 
 
@@ -245,10 +245,9 @@ def _code(data: dict[str, Any]) -> str:
     return str(code) if isinstance(code, int) and not isinstance(code, bool) and code else _text(code)
 
 
-def is_of_row(fail_code: str | None) -> bool:
-    """Whether a task failed for what its row asks for."""
-    words = _HUMPS.sub("_", fail_code or "")
-    return _CONTENT.search(words) is not None or _OF_ROW.search(words) is not None
+def is_of_service(fail_code: str | None) -> bool:
+    """Whether a task failed for what the service lacks, as others would."""
+    return _OF_SERVICE.search(_HUMPS.sub("_", fail_code or "")) is not None
 
 
 def callback_address(url: str, token: str) -> str:

@@ -46,15 +46,15 @@ def test_failures_with_a_video_among_them_and_those_of_one_task_alone_hold_nothi
     assert account.may_post
 
 
-def test_what_failed_for_its_row_neither_counts_nor_hides_what_did_not(account: Account) -> None:
+def test_what_failed_alone_neither_counts_nor_hides_what_did_not(account: Account) -> None:
     for job in range(100):
         account.harvest.asked(job)
-        account.harvest.failed_for_its_row(job)
+        account.harvest.failed_alone(job)
     assert account.may_post
     for job in range(100, 100 + FAILURES_BEFORE_PAUSE):
         fail(account, job)
         account.harvest.asked(-job)
-        account.harvest.failed_for_its_row(-job)
+        account.harvest.failed_alone(-job)
     assert not account.may_post
 
 

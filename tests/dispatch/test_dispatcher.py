@@ -338,6 +338,7 @@ def test_tasks_that_never_end_are_not_paid_for_hour_after_hour() -> None:
         (State.FAILED, "MODEL_UNAVAILABLE", 20, 40),
         (State.IN_DOUBT, None, 20, 40),
         (State.FAILED, "CONTENT_VIOLATION", 200, 200),
+        (State.FAILED, "GENERATION_FAILED", 200, 200),
     ],
 )
 def test_tasks_that_fail_one_and_all_hold_a_run_back_unless_it_is_for_their_rows(

@@ -11,7 +11,7 @@ from batchgen.service.wire import (
     Balance,
     TaskWord,
     Verdict,
-    is_of_row,
+    is_of_service,
     read_balance,
     read_status,
     read_submitted,
@@ -328,17 +328,20 @@ def test_of_a_state_that_the_document_does_not_know_what_comes_with_it_tells(dat
 
 
 @pytest.mark.parametrize(
-    ("codes", "of_row"),
+    ("codes", "of_service"),
     [
-        ("CONTENT_VIOLATION INVALID_IMAGE_URL", True),  # the document's
-        ("NSFW_DETECTED PROMPT_TOO_LONG INVALID_PROMPT IMAGE_TOO_LARGE UNSUPPORTED_FORMAT IMAGE_DOWNLOAD_FAILED", True),
-        ("SensitiveContentDetected ProhibitedContentDetected PromptLengthExceeded", True),
-        ("PROCESSING_TIMEOUT MODEL_UNAVAILABLE GENERATION_FAILED INSUFFICIENT_CREDITS QUOTA_EXCEEDED UNKNOWN", False),
+        ("CONTENT_VIOLATION INVALID_IMAGE_URL", False),  # the document's
+        (
+            "NSFW_DETECTED PROMPT_TOO_LONG INVALID_PROMPT IMAGE_TOO_LARGE UNSUPPORTED_FORMAT IMAGE_DOWNLOAD_FAILED",
+            False,
+        ),
+        ("SensitiveContentDetected ProhibitedContentDetected PromptLengthExceeded GENERATION_FAILED 4031", False),
+        ("PROCESSING_TIMEOUT MODEL_UNAVAILABLE ModelUnavailable InternalError", True),
     ],
 )
-def test_a_code_of_a_prompt_or_an_image_tells_nothing_of_other_rows(codes: str, of_row: bool) -> None:
-    assert {is_of_row(code) for code in codes.split()} == {of_row}
-    assert not is_of_row(None)
+def test_a_code_that_tells_of_the_service_is_told_apart_from_all_others(codes: str, of_service: bool) -> None:
+    assert {is_of_service(code) for code in codes.split()} == {of_service}
+    assert not is_of_service(None)
 
 
 def test_a_code_and_a_cover_picture_are_taken_for_what_they_are() -> None:
