@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from batchgen.model import Request, State, digest_of, with_newlines
 
-# What may not be as it would be written now, or known by the digest that it would have: JSON writes a carriage return
-# as \r, and has no blanks but in its texts; a link is signed in its query.
+# The condition, in SQL, on a request whose text or digest may be another now. Only the JSON is looked at: it has blanks
+# within its texts alone, writes a carriage return as \r, and a link that is signed has a query.
 _DOUBTFUL = r"""request GLOB '*[^ -~]*' OR instr(request, ' "') OR instr(request, '":" ') OR instr(request, '\')
 OR (instr(request, '"image_urls":') AND instr(request, '?'))"""
 _FURTHEST_FIRST = (
@@ -76,7 +76,11 @@ def _rows(connection: sqlite3.Connection, where: str, *parameters: object) -> li
 
 
 def _recognise(connection: sqlite3.Connection, row: _Row, digest: bytes) -> None:
-    """Let the row be known by the new digest. Of two that were one row all along, the one that is further is it."""
+    """Give the row the new digest.
+
+    If a row of the same id has it already, both are one row of the sheet, which was taken for two. Then the one whose
+    job is further has the digest and the place in the sheet.
+    """
     twins = _rows(connection, "id = ? AND row.digest = ?", row.id, digest)
     if not twins:
         connection.execute("UPDATE row SET digest = ? WHERE row = ?", (digest, row.row))
@@ -90,11 +94,15 @@ def _recognise(connection: sqlite3.Connection, row: _Row, digest: bytes) -> None
 
 
 def _rank(row: _Row) -> tuple[int, bool, int]:
+    """The smaller it is, the further the row; of equals the one in the present sheet, then the older one."""
     return _FURTHEST_FIRST.index(row.state), row.position is None, row.row
 
 
 def _exchange_digests(connection: sqlite3.Connection, row: _Row, twin: _Row) -> None:
-    """The twin has the digest that no sheet leads to any more: it is kept as a former row, with all that it has."""
+    """Give the row the twin's digest, and the twin the row's former one, which no sheet leads to any more.
+
+    So the twin is kept, with its tasks and videos, as a row that is no longer in the sheet.
+    """
     ((of_row,), (of_twin,)) = (
         connection.execute("SELECT digest FROM row WHERE row = ?", (each.row,)).fetchone() for each in (row, twin)
     )

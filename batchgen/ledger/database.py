@@ -21,13 +21,13 @@ from batchgen.ledger import schema
 from batchgen.ledger.ballast import Ballast
 
 LEAST_SQLITE = (3, 37, 0)  # STRICT tables, PRAGMA table_list
-WRITTEN = "written"  # a fact that holds until something else changes
+WRITTEN = "written"  # the fact that the results' files are up to date: the first change of a process strikes it out
 CACHE_KIB = 16_384
 LARGE_PAGE = 16_384  # bytes
 MAKING_SECONDS = 5.0
 BUSY_MS = 30_000
 FOLDING_MS = 500  # who looks at a batch reads for a moment
-_BROKEN = (sqlite3.OperationalError, sqlite3.DatabaseError)  # the latter itself: the file is damaged
+_BROKEN = (sqlite3.OperationalError, sqlite3.DatabaseError)  # the latter itself, no further kind: a damaged file
 
 
 class Database:

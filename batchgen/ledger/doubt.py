@@ -11,7 +11,7 @@ from batchgen.ledger.ledger import NOT_RECORDED, OPEN, Ledger
 from batchgen.ledger.recovery import FOR_ONE_RUN
 from batchgen.model import ABANDONED, Job, State
 
-AHEAD_SECONDS = 60.0  # of an attempt that is later than that, a clock that was set back does not tell the age
+AHEAD_SECONDS = 60.0  # an attempt that began so much after now was made before the clock was set back: how old is it?
 LEAST_CALLBACKS = 3  # that came, before one that did not is taken as a proof
 
 
@@ -59,11 +59,11 @@ def awaiting_callback(ledger: Ledger, since: float) -> int:
 
 
 def release(ledger: Ledger, window: float) -> list[Job]:
-    """Let jobs be submitted again whose callback surely would have come, had they been accepted; returns them.
+    """Let jobs be submitted again that were surely not accepted, since no callback came of them; returns them.
 
-    ``window`` is within how many seconds of the submit the last repeat of a callback comes. The receiver must have
-    listened all the while, and every callback that was due in that time must have come, and of those due since: one
-    that is missing proves that callbacks get lost, and then nothing follows from one that did not come.
+    ``window`` is how many seconds after a submit the last repeat of its callback comes. That none came is a proof only
+    where we listened from the submit to the end of the window, and where callbacks do not get lost: every task that was
+    accepted in that time must have had its own, and so must every later one that has ended.
     """
     now = time.time()
     released = []
@@ -87,6 +87,7 @@ def release(ledger: Ledger, window: float) -> list[Job]:
 
 
 def _all_came(ledger: Ledger, since: float, until: float) -> bool:
+    """Whether there were some callbacks of accepted tasks that were asked for in that time, and none is missing."""
     found = ledger.database.one(
         "SELECT count(called_at), count(*) - count(called_at) FROM attempt "
         "WHERE token IS NOT NULL AND task_id IS NOT NULL AND started_at BETWEEN ? AND ?",

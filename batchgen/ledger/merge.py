@@ -83,10 +83,11 @@ def _add_the_others(database: Database) -> None:
 
 
 def _adopt(database: Database) -> int:
-    """A row without an id is known by its content: it is the one that had this content under another name.
+    """A new row is one that the sheet no longer has, where both have the same content and no two ids tell them apart.
 
-    So a column of ids that is added or taken away buys nothing again, nor does an id that a spreadsheet program took
-    for a number, or whose letters are in another normal form. Returns how many are asked for anew under another id.
+    So nothing is paid for again when a column of ids is added or taken away, when a spreadsheet program takes an id for
+    a number, or when its letters come in another normal form. Returns how many new rows ask for the same as one that is
+    gone, and are new all the same, since both have an id.
     """
     database.execute(
         "CREATE TEMP TABLE orphan AS SELECT row.digest, row.row, row.given, row.id FROM main.row "
@@ -120,9 +121,10 @@ def _adopt(database: Database) -> int:
 
 
 def _paired(rows: list[_Named], orphans: list[_Named]) -> tuple[list[tuple[int, int]], int]:
-    """Rows of one content with those of the ledger that they are, and how many of both are left over.
+    """Pair rows of one content with the ledger's: (position, key). Returns also how many of both are left over.
 
-    All are given in order; a row that has an id is one that had none, or one whose id is the same but for its form.
+    All are given in order. A row with an id takes one whose id is the same but for its form, or else one that had none;
+    a row without an id takes the first that is free.
     """
     alike = {_plain(id): key for key, given, id in reversed(orphans) if given}
     free = dict.fromkeys(key for key, _, _ in orphans)

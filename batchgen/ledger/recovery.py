@@ -7,15 +7,16 @@ FOR_ONE_RUN = "--in-doubt resubmit"  # the decision on a job that lasts until th
 _OWN_TASK = (
     "(SELECT task_id FROM attempt WHERE attempt.job = job.job AND task_id IS NOT NULL ORDER BY attempt DESC LIMIT 1)"
 )
-# The condition, in SQL, on a job whose remake is a person's word: another batch's video is to be paid for as any other.
+# The condition, in SQL, on a job whose ``remake`` is a person's leave, which lasts for one run. It is none where the
+# video is another batch's and this one never had a task for it: if it cannot be fetched, the row is paid for as any.
 OF_ONE_RUN = f"(source IS NULL OR {_OWN_TASK} IS NOT NULL)"
 
 
 def recover(ledger: Ledger) -> None:
-    """What an earlier run asked for without recording an answer is in doubt.
+    """Put in order what an earlier run left undone.
 
-    So is again what it was allowed to ask for once more, and did not: the next run may not be allowed to. Nor is it
-    to pay for what failed, or for an expired video that this one tried to fetch.
+    A job that it asked for without recording the answer is in doubt. What a person allowed for that run alone, and was
+    not made use of, is taken back: what was in doubt is so again, and so is what had failed or expired.
     """
     with ledger.database.transaction():
         _hold_again(ledger)
@@ -28,7 +29,7 @@ def recover(ledger: Ledger) -> None:
 
 
 def _fail_again(ledger: Ledger) -> None:
-    """What a run was allowed to pay for once more, and did not ask for, is as it was."""
+    """Take the leave of ``--retry-failed`` back: what was not asked for has failed, or expired, as before."""
     ledger.database.execute(f"UPDATE job SET remake = 0 WHERE state = 'rendered' AND remake = 1 AND {OF_ONE_RUN}")
     ledger.database.execute(
         f"UPDATE job SET state = iif(fail_code IS NULL, 'expired', 'failed'), remake = 0, task_id = {_OWN_TASK} "
@@ -38,7 +39,7 @@ def _fail_again(ledger: Ledger) -> None:
 
 
 def _hold_again(ledger: Ledger) -> None:
-    """What a run was allowed to ask for once more, and did not, is in doubt as before."""
+    """Take the leave of ``--in-doubt resubmit`` back: what was not asked for is in doubt as before."""
     # By keys, not by times: a clock may have been set back meanwhile.
     unused = (
         "SELECT job FROM decision WHERE detail = :how AND rowid IN (SELECT max(rowid) FROM decision GROUP BY job) "
