@@ -233,9 +233,10 @@ class Log:
     # -- clearing away
 
     def clear(self, slots: Sequence[Slot], before: Slot) -> None:
-        """Remove entries that a checkpoint holds, but of each term the last, and what is void right before it.
+        """Remove the entries that the checkpoint ``before`` holds.
 
-        For a holder that slept may still write there.
+        Of each term the last one stays, with the void places right before it: a holder that slept, and tries to write
+        there, has to find them taken.
         """
         later = (*slots[1:], None)
         last = {slot.term: slot for slot in slots}

@@ -25,7 +25,7 @@ OUTAGE_SECONDS = 300.0  # for which a submit waits for the store
 LAST_SECONDS = 30.0  # for which the end of a run does
 CHECKPOINT_ENTRIES = 1000
 CHECKPOINT_SECONDS = 900.0
-CHECKPOINT_SHARE = 20.0  # times as long as a copy takes, there is none
+CHECKPOINT_SHARE = 20.0  # times as long as a copy took, the next is waited for
 
 log = logging.getLogger("batchgen")
 

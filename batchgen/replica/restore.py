@@ -60,7 +60,10 @@ class Chain:
 
     @property
     def known(self) -> Position | None:
-        """How far the ledger in the store has come; None if there is none."""
+        """How far the ledger in the store has come; None if there is none.
+
+        An entry that begins a run's changes counts only if its copy is there: else that run did nothing more.
+        """
         if self.copy is None:
             return None
         told = [
@@ -78,16 +81,16 @@ class Chain:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is missing at its beginning, and there are no changes to something that is not there."""
+        """Whether the log begins with the copy, or at its very first place, and changes nothing but what was copied."""
         if next(iter(self.entries)) != (self.copy or Slot(0, 1)):
             return False
-        is_moored = self.copy is not None
+        is_copied = self.copy is not None  # the ledger that the entries at hand change
         for slot, each in self.entries.items():
             if each.base and slot != self.copy:
-                is_moored = False  # its copy was never made; so its run did nothing more
-            elif each.claim:
-                is_moored = self.copy is not None
-            elif each.changes and not is_moored:
+                is_copied = False  # the run's first copy was never made; so it did nothing more
+            elif each.claim:  # the next run went on from the copy before
+                is_copied = self.copy is not None
+            elif each.changes and not is_copied:
                 return False
         return True
 
