@@ -1,4 +1,4 @@
-"""A process that was stopped for minutes (Ctrl-Z, a container's pause) goes on where it was: that was no silence."""
+"""A process may be stopped for minutes (Ctrl-Z, a container's pause): that time is no silence of the service's."""
 
 import asyncio
 import selectors
@@ -7,15 +7,15 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
-GAP_SECONDS = 10.0  # between two looks at the clock: nobody who is awake leaves so much
+GAP_SECONDS = 10.0  # between two looks at the clock, from which on the process was stopped
 
 _T = TypeVar("_T")
 
 
 class _Attentive(selectors.DefaultSelector):
-    """Looks once more when a wait has timed out: the process may have been stopped meanwhile.
+    """Looks at the sockets once more when a wait has timed out, for the process may have been stopped meanwhile.
 
-    Else whoever waits for an answer would be told that none came in time, though it is there.
+    Without that, a timeout would fire before an answer is read that came long ago.
     """
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -37,7 +37,10 @@ def run(main: Coroutine[Any, Any, _T]) -> _T:
 
 
 class Clock:
-    """Seconds that never jump, nor pass while the process is stopped; to be looked at several times a second."""
+    """Seconds that never jump, nor pass while the process is stopped: a long gap between two calls is not counted.
+
+    So it has to be called several times a second.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""What belongs to the whole process and is changed while a run is at work: put back once no run is left."""
+"""A setting of the whole process, such as its limit of open files, that is changed while runs are at work."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,7 +6,10 @@ from threading import Lock
 
 
 class Borrowed:
-    """``take`` makes the change and gives what undoes it. Runs that overlap, in threads too, share one change."""
+    """Changed by the first run that enters, put back by the last that leaves: they may overlap, in threads too.
+
+    ``take`` makes the change, and returns what undoes it.
+    """
 
     def __init__(self, take: Callable[[], Callable[[], object]]) -> None:
         self._take = take

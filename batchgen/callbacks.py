@@ -23,8 +23,8 @@ from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, Settings
 from batchgen.words import many
 
 HEARTBEAT_SECONDS = 1.0
-RECORD_SECONDS = 20.0  # what was listened to since is not on record: less may be released, never more
-GAP_SECONDS = 10.0  # the time of day was set, the machine slept, or the process was stopped
+RECORD_SECONDS = 20.0  # until it is recorded again that we listen; a crash loses so much of it, which releases less
+GAP_SECONDS = 10.0  # more between two beats, or the clock of the day jumped by more: callbacks may have been missed
 REPEATS_SECONDS = 30 + 120 + 600  # after which the service gives a callback up (from the vendor's other pages)
 SILENCE_SECONDS = 3600.0 + REPEATS_SECONDS  # no task was seen to take an hour: only then is silence a proof
 IDENTIFY_TRIES = 5

@@ -83,7 +83,10 @@ def _next(hour: int, minute: int, now: float) -> float:
 
 
 def _occurrences(hour: int, minute: int, now: float) -> Iterator[float]:
-    """Around ``now``. An hour that comes twice does so here; one that is left out comes where it would have been."""
+    """The moments around ``now`` when a clock on the wall shows this time; both, on a day whose hour comes twice.
+
+    An hour that is left out comes where it would have been.
+    """
     today = _local(now).replace(hour=hour, minute=minute, second=0, microsecond=0)
     for days, fold in product((-1, 0, 1, 2), (0, 1)):
         moment = (today + timedelta(days=days)).replace(fold=fold).timestamp()

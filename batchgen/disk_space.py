@@ -11,7 +11,7 @@ from batchgen.model import Request
 
 RESERVE_BYTES = 1_000_000  # for the ledger and the results
 LOOK_EVERY_SECONDS = 1.0
-LOOK_SHARE = 50.0  # times as long as a look took, there is no other
+LOOK_SHARE = 50.0  # times as long as a look took, the next is waited for
 
 
 class DiskSpace:

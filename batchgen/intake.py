@@ -170,9 +170,9 @@ def _is_gone(settings: Settings, ledger: Ledger) -> bool:
 
 
 def _mark(settings: Settings) -> str:
-    """What the ledger's rows follow from: a sheet that is as it was, and is read as it was, need not be read again.
+    """A hash of what the ledger's rows follow from: the sheet's bytes, and how they are read.
 
-    Empty where they follow from more, as from images on this machine.
+    While it is the same, the sheet need not be read again. Empty where the rows follow from more, such as images.
     """
     assert settings.manifest
     if settings.images_to is not None or settings.check_images or settings.emulator:

@@ -43,7 +43,7 @@ class Lock:
 
     def __enter__(self) -> Self:
         self._open()
-        while not self._is_at_its_place():  # a run that took its folder away had it: what is locked is no lock
+        while not self._is_at_its_place():  # whoever had it took its folder away: nobody else finds what is locked now
             os.close(self._file)
             self._open()
         os.ftruncate(self._file, 0)

@@ -33,7 +33,7 @@ def keep(ledger: Ledger, path: Path) -> Path | None:
 
 
 def note(ledger: Ledger, *held: str | None) -> None:
-    """What the file may hold without that a person has changed it since: the digests of it."""
+    """Remember the digests of what the file may hold while no person has changed it."""
     with suppress(LedgerError):  # a full disk: at worst, what is not mended is kept as well
         ledger.remember({_KNOWN: json.dumps([each for each in held if each])})
 

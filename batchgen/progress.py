@@ -99,9 +99,10 @@ class Tally:
         return sum(self.counts[state] for state in SETTLED)
 
     def per_minute(self) -> float:
-        """Rows settled a minute, in the last minute or since the first one was. To be asked now and then.
+        """Rows settled a minute, over the last minute, or since the first one was settled.
 
-        0 where more have come back from being in doubt.
+        It compares with what earlier calls saw, and has to be called now and then. 0 where more rows came back from
+        being in doubt than were settled.
         """
         now = self._clock()
         if self.settled == self._seen[0][1] and len(self._seen) == 1:

@@ -44,6 +44,7 @@ def glance(rules: Rules, columns: Mapping[str, Sequence[str]], number: int) -> G
 
 
 def _doubt(doubted: set[int], plain: Iterable[object]) -> None:
+    """Doubt the records for which ``plain``, one answer each in their order, is not true."""
     doubted.update(compress(count(), map(not_, plain)))
 
 
@@ -56,7 +57,7 @@ class _Forms(dict[tuple[str, ...], Form]):
         self._present = present
 
     def __missing__(self, cells: tuple[str, ...]) -> Form:
-        each = iter(cells)
+        each = iter(cells)  # of the columns that are there; the others are blank
         form = self._rules.form(tuple(next(each) if is_there else "" for is_there in self._present))
         self[cells] = form or _NO_FORM
         return self[cells]

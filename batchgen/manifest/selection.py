@@ -87,6 +87,7 @@ class Picker:
         return bool(found)
 
     def _tell_apart(self, text: str, row: Present) -> None:
+        """Note which row has the bare term as its id, and which rows it counts: both are right of one row alone."""
         if row.id == text:
             self._named[text] = row.number
         else:

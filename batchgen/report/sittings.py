@@ -60,7 +60,7 @@ class Sittings:
 
 
 def _merge(work: Iterable[Span], pause: float, runs: Sequence[float] = ()) -> list[Span]:
-    """However short it is, what lies between two runs is a pause."""
+    """Join the spans that overlap, or have a shorter pause than that between them, but not over a run's beginning."""
     merged: list[Span] = []
     for start, end in sorted(work):
         last = merged[-1][1] if merged else -inf

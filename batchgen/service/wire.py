@@ -160,6 +160,7 @@ def read_submitted(answer: Answer) -> Submitted:
     message = _text(envelope.get("message"))
     if not 200 <= answer.status < 300:
         verdict = VERDICTS.get(answer.status, Verdict.UNKNOWN)
+        # Of two refusals the one in the envelope is the more exact: a 400 may hold a code for the account.
         code = code if code in VERDICTS and verdict in (Verdict.REFUSED, Verdict.ACCOUNT) else answer.status
     verdict = _refine(VERDICTS.get(code or 0, Verdict.UNKNOWN), message)
     task_id = _task_id(envelope) or (named_task(answer.body) if not envelope else None)

@@ -74,7 +74,7 @@ def _write_metrics(
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """While the batch does not look after them itself, signals end the program as an error does: others are told."""
+    """Before and after the batch, which has handlers of its own, a signal raises SystemExit: so others are told."""
 
     def caught(number: int, frame: "FrameType | None") -> None:
         raise SystemExit(128 + number)
