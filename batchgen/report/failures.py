@@ -12,7 +12,7 @@ from batchgen.manifest import values
 from batchgen.manifest.headings import FAILURES, REASON
 from batchgen.model import State
 from batchgen.private import replacing
-from batchgen.report.results import COLUMNS, cells_of
+from batchgen.report.results import COLUMNS, cells_of, headings
 
 _EXPIRED = "the video was made and paid for, but its link died before it could be fetched"
 _ADVICE = {"CONTENT_VIOLATION": "change the prompt", "INVALID_IMAGE_URL": "give a link that anybody can fetch"}
@@ -31,16 +31,11 @@ def write(ledger: Ledger, path: Path, ready: Callable[[Path], None] = lambda par
         return
     with replacing(path, encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*FAILURES, *map(guard, _headings(columns)), REASON])
+        own = headings(columns, (REASON,))  # one that is called as our last is told apart from it; the reader undoes it
+        writer.writerow([*FAILURES, *map(guard, own), REASON])
         writer.writerows(chain([first], lines))
         file.flush()
         ready(Path(file.name))
-
-
-def _headings(columns: Iterable[str]) -> Iterator[str]:
-    """A column of the manifest that is called as our last one is told apart from it; the reader undoes it."""
-    for name in columns:
-        yield f"manifest_{name}" if name.strip().casefold() == REASON else name
 
 
 def _lines(rows: Iterable[ResultRow], columns: Sequence[str]) -> Iterator[list[str]]:
