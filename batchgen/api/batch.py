@@ -232,17 +232,17 @@ class Batch:
         and is resubmitted by name alone. Without an action nothing is changed.
         Returns sentences for a person: what is known, or what was done.
         """
-        from batchgen import resolve as rooms
+        from batchgen import resolve as doubts
         from batchgen.origin import service_of
 
         check_names(options, "resolve")
         rows = () if row is None else identities("--row", row)
-        action = rooms.action_of(rows, every=all, attach=attach, resubmit=resubmit, abandon=abandon)
+        action = doubts.action_of(rows, every=all, attach=attach, resubmit=resubmit, abandon=abandon)
         ledger_to = self._kept_in(options)
         if attach is not None:
             settings = self._of_folder(options).settings
-            return _aside(partial(rooms.attach, settings, rows[0], attach, service_of(settings)))
-        return rooms.settle(self.folder, ledger_to, rows, action, every=all)
+            return _aside(partial(doubts.attach, settings, rows[0], attach, service_of(settings)))
+        return doubts.settle(self.folder, ledger_to, rows, action, every=all)
 
     # -- within
 

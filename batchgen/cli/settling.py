@@ -36,20 +36,20 @@ def resolve(
 
     Example: batchgen resolve prompts.batch --row cat-1 --attach task_12345678
     """
-    from batchgen import resolve as rooms
+    from batchgen import resolve as doubts
     from batchgen.folder import require
 
     ledger_to = flags["ledger_to"]
     require(batch, ledger_to)
-    action = rooms.action_of(identities, every=every, attach=attach, resubmit=resubmit, abandon=abandon)
+    action = doubts.action_of(identities, every=every, attach=attach, resubmit=resubmit, abandon=abandon)
     if as_json and action:
         raise UsageError(f"--json shows the rows in doubt: leave it out, or --{action}")
     if as_json:
-        click.echo(shown_json(rooms.in_doubt(batch, ledger_to, identities)))
+        click.echo(shown_json(doubts.in_doubt(batch, ledger_to, identities)))
         return
     if attach is not None:
         settings = arguments.to_settings(batch, None, **flags)
-        said = rooms.attach(settings, identities[0], attach, service_of(settings))
+        said = doubts.attach(settings, identities[0], attach, service_of(settings))
     else:
-        said = rooms.settle(batch, ledger_to, identities, action, every=every)
+        said = doubts.settle(batch, ledger_to, identities, action, every=every)
     tell("\n".join(said))

@@ -10,8 +10,6 @@ from batchgen.emulator.server import Emulator
 
 from .support import KEY, STATUS, SUBMIT, Caller, body, calling
 
-IMAGE = {"mode": "image-to-video", "image_urls": ["https://example.com/ref.jpg"]}
-
 TEXT_EXAMPLE = {
     "request_type": "async",
     "provider": "value",

@@ -26,7 +26,6 @@ from tests.ledger.test_intake import RULES, request
 
 WINDOW = 100.0  # seconds within which the service's callback comes, if the receiver listens
 CLIP = Clip(10, "ab" * 32)
-LIVE = (State.IN_FLIGHT, State.RENDERED, State.ARCHIVED, State.EXPIRED)
 
 Cell = tuple[str | None, str, int | None]  # id, prompt, seed
 CELLS = st.tuples(
