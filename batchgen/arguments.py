@@ -13,7 +13,6 @@ from batchgen.settings import (
     SERVICE_URL,
     Limits,
     Settings,
-    batch_folder,
     read_base_url,
     read_callback,
     read_key,
@@ -30,24 +29,13 @@ def _with_rows(overrides: Any = (), only: Any = None, shard: Any = None, limit: 
     return {"overrides": overrides or None, "selection": parse(only, shard, limit) or None, **others}
 
 
-def to_rehearse(manifest: Path, batch: Path | None, *, prices: tuple[str, ...], **more: Any) -> Settings:
-    """What the flags of a rehearsal say: no key is needed. Raises :class:`UsageError`."""
-    return Settings(
-        batch=batch or batch_folder(manifest),
-        manifest=manifest,
-        base_url=read_base_url(None),
-        limits=Limits(prices=read_prices(prices)),
-        **_with_rows(**more),
-    )
-
-
 def to_settings(
     batch: Path,
     manifest: Path | None,
     *,
-    emulator: bool,
-    base_url: str | None,
-    api_key_file: Path | None,
+    emulator: bool = False,
+    base_url: str | None = None,
+    api_key_file: Path | None = None,
     to: str | None = None,
     in_doubt: str = "hold",
     first_poll: float | None = None,

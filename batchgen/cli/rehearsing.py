@@ -13,6 +13,7 @@ from batchgen.catalog import DEFAULT_MODEL
 from batchgen.cli import options
 from batchgen.cli.options import PATH
 from batchgen.cli.terminal import answer, progress, say
+from batchgen.settings import batch_folder
 
 if TYPE_CHECKING:
     from batchgen.emulator.server import Emulator
@@ -34,7 +35,7 @@ def rehearse(manifest: Path, batch: Path | None, as_json: bool, plain: bool, **f
     """
     from batchgen import rehearsal
 
-    settings = arguments.to_rehearse(manifest, batch, **flags)
+    settings = arguments.to_settings(batch or batch_folder(manifest), manifest, key=arguments.NO_KEY, **flags)
     stage = _Stage(rehearsal.SPEED, settings.model or DEFAULT_MODEL)
     told = rehearsal.rehearse(settings, stage.service, stage.seen, progress(quiet=as_json, plain=plain))
     for sentence in told.plan.remarks:
