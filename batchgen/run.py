@@ -202,8 +202,7 @@ def _set_space_aside(ledger: Ledger, folder: Path) -> None:
     try:
         ledger.database.ballast.load()
     except OSError as error:
-        with suppress(OSError):
-            ledger.database.ballast.drop()
+        ledger.database.ballast.drop()
         raise UsageError(f"the batch's folder {folder} cannot be written: {error.strerror}. Nothing was sent") from None
 
 
