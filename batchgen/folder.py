@@ -63,14 +63,16 @@ def open_batch(settings: Settings, *, verbose: bool = False) -> Iterator[tuple[L
     check_place(settings)
     made = make(folder)
     with Lock(folder):
-        kept = frozenset(os.listdir(folder))
+        kept = frozenset(os.listdir(folder))  # was there before: what a run that is refused adds to it is taken away
         is_new = discard = LEDGER not in kept
         try:
             with _open(folder, settings.ledger_to) as (ledger, replica):
                 if settings.may_submit and not settings.emulator:
                     refuse_older(ledger, folder)
                 discard = False
-                _check_service(ledger, settings)
+                check_service(folder, ledger, settings.service)
+                if ledger.fact("service") != settings.service:
+                    ledger.remember({"service": settings.service, "tag": ledger.fact("tag") or secrets.token_hex(4)})
                 take_from_log(ledger, folder)
                 try:
                     with journal(folder / LOG, "" if settings.emulator else settings.key, verbose=verbose):
@@ -179,12 +181,6 @@ def _refuse_results_without_ledger(folder: Path) -> None:
             f"{folder} holds results but {what}: without it every video would be paid for again; "
             "put the ledger back, or choose another folder with --batch"
         )
-
-
-def _check_service(ledger: Ledger, settings: Settings) -> None:
-    check_service(settings.batch, ledger, settings.service)
-    if ledger.fact("service") != settings.service:
-        ledger.remember({"service": settings.service, "tag": ledger.fact("tag") or secrets.token_hex(4)})
 
 
 def check_service(folder: Path, ledger: Ledger, service: str) -> None:
