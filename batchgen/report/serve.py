@@ -142,7 +142,7 @@ class ReportServer:
         """The page's address. Whoever has it may see the batch."""
         return f"http://127.0.0.1:{self._port}/{self._token}/"
 
-    async def start(self) -> None:
+    async def __aenter__(self) -> Self:
         """Read the ledger and listen. Raises :class:`UsageError` when the port is taken."""
         await self._read()
         app = web.Application(middlewares=[self._guard])
@@ -159,23 +159,16 @@ class ReportServer:
         try:
             await site.start()
         except OSError as error:
-            await self.stop()
+            await self.__aexit__()
             raise UsageError(f"port {self._port} cannot be used: {error.strerror}") from None
         self._port = self._runner.addresses[0][1]
+        return self
 
-    async def stop(self) -> None:
-        """Close what is open."""
+    async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
         await self._in(self._read_thread, self._reader.close)
         self._read_thread.shutdown()
         self._threads.shutdown(cancel_futures=True)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     # -- the answers
 

@@ -202,13 +202,15 @@ def test_a_run_is_at_work_while_it_holds_the_lock(batch: Path) -> None:
 async def test_a_port_that_is_taken_is_said(server: ReportServer, batch: Path) -> None:
     taken = urlsplit(server.url).port
     with pytest.raises(UsageError, match=f"port {taken} cannot be used"):
-        await ReportServer(batch, port=taken or 0).start()
+        async with ReportServer(batch, port=taken or 0):
+            pass
 
 
 async def test_a_ledger_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_text("no ledger at all" * 100)
     with pytest.raises(LedgerError):
-        await ReportServer(tmp_path).start()
+        async with ReportServer(tmp_path):
+            pass
 
 
 async def test_a_signal_ends_it(batch: Path) -> None:
