@@ -27,7 +27,7 @@ log = logging.getLogger("batchgen")
 def write_all(ledger: Ledger, settings: Settings, warn: Callable[[str], None], *, is_told: bool) -> str | None:
     """Write what a person looks at, and that the run has ended; returns what kept it from being written.
 
-    ``warn`` is told what a person must know of it.
+    ``warn`` is told what a person must know of it; ``is_told``: results.csv and failures.csv are up to date already.
     """
     problem, folder = None, settings.batch
     try:

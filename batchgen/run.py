@@ -136,7 +136,10 @@ def _run_work(
 
 
 def _what_stopped(dispatcher: Dispatcher, ledger: Ledger) -> Stop | None:
-    """Before what was allowed for this run alone is taken back; None for a limit that kept nothing from being made."""
+    """Why the run submitted nothing more; None for a limit of the user's, where no row was left to be asked for.
+
+    It is asked before what was allowed for this run alone is taken back: those rows were to be asked for, too.
+    """
     stopped = dispatcher.stopped
     is_limit = stopped is not None and stopped.exit_code == LimitReachedError.exit_code
     if is_limit and not dispatcher.is_halted and not standing.pending_jobs(ledger):
@@ -286,7 +289,7 @@ async def _connected(
 
 
 def _counted(ledger: Ledger, steering: Steering) -> Callable[[Job, Job], None]:
-    """Tell of the jobs that the run was asked for: paid videos of others come home uncounted."""
+    """What counts the steps of jobs: of those alone that the run was asked for, though it fetches for others too."""
     if not ledger.is_selecting:
         return steering.changed
     return lambda before, after: steering.changed(before, after) if ledger.is_selected(before) else None

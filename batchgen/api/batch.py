@@ -260,7 +260,7 @@ class Batch:
         return ledger_to
 
     def _of_folder(self, options: Options) -> Given:
-        """Of what the batch is already, whatever its manifest is now."""
+        """What the options ask of the batch as it is, whatever its manifest is now."""
         return read_options(self.folder, None, self._key, {**self._options, **options})
 
     def _given(self, options: Options, key: str | None = None) -> Given:

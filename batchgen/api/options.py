@@ -104,7 +104,7 @@ def check_names(options: Iterable[str], command: str = "run") -> None:
 
 
 def taken(options: Mapping[str, object]) -> Options:
-    """The options as they are now: ids that were given to ``only`` may be used up, or change.
+    """The options, with the ids of ``only`` taken out of what holds them: that may be read once alone, or change later.
 
     Raises :class:`UsageError` for what is no option, and for ids that are none.
     """

@@ -11,7 +11,7 @@ _MOST_SHOWN = 30  # characters
 
 
 class _Shown:
-    """How the help shows a number: its limits, such as ``x>=1``, are told to who passes them."""
+    """A number whose limits, such as ``x>=1``, are not in the help: whoever passes them is told."""
 
     name = "n"
 

@@ -33,9 +33,9 @@ def check(file: BinaryIO, size: int, *, end_is_known: bool = True) -> None:
 
 
 def _is_surplus(file: BinaryIO, start: int, size: int, kinds: set[bytes]) -> bool:
-    """Whether what is no box is nothing to a player either, which passes over it (as FFmpeg does).
+    """Whether bytes that are no box do no harm: behind the index and all pictures a player passes over them.
 
-    So it is behind the index and all pictures. Of a file in fragments nobody knows which is the last.
+    So does FFmpeg. In a file of fragments they always do harm, since nobody knows which fragment is the last.
     """
     file.seek(start)
     kind = file.read(min(8, size - start))[4:]

@@ -64,7 +64,7 @@ class Card:
 def costs(ledger: Ledger) -> dict[int, float | None]:
     """What the accepted tasks of each job cost, in US dollars, as was reserved for them; None: not known.
 
-    None is there of a batch of which nothing was paid.
+    Empty for a batch that was made with the emulator: nothing of it was paid.
     """
     if money.is_free(ledger):
         return {}
