@@ -168,10 +168,12 @@ def _counts(database: Database) -> dict[str, int]:
 
 
 def _set_names_apart(database: Database, naming: Naming, repeated: Repeated, *, is_first: bool) -> None:
-    """No two rows' files may be the same on any file system; a name once given stays."""
+    """No two rows' files may be the same on any file system; a name once given stays, if a video may bear it."""
     if is_first and not repeated.names:
         return
     database.execute("CREATE INDEX temp.sheet_fold ON sheet (fold) WHERE row IS NULL")
+    if not is_first:
+        _take_names_back(database, naming)
     clashes = database.execute(
         "SELECT position, name, id, digest FROM temp.sheet WHERE position IN ("
         "SELECT position FROM temp.sheet WHERE row IS NULL AND fold IN (SELECT fold FROM main.row) "
@@ -184,6 +186,19 @@ def _set_names_apart(database: Database, naming: Naming, repeated: Repeated, *, 
         database.execute(
             "UPDATE temp.sheet SET name = ?, fold = ? WHERE position = ?", (free, naming.key(free), position)
         )
+
+
+def _take_names_back(database: Database, naming: Naming) -> None:
+    """A row that is gone and for which nothing was made leaves its name to the new row that wants it."""
+    unused = database.execute(
+        "SELECT row.row, row.name, row.id, row.digest FROM main.row JOIN main.job USING (job) "
+        "WHERE row.fold IN (SELECT fold FROM temp.sheet WHERE row IS NULL) AND state IN ('pending', 'failed') "
+        "AND row.row NOT IN (SELECT row FROM main.video) "
+        "AND row.row NOT IN (SELECT row FROM temp.sheet WHERE row IS NOT NULL)"
+    ).fetchall()
+    for row, name, identity, digest in unused:
+        free = _free_name(database, naming, name, f"{identity}\0{digest.hex()}")
+        database.execute("UPDATE main.row SET name = ?, fold = ? WHERE row = ?", (free, naming.key(free), row))
 
 
 def _free_name(database: Database, naming: Naming, name: str, identity: str) -> str:

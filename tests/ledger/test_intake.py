@@ -259,6 +259,20 @@ def test_a_name_once_given_stays_when_the_sheet_is_sorted(ledger: Ledger) -> Non
     assert {result.id: result.places for result in ledger.results()} == before
 
 
+def test_an_edited_row_takes_its_name_over_from_its_former_self_if_nothing_was_made_for_that(ledger: Ledger) -> None:
+    take(ledger, row("never asked for", "x"), row("fails", "y"), row("made", "z"), row("in flight", "w"))
+    for prompt, state in (("fails", State.FAILED), ("made", None), ("in flight", State.IN_FLIGHT)):
+        [job] = [each.job for each in ledger.results() if each.job.request.prompt == prompt]
+        if state:
+            ledger.settle(replace(ledger.intend(job), state=state, task_id=prompt), "accepted", "")
+        else:
+            make(ledger, job)
+    take(ledger, *(row("edited", name) for name in "xyzw"))
+    names = all_names(ledger)
+    assert names[:2] == ["x.mp4", "y.mp4"]
+    assert not {"z.mp4", "w.mp4"} & {*names}
+
+
 def test_what_signs_an_image_link_is_never_in_the_ledger_and_still_sent(ledger: Ledger) -> None:
     link = "https://pics.example/cat.png?v=2&X-Amz-Signature=SECRET&X-Amz-Expires=60"
     take(ledger, row("a", image_urls=(link,)))
