@@ -155,8 +155,7 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     for sentence in choose(settings.selection, ledger):
         listener.say(sentence)
     _take_in_moved(settings, ledger, listener.say)
-    for sentence in sentences(settings.batch, missing(settings.batch, ledger), settings.service):
-        listener.say(sentence)
+    _tell_missing(settings, ledger, listener)
     try_links(settings, ledger, str(settings.manifest))
     for sentence in allowances.allow(settings, ledger, settings.service):
         listener.say(sentence)
@@ -178,6 +177,16 @@ def _take_in_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None
         found = moved.take_in(ledger, archive, None if is_new else lost)
     if found:
         say(f"{many(len(found), 'archived video')} found in {archive}: from now on they count as there")
+
+
+def _tell_missing(settings: Settings, ledger: Ledger, listener: Listener) -> None:
+    """Whoever wants it quiet is told once of what is lost: its links live for 15 days."""
+    lost = missing(settings.batch, ledger)
+    known = int(ledger.fact("missing") or 0)
+    for sentence in sentences(settings.batch, lost, settings.service):
+        (listener.warn if len(lost) > known else listener.say)(sentence)
+    if len(lost) != known:
+        ledger.remember({"missing": str(len(lost))})
 
 
 def open_settings_archive(settings: Settings, ledger: Ledger) -> Archive:

@@ -133,6 +133,21 @@ async def test_a_manifest_that_is_gone_is_told_even_when_all_goes_well(root: Pat
     assert "is gone" in ended.err
 
 
+async def test_a_video_that_is_lost_is_told_once_even_when_all_goes_well(root: Path) -> None:
+    async with emulated() as emulator:
+        manifest = prompts(root / "p.csv", 3)
+        nights = []
+        for lost in (None, 0, None, 2):
+            if lost is not None:
+                (root / "p.batch" / "videos" / f"r{lost}.mp4").unlink()
+            nights.append(await at_night(emulator.url, manifest, cwd=root / "elsewhere"))
+        assert [ended.code for ended in nights] == [0] * 4
+        told = ("", "1 archived video is no longer there (videos/r0.mp4);", "", "2 archived videos are no longer there")
+        for ended, words in zip(nights, told, strict=True):
+            assert ended.err.startswith(words), ended.err
+            assert bool(ended.err) is bool(words), ended.err
+
+
 async def test_a_manifest_that_never_was_the_batchs_is_a_mistake_and_pays_for_nothing(root: Path) -> None:
     manifest = prompts(root / "p.csv", 2)
     async with emulated() as emulator:
