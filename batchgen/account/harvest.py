@@ -66,6 +66,11 @@ class Harvest:
         """The job's task came to nothing, for a reason that tells nothing of others."""
         self._under_way.discard(job)
 
+    def begin_anew(self) -> None:
+        """A person lets the run go on: one task is tried at once, and patience begins anew."""
+        if self.is_failing:
+            self._failing_since, self._pauses, self._not_before = self._clock(), 0, -inf
+
     @property
     def is_failing(self) -> bool:
         """Whether so many failed in a row that it is no accident."""

@@ -195,6 +195,7 @@ class Dispatcher:
 
     def go(self) -> None:
         """Submit again."""
+        self._account.harvest.begin_anew()
         self._asker.is_paused = False
         self._asker.wake()
 

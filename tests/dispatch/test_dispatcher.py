@@ -322,6 +322,16 @@ def test_a_run_that_gets_videos_again_goes_on_by_itself() -> None:
     assert len([begun for begun in stage.service.starts if begun < 600.0]) < FAILURES_BEFORE_PAUSE + 10 + 4
 
 
+def test_a_run_that_a_person_paused_while_nothing_came_tries_again_when_told_to_go_on() -> None:
+    stage = play(
+        100,
+        (700.0, lambda stage: stage.dispatcher.pause()),
+        (700.0 + 2 * PATIENCE_SECONDS, lambda stage: stage.dispatcher.go()),
+        before=stumbling(State.RENDERED, until=1000.0),
+    )
+    assert (stage.pipeline.accepted, stage.dispatcher.stopped) == (100, None)
+
+
 def test_tasks_that_never_end_are_not_paid_for_hour_after_hour() -> None:
     def bear_all(stage: Stage) -> None:
         stage.service.terms = replace(stage.service.terms, tasks=500)
