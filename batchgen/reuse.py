@@ -82,10 +82,10 @@ def _digest_anew(index: sqlite3.Connection) -> None:
 
 
 def record(ledger: Ledger, batch: Path) -> None:
-    """Enter the batch's paid videos that have a seed, and that came since they were entered last."""
-    began = time.time()
+    """Enter the batch's paid videos that have a seed, and that came, or were moved, since they were entered last."""
+    began, folder = time.time(), str(batch.absolute())
     since = float(ledger.fact("entered") or 0.0)
-    if since > began:  # the clock was set back meanwhile
+    if since > began or ledger.fact("entered_from") != folder:  # the clock was set back meanwhile, or all was moved
         since = 0.0
     found = ledger.database.execute(
         "SELECT digest, task_id, completed_at, (SELECT json_group_array(json_array(place, bytes, lower(hex(sha256)))) "
@@ -95,14 +95,19 @@ def record(ledger: Ledger, batch: Path) -> None:
         "AND task_id IS NOT NULL AND completed_at IS NOT NULL AND json_extract(request, '$.seed') IS NOT NULL",
         (since,),
     )
-    service, folder = ledger.fact("service"), str(batch.absolute())
+    service = ledger.fact("service")
     rows = ((service, digest, folder, task, at, _local(files, folder)) for digest, task, at, files in found)
     try:
         with _index() as index:
             index.executemany("INSERT OR REPLACE INTO paid VALUES (?, ?, ?, ?, ?, ?)", rows)
-        ledger.remember({"entered": str(began)})
+        ledger.remember({"entered": str(began), "entered_from": folder})
     except (sqlite3.Error, OSError, LedgerError):
         return
+
+
+def enter_anew(ledger: Ledger) -> None:
+    """Let the end of this run enter every video: some have new places."""
+    ledger.remember({"entered": "0.0"})
 
 
 def _local(files: str, folder: str) -> str:

@@ -176,6 +176,7 @@ def _take_in_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None
     with nothing_sent():
         found = moved.take_in(ledger, archive, None if is_new else lost)
     if found:
+        reuse.enter_anew(ledger)
         say(f"{many(len(found), 'archived video')} found in {archive}: from now on they count as there")
 
 

@@ -5,8 +5,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from batchgen.emulator.server import Emulator
-from tests.e2e.program import QUICK, Ended, batchgen, emulated, prompts, results, run, wrong_files
+from tests.e2e.program import QUICK, Ended, batchgen, emulated, prompts, results, run, sheet, wrong_files
 from tests.s3_server import S3Server
 
 
@@ -141,3 +143,24 @@ async def test_a_folder_for_videos_within_the_batch_moves_with_it(tmp_path: Path
         assert (ended.code, len(emulator.tasks)) == (0, 2), ended.err
         assert places(there / "p.batch") == ["films", "films"]
         assert await wrong_files(emulator, there / "p.batch") == []
+
+
+@pytest.mark.parametrize("what", ["its videos", "the batch"])
+async def test_what_was_moved_is_offered_to_other_batches_from_where_it_is(what: str, tmp_path: Path) -> None:
+    home = {"XDG_DATA_HOME": str(tmp_path / "home")}
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    rows = [{"prompt": "shared", "seed": "1"}]
+    async with emulated() as emulator:
+        await run(emulator, sheet(here / "a.csv", rows), **home)
+        is_dead(emulator, here / "a.batch")
+        with closing(sqlite3.connect(tmp_path / "home" / "batchgen" / "paid.sqlite")) as index, index:
+            index.execute("UPDATE paid SET completed_at = completed_at - 20 * 86400")
+        if what == "the batch":
+            here.rename(there)
+            await run(emulator, there / "a.csv", **home)
+        else:
+            (here / "a.batch" / "videos").rename(there)
+            await run(emulator, here / "a.csv", "--to", there, **home)
+        ended = await run(emulator, sheet(tmp_path / "b.csv", rows), "--reuse", **home)
+        assert (ended.code, ended.summary["archived"], len(emulator.tasks)) == (0, 1, 1), ended.err
