@@ -52,9 +52,9 @@ class Plan(Counts):
     estimate_usd: float  # what they cost at most
     task_usd: float  # what the dearest of them does
     overdue: int  # of those in flight, tasks that should have ended
-    minutes: float  # that the run would take, without these
+    minutes: float  # that the run would take, without these, and up to its limit
     minutes_from: str  # learned: from this batch's tasks; recalled: other batches'; document: the API document's times
-    gigabytes: float  # of its videos
+    gigabytes: float  # of its videos, up to its limit
     gigabytes_from: str  # archived: by those that the batch has; guess
     affordable: int  # of those to submit, tasks that --max-tasks and the budgets allow
     limit: str | None  # what is said when they allow no more
@@ -157,8 +157,8 @@ def _plan(
     """The plan that a ledger shows in which the manifest was taken in, and the rows were chosen."""
     counts, tasks, prices = standing.counts(ledger), expected.tasks(ledger), settings.limits.prices
     kinds = tuple(expected.pending_kinds(ledger))
-    estimated = estimate(ledger, settings, kinds)
     affordable, limit = within_limits(ledger, settings.limits)
+    estimated = estimate(ledger, settings, tuple(expected.pending_kinds(ledger, affordable)) if limit else kinds)
     return Plan(
         manifest=manifest,
         batch=str(settings.batch),

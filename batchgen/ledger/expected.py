@@ -15,13 +15,16 @@ class Kind(NamedTuple):
     rows: int  # that want them: each keeps a file
 
 
-def pending_kinds(ledger: Ledger) -> Iterator[Kind]:
-    """What the run may submit, by kind."""
+def pending_kinds(ledger: Ledger, first: int | None = None) -> Iterator[Kind]:
+    """What the run may submit, by kind; of the ``first`` alone, in its order, where a number is given."""
+    jobs = f"job WHERE {ledger.to_submit}"
+    if first is not None:
+        jobs = f"(SELECT job, wanted, request FROM {jobs} ORDER BY position LIMIT {first})"
     parameters = "json_extract(request, '$.model', '$.mode', '$.resolution', '$.duration', '$.provider')"
     # By the key of one of them: a million requests would be sorted with what they are grouped by.
     found = ledger.database.execute(
-        "SELECT request, tasks, rows FROM (SELECT min(job) AS job, count(*) AS tasks, sum(wanted) AS rows FROM job "
-        f"WHERE {ledger.to_submit} GROUP BY {parameters}) JOIN job USING (job)"
+        "SELECT request, tasks, rows FROM (SELECT min(job) AS job, count(*) AS tasks, sum(wanted) AS rows "
+        f"FROM {jobs} GROUP BY {parameters}) JOIN job USING (job)"
     )
     return (Kind(Request.from_json(request), tasks, rows) for request, tasks, rows in found)
 

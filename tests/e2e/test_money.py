@@ -103,6 +103,16 @@ async def test_plan_tells_where_the_limits_of_the_same_run_would_stop_it(
         assert (plan["affordable"], plan["limit"]) == (len(emulator.tasks), ended.summary["stopped"] or None)
 
 
+async def test_plan_foretells_the_time_and_the_room_of_what_the_limits_allow(tmp_path: Path) -> None:
+    few = prompts(tmp_path / "few.csv", 3, resolution="720p")
+    many = prompts(tmp_path / "many.csv", 100_000, resolution="720p")
+    slowly = ("--concurrency", "10", "--deadline", "9h", "--json")
+    whole = (await batchgen("plan", few, *slowly, cwd=tmp_path)).summary
+    limited = await batchgen("plan", many, *slowly, "--max-tasks", "3", cwd=tmp_path)
+    assert (limited.summary["to_submit"], limited.err) == (100_000, "")
+    assert [limited.summary[name] for name in ("minutes", "gigabytes")] == [whole["minutes"], whole["gigabytes"]]
+
+
 async def test_plan_tells_that_a_run_would_not_be_done_by_its_deadline(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 5)
     assert "--deadline 9s is 9 seconds away" in (await batchgen("plan", manifest, "--deadline", "9s", cwd=tmp_path)).err
