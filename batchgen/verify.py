@@ -92,14 +92,21 @@ def _unfetched(ledger: Ledger) -> int:
 
 
 def in_window(pool: ThreadPoolExecutor, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
-    """As ``pool.map``, which would take all items at once: a million videos are not held in memory."""
+    """As ``pool.map``, which would take all items at once: a million videos are not held in memory.
+
+    Once one fails, none is begun any more: with a store that hangs, each takes minutes.
+    """
     waiting: deque[Future[_R]] = deque()
-    for item in items:
-        waiting.append(pool.submit(work, item))
-        if len(waiting) == WINDOW:
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) == WINDOW:
+                yield waiting.popleft().result()
+        while waiting:
             yield waiting.popleft().result()
-    for future in waiting:
-        yield future.result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def _damage(places: Places, place: str, size: int, sha256: bytes) -> str | None:

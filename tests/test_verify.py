@@ -1,11 +1,13 @@
 """What comes of reading every video again."""
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from batchgen.errors import ArchiveError
 from batchgen.verify import WINDOW, Damage, Verified, in_window
 
 DAMAGE = (Damage("a", "videos/a.mp4", "missing"), Damage("b", "videos/b.mp4", "changed"))
@@ -46,3 +48,17 @@ def test_however_many_videos_there_are_few_are_held_at_once() -> None:
             done += 1
             assert result == done
     assert done == 1000
+
+
+def test_once_a_store_fails_no_more_of_it_is_asked() -> None:
+    begun = 0
+
+    def fail(item: int) -> int:
+        nonlocal begun
+        begun += 1
+        time.sleep(0.1)
+        raise ArchiveError(f"video {item} is not to be had")
+
+    with pytest.raises(ArchiveError, match="video 0 "), ThreadPoolExecutor(4) as pool:
+        list(in_window(pool, fail, range(1000)))
+    assert begun < 4 * 4
