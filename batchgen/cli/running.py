@@ -15,7 +15,7 @@ from batchgen.cli.terminal import even_if_unheard, progress, say, shown, shown_j
 from batchgen.origin import service_of
 from batchgen.settings import batch_folder
 from batchgen.telling import metered, told
-from batchgen.words import many
+from batchgen.words import many, with_command
 
 if TYPE_CHECKING:
     from batchgen.summary import Summary
@@ -123,3 +123,12 @@ def _print_summary(summary: "Summary", *, xlsx: bool) -> None:
     for name, file in (("results", "results.csv"), *workbook, ("to look at", "report.html")):
         if (Path(summary.batch) / file).exists():
             click.echo(f"{name}: {shown(str(Path(summary.batch) / file))}")
+    if not xlsx and _is_older(Path(summary.batch, "results.xlsx"), Path(summary.batch, "results.csv")):
+        tell(with_command("results.xlsx is of an earlier run; to write it anew", "report", summary.batch, "--xlsx"))
+
+
+def _is_older(file: Path, other: Path) -> bool:
+    try:
+        return file.stat().st_mtime_ns < other.stat().st_mtime_ns
+    except OSError:  # there is none
+        return False

@@ -167,11 +167,18 @@ async def test_a_workbook_of_the_results_has_links_and_posters_and_is_a_manifest
         told = [(await batchgen("run", manifest, "--base-url", emulator.url, *asked, cwd=tmp_path)).out
                 for asked in (["--xlsx"], [])]  # fmt: skip
         assert [f"\nwith posters: {book}\n" in out for out in told] == [True, False]
+        assert not any("earlier" in out for out in told)
+        more = ("run", prompts(manifest, 3), "--base-url", emulator.url, *QUICK)
+        stale = "results.xlsx is of an earlier run; to write it anew:\n    batchgen report"
+        assert [stale in (await batchgen(*more, *asked, cwd=tmp_path)).out for asked in ([], ["--xlsx"])] == [
+            True,
+            False,
+        ]
         book.unlink()
         written = await batchgen("report", tmp_path / "p.batch", "--xlsx", cwd=tmp_path)
         assert written.out.splitlines()[-1] == str(book)
         again = await run(emulator, book)
-        assert (again.code, again.summary["submitted"], again.summary["rows"]) == (0, 0, 2)
+        assert (again.code, again.summary["submitted"], again.summary["rows"]) == (0, 0, 3)
 
 
 # -- the page before the money
