@@ -149,12 +149,11 @@ class Lines(Progress):
             self._speak(standing, now)
 
     def _is_news(self, standing: Standing, now: float) -> bool:
-        assert self._said
-        if (standing.doing, standing.concurrency, standing.rate) != (
-            *(self._said.doing, self._said.concurrency, self._said.rate),
-        ):
-            return standing.waiting is not None or self._said.waiting is not None
-        is_other = (standing.waiting is None) != (self._said.waiting is None)
+        said = self._said
+        assert said
+        if (standing.doing, standing.concurrency, standing.rate) != (said.doing, said.concurrency, said.rate):
+            return standing.waiting is not None or said.waiting is not None
+        is_other = (standing.waiting is None) != (said.waiting is None)
         return is_other and now - self._said_at >= LINE_EVERY_SECONDS / 3
 
     def _speak(self, standing: Standing, now: float) -> None:

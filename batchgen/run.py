@@ -235,19 +235,15 @@ async def _work(
         client, downloader = await _connected(stack, settings, service, share.connections)
         account = learned.account_of(settings, ledger)
         polling = learned.polling_of(settings, ledger)
-        disk_space = DiskSpace(
-            settings.batch,
-            archive.free_bytes,
-            partial(awaited_videos, ledger),
-            partial(video_bytes, ledger, latest=100),
-        )
+        sizes = partial(video_bytes, ledger, latest=100)
+        disk_space = DiskSpace(settings.batch, archive.free_bytes, partial(awaited_videos, ledger), sizes)
         spending = Spending(ledger, settings.limits, disk_space)
         places = Places(settings.batch, connections=settings.downloads)
         syncing = Syncing(ledger.database)
         last = last_call(settings)
         callbacks = settings.callback_url is not None
         intend = IntendStep(
-            *(ledger, account, polling, spending), callbacks=callbacks, last_call=last, whole=RunImages(settings).whole
+            ledger, account, polling, spending, callbacks=callbacks, last_call=last, whole=RunImages(settings).whole
         )
         submit = SubmitStep(
             *(ledger, account, polling, client, spending, settings.batch),
@@ -257,10 +253,9 @@ async def _work(
         )
         poll = PollStep(ledger, account, polling, client)
         fetch = FetchStep(ledger, account, client, downloader, archive, places, last_call=last)
+        tally = Tally(standing.counts(ledger, selected=True))
         steering = Steering(
-            *(desk, account, polling, Tally(standing.counts(ledger, selected=True)), listener.progress),
-            affordable=spending.affordable,
-            deadline=settings.deadline,
+            desk, account, polling, tally, listener.progress, affordable=spending.affordable, deadline=settings.deadline
         )
         candidates = Candidates(ledger, account, client)
         dispatcher = Dispatcher(

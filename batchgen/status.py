@@ -63,18 +63,14 @@ class Status(Counts):
     def _advice(self) -> Iterator[str]:
         """What a person may do: nothing, while a run does it."""
         if self.in_doubt or self.in_doubt_gone:
-            yield with_command(
-                "  what is in doubt was asked for, and what came of it is not known; to see all that is known",
-                *("resolve", self.batch),
-            )
+            what = "  what is in doubt was asked for, and what came of it is not known; to see all that is known"
+            yield with_command(what, "resolve", self.batch)
         if gone := self.failures.get(ABANDONED):
             yield f"  {gone} {given_up(self.batch)}"
         if self.first_death:
             videos = many(self.unfetched, "video is", "videos are") + " made and not archived"
-            yield with_command(
-                f"  {videos}; to fetch what is made before the first link dies, {self.first_death}",
-                *("rescue", self.batch, *to_service(self.service)),
-            )
+            what = f"  {videos}; to fetch what is made before the first link dies, {self.first_death}"
+            yield with_command(what, "rescue", self.batch, *to_service(self.service))
         yield from (f"  {words}" for words in sentences(self.batch, self.missing, self.service))
 
 
