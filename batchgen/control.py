@@ -100,7 +100,7 @@ def send(
     """
     who = holder(folder)
     if who is None:
-        raise UsageError(_start_one(f"no run holds {folder}, there is nothing to steer", resumes))
+        raise UsageError(with_command(f"no run holds {folder}, there is nothing to steer; to start one", *resumes))
     order = Order(order.concurrency, order.rate, order.action, secrets.token_hex(8), who)
     until = time.monotonic() + patience
     while (folder / ORDER).exists() and time.monotonic() < until - patience / 2:  # another's, about to be taken
@@ -119,7 +119,7 @@ def send(
 
 def _unanswered(folder: Path, who: Holder, resumes: Sequence[str]) -> BatchgenError:
     if holder(folder) != who:
-        return UsageError(_start_one(f"the run of {folder} has ended meanwhile", resumes))
+        return UsageError(with_command(f"the run of {folder} has ended meanwhile; to start one", *resumes))
     return BatchgenError(
         f"the {who} holds {folder} and does not answer; it is reading its manifest, writing its results, or not a run. "
         "Nothing was changed; try again in a moment"
@@ -137,10 +137,6 @@ def _order(facts: dict[str, Any]) -> Order | None:
         } if all(number is None or number > 0 for number in (concurrency, rate)):
             return Order(concurrency, rate, action, identity, Holder.of(to))
     return None
-
-
-def _start_one(sentence: str, resumes: Sequence[str]) -> str:
-    return with_command(f"{sentence}; to start one", *resumes)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
