@@ -67,7 +67,7 @@ def spent_at_most(ledger: Ledger) -> int:
 
 
 def unanswered_at_most(ledger: Ledger) -> int:
-    """What of that is for tasks of which it is not known whether they were accepted."""
+    """The part of :func:`spent_at_most` for tasks of which it is not known whether they were accepted."""
     return ledger.database.number(
         f"SELECT sum(price) FROM attempt WHERE attempt > ? AND task_id IS NULL AND {_MAY_BE_PAID}",
         (ledger.attempts_before,),
@@ -75,7 +75,7 @@ def unanswered_at_most(ledger: Ledger) -> int:
 
 
 def accepted_tasks(ledger: Ledger) -> int:
-    """How many of those the service has accepted: by its answer, or by a callback where that was lost."""
+    """How many tasks that this process asked for were accepted: by the answer, or by a callback where that was lost."""
     return ledger.database.number(
         "SELECT count(*) FROM attempt WHERE attempt > ? AND task_id IS NOT NULL", (ledger.attempts_before,)
     )
@@ -106,30 +106,25 @@ def is_free(ledger: Ledger) -> bool:
     return ledger.fact("service") == EMULATOR
 
 
+def _price(ledger: Ledger, which: str) -> int:
+    """The price of the attempts that are chosen so, in SQL; of a batch that was made with the emulator, nothing."""
+    return 0 if is_free(ledger) else ledger.database.number(f"SELECT sum(price) FROM attempt {which}")
+
+
 def paid_price(ledger: Ledger) -> int:
     """What the tasks that the service has accepted cost, whatever came of them: as the page counts it."""
-    if is_free(ledger):
-        return 0
-    return ledger.database.number("SELECT sum(price) FROM attempt WHERE task_id IS NOT NULL")
+    return _price(ledger, "WHERE task_id IS NOT NULL")
 
 
 def gone_price(ledger: Ledger) -> int:
-    """What of that is for rows that the manifest has no longer, or has edited: no line of results.csv tells it."""
-    if is_free(ledger):
-        return 0
-    return ledger.database.number(
-        "SELECT sum(price) FROM attempt JOIN job USING (job) WHERE wanted = 0 AND attempt.task_id IS NOT NULL"
-    )
+    """The part of :func:`paid_price` for rows that were edited or are gone: no line of results.csv tells it."""
+    return _price(ledger, "JOIN job USING (job) WHERE wanted = 0 AND attempt.task_id IS NOT NULL")
 
 
 def doubtful_price(ledger: Ledger) -> int:
     """What the attempts of which it is not known whether they were paid for cost, if they were."""
-    if is_free(ledger):
-        return 0
-    return ledger.database.number(
-        "SELECT sum(price) FROM attempt JOIN job USING (job) "
-        f"WHERE state IN ('in_doubt', 'submitting') AND attempt.task_id IS NULL AND {_MAY_BE_PAID}"
-    )
+    lost = f"state IN ('in_doubt', 'submitting') AND attempt.task_id IS NULL AND {_MAY_BE_PAID}"
+    return _price(ledger, f"JOIN job USING (job) WHERE {lost}")
 
 
 def remake_price(ledger: Ledger, price: Callable[[Request], int]) -> int:
