@@ -57,7 +57,7 @@ def warn_of_paid(asked: Settings, settings: Settings, ledger: Ledger, rows: int)
 
 
 def _as_read(settings: Settings) -> Iterator[str]:
-    """What was said of the sheet: the other batch remembers it of another one, and without it these are other rows."""
+    """The flags by which the sheet was read: the other batch has none for a sheet of this name, and needs them."""
     for word in settings.overrides or ():
         yield from ("--set", word)
     for flag, said in (("--encoding", settings.encoding), ("--sheet", settings.sheet)):

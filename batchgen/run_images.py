@@ -37,7 +37,7 @@ def try_links(settings: Settings, ledger: Ledger, manifest: str) -> None:
 
 
 class RunImages:
-    """Those of one run that were files, in its bucket. The emulator follows no link, and needs none."""
+    """The images of one run that were files, in its bucket; the emulator follows no link, and needs no bucket."""
 
     def __init__(self, settings: Settings) -> None:
         self._address = settings.images_to

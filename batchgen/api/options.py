@@ -160,7 +160,7 @@ def _words(options: Mapping[str, object]) -> Iterator[str]:
 
 
 def _values(value: object) -> Iterable[str]:
-    """What a flag is given: a mapping and a list repeat it."""
+    """The words that a flag is given, one each time: several for a mapping or a list."""
     if isinstance(value, Mapping):
         return [f"{name}={'' if item is None else item}" for name, item in value.items()]
     if isinstance(value, PathLike):

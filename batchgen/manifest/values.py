@@ -107,7 +107,7 @@ def expansion(cell: str) -> bool:
 
 
 def is_plain_seed(cell: str) -> bool:
-    """Whether it is digits alone, and no more than fit whatever they are."""
+    """Whether it is digits alone, and so few that the number is never too large."""
     return len(cell) < 19 and cell.isascii() and cell.isdigit()
 
 

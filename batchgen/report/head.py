@@ -67,7 +67,7 @@ def work(ledger: Ledger, now: float) -> Work:
 
 
 def _runs(begun: Sequence[float], done: Iterable[float]) -> tuple[float, ...]:
-    """Of the runs that began at these moments, those in which any of what was done was done."""
+    """When those runs began in which something was done; ``begun``: when each run did, in order."""
     busy = {bisect_right(begun, moment) - 1 for moment in done}
     return tuple(moment for place, moment in enumerate(begun) if place in busy)
 
