@@ -8,18 +8,23 @@ from batchgen.ledger import Ledger
 from batchgen.model import Clip
 from batchgen.verify import READERS, in_window
 
+FEW = 1000  # videos that are looked for one by one: for more, all that is there is listed first
+
 
 def take_in(ledger: Ledger, archive: Archive, places: Collection[str] | None = None) -> list[str]:
     """Write down where the videos are that lie in the archive by now; returns their former places.
 
     ``places``: look for the videos of these alone. Raises :class:`ArchiveError` if the archive does not answer.
     """
+    number = ledger.database.number("SELECT count(*) FROM video") if places is None else len(places)
+    names = archive.listed() if number > FEW else None
 
     def look(video: tuple[str, int, bytes, int, int]) -> tuple[str, str, int, int] | None:
         place, size, sha256, row, part = video
         name = place.rpartition("/")[2]
         there = archive.place(name)
-        is_moved = there != place and archive.holds(name, Clip(size, sha256.hex()))
+        may_be_there = there != place and (names is None or name in names)
+        is_moved = may_be_there and archive.holds(name, Clip(size, sha256.hex()))
         return (place, there, row, part) if is_moved else None
 
     wanted = None if places is None else frozenset(places)

@@ -49,6 +49,9 @@ class Archive(Protocol):
     def holds(self, name: str, clip: Clip) -> bool:
         """Say whether a file of that name is here, with this content."""
 
+    def listed(self) -> frozenset[str] | None:
+        """Return the names of all files that are here; None where they cannot be listed."""
+
     def read(self, place: str) -> Iterator[bytes]:
         """Yield what was kept at ``place``, in pieces of 1 MiB.
 

@@ -128,6 +128,15 @@ class DiskArchive:
         """Read the file of that name and compare."""
         return _holds(os.path.join(self._folder, name), clip)
 
+    def listed(self) -> frozenset[str] | None:
+        """List the folder; one that is not there has none."""
+        try:
+            return frozenset(os.listdir(self._folder))
+        except FileNotFoundError:
+            return frozenset()
+        except OSError:
+            return None
+
     def _keep_copy(self, file: BinaryIO, name: str, clip: Clip) -> str:
         with self.scratch() as copy:
             digest = hashlib.sha256()

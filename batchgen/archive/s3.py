@@ -101,6 +101,16 @@ class S3Archive:
             held = self._head(self._key(name))
             return _is(held, clip) or (held is not None and self._holds(self._key(name), held, clip))
 
+    def listed(self) -> frozenset[str] | None:
+        """List the prefix, a thousand names a request; None without s3:ListBucket."""
+        start = f"{self._prefix}/" if self._prefix else ""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=start, Delimiter="/")
+        with self._refusals():
+            try:
+                return frozenset(held["Key"].removeprefix(start) for page in pages for held in page.get("Contents", ()))
+            except ClientError:
+                return None
+
     def _claim(self, file: BinaryIO, key: str, clip: Clip) -> bool:
         """Say whether ``key`` now holds the clip: by this call, or by one before a crash or a lost answer."""
         is_large = clip.bytes > _WHOLE_BYTES  # then a refusal would come last; and Ceph 16 overwrites all the same

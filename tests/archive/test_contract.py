@@ -68,6 +68,12 @@ def test_what_is_here_is_known_by_its_content_whoever_put_it_here(store: Store) 
     assert [store.archive.holds(name, clip_of(VIDEO[1:])) for name in names] == [False] * 4
 
 
+def test_what_is_here_is_listed_by_name(store: Store) -> None:
+    keep(store.archive, VIDEO, "a.mp4", "ü b.mp4")
+    store.plant("c.mp4", OTHER)
+    assert (store.archive.listed() or frozenset()) - {""} == {"a.mp4", "ü b.mp4", "c.mp4"}  # "": the prefix itself
+
+
 def test_where_all_names_are_taken_nothing_is_overwritten_and_it_is_said(store: Store) -> None:
     digest = clip_of(VIDEO).sha256
     for name in ("a.mp4", f"a-{digest[:8]}.mp4", f"a-{digest[:16]}.mp4"):

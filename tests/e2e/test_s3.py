@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from tests.e2e.program import QUICK, batchgen, emulated, kill_at, paid, prompts, results, run, sheet, start
+from tests.e2e.program import QUICK, altered, batchgen, emulated, kill_at, paid, prompts, results, run, sheet, start
 from tests.s3_server import S3Server
 from tests.waiting import until
 
@@ -119,6 +119,11 @@ class Store:
         return web.Response(status=412 if taken else 200)
 
     async def get(self, request: web.Request) -> web.Response:
+        if "list-type" in request.query:
+            bucket = f"{request.path}/"
+            keys = [key.removeprefix(bucket) for key in self.kept if key.startswith(bucket + request.query["prefix"])]
+            listed = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in keys)
+            return web.Response(text=f"<ListBucketResult>{listed}</ListBucketResult>")
         if request.path not in self.kept:
             return web.Response(status=404)
         self.seen += request.path.endswith(".mp4")
@@ -243,6 +248,29 @@ async def test_a_video_that_may_be_gone_where_nobody_may_list_says_which_permiss
         ended = await batchgen("verify", "p.batch", cwd=tmp_path, **where)
         assert (ended.code, "s3://b/x/r1.mp4: s3:GetObject is refused" in ended.err) == (1, True), ended.err
         assert "without s3:ListBucket, one that is gone is refused as well" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("may_list", "asked_about"), [(True, {"/b/new/r0.mp4"}), (False, {"/b/new/r0.mp4", "/b/new/r1.mp4"})]
+)
+async def test_many_videos_that_may_have_been_moved_are_listed_where_that_is_permitted(
+    may_list: bool, asked_about: set[str], tmp_path: Path
+) -> None:
+    manifest, heads = prompts(tmp_path / "p.csv", 2), set[str]()
+
+    def judge(request: web.Request) -> bool:
+        if request.method == "HEAD" and request.path.endswith(".mp4"):
+            heads.add(request.path)
+        return "list-type" in request.query and not may_list
+
+    async with emulated() as emulator, local_store() as store:
+        where = {**LOCAL_KEYS, "AWS_ENDPOINT_URL": store.url, **altered(tmp_path, {"batchgen.moved": "FEW = 1"})}
+        await run(emulator, manifest, "--to", "s3://b/x", **where)
+        store.kept["/b/new/r0.mp4"] = store.kept.pop("/b/x/r0.mp4")
+        store.refuses = judge
+        ended = await run(emulator, manifest, "--to", "s3://b/new", **where)
+        assert "1 archived video found in s3://b/new" in ended.err
+        assert heads == asked_about
 
 
 async def test_a_video_that_is_kept_is_copied_to_another_kind_of_destination_without_its_link(
