@@ -1,6 +1,5 @@
 """The command that plays a night beforehand: rehearse."""
 
-import heapq
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -64,11 +63,4 @@ class _Stage:
         from batchgen.rehearsal import Seen
 
         assert self._emulator
-        running: list[float] = []
-        most = 0
-        for task in self._emulator.tasks:
-            while running and running[0] <= task.created:
-                heapq.heappop(running)
-            heapq.heappush(running, task.ends)
-            most = max(most, len(running))
-        return Seen(most, len(self._emulator.requests))
+        return Seen(self._emulator.account.peak_tasks, len(self._emulator.requests))
