@@ -78,6 +78,14 @@ def zulu(seconds: float, timespec: str = "seconds") -> str:
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
 
 
+def zulu_or_none(seconds: float | None, timespec: str) -> str | None:
+    """As :func:`zulu`; None without a moment, and for one that no calendar has, as an older ledger may hold."""
+    try:
+        return None if seconds is None else zulu(seconds, timespec)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 @dataclass(frozen=True)
 class Request:
     """What the service is asked to make, in the words of the API's document.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 from batchgen.errors import LedgerError
 from batchgen.ledger.database import Database
 from batchgen.ledger.results import ResultRow, result_rows
-from batchgen.model import Clip, Job, Kept, Request, State, zulu
+from batchgen.model import Clip, Job, Kept, Request, State, zulu_or_none
 
 LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 15 days
 
@@ -36,12 +36,7 @@ class Video(NamedTuple):
 
 def link_death(made: float | None) -> str | None:
     """When the link of a video that was made then (Unix seconds) dies: ISO 8601, UTC; None where nobody can tell."""
-    if made is None:
-        return None
-    try:
-        return zulu(made + LINK_LIFE_SECONDS, "minutes")
-    except (ValueError, OverflowError, OSError):  # the service's word, from before it was doubted
-        return None
+    return zulu_or_none(None if made is None else made + LINK_LIFE_SECONDS, "minutes")
 
 
 def token_hash(token: str) -> bytes:

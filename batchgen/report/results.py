@@ -7,7 +7,7 @@ from pathlib import Path
 from batchgen.catalog import MICRO
 from batchgen.formulas import guard
 from batchgen.ledger import Ledger, ResultRow
-from batchgen.model import zulu
+from batchgen.model import zulu_or_none
 from batchgen.private import replacing
 
 COLUMNS = (
@@ -91,16 +91,9 @@ def cells_of(row: ResultRow) -> tuple[str, ...]:
         job.fail_message or "",
         str(job.attempts),
         "" if row.cost is None else f"{row.cost / MICRO:g}",
-        "" if job.submitted_at is None else _time(job.submitted_at),
-        "" if job.completed_at is None else _time(job.completed_at),
+        zulu_or_none(job.submitted_at, "milliseconds") or "",
+        zulu_or_none(job.completed_at, "milliseconds") or "",
         "" if milliseconds is None else f"{milliseconds / 1000:.3f}",
         "" if row.bytes is None else str(row.bytes),
         ";".join(row.sha256),
     )
-
-
-def _time(seconds: float) -> str:
-    try:
-        return zulu(seconds, "milliseconds")
-    except (ValueError, OverflowError, OSError):
-        return ""
