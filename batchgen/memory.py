@@ -55,6 +55,12 @@ def known_destination(batch: Path, ledger: Ledger) -> str | None:
     return str(batch.absolute() / known) if known and "://" not in known else known
 
 
+def is_elsewhere(settings: Settings, ledger: Ledger) -> bool:
+    """Whether videos go to another place from now on: not if it is only written otherwise, or reached by a link."""
+    known = known_destination(settings.batch, ledger) or str(settings.batch / "videos")
+    return not is_same(Path(known), Path(settings.destination or known))
+
+
 def remember_destination(settings: Settings, ledger: Ledger) -> None:
     """Keep where the videos go; a folder within the batch's as seen from there: they may be moved together."""
     if (destination := settings.destination) is None:

@@ -40,7 +40,7 @@ from batchgen.ledger.expected import awaited_videos, video_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
-from batchgen.memory import known_destination, remember_destination, with_memory
+from batchgen.memory import is_elsewhere, known_destination, remember_destination, with_memory
 from batchgen.missing import missing, sentences
 from batchgen.model import Job, State
 from batchgen.outcome import summarize, write_all
@@ -167,7 +167,7 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
 def _take_in_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None]) -> None:
     """Look in the destination for what is no longer in its place; in a new one for all that is archived so far."""
     lost = missing(settings.batch, ledger)
-    is_new = settings.destination != known_destination(settings.batch, ledger)
+    is_new = is_elsewhere(settings, ledger)
     if not lost and not (is_new and standing.archived_bytes(ledger)):
         return
     archive = open_settings_archive(settings, ledger)

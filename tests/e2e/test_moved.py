@@ -107,6 +107,16 @@ async def test_what_was_copied_may_be_deleted_where_it_was(tmp_path: Path) -> No
         assert (await batchgen("verify", "p.batch", cwd=tmp_path)).code == 0
 
 
+async def test_a_destination_that_is_only_written_otherwise_is_not_read_again(tmp_path: Path) -> None:
+    manifest, one = prompts(tmp_path / "p.csv", 2), tmp_path / "one"
+    (tmp_path / "link").symlink_to(one)
+    async with emulated() as emulator:
+        await run(emulator, manifest, "--to", one)
+        for other in (tmp_path / "link", str(one / ".." / "one")):
+            assert "looked for" not in (await run(emulator, manifest, "--to", other)).err
+        assert places(tmp_path / "p.batch") == [str(one)] * 2
+
+
 async def test_what_is_moved_after_to_was_given_is_found_by_the_next_run(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     async with emulated() as emulator:
