@@ -21,13 +21,13 @@ from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest.headings import canonical, resembles
 from batchgen.manifest.office import Cell, Fault, as_text, of_type, real, several, text
 from batchgen.manifest.rules import MISSING_PROMPT
+from batchgen.manifest.values import LARGEST_EXACT
 from batchgen.manifest.words import escaped
 from batchgen.model import Problem, stretches
 from batchgen.problems import Gathered
 
 _MOST_PROBLEMS = 1000
-_DIGITS = {2: 11, 4: 24}  # bytes of a float -> bits of its digits; others have those of a double
-_DOUBLE_DIGITS = 53
+_EXACT = {2: 2**11 - 1, 4: 2**24 - 1}  # bytes of a float -> up to here it can be any whole number
 _TO_ROWS = ("to_dicts", "to_pylist")  # of polars' and Arrow's tables
 
 
@@ -174,8 +174,8 @@ def _one(value: Any, parameter: str) -> Cell:
     if isinstance(value, Integral):
         return str(int(value))
     if isinstance(value, float) or kind == "f":
-        bits = _DIGITS.get(getattr(value, "itemsize", 8), _DOUBLE_DIGITS)
-        return real(value, 2**bits, "make the column whole numbers (Int64)")
+        exact = _EXACT.get(getattr(value, "itemsize", 8), LARGEST_EXACT)
+        return real(value, exact, "make the column whole numbers (Int64)")
     if isinstance(value, Decimal):
         return str(int(value)) if value % 1 == 0 else str(value)
     if isinstance(value, datetime | date | time) or kind == "M":
