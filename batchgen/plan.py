@@ -187,8 +187,10 @@ def _plan(
         given_up=dict(standing.failures(ledger)).get(ABANDONED, 0),
         service=ledger.fact("service"),
         remarks=(
-            *(*remarks, *overdue(settings, estimated)),
-            *(*lack_of_room(settings, estimated), *lack_of_time(settings, estimated)),
+            *remarks,
+            *overdue(settings, estimated),
+            *lack_of_room(settings, estimated),
+            *lack_of_time(settings, estimated),
         ),
     )
 

@@ -246,7 +246,12 @@ async def _work(
             ledger, account, polling, spending, callbacks=callbacks, last_call=last, whole=RunImages(settings).whole
         )
         submit = SubmitStep(
-            *(ledger, account, polling, client, spending, settings.batch),
+            ledger,
+            account,
+            polling,
+            client,
+            spending,
+            settings.batch,
             durable=replication.everywhere(syncing, replica),
             callback_url=settings.callback_url,
             if_lost=syncing.if_lost,
@@ -259,7 +264,11 @@ async def _work(
         )
         candidates = Candidates(ledger, account, client)
         dispatcher = Dispatcher(
-            *(ledger, Rendered(ledger), account, polling, Pipeline(intend, submit, poll, fetch)),
+            ledger,
+            Rendered(ledger),
+            account,
+            polling,
+            Pipeline(intend, submit, poll, fetch),
             downloads=settings.downloads,
             changed=_counted(ledger, steering),
             may_submit=settings.may_submit,

@@ -105,7 +105,8 @@ class Summary(Counts):
             "in_doubt": with_command(
                 f"in doubt: {'asked for' if self.emulated else 'perhaps paid for'}, and what came of it is not known; "
                 "it is held; to see all that is known",
-                *("resolve", folder),
+                "resolve",
+                folder,
             ),
             "rendered": with_command(
                 f"made and not fetched{why(self.fetch_failures, self.rendered)}{dies}; tried again by the next run, "

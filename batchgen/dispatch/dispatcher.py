@@ -81,7 +81,10 @@ class Dispatcher:
         forecast = Fetching(downloads, FETCH_SHARE * polling.first)
         self.fetcher = Fetcher(rendered, downloads, forecast, step=self._step, ended=self._fetched)
         self._asker = Asker(
-            *(ledger, account, polling, self.fetcher),
+            ledger,
+            account,
+            polling,
+            self.fetcher,
             intend=self._intend,
             step=self._step,
             ended=self._see,
