@@ -76,7 +76,10 @@ _EARLIEST, _LATEST = 1_577_836_800, 4_102_444_800  # 2020 and 2100: Unix seconds
 _MOST_ID_LETTERS = 1024  # a signed token has hundreds
 _LONGEST_MS = 15 * 86_400_000  # links die by then
 # As in MODEL_UNAVAILABLE and PROCESSING_TIMEOUT, of the vendor's other pages; of an unknown code nothing is concluded.
-_OF_SERVICE = re.compile(r"(?<![a-z])(unavailable|overload(ed)?|internal|processing_time_?out)(?![a-z])", re.IGNORECASE)
+_OF_SERVICE = re.compile(
+    r"^(?!.*(image|url|prompt)).*(?<![a-z])(unavailable|overload(ed)?|internal|processing_time_?out)(?![a-z])",
+    re.IGNORECASE | re.DOTALL,
+)
 CREDITS_FAIL_CODE = "INSUFFICIENT_CREDITS"  # seen in the vendor's other pages
 
 

@@ -336,6 +336,7 @@ def test_of_a_state_that_the_document_does_not_know_what_comes_with_it_tells(dat
             False,
         ),
         ("SensitiveContentDetected ProhibitedContentDetected PromptLengthExceeded GENERATION_FAILED 4031", False),
+        ("IMAGE_UNAVAILABLE ImageUrlUnavailable INTERNAL_IMAGE_URL", False),
         ("PROCESSING_TIMEOUT MODEL_UNAVAILABLE ModelUnavailable InternalError", True),
     ],
 )
