@@ -107,6 +107,13 @@ class Dispatcher:
             await self._end([*lanes, halt])
         if refusal := self._submit.refusal:
             self._after_refusal(refusal)
+        self._complain()
+
+    def _complain(self) -> None:
+        """A limit of the user's counts as success: not where nothing comes of what is paid for."""
+        stopped, harvest = self.stopped, self._account.harvest
+        if stopped and stopped.exit_code == LimitReachedError.exit_code and harvest.is_failing:
+            self.stopped = Stop(f"{stopped.reason}; {harvest.complaint()}", 1)
 
     def stop(self, stop: Stop) -> None:
         """Submit nothing more; what is paid is still polled and fetched. The first reason is the one that is told."""

@@ -316,6 +316,20 @@ def test_a_run_that_gets_nothing_for_what_it_pays_pays_for_no_row_after_row_and_
     assert PATIENCE_SECONDS < stage.ended < PATIENCE_SECONDS + FAILURES_BEFORE_PAUSE * 70 / tasks + 1000
 
 
+@pytest.mark.parametrize("ends", [Dispatcher.stop, Dispatcher.halt])
+@pytest.mark.parametrize(("until", "code"), [(inf, 1), (300.0, 4)])
+def test_a_limit_of_the_users_is_no_success_where_nothing_came_of_what_was_paid_for(
+    ends: Callable[[Dispatcher, Stop], None], until: float, code: int
+) -> None:
+    stop = Stop("--budget 10 is reached", 4)
+    stage = play(
+        500, (1000.0, lambda stage: ends(stage.dispatcher, stop)), before=stumbling(State.RENDERED, until), tasks=3
+    )
+    assert stage.dispatcher.stopped
+    assert stage.dispatcher.stopped.exit_code == code
+    assert ("; nothing came of the last " in stage.dispatcher.stopped.reason) == (code == 1)
+
+
 def test_a_run_that_gets_videos_again_goes_on_by_itself() -> None:
     stage = play(500, before=stumbling(State.RENDERED, until=600.0))
     assert (stage.pipeline.accepted, stage.dispatcher.stopped) == (500, None)
