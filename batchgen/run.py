@@ -154,8 +154,8 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     recovery.recover(ledger)
     for sentence in choose(settings.selection, ledger):
         listener.say(sentence)
-    _take_in_moved(settings, ledger, listener.say)
-    _tell_missing(settings, ledger, listener)
+    lost = _take_in_moved(settings, ledger, listener.say)
+    _tell_missing(settings, ledger, listener, lost)
     try_links(settings, ledger, str(settings.manifest))
     for sentence in allowances.allow(settings, ledger, settings.service):
         listener.say(sentence)
@@ -164,12 +164,15 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     log.info("run begins", extra=begun)
 
 
-def _take_in_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None]) -> None:
-    """Look in the destination for what is no longer in its place; in a new one for all that is archived so far."""
+def _take_in_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None]) -> list[str]:
+    """Look in the destination for what is no longer in its place; in a new one for all that is archived so far.
+
+    Returns the places of what is still missing.
+    """
     lost = missing(settings.batch, ledger)
     is_new = is_elsewhere(settings, ledger)
     if not lost and not (is_new and standing.archived_bytes(ledger)):
-        return
+        return lost
     archive = open_settings_archive(settings, ledger)
     if is_new:
         say(f"what is archived so far is looked for in {archive}, in case it was moved there")
@@ -178,11 +181,12 @@ def _take_in_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None
     if found:
         reuse.enter_anew(ledger)
         say(f"{many(len(found), 'archived video')} found in {archive}: from now on they count as there")
+    taken = frozenset(found)
+    return [place for place in lost if place not in taken]
 
 
-def _tell_missing(settings: Settings, ledger: Ledger, listener: Listener) -> None:
+def _tell_missing(settings: Settings, ledger: Ledger, listener: Listener, lost: list[str]) -> None:
     """Whoever wants it quiet is told once of what is lost: its links live for 15 days."""
-    lost = missing(settings.batch, ledger)
     known = int(ledger.fact("missing") or 0)
     for sentence in sentences(settings.batch, lost, settings.service):
         (listener.warn if len(lost) > known else listener.say)(sentence)
