@@ -36,10 +36,10 @@ def estimate(ledger: Ledger, settings: Settings, kinds: Sequence[Kind]) -> Estim
     """What a run takes for the pending tasks, with the limits of the settings and all that the batch remembers."""
     memory = ledger.fact("polling")
     recalled = learned.recall(ledger.fact("service") or settings.service, learned.path()) if memory is None else None
-    seconds, is_learned, overdue = _seconds(ledger, settings, kinds, memory or recalled)
+    seconds, is_learned, late = _seconds(ledger, settings, kinds, memory or recalled)
     size, is_seen = _bytes(ledger, kinds)
     return Estimate(
-        overdue=overdue,
+        overdue=late,
         minutes=round(seconds / 60, 2),
         minutes_from=("recalled" if recalled else "learned") if is_learned else "document",
         gigabytes=round(size / 1e9, 6),

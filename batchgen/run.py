@@ -40,7 +40,7 @@ from batchgen.ledger.expected import awaited_videos, video_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
-from batchgen.memory import is_elsewhere, known_destination, remember_destination, with_memory
+from batchgen.memory import is_elsewhere, remember_destination, with_memory
 from batchgen.missing import missing, sentences
 from batchgen.model import Job, State
 from batchgen.outcome import summarize, write_all
@@ -97,7 +97,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         stopped, has_worked = None, False
         if ledger.has_work() or evidence.candidates(ledger):
             stopped, has_worked = _run_work(settings, ledger, replica, listener, service, files), True
-        elif settings.destination != known_destination(settings.batch, ledger):
+        elif is_elsewhere(settings, ledger):
             _destination(settings, ledger)
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
         with perhaps_sent():

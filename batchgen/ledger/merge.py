@@ -181,11 +181,7 @@ def _set_names_apart(database: Database, naming: Naming, repeated: Repeated, *, 
         "WHERE row IS NULL GROUP BY fold HAVING count(*) > 1) USING (fold) WHERE row IS NULL AND position > first) "
         "ORDER BY position"
     ).fetchall()
-    for position, name, identity, digest in clashes:
-        free = _free_name(database, naming, name, f"{identity}\0{digest.hex()}")
-        database.execute(
-            "UPDATE temp.sheet SET name = ?, fold = ? WHERE position = ?", (free, naming.key(free), position)
-        )
+    _mark(database, naming, clashes, "UPDATE temp.sheet SET name = ?, fold = ? WHERE position = ?")
 
 
 def _take_names_back(database: Database, naming: Naming) -> None:
@@ -196,9 +192,14 @@ def _take_names_back(database: Database, naming: Naming) -> None:
         "AND row.row NOT IN (SELECT row FROM main.video) "
         "AND row.row NOT IN (SELECT row FROM temp.sheet WHERE row IS NOT NULL)"
     ).fetchall()
-    for row, name, identity, digest in unused:
+    _mark(database, naming, unused, "UPDATE main.row SET name = ?, fold = ? WHERE row = ?")
+
+
+def _mark(database: Database, naming: Naming, rows: list[tuple[int, str, str, bytes]], update: str) -> None:
+    """Give rows (key, name, id, digest) names that are free; ``update`` writes a name and its fold by the key."""
+    for key, name, identity, digest in rows:
         free = _free_name(database, naming, name, f"{identity}\0{digest.hex()}")
-        database.execute("UPDATE main.row SET name = ?, fold = ? WHERE row = ?", (free, naming.key(free), row))
+        database.execute(update, (free, naming.key(free), key))
 
 
 def _free_name(database: Database, naming: Naming, name: str, identity: str) -> str:
