@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from batchgen import private
 from batchgen.errors import BatchgenError, UsageError
 from batchgen.lock import LOCK, Holder, holder
+from batchgen.system import private
 from batchgen.words import with_command
 
 ORDER = ".control.json"

@@ -13,10 +13,10 @@ from batchgen.lock import LOCK, Lock, busy, holder
 from batchgen.manifest import standard_input
 from batchgen.manifest.textfile import check_plain
 from batchgen.model import EMULATOR, LEDGER, is_text
-from batchgen.mounts import network_file_system
 from batchgen.older import LOG, refuse_older, take_from_log
 from batchgen.replica import Look, Replica, address_in, holds_copy, look_at, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder
+from batchgen.system.mounts import network_file_system
 
 MADE_WITH_EMULATOR = (
     "was made with the emulator, and nothing in it was paid for: to begin in earnest, name another folder with --batch"

@@ -12,11 +12,11 @@ from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from batchgen import private
-from batchgen.borrowed import Borrowed
 from batchgen.errors import BatchgenError, FaultError
 from batchgen.model import zulu
 from batchgen.redaction import Redaction
+from batchgen.system import private
+from batchgen.system.borrowed import Borrowed
 
 SIZE_LIMIT_BYTES = 20_000_000
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -9,13 +9,13 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from batchgen import awake
 from batchgen.account import Account
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
-from batchgen.private import replacing, user_file
 from batchgen.service.polling import Polling
 from batchgen.settings import Settings
+from batchgen.system import awake
+from batchgen.system.private import replacing, user_file
 
 MOST_ENTRIES = 32
 _MARK_DIGITS = 12

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
-from batchgen.private import free_name
+from batchgen.system.private import free_name
 
 FAILURES = "failures.csv"
 _KNOWN = "failures"  # the fact: SHA-256 of what the file held, as JSON

@@ -18,7 +18,7 @@ from batchgen.ledger import Ledger
 from batchgen.ledger.anew import as_now
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.model import digest_of
-from batchgen.private import user_file
+from batchgen.system.private import user_file
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS paid (

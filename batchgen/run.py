@@ -11,18 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from batchgen import (
-    __version__,
-    allowances,
-    awake,
-    balance,
-    descriptors,
-    learned,
-    moved,
-    replication,
-    results_stamp,
-    reuse,
-)
+from batchgen import __version__, allowances, balance, learned, moved, replication, results_stamp, reuse
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
 from batchgen.callbacks import receiving
@@ -58,6 +47,7 @@ from batchgen.steps.poll import PollStep
 from batchgen.steps.submit import SubmitStep
 from batchgen.stopping import has_time, last_call, signals, until
 from batchgen.summary import Summary
+from batchgen.system import awake, descriptors
 from batchgen.words import many
 
 # Where the service is: entered for as long as it is needed, it gives the origin.

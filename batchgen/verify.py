@@ -15,7 +15,7 @@ from batchgen.archive.places import Places
 from batchgen.errors import ArchiveError
 from batchgen.ledger import Ledger
 from batchgen.model import LEDGER
-from batchgen.private import free_name
+from batchgen.system.private import free_name
 from batchgen.words import many
 
 READERS = 8

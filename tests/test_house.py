@@ -11,10 +11,22 @@ import batchgen
 from batchgen.ledger import Ledger
 
 HOUSE = Path(batchgen.__file__).parent
-VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "formulas", "words", "private", "redaction", "rows"}
+VOCABULARY = {
+    "model",
+    "errors",
+    "problems",
+    "retry",
+    "catalog",
+    "formulas",
+    "words",
+    "redaction",
+    "rows",
+    "system.private",
+}
+DRAWERS = {"system"}  # folders whose files are rooms by themselves
 # What each room imports besides the vocabulary; a folder is one room.
 ROOMS = {
-    "manifest": {"borrowed"},
+    "manifest": {"system.borrowed"},
     "ledger": set(),
     "service": set(),
     "download": set(),
@@ -22,12 +34,12 @@ ROOMS = {
     "archive": {"s3"},
     "replica": {"ledger", "s3"},
     "naming": set(),
-    "awake": set(),
+    "system.awake": set(),
     "lock": set(),
-    "mounts": set(),
-    "journal": {"borrowed"},
-    "borrowed": set(),
-    "descriptors": {"borrowed"},
+    "system.mounts": set(),
+    "journal": {"system.borrowed"},
+    "system.borrowed": set(),
+    "system.descriptors": {"system.borrowed"},
     "progress": set(),
     "disk_space": set(),
     "answers": {"account", "service"},
@@ -53,16 +65,21 @@ def imports(file: Path) -> set[str]:
     """The rooms of this house that a file imports."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "batchgen":
-            parts = node.module.split(".")
-            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "batchgen":
+            found |= {room_of(f"{node.module}.{alias.name}") for alias in node.names}
         elif isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("batchgen.")}
+            found |= {room_of(alias.name) for alias in node.names if alias.name.startswith("batchgen.")}
     return found - {"__version__"}
 
 
+def room_of(name: str) -> str:
+    _, *parts = name.split(".")
+    return ".".join(parts[: 2 if parts[0] in DRAWERS else 1])
+
+
 def files_of(room: str) -> list[Path]:
-    return [HOUSE / f"{room}.py"] if (HOUSE / f"{room}.py").is_file() else sorted((HOUSE / room).rglob("*.py"))
+    path = HOUSE.joinpath(*room.split("."))
+    return [path.with_suffix(".py")] if path.with_suffix(".py").is_file() else sorted(path.rglob("*.py"))
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from batchgen import private
 from batchgen.archive import READ_BYTES, MissingError, UnreadableError, names
 from batchgen.errors import ArchiveError
 from batchgen.model import Clip
+from batchgen.system import private
 
 # What link(2) says where there are no hard links (FAT, many network and FUSE file systems), or too many.
 _NO_LINKS = frozenset(

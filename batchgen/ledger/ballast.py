@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from batchgen import private
+from batchgen.system import private
 
 NAME = ".ballast"  # of the file, beside the ledger
 BYTES = 1 << 22  # the pages of twice as many answers as may be awaited at once

@@ -11,9 +11,9 @@ from io import StringIO
 from itertools import chain
 from typing import TextIO
 
-from batchgen.borrowed import Borrowed
 from batchgen.manifest.records import LONGEST_CELL, Block, Unreadable
 from batchgen.model import Problem, is_text
+from batchgen.system.borrowed import Borrowed
 from batchgen.words import many
 
 _LONGEST_LINE = 16 << 20  # characters; what a hostile file may make us hold at once

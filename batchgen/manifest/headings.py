@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from batchgen.formulas import unguard
+from batchgen.manifest.formulas import unguard
 from batchgen.manifest.rules import KNOWN
 from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from batchgen import private
 from batchgen.errors import UsageError
 from batchgen.manifest import FORMATS
 from batchgen.manifest.words import alternatives, did_you_mean
+from batchgen.system import private
 
 STEM = "rows"
 NAMES = frozenset(f"{STEM}{suffixes[0]}" for suffixes in FORMATS.values())

@@ -10,12 +10,12 @@ from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
-from batchgen import private
 from batchgen.errors import LedgerError
 from batchgen.ledger.changes import make_again
 from batchgen.ledger.database import Snapshot, check_sqlite
 from batchgen.replica.log import Entry, Log, Slot
 from batchgen.replica.store import Store
+from batchgen.system import private
 
 KEPT = 2
 _COPY, _PACKED, _RESTORED = ".ledger-copy", ".ledger-copy.gz", ".ledger-restored"

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from batchgen.formulas import guard
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.manifest import values
+from batchgen.manifest.formulas import guard
 from batchgen.manifest.headings import FAILURES, REASON
 from batchgen.model import State
-from batchgen.private import replacing
 from batchgen.report.results import COLUMNS, cells_of, headings
+from batchgen.system.private import replacing
 
 _EXPIRED = "the video was made and paid for, but its link died before it could be fetched"
 _ADVICE = {"CONTENT_VIOLATION": "change the prompt", "INVALID_IMAGE_URL": "give a link that anybody can fetch"}

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger, money
-from batchgen.private import replacing
 from batchgen.report import head
 from batchgen.report.cards import Card, Links, beside, cards, costs, locate
 from batchgen.report.head import Figure
 from batchgen.report.markup import Node, Tree, embed, fill, policy, to_html, to_tree
 from batchgen.report.poster import Posters
+from batchgen.system.private import replacing
 from batchgen.words import with_command
 
 NAME = "report.html"

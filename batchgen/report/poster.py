@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, BinaryIO
 
-from batchgen import private
+from batchgen.system import private
 
 PIXELS = 400 * 225  # at most, whatever the shape: posters of all shapes weigh the same, about 10 kB
 DARK = 9  # mean luminance (0 is black, 255 white) up to which a frame is taken for a fade-in

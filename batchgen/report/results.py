@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from batchgen.catalog import MICRO
-from batchgen.formulas import guard
 from batchgen.ledger import Ledger, ResultRow
+from batchgen.manifest.formulas import guard
 from batchgen.model import zulu_or_none
-from batchgen.private import replacing
+from batchgen.system.private import replacing
 
 COLUMNS = (
     "id",

@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger, ResultRow
-from batchgen.private import replacing
 from batchgen.report.poster import Poster
 from batchgen.report.results import COLUMNS as RESULTS
 from batchgen.report.results import cells_of, headings
+from batchgen.system.private import replacing
 
 # The manifest's reader knows the file again by its first five columns.
 COLUMNS = (*RESULTS[:4], "poster", *RESULTS[4:])

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from batchgen.private import replacing
 from batchgen.progress import Progress, Standing
 from batchgen.summary import STATES, Summary
+from batchgen.system.private import replacing
 
 Sample: TypeAlias = tuple[str, Mapping[str, str], float]  # name, labels besides the batch's, value
 

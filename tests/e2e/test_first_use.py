@@ -272,7 +272,7 @@ async def test_a_batch_that_lost_its_ledger_is_refused_by_run_and_plan_alike(
 
 async def test_a_user_without_a_home_has_nothing_of_other_batches_and_all_else(tmp_path: Path) -> None:
     homeless = 'import pwd; pwd.getpwuid = {}.__getitem__; os.environ.pop("HOME")'
-    env = altered(tmp_path, {"batchgen.private": homeless})
+    env = altered(tmp_path, {"batchgen.system.private": homeless})
     async with emulated() as emulator:
         manifest = prompts(tmp_path / "prompts.csv", 2, seed="7")
         planned = await batchgen("plan", manifest, cwd=tmp_path, **env)

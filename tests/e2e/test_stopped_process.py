@@ -18,7 +18,7 @@ SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=10, 
 STATUS_TIMEOUT = aiohttp.ClientTimeout(total=2.0, sock_connect=10, sock_read=2.0)
 DRIP_SECONDS = 2.0
 """,
-    "batchgen.awake": "GAP_SECONDS = 1.0",
+    "batchgen.system.awake": "GAP_SECONDS = 1.0",
     "batchgen.account.account": "SILENCE_LIMIT_SECONDS = 2.0",
 }
 

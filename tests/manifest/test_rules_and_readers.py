@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from batchgen.formulas import guard, unguard
 from batchgen.manifest.expand import suffix
+from batchgen.manifest.formulas import guard, unguard
 from batchgen.manifest.headings import resembles
 from batchgen.manifest.rules import Cells, Rules
 from batchgen.manifest.words import shown

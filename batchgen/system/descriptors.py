@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from batchgen.borrowed import Borrowed
+from batchgen.system.borrowed import Borrowed
 
 WANTED = 4096
 OWN = 64  # the ledger's, the locks', the libraries'

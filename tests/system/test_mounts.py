@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from batchgen import mounts
 from batchgen.errors import UsageError
 from batchgen.folder import open_batch
 from batchgen.settings import Settings
+from batchgen.system import mounts
 
 MOUNTED = r"""22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 31 22 0:30 / /srv rw shared:5 - nfs4 server:/export rw,vers=4.2

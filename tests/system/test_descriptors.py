@@ -7,7 +7,7 @@ import pytest
 
 SHARE = """
 import resource, sys
-from batchgen.descriptors import raised, share
+from batchgen.system.descriptors import raised, share
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
 with raised():
     print(*share({downloads}), *resource.getrlimit(resource.RLIMIT_NOFILE))

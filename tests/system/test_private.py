@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.private import replacing
+from batchgen.system.private import replacing
 
 
 def test_a_file_is_replaced_when_the_new_one_is_whole_and_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What this machine gives a program, and how it is asked: files for their owner, limits, a clock that never jumps."""
