@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.errors import BatchgenError, UsageError
-from batchgen.lock import LOCK, Holder, holder
+from batchgen.folder.lock import LOCK, Holder, holder
 from batchgen.system import private
 from batchgen.words import with_command
 

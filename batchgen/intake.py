@@ -12,6 +12,7 @@ from shlex import quote
 
 from batchgen import __version__, mended, naming
 from batchgen.errors import ManifestError, UsageError
+from batchgen.folder.memory import is_same, remember
 from batchgen.images.files import Files
 from batchgen.ledger import Intake, Ledger, take_in
 from batchgen.ledger.images import note_lines
@@ -21,7 +22,6 @@ from batchgen.manifest import Manifest, open_manifest
 from batchgen.manifest.overrides import parse
 from batchgen.manifest.selection import Picker, Selection
 from batchgen.manifest.standard_input import spooled
-from batchgen.memory import is_same, remember
 from batchgen.model import EMULATOR, Problem, Row
 from batchgen.paid_beside import warn_of_paid
 from batchgen.rows import Rows

@@ -10,13 +10,13 @@ from batchgen import allowances, reuse
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate, lack_of_room, lack_of_time, overdue
-from batchgen.folder import MADE_WITH_EMULATOR, check_place
+from batchgen.folder.folder import MADE_WITH_EMULATOR, check_place
+from batchgen.folder.lock import holder
+from batchgen.folder.memory import with_memory
+from batchgen.folder.older import refuse_older
 from batchgen.intake import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.ledger import Intake, Ledger, doubt, expected, money, recovery, standing
-from batchgen.lock import holder
-from batchgen.memory import with_memory
 from batchgen.model import ABANDONED, EMULATOR, LEDGER
-from batchgen.older import refuse_older
 from batchgen.replica import look_at
 from batchgen.reuse import Offer
 from batchgen.run_images import try_links

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from batchgen.candidates import KNOWN, is_of
 from batchgen.catalog import MICRO
 from batchgen.errors import AccountError, UsageError
-from batchgen.folder import check_service, hold, open_batch
+from batchgen.folder.folder import check_service, hold, open_batch
 from batchgen.ledger import Ledger, doubt, money, recovery
 from batchgen.ledger.doubt import Attempt, Doubt
 from batchgen.model import LEDGER, State, is_text, zulu

@@ -21,7 +21,8 @@ from batchgen.disk_space import DiskSpace
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.download.downloader import Downloader
 from batchgen.errors import LedgerError, LimitReachedError, UsageError, nothing_sent, perhaps_sent
-from batchgen.folder import open_batch
+from batchgen.folder.folder import open_batch
+from batchgen.folder.memory import is_elsewhere, remember_destination, with_memory
 from batchgen.images.files import Files
 from batchgen.intake import choose, take_in_as_asked
 from batchgen.ledger import Ledger, evidence, money, recovery, standing
@@ -29,7 +30,6 @@ from batchgen.ledger.expected import awaited_videos, video_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
-from batchgen.memory import is_elsewhere, remember_destination, with_memory
 from batchgen.missing import missing, sentences
 from batchgen.model import Job, State
 from batchgen.outcome import summarize, write_all

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.catalog import MICRO
+from batchgen.folder.lock import holder
 from batchgen.ledger import Ledger, doubt, money, standing
 from batchgen.ledger.ledger import link_death
-from batchgen.lock import holder
 from batchgen.missing import missing, sentences
 from batchgen.model import ABANDONED, EMULATOR, LEDGER, State
 from batchgen.settings import to_service

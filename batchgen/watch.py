@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from batchgen import control
-from batchgen.lock import holder
+from batchgen.folder.lock import holder
 from batchgen.progress import Progress, Standing
 from batchgen.words import duration
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.control import LOOK_EVERY_SECONDS, ORDER, Desk, Order, send
-from batchgen.lock import Lock, holder
+from batchgen.folder.lock import Lock, holder
 
 
 def test_an_order_waits_until_the_one_before_it_is_taken(tmp_path: Path) -> None:

@@ -11,19 +11,8 @@ import batchgen
 from batchgen.ledger import Ledger
 
 HOUSE = Path(batchgen.__file__).parent
-VOCABULARY = {
-    "model",
-    "errors",
-    "problems",
-    "retry",
-    "catalog",
-    "formulas",
-    "words",
-    "redaction",
-    "rows",
-    "system.private",
-}
-DRAWERS = {"system"}  # folders whose files are rooms by themselves
+VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "words", "redaction", "rows", "system.private"}
+DRAWERS = {"folder", "system"}  # folders whose files are rooms by themselves
 # What each room imports besides the vocabulary; a folder is one room.
 ROOMS = {
     "manifest": {"system.borrowed"},
@@ -35,9 +24,9 @@ ROOMS = {
     "replica": {"ledger", "s3"},
     "naming": set(),
     "system.awake": set(),
-    "lock": set(),
+    "folder.lock": set(),
     "system.mounts": set(),
-    "journal": {"system.borrowed"},
+    "folder.journal": {"system.borrowed"},
     "system.borrowed": set(),
     "system.descriptors": {"system.borrowed"},
     "progress": set(),
@@ -47,17 +36,17 @@ ROOMS = {
     "pipeline": {"steps"},
     "account": set(),
     "dispatch": {"account", "ledger", "pipeline", "service"},
-    "control": {"lock"},
+    "control": {"folder.lock"},
     "deadline": set(),
     "nightly": {"settings"},
     "summary": set(),
     "telling": {"progress", "settings", "summary"},
-    "arguments": {"deadline", "folder", "manifest", "settings"},
+    "arguments": {"deadline", "folder.folder", "manifest", "settings"},
     "origin": {"emulator", "run", "settings"},
-    "older": {"ledger"},
+    "folder.older": {"ledger"},
     "paid_beside": {"ledger", "settings"},
     "images": {"s3", "download"},
-    "report": {"ledger", "lock", "manifest", "s3"},  # failures.csv is a manifest again
+    "report": {"folder.lock", "ledger", "manifest", "s3"},  # failures.csv is a manifest again
 }
 
 

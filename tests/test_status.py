@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from batchgen.cli import group
+from batchgen.folder.lock import Lock
 from batchgen.ledger import Ledger
-from batchgen.lock import Lock
 from batchgen.model import ABANDONED, EMULATOR, State
 from batchgen.status import read_status
 from tests.e2e.program import emulated, prompts, results, run

@@ -82,7 +82,7 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
 
     Example: batchgen verify prompts.batch --repair
     """
-    from batchgen.folder import require, service_in
+    from batchgen.folder.folder import require, service_in
     from batchgen.resolve import verify_batch
     from batchgen.verify import after_repair
 
@@ -119,7 +119,7 @@ def report(batch: Path, serve: bool, port: int, ledger_to: str | None, xlsx: boo
     if serve:
         _serve(batch, port, ledger_to)
         return
-    from batchgen.folder import make
+    from batchgen.folder.folder import make
     from batchgen.ledger import Ledger
     from batchgen.outcome import write_workbook
     from batchgen.report import page
@@ -132,7 +132,7 @@ def report(batch: Path, serve: bool, port: int, ledger_to: str | None, xlsx: boo
 
 
 def _serve(batch: Path, port: int, ledger_to: str | None) -> None:
-    from batchgen.folder import make
+    from batchgen.folder.folder import make
     from batchgen.report import serve as server
 
     with _look(batch, ledger_to):
@@ -143,7 +143,7 @@ def _serve(batch: Path, port: int, ledger_to: str | None) -> None:
 
 def _looked_at(batch: Path, ledger_to: str) -> "tuple[Ledger, bool]":
     """A copy of what the store has now, and whether a run is at work."""
-    from batchgen.folder import look
+    from batchgen.folder.folder import look
     from batchgen.ledger import Ledger
 
     with look(batch, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
@@ -153,7 +153,7 @@ def _looked_at(batch: Path, ledger_to: str) -> "tuple[Ledger, bool]":
 @contextmanager
 def _look(batch: Path, ledger_to: str | None) -> "Iterator[Look]":
     """The ledger to look at; what a person should know of it is said."""
-    from batchgen.folder import look
+    from batchgen.folder.folder import look
 
     with look(batch, ledger_to) as looked:
         for sentence in looked.said:

@@ -30,7 +30,7 @@ def ctl(
     Example: batchgen ctl prompts.batch --concurrency 500
     """
     from batchgen import control
-    from batchgen.folder import require, service_in
+    from batchgen.folder.folder import require, service_in
     from batchgen.progress import Standing
 
     require(batch)

@@ -23,8 +23,8 @@ from typing import Self, TypeVar
 from aiohttp import web
 
 from batchgen.errors import ArchiveError, BatchgenError, UsageError
+from batchgen.folder.lock import holder
 from batchgen.ledger import Ledger
-from batchgen.lock import holder
 from batchgen.model import LEDGER
 from batchgen.report.bucket import Buckets
 from batchgen.report.cards import Links, locate

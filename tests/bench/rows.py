@@ -20,8 +20,8 @@ print(sum(len(frame) for frame in reader))
 ENDED = """
 import sys, time
 from pathlib import Path
-from batchgen.folder import open_batch
-from batchgen.memory import with_memory
+from batchgen.folder.folder import open_batch
+from batchgen.folder.memory import with_memory
 from batchgen.settings import Settings
 from batchgen.intake import take_in_as_asked
 

@@ -77,7 +77,7 @@ BREAKAGES = (
     ),
     Breakage(
         "the lock is skipped",
-        "batchgen/lock.py",
+        "batchgen/folder/lock.py",
         "fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "pass",
         (SECOND_RUN,),

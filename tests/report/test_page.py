@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from batchgen.cli import group
+from batchgen.folder.lock import Lock
 from batchgen.ledger import Ledger, money
-from batchgen.lock import Lock
 from batchgen.model import State
 from batchgen.outcome import write_report, write_workbook
 from batchgen.report import cards, page, plots

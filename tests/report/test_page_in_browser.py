@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from batchgen.folder.lock import Lock
 from batchgen.ledger import Ledger
-from batchgen.lock import Lock
 from batchgen.model import EMULATOR, State
 from batchgen.report import cards, plots
 from batchgen.report import page as page_room

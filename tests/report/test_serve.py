@@ -15,8 +15,8 @@ import pytest
 from yarl import URL
 
 from batchgen.errors import LedgerError, UsageError
+from batchgen.folder.lock import Lock
 from batchgen.ledger import Ledger
-from batchgen.lock import Lock
 from batchgen.model import State
 from batchgen.report import serve as serve_module
 from batchgen.report.serve import Reader, ReportServer, _beside

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import UsageError
-from batchgen.folder import open_batch
+from batchgen.folder.folder import open_batch
 from batchgen.settings import Settings
 from batchgen.system import mounts
 

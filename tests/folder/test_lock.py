@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import BatchBusyError, UsageError
-from batchgen.lock import Lock, holder
+from batchgen.folder.lock import Lock, holder
 
 
 def test_a_lock_that_is_held_names_its_holder_and_is_free_afterwards(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen import journal
+from batchgen.folder import journal
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from batchgen.errors import LedgerError, UsageError
-from batchgen.journal import journal
+from batchgen.folder.journal import journal
+from batchgen.folder.lock import LOCK, Lock, busy, holder
+from batchgen.folder.older import LOG, refuse_older, take_from_log
 from batchgen.ledger import Ledger, ballast, money
-from batchgen.lock import LOCK, Lock, busy, holder
 from batchgen.manifest import standard_input
 from batchgen.manifest.textfile import check_plain
 from batchgen.model import EMULATOR, LEDGER, is_text
-from batchgen.older import LOG, refuse_older, take_from_log
 from batchgen.replica import Look, Replica, address_in, holds_copy, look_at, open_replica
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder
 from batchgen.system.mounts import network_file_system

@@ -1,0 +1,1 @@
+"""A batch's folder: held by one process, logged, and what it remembers."""
