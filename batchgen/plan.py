@@ -14,13 +14,13 @@ from batchgen.folder.folder import MADE_WITH_EMULATOR, check_place
 from batchgen.folder.lock import holder
 from batchgen.folder.memory import with_memory
 from batchgen.folder.older import refuse_older
-from batchgen.intake import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.ledger import Intake, Ledger, doubt, expected, money, recovery, standing
 from batchgen.model import ABANDONED, EMULATOR, LEDGER
 from batchgen.replica import look_at
 from batchgen.reuse import Offer
-from batchgen.run_images import try_links
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
+from batchgen.sheet.images import try_links
+from batchgen.sheet.intake import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.spending import within_limits
 from batchgen.summary import Counts
 from batchgen.words import GONE_IN_DOUBT, duration, given_up, many, money_words, size_words

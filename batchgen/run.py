@@ -24,7 +24,6 @@ from batchgen.errors import LedgerError, LimitReachedError, UsageError, nothing_
 from batchgen.folder.folder import open_batch
 from batchgen.folder.memory import is_elsewhere, remember_destination, with_memory
 from batchgen.images.files import Files
-from batchgen.intake import choose, take_in_as_asked
 from batchgen.ledger import Ledger, evidence, money, recovery, standing
 from batchgen.ledger.expected import awaited_videos, video_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
@@ -36,9 +35,10 @@ from batchgen.outcome import summarize, write_all
 from batchgen.pipeline import Pipeline
 from batchgen.progress import Progress, Tally
 from batchgen.replica import Replica
-from batchgen.run_images import RunImages, try_links
 from batchgen.service.client import Client
 from batchgen.settings import Settings, is_loopback
+from batchgen.sheet.images import RunImages, try_links
+from batchgen.sheet.intake import choose, take_in_as_asked
 from batchgen.spending import Spending
 from batchgen.steering import Steering
 from batchgen.steps.fetch import FetchStep

@@ -12,7 +12,7 @@ from batchgen.ledger import Ledger
 
 HOUSE = Path(batchgen.__file__).parent
 VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "words", "redaction", "rows", "system.private"}
-DRAWERS = {"folder", "system"}  # folders whose files are rooms by themselves
+DRAWERS = {"folder", "sheet", "system"}  # folders whose files are rooms by themselves
 # What each room imports besides the vocabulary; a folder is one room.
 ROOMS = {
     "manifest": {"system.borrowed"},
@@ -22,7 +22,7 @@ ROOMS = {
     "s3": set(),
     "archive": {"s3"},
     "replica": {"ledger", "s3"},
-    "naming": set(),
+    "sheet.naming": set(),
     "system.awake": set(),
     "folder.lock": set(),
     "system.mounts": set(),

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen import naming
 from batchgen.ledger import Intake, Ledger, stage, standing, take_in
 from batchgen.ledger.expected import repeats
 from batchgen.ledger.ledger import Video
@@ -16,6 +15,7 @@ from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
 from batchgen.model import Clip, Job, Problem, Request, Row, State
 from batchgen.problems import total
+from batchgen.sheet import naming
 
 RULES = Naming(naming.content_id, naming.Template("{id}").names, naming.fold, naming.apart)
 CLIP = Clip(10, "ab" * 32)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from batchgen import naming
 from batchgen.ledger import Intake, Ledger, standing, take_in
 from batchgen.ledger.stage import Naming
 from batchgen.manifest import open_manifest
 from batchgen.model import Job, Request, State
 from batchgen.report import failures
+from batchgen.sheet import naming
 from tests.manifest.reading import read_file
 
 RULES = Naming(naming.content_id, naming.Template("{id}").names, naming.fold, naming.apart)

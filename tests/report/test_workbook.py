@@ -12,7 +12,6 @@ import av
 import openpyxl
 import pytest
 
-from batchgen import naming
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger, ResultRow, take_in
 from batchgen.ledger.ledger import Video
@@ -21,6 +20,7 @@ from batchgen.manifest import headings
 from batchgen.model import Clip, Request, Row, State
 from batchgen.report import workbook
 from batchgen.report.poster import Poster
+from batchgen.sheet import naming
 from tests.manifest.reading import read_file
 
 RULES = Naming(naming.content_id, naming.Template("{id}").names, naming.fold, naming.apart)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from batchgen.intake import describe
 from batchgen.ledger import Intake
+from batchgen.sheet.intake import describe
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from shlex import quote
 
-from batchgen import __version__, mended, naming
+from batchgen import __version__, mended
 from batchgen.errors import ManifestError, UsageError
 from batchgen.folder.memory import is_same, remember
 from batchgen.images.files import Files
@@ -26,6 +26,7 @@ from batchgen.model import EMULATOR, Problem, Row
 from batchgen.paid_beside import warn_of_paid
 from batchgen.rows import Rows
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder, run_again
+from batchgen.sheet import naming
 from batchgen.words import first_of, many, with_command
 
 MOST_NAMED = 3  # images that are gone, of any number

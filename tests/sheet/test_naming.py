@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from batchgen.errors import UsageError
 from batchgen.model import Request, Row
-from batchgen.naming import MOST_BYTES, Template, apart, content_id, fold, slug
 from batchgen.rows import Rows
+from batchgen.sheet.naming import MOST_BYTES, Template, apart, content_id, fold, slug
 
 RESERVED = {"CON", "PRN", "AUX", "NUL"} | {port + digit for port in ("COM", "LPT") for digit in "0123456789¹²³"}
 
