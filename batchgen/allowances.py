@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from batchgen import reuse
 from batchgen.catalog import MICRO
 from batchgen.ledger import Ledger, doubt, expected, money, recovery
+from batchgen.others import reuse
 from batchgen.settings import Settings
 from batchgen.words import left_alone, many, money_words, with_command
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen import learned
 from batchgen.account import Account
 from batchgen.catalog import guessed_bytes
 from batchgen.disk_space import RESERVE_BYTES, free_bytes
@@ -14,6 +13,7 @@ from batchgen.dispatch.schedule import LEAST_POLL_SHARE
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import Kind, video_bytes
 from batchgen.model import EMULATOR, Request
+from batchgen.others import learned
 from batchgen.service.polling import PATIENCE, Polling
 from batchgen.settings import EMULATOR_SPEED, Settings
 from batchgen.words import duration, many, size_words

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from batchgen import allowances, reuse
+from batchgen import allowances
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate, lack_of_room, lack_of_time, overdue
@@ -16,8 +16,9 @@ from batchgen.folder.memory import with_memory
 from batchgen.folder.older import refuse_older
 from batchgen.ledger import Intake, Ledger, doubt, expected, money, recovery, standing
 from batchgen.model import ABANDONED, EMULATOR, LEDGER
+from batchgen.others import reuse
+from batchgen.others.reuse import Offer
 from batchgen.replica import look_at
-from batchgen.reuse import Offer
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.sheet.images import try_links
 from batchgen.sheet.intake import choose, describe, manifest_as_file, take_in_manifest, warnings

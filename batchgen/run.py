@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from batchgen import __version__, allowances, balance, learned, moved, replication, results_stamp, reuse
+from batchgen import __version__, allowances, balance, moved, replication, results_stamp
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
 from batchgen.callbacks import receiving
@@ -31,6 +31,7 @@ from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
 from batchgen.missing import missing, sentences
 from batchgen.model import Job, State
+from batchgen.others import learned, reuse
 from batchgen.outcome import summarize, write_all
 from batchgen.pipeline import Pipeline
 from batchgen.progress import Progress, Tally

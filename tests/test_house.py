@@ -12,7 +12,7 @@ from batchgen.ledger import Ledger
 
 HOUSE = Path(batchgen.__file__).parent
 VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "words", "redaction", "rows", "system.private"}
-DRAWERS = {"folder", "sheet", "system"}  # folders whose files are rooms by themselves
+DRAWERS = {"folder", "others", "sheet", "system"}  # folders whose files are rooms by themselves
 # What each room imports besides the vocabulary; a folder is one room.
 ROOMS = {
     "manifest": {"system.borrowed"},
@@ -44,7 +44,7 @@ ROOMS = {
     "arguments": {"deadline", "folder.folder", "manifest", "settings"},
     "origin": {"emulator", "run", "settings"},
     "folder.older": {"ledger"},
-    "paid_beside": {"ledger", "settings"},
+    "others.paid_beside": {"ledger", "settings"},
     "images": {"s3", "download"},
     "report": {"folder.lock", "ledger", "manifest", "s3"},  # failures.csv is a manifest again
 }

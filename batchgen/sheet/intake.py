@@ -23,7 +23,7 @@ from batchgen.manifest.overrides import parse
 from batchgen.manifest.selection import Picker, Selection
 from batchgen.manifest.standard_input import spooled
 from batchgen.model import EMULATOR, Problem, Row
-from batchgen.paid_beside import warn_of_paid
+from batchgen.others.paid_beside import warn_of_paid
 from batchgen.rows import Rows
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder, run_again
 from batchgen.sheet import naming

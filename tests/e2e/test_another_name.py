@@ -107,7 +107,9 @@ async def test_of_many_rows_a_sample_is_looked_at_and_what_cannot_be_read_keeps_
     for n in range(9):
         (tmp_path / f"theirs{n}.batch").mkdir()
     manifest.rename(tmp_path / "film_v2.csv")
-    plan = await batchgen("plan", "film_v2.csv", cwd=tmp_path, **altered(tmp_path, {"batchgen.paid_beside": THEIRS}))
+    plan = await batchgen(
+        "plan", "film_v2.csv", cwd=tmp_path, **altered(tmp_path, {"batchgen.others.paid_beside": THEIRS})
+    )
     assert plan.code == 0
     about = plan.err.removeprefix("about ").split(" ")[0]
     assert 400 < int(about) < 600

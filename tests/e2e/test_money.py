@@ -196,7 +196,10 @@ async def test_what_was_paid_since_the_clock_was_set_back_is_offered_to_other_ba
     home = {"XDG_DATA_HOME": str(tmp_path / "home")}
     async with emulated() as emulator:
         await run(
-            emulator, prompts(tmp_path / "a.csv", 1, seed="7"), **home, **altered(tmp_path, {"batchgen.reuse": AHEAD})
+            emulator,
+            prompts(tmp_path / "a.csv", 1, seed="7"),
+            **home,
+            **altered(tmp_path, {"batchgen.others.reuse": AHEAD}),
         )
         await run(emulator, prompts(tmp_path / "a.csv", 2, seed="7"), **home)
         ended = await run(emulator, prompts(tmp_path / "b.csv", 2, seed="7"), "--reuse", **home)

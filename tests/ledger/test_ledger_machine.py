@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from batchgen import reuse
 from batchgen.errors import LedgerError, UsageError
 from batchgen.ledger import Ledger, doubt, evidence, recovery, standing, take_in
 from batchgen.ledger import ledger as ledger_module
 from batchgen.ledger.ledger import Video, token_hash
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Clip, Job, Request, Row, State
+from batchgen.others import reuse
 from tests.ledger.test_intake import RULES, request
 
 WINDOW = 100.0  # seconds within which the service's callback comes, if the receiver listens

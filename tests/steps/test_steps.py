@@ -22,7 +22,7 @@ from batchgen.ledger.ledger import token_hash
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
 from batchgen.model import Clip, Job, Request, Row, State
-from batchgen.reuse import Offer, take
+from batchgen.others.reuse import Offer, take
 from batchgen.service.polling import Polling
 from batchgen.service.wire import Balance, Submitted, TaskStatus, TaskWord, Verdict
 from batchgen.settings import Limits
