@@ -7,7 +7,6 @@ from pathlib import Path
 
 from batchgen.account import Account
 from batchgen.catalog import guessed_bytes
-from batchgen.disk_space import RESERVE_BYTES, free_bytes
 from batchgen.dispatch.forecast import Pace, seconds_left
 from batchgen.dispatch.schedule import LEAST_POLL_SHARE
 from batchgen.ledger import Ledger
@@ -16,6 +15,7 @@ from batchgen.model import EMULATOR, Request
 from batchgen.others import learned
 from batchgen.service.polling import PATIENCE, Polling
 from batchgen.settings import EMULATOR_SPEED, Settings
+from batchgen.spending.disk_space import RESERVE_BYTES, free_bytes
 from batchgen.words import duration, many, size_words
 
 DOCUMENT_SECONDS = {"720p": (50.0, 70.0), "1080p": (70.0, 90.0)}  # of generation, from the API's document

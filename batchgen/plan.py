@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from batchgen import allowances
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
 from batchgen.estimate import estimate, lack_of_room, lack_of_time, overdue
@@ -22,7 +21,8 @@ from batchgen.replica import look_at
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.sheet.images import try_links
 from batchgen.sheet.intake import choose, describe, manifest_as_file, take_in_manifest, warnings
-from batchgen.spending import within_limits
+from batchgen.spending import allowances
+from batchgen.spending.limits import within_limits
 from batchgen.summary import Counts
 from batchgen.words import GONE_IN_DOUBT, duration, given_up, many, money_words, size_words
 

@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from batchgen import __version__, allowances, balance, moved, replication, results_stamp
+from batchgen import __version__, moved, replication, results_stamp
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
 from batchgen.callbacks import receiving
 from batchgen.candidates import Candidates
 from batchgen.control import Desk
-from batchgen.disk_space import DiskSpace
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.download.downloader import Downloader
 from batchgen.errors import LedgerError, LimitReachedError, UsageError, nothing_sent, perhaps_sent
@@ -40,7 +39,9 @@ from batchgen.service.client import Client
 from batchgen.settings import Settings, is_loopback
 from batchgen.sheet.images import RunImages, try_links
 from batchgen.sheet.intake import choose, take_in_as_asked
-from batchgen.spending import Spending
+from batchgen.spending import allowances, balance
+from batchgen.spending.disk_space import DiskSpace
+from batchgen.spending.limits import Spending
 from batchgen.steering import Steering
 from batchgen.steps.fetch import FetchStep
 from batchgen.steps.intend import IntendStep

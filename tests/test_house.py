@@ -12,7 +12,7 @@ from batchgen.ledger import Ledger
 
 HOUSE = Path(batchgen.__file__).parent
 VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "words", "redaction", "rows", "system.private"}
-DRAWERS = {"folder", "others", "sheet", "system"}  # folders whose files are rooms by themselves
+DRAWERS = {"folder", "others", "sheet", "spending", "system"}  # folders whose files are rooms by themselves
 # What each room imports besides the vocabulary; a folder is one room.
 ROOMS = {
     "manifest": {"system.borrowed"},
@@ -30,9 +30,9 @@ ROOMS = {
     "system.borrowed": set(),
     "system.descriptors": {"system.borrowed"},
     "progress": set(),
-    "disk_space": set(),
+    "spending.disk_space": set(),
     "answers": {"account", "service"},
-    "steps": {"account", "answers", "archive", "deadline", "download", "ledger", "service", "spending"},
+    "steps": {"account", "answers", "archive", "deadline", "download", "ledger", "service", "spending.limits"},
     "pipeline": {"steps"},
     "account": set(),
     "dispatch": {"account", "ledger", "pipeline", "service"},

@@ -10,7 +10,7 @@ from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
 from batchgen.model import Job, Request
 from batchgen.service.polling import Polling
-from batchgen.spending import Spending
+from batchgen.spending.limits import Spending
 
 
 class IntendStep:

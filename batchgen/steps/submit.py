@@ -16,7 +16,7 @@ from batchgen.model import Job, State
 from batchgen.service.client import Client
 from batchgen.service.polling import Polling
 from batchgen.service.wire import Submitted, Verdict, callback_address
-from batchgen.spending import Spending
+from batchgen.spending.limits import Spending
 from batchgen.steps.suspects import Suspects
 
 BARE = (

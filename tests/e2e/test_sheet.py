@@ -220,7 +220,7 @@ os.statvfs = statvfs
 
 async def test_videos_that_would_not_fit_on_the_disk_are_told_beforehand_with_both_figures(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 3, resolution="720p", duration="5")
-    small = altered(tmp_path, {"batchgen.disk_space": SMALL})
+    small = altered(tmp_path, {"batchgen.spending.disk_space": SMALL})
     for command in ("plan", "rehearse"):
         told = await batchgen(command, "p.csv", cwd=tmp_path, **small)
         assert (

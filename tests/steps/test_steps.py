@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from batchgen import balance
 from batchgen.account import Account
 from batchgen.archive import open_archive
 from batchgen.archive.places import Places
@@ -27,7 +26,8 @@ from batchgen.service.polling import Polling
 from batchgen.service.wire import Balance, Submitted, TaskStatus, TaskWord, Verdict
 from batchgen.settings import Limits
 from batchgen.sheet import naming
-from batchgen.spending import Spending
+from batchgen.spending import balance
+from batchgen.spending.limits import Spending
 from batchgen.steps.fetch import FETCH_TRIES, FetchStep
 from batchgen.steps.intend import IntendStep
 from batchgen.steps.poll import PollStep

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from batchgen.catalog import MICRO, Prices, guessed_bytes
-from batchgen.disk_space import RESERVE_BYTES, DiskSpace
 from batchgen.errors import ArchiveError, LimitReachedError
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.expected import awaited_videos, pending_kinds, video_bytes
 from batchgen.model import Request, State
 from batchgen.settings import Limits
-from batchgen.spending import Spending
+from batchgen.spending.disk_space import RESERVE_BYTES, DiskSpace
+from batchgen.spending.limits import Spending
 from tests.ledger.test_ledger import filled, first
 
 CHEAP = Request("wan-2-5", "text-to-video", "p", "720p", 5)  # $0.40

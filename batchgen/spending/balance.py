@@ -9,7 +9,7 @@ from batchgen.catalog import MICRO
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.expected import pending_kinds
 from batchgen.service.client import Client
-from batchgen.spending import Spending
+from batchgen.spending.limits import Spending
 from batchgen.words import money_words
 
 log = logging.getLogger("batchgen")
