@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from batchgen.plan import Plan
-    from batchgen.progress import Standing
-    from batchgen.status import Status
+    from batchgen.steering.progress import Standing
+    from batchgen.steering.status import Status
     from batchgen.summary import Summary
     from batchgen.verify import Verified
 
@@ -57,8 +57,8 @@ _HOMES = {
     "batchgen.api": ("Batch", "Options", "Run"),
     "batchgen.api.results": ("Result",),
     "batchgen.plan": ("Plan",),
-    "batchgen.progress": ("Standing",),
-    "batchgen.status": ("Status",),
+    "batchgen.steering.progress": ("Standing",),
+    "batchgen.steering.status": ("Status",),
     "batchgen.summary": ("Summary",),
     "batchgen.verify": ("Verified",),
 }

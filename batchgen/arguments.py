@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from batchgen.deadline import read_deadline
 from batchgen.errors import AccountError, UsageError
 from batchgen.model import EMULATOR
 from batchgen.settings import (
@@ -18,6 +17,7 @@ from batchgen.settings import (
     read_key,
     read_prices,
 )
+from batchgen.steering.deadline import read_deadline
 
 NO_KEY = "none-is-needed"  # the key of who sends nothing
 

@@ -16,9 +16,9 @@ from batchgen.ledger import Ledger
 from batchgen.ledger.expected import pending_rows
 from batchgen.model import Request
 from batchgen.plan import TIMES, Plan, planned
-from batchgen.progress import Progress
 from batchgen.run import Listener, Service, run
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS, Settings
+from batchgen.steering.progress import Progress
 from batchgen.words import duration, many, money_words, size_words
 
 SPEED = 100.0  # times as fast as the service

@@ -16,7 +16,6 @@ from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
 from batchgen.callbacks import receiving
 from batchgen.candidates import Candidates
-from batchgen.control import Desk
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.download.downloader import Downloader
 from batchgen.errors import LedgerError, LimitReachedError, UsageError, nothing_sent, perhaps_sent
@@ -33,7 +32,6 @@ from batchgen.model import Job, State
 from batchgen.others import learned, reuse
 from batchgen.outcome import summarize, write_all
 from batchgen.pipeline import Pipeline
-from batchgen.progress import Progress, Tally
 from batchgen.replica import Replica
 from batchgen.service.client import Client
 from batchgen.settings import Settings, is_loopback
@@ -42,12 +40,14 @@ from batchgen.sheet.intake import choose, take_in_as_asked
 from batchgen.spending import allowances, balance
 from batchgen.spending.disk_space import DiskSpace
 from batchgen.spending.limits import Spending
-from batchgen.steering import Steering
+from batchgen.steering.control import Desk
+from batchgen.steering.progress import Progress, Tally
+from batchgen.steering.steering import Steering
+from batchgen.steering.stopping import has_time, last_call, signals, until
 from batchgen.steps.fetch import FetchStep
 from batchgen.steps.intend import IntendStep
 from batchgen.steps.poll import PollStep
 from batchgen.steps.submit import SubmitStep
-from batchgen.stopping import has_time, last_call, signals, until
 from batchgen.summary import Summary
 from batchgen.system import awake, descriptors
 from batchgen.words import many

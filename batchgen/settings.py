@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import SplitResult, urlsplit
 
 from batchgen.catalog import Prices
-from batchgen.deadline import Deadline
 from batchgen.errors import AccountError, UsageError
 from batchgen.model import EMULATOR, LEDGER, Problem, is_text
+from batchgen.steering.deadline import Deadline
 from batchgen.words import with_command
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from batchgen.ledger import Ledger
 
 HOUSE = Path(batchgen.__file__).parent
 VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "words", "redaction", "rows", "system.private"}
-DRAWERS = {"folder", "others", "sheet", "spending", "system"}  # folders whose files are rooms by themselves
+DRAWERS = {"folder", "others", "sheet", "spending", "steering", "system"}  # folders whose files are rooms by themselves
 # What each room imports besides the vocabulary; a folder is one room.
 ROOMS = {
     "manifest": {"system.borrowed"},
@@ -29,19 +29,19 @@ ROOMS = {
     "folder.journal": {"system.borrowed"},
     "system.borrowed": set(),
     "system.descriptors": {"system.borrowed"},
-    "progress": set(),
+    "steering.progress": set(),
     "spending.disk_space": set(),
     "answers": {"account", "service"},
-    "steps": {"account", "answers", "archive", "deadline", "download", "ledger", "service", "spending.limits"},
+    "steps": {"account", "answers", "archive", "steering.deadline", "download", "ledger", "service", "spending.limits"},
     "pipeline": {"steps"},
     "account": set(),
     "dispatch": {"account", "ledger", "pipeline", "service"},
-    "control": {"folder.lock"},
-    "deadline": set(),
+    "steering.control": {"folder.lock"},
+    "steering.deadline": set(),
     "nightly": {"settings"},
     "summary": set(),
-    "telling": {"progress", "settings", "summary"},
-    "arguments": {"deadline", "folder.folder", "manifest", "settings"},
+    "telling": {"steering.progress", "settings", "summary"},
+    "arguments": {"steering.deadline", "folder.folder", "manifest", "settings"},
     "origin": {"emulator", "run", "settings"},
     "folder.older": {"ledger"},
     "others.paid_beside": {"ledger", "settings"},

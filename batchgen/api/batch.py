@@ -14,8 +14,8 @@ from batchgen.arguments import NO_KEY
 from batchgen.errors import UsageError
 from batchgen.manifest.table import Table, identities
 from batchgen.model import LEDGER
-from batchgen.progress import Standing
 from batchgen.settings import STANDARD_INPUT, batch_folder
+from batchgen.steering.progress import Standing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batchgen.api.results import Result
     from batchgen.plan import Plan
     from batchgen.run import Stopping
-    from batchgen.status import Status
+    from batchgen.steering.status import Status
     from batchgen.summary import Summary
     from batchgen.verify import Verified
 
@@ -157,7 +157,7 @@ class Batch:
         As all that looks, by the ledger in the folder; where there is none, by what ``ledger_to`` has now.
         """
         from batchgen.folder.folder import look
-        from batchgen.status import read_status
+        from batchgen.steering.status import read_status
 
         with look(self.folder, self._elsewhere) as looked:
             return read_status(self.folder, looked.path, running=looked.running)

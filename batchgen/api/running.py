@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Lock, Thread, main_thread
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from batchgen.progress import Progress, Standing
+from batchgen.steering.progress import Progress, Standing
 
 if TYPE_CHECKING:
     from batchgen.dispatch.dispatcher import Dispatcher

@@ -59,8 +59,8 @@ def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json
 
     Example: batchgen status prompts.batch --watch
     """
-    from batchgen.status import read_status
-    from batchgen.watch import watch as look_on
+    from batchgen.steering.status import read_status
+    from batchgen.steering.watch import watch as look_on
 
     if watch and ledger_to:
         raise UsageError("--watch looks at a run on this machine: leave out --watch, or --ledger-to")

@@ -88,7 +88,7 @@ def work(
     """Run a batch as the flags say; returns how it ended."""
     from batchgen.folder.folder import require
     from batchgen.run import Listener, run
-    from batchgen.stopping import AT_ONCE, signals
+    from batchgen.steering.stopping import AT_ONCE, signals
 
     with told(batch, ping, notify, metrics, say) as ended:
         if manifest is None:

@@ -29,9 +29,9 @@ def ctl(
 
     Example: batchgen ctl prompts.batch --concurrency 500
     """
-    from batchgen import control
     from batchgen.folder.folder import require, service_in
-    from batchgen.progress import Standing
+    from batchgen.steering import control
+    from batchgen.steering.progress import Standing
 
     require(batch)
     actions = [name for name, wanted in (("pause", pause), ("go", go), ("drain", drain)) if wanted]

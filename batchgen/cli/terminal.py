@@ -14,7 +14,7 @@ import click
 from batchgen.words import COMMAND
 
 if TYPE_CHECKING:
-    from batchgen.progress import Progress
+    from batchgen.steering.progress import Progress
 
 
 def tell(text: str) -> None:
@@ -104,7 +104,7 @@ def shown_json(text: str) -> str:
 
 def progress(*, quiet: bool = False, plain: bool = False) -> "Progress":
     """How a run's progress is shown here: not at all, in lines, or as a bar where one can be drawn over."""
-    from batchgen.progress import Bar, Lines, Progress
+    from batchgen.steering.progress import Bar, Lines, Progress
 
     if quiet:
         return Progress()

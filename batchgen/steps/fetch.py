@@ -14,7 +14,6 @@ from batchgen.account import Account
 from batchgen.answers import tell
 from batchgen.archive import Archive
 from batchgen.archive.places import Places
-from batchgen.deadline import LastCall
 from batchgen.download.downloader import Downloader
 from batchgen.errors import ArchiveError, DeadLinkError, DownloadError, NoVideoError
 from batchgen.ledger import Ledger
@@ -23,6 +22,7 @@ from batchgen.model import Clip, Job, Kept, State
 from batchgen.retry import backoff
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskWord
+from batchgen.steering.deadline import LastCall
 from batchgen.steps.poll import rendered
 from batchgen.words import seconds_words
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from batchgen.account import Account
-from batchgen.deadline import LastCall
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
 from batchgen.model import Job, Request
 from batchgen.service.polling import Polling
 from batchgen.spending.limits import Spending
+from batchgen.steering.deadline import LastCall
 
 
 class IntendStep:

@@ -14,7 +14,7 @@ from batchgen.settings import read_notice_url
 if TYPE_CHECKING:
     from types import FrameType
 
-    from batchgen.progress import Progress
+    from batchgen.steering.progress import Progress
     from batchgen.summary import Summary
 
 

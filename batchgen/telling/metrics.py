@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from batchgen.progress import Progress, Standing
+from batchgen.steering.progress import Progress, Standing
 from batchgen.summary import STATES, Summary
 from batchgen.system.private import replacing
 

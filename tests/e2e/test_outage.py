@@ -87,7 +87,7 @@ async def test_a_batch_waits_for_the_network_and_goes_on_by_itself(tmp_path: Pat
 # The real limits are ten minutes, and a line every thirty seconds.
 SOON = {
     "batchgen.account.account": "NEVER_HEARD_LIMIT_SECONDS = 3.0",
-    "batchgen.progress": "LINE_EVERY_SECONDS = 0.5",
+    "batchgen.steering.progress": "LINE_EVERY_SECONDS = 0.5",
 }
 
 

@@ -9,7 +9,10 @@ from batchgen.emulator.faults import Moment, Plan
 from tests.e2e.program import QUICK, altered, batchgen, emulated, paid, prompts, results, run, start
 
 # The real pauses grow to ten minutes, and a line comes every thirty seconds.
-SOON = {"batchgen.account.posts": "LONGEST_PAUSE_SECONDS = 1.5", "batchgen.progress": "LINE_EVERY_SECONDS = 0.5"}
+SOON = {
+    "batchgen.account.posts": "LONGEST_PAUSE_SECONDS = 1.5",
+    "batchgen.steering.progress": "LINE_EVERY_SECONDS = 0.5",
+}
 
 
 def firewall(*words: str) -> Plan:

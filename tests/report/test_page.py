@@ -27,7 +27,7 @@ from batchgen.report.markup import embed, fill, node, to_html, to_tree
 from batchgen.report.page import Page, gather, render, write
 from batchgen.report.poster import Posters
 from batchgen.report.sittings import Sittings, most_at_once, per_minute
-from batchgen.status import read_status
+from batchgen.steering.status import read_status
 from batchgen.words import amount, seconds_words, share, size_words
 from tests.report.batches import BEGUN, HOSTILE, Wanted, failed, film, make_batch, many
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from batchgen.progress import Progress
+from batchgen.steering.progress import Progress
 from batchgen.telling.metrics import Metered
-from tests.test_progress import standing
+from tests.steering.test_progress import standing
 
 
 def test_a_run_at_work_tells_expired_rows_apart_from_failed_ones(tmp_path: Path) -> None:

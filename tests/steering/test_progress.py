@@ -8,7 +8,7 @@ import pytest
 
 from batchgen.cli.terminal import progress, say, shown
 from batchgen.model import Job, Request, State
-from batchgen.progress import Bar, Lines, Standing, Tally
+from batchgen.steering.progress import Bar, Lines, Standing, Tally
 from batchgen.words import duration
 
 STANDING = Standing(

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 
-from batchgen.deadline import Deadline, LastCall
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.dispatch.forecast import FETCH_SHARE
 from batchgen.errors import LimitReachedError
 from batchgen.ledger import Ledger
 from batchgen.settings import Settings
+from batchgen.steering.deadline import Deadline, LastCall
 from batchgen.steps.intend import IntendStep
 
 SAME_SECONDS = 0.5  # timeout(1) sends its signal to the process and once more to its group: that is one

@@ -8,15 +8,15 @@ from itertools import chain
 from shlex import join
 
 from batchgen.account import Account
-from batchgen.control import Desk, Order
-from batchgen.deadline import Deadline
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.dispatch.forecast import Pace, seconds_until_home
 from batchgen.dispatch.kinds import Ages
 from batchgen.errors import LimitReachedError
 from batchgen.model import Job, State
-from batchgen.progress import Progress, Standing, Tally
 from batchgen.service.polling import Polling
+from batchgen.steering.control import Desk, Order
+from batchgen.steering.deadline import Deadline
+from batchgen.steering.progress import Progress, Standing, Tally
 from batchgen.words import duration, many
 
 BEAT_SECONDS = 0.5

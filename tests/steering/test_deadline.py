@@ -12,11 +12,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from batchgen.deadline import Deadline, LastCall, read_deadline
 from batchgen.errors import LimitReachedError, UsageError
 from batchgen.model import Job
 from batchgen.service.polling import Polling
-from batchgen.stopping import until
+from batchgen.steering.deadline import Deadline, LastCall, read_deadline
+from batchgen.steering.stopping import until
 from tests.dispatch.test_dispatcher import Stage, play
 from tests.simulation import clock
 from tests.simulation.world import REQUEST

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from batchgen import control
 from batchgen.folder.lock import holder
-from batchgen.progress import Progress, Standing
+from batchgen.steering import control
+from batchgen.steering.progress import Progress, Standing
 from batchgen.words import duration
 
 LOOK_EVERY_SECONDS = 1.0

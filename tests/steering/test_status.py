@@ -14,7 +14,7 @@ from batchgen.cli import group
 from batchgen.folder.lock import Lock
 from batchgen.ledger import Ledger
 from batchgen.model import ABANDONED, EMULATOR, State
-from batchgen.status import read_status
+from batchgen.steering.status import read_status
 from tests.e2e.program import emulated, prompts, results, run
 from tests.report.batches import BEGUN, Wanted, failed, make_batch
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.control import LOOK_EVERY_SECONDS, ORDER, Desk, Order, send
 from batchgen.folder.lock import Lock, holder
+from batchgen.steering.control import LOOK_EVERY_SECONDS, ORDER, Desk, Order, send
 
 
 def test_an_order_waits_until_the_one_before_it_is_taken(tmp_path: Path) -> None:
@@ -43,5 +43,5 @@ def test_a_folder_is_gone_only_if_that_is_seen(tmp_path: Path, monkeypatch: pyte
         def refuse(_: Path) -> None:
             raise OSError(errno.EIO, "Input/output error")
 
-        monkeypatch.setattr("batchgen.control.os.lstat", refuse)
+        monkeypatch.setattr("batchgen.steering.control.os.lstat", refuse)
         assert desk.is_at_its_place()

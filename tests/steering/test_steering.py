@@ -7,14 +7,14 @@ from typing import Any, cast
 from batchgen.account import Account
 from batchgen.account.harvest import FAILURES_BEFORE_PAUSE as FAILURES
 from batchgen.account.posts import FAILURES_BEFORE_PAUSE
-from batchgen.control import Desk
-from batchgen.deadline import read_deadline
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.dispatch.forecast import Fetching
 from batchgen.model import State
-from batchgen.progress import Progress, Standing, Tally
 from batchgen.service.polling import Polling
-from batchgen.steering import Steering
+from batchgen.steering.control import Desk
+from batchgen.steering.deadline import read_deadline
+from batchgen.steering.progress import Progress, Standing, Tally
+from batchgen.steering.steering import Steering
 
 
 async def seconds_left(counts: dict[State, int], *, running: int = 0, **limits: Any) -> float | None:

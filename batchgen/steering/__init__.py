@@ -1,0 +1,1 @@
+"""How a run is watched and steered while it works, and what ends it early."""
