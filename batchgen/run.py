@@ -14,9 +14,9 @@ from typing import TypeAlias
 from batchgen import __version__, moved, replication, results_stamp
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
-from batchgen.callbacks import receiving
-from batchgen.candidates import Candidates
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
+from batchgen.doubts.callbacks import receiving
+from batchgen.doubts.candidates import Candidates
 from batchgen.download.downloader import Downloader
 from batchgen.errors import LedgerError, LimitReachedError, UsageError, nothing_sent, perhaps_sent
 from batchgen.folder.folder import open_batch

@@ -206,7 +206,7 @@ class Batch:
         ``damaged`` tells how it was before, ``repaired`` how many of these were fetched again; ``exit_code`` is 0 if
         all is as it was, or is so again.
         """
-        from batchgen.resolve import verify_batch
+        from batchgen.doubts.resolve import verify_batch
         from batchgen.verify import after_repair
 
         check_names(options, "verify")
@@ -232,7 +232,7 @@ class Batch:
         and is resubmitted by name alone. Without an action nothing is changed.
         Returns sentences for a person: what is known, or what was done.
         """
-        from batchgen import resolve as doubts
+        from batchgen.doubts import resolve as doubts
         from batchgen.origin import service_of
 
         check_names(options, "resolve")

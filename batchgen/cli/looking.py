@@ -82,8 +82,8 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
 
     Example: batchgen verify prompts.batch --repair
     """
+    from batchgen.doubts.resolve import verify_batch
     from batchgen.folder.folder import require, service_in
-    from batchgen.resolve import verify_batch
     from batchgen.verify import after_repair
 
     require(batch, flags["ledger_to"])

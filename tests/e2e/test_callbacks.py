@@ -71,7 +71,7 @@ def third_submit(fault: str) -> Callable[[Moment], str | None]:
 
 
 async def test_a_row_whose_callback_never_came_is_released_and_paid_for_once(tmp_path: Path) -> None:
-    env = altered(tmp_path, {"batchgen.callbacks": "SILENCE_SECONDS, RECORD_SECONDS = 2.0, 0.1"})
+    env = altered(tmp_path, {"batchgen.doubts.callbacks": "SILENCE_SECONDS, RECORD_SECONDS = 2.0, 0.1"})
     async with emulated() as emulator:
         emulator.faults.plan = third_submit("submit-500")
         ended = await run_with_callbacks(emulator, prompts(tmp_path / "p.csv", 6), "--first-poll", "2", **env)

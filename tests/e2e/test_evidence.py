@@ -15,7 +15,7 @@ from batchgen.ledger import Ledger
 from tests.e2e.program import KEY, altered, batchgen, emulated, paid, prompts, results, run, wrong_files
 from tests.e2e.test_callbacks import run_with_callbacks
 
-QUICK_PATIENCE = {"batchgen.service.polling": "PATIENCE = 3", "batchgen.callbacks": "HEARTBEAT_SECONDS = 0.05"}
+QUICK_PATIENCE = {"batchgen.service.polling": "PATIENCE = 3", "batchgen.doubts.callbacks": "HEARTBEAT_SECONDS = 0.05"}
 
 
 class Plan:

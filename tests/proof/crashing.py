@@ -19,12 +19,12 @@ CALLBACK_SPEED = 100.0  # of the emulator, where its repeats of callbacks are to
 
 def main() -> None:
     """Serve until standard input ends."""
-    import batchgen.callbacks
     import batchgen.cli
+    import batchgen.doubts.callbacks
+    import batchgen.doubts.resolve
     import batchgen.replica.log
     import batchgen.replica.replica
     import batchgen.report.page
-    import batchgen.resolve
     import batchgen.run
 
     # A holder of the ledger's copy is taken for dead sooner here; the store's times are whole seconds.
@@ -32,8 +32,8 @@ def main() -> None:
     batchgen.replica.log.TAKEOVER_SECONDS = 3.0
 
     # Callbacks are repeated, and then believed not to come, sooner too, as the emulator is faster.
-    batchgen.callbacks.SILENCE_SECONDS = (300 + batchgen.callbacks.REPEATS_SECONDS) / CALLBACK_SPEED
-    batchgen.callbacks.RECORD_SECONDS /= CALLBACK_SPEED
+    batchgen.doubts.callbacks.SILENCE_SECONDS = (300 + batchgen.doubts.callbacks.REPEATS_SECONDS) / CALLBACK_SPEED
+    batchgen.doubts.callbacks.RECORD_SECONDS /= CALLBACK_SPEED
 
     gc.freeze()
     for line in sys.stdin:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from batchgen.candidates import KNOWN, is_of
 from batchgen.catalog import MICRO
+from batchgen.doubts.candidates import KNOWN, is_of
 from batchgen.errors import AccountError, UsageError
 from batchgen.folder.folder import check_service, hold, open_batch
 from batchgen.ledger import Ledger, doubt, money, recovery

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from math import inf
 
 from batchgen.account import Account
-from batchgen.candidates import Candidates
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
+from batchgen.doubts.candidates import Candidates
 from batchgen.errors import BatchgenError
 from batchgen.ledger import Ledger, doubt, evidence
 from batchgen.ledger.evidence import Candidate

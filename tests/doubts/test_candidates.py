@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from batchgen import candidates as module
 from batchgen.account import Account
-from batchgen.candidates import Candidates
+from batchgen.doubts import candidates as module
+from batchgen.doubts.candidates import Candidates
 from batchgen.errors import AccountError
 from batchgen.ledger import Ledger, doubt, evidence
 from batchgen.ledger.ledger import token_hash

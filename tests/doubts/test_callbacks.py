@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from batchgen import callbacks as module
-from batchgen.callbacks import Callbacks
-from batchgen.candidates import Candidates
+from batchgen.doubts import callbacks as module
+from batchgen.doubts.callbacks import Callbacks
+from batchgen.doubts.candidates import Candidates
 from batchgen.ledger import Ledger, doubt, evidence
 from batchgen.ledger.ledger import token_hash
 from batchgen.model import Job, State
