@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from batchgen.steering.progress import Standing
     from batchgen.steering.status import Status
     from batchgen.summary import Summary
-    from batchgen.verify import Verified
+    from batchgen.videos.verify import Verified
 
 __version__ = "0.1.0"
 __all__ = [
@@ -60,7 +60,7 @@ _HOMES = {
     "batchgen.steering.progress": ("Standing",),
     "batchgen.steering.status": ("Status",),
     "batchgen.summary": ("Summary",),
-    "batchgen.verify": ("Verified",),
+    "batchgen.videos.verify": ("Verified",),
 }
 
 

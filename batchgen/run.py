@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from batchgen import __version__, moved, replication, results_stamp
+from batchgen import __version__, replication, results_stamp
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
@@ -27,7 +27,6 @@ from batchgen.ledger.expected import awaited_videos, video_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.syncing import Syncing
-from batchgen.missing import missing, sentences
 from batchgen.model import Job, State
 from batchgen.others import learned, reuse
 from batchgen.outcome import summarize, write_all
@@ -50,6 +49,8 @@ from batchgen.steps.poll import PollStep
 from batchgen.steps.submit import SubmitStep
 from batchgen.summary import Summary
 from batchgen.system import awake, descriptors
+from batchgen.videos import moved
+from batchgen.videos.missing import missing, sentences
 from batchgen.words import many
 
 # Where the service is: entered for as long as it is needed, it gives the origin.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batchgen.run import Stopping
     from batchgen.steering.status import Status
     from batchgen.summary import Summary
-    from batchgen.verify import Verified
+    from batchgen.videos.verify import Verified
 
 _T = TypeVar("_T")
 Source: TypeAlias = "StrPath | pd.DataFrame | Iterable[Mapping[str, object]]"
@@ -207,7 +207,7 @@ class Batch:
         all is as it was, or is so again.
         """
         from batchgen.doubts.resolve import verify_batch
-        from batchgen.verify import after_repair
+        from batchgen.videos.verify import after_repair
 
         check_names(options, "verify")
         settings = self._of_folder(options).settings if repair else None

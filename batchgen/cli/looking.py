@@ -84,7 +84,7 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
     """
     from batchgen.doubts.resolve import verify_batch
     from batchgen.folder.folder import require, service_in
-    from batchgen.verify import after_repair
+    from batchgen.videos.verify import after_repair
 
     require(batch, flags["ledger_to"])
     given = {name: flag for name, flag in flags.items() if name not in OF_A_TERMINAL}

@@ -19,7 +19,7 @@ from batchgen.run import Service
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskStatus, TaskWord
 from batchgen.settings import Settings, to_service
-from batchgen.verify import Verified, forget, read_again, set_aside
+from batchgen.videos.verify import Verified, forget, read_again, set_aside
 from batchgen.words import first_of, left_alone, many, money_words, with_command
 
 SHOWN = 5  # rows that share a task

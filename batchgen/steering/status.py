@@ -8,10 +8,10 @@ from batchgen.catalog import MICRO
 from batchgen.folder.lock import holder
 from batchgen.ledger import Ledger, doubt, money, standing
 from batchgen.ledger.ledger import link_death
-from batchgen.missing import missing, sentences
 from batchgen.model import ABANDONED, EMULATOR, LEDGER, State
 from batchgen.settings import to_service
 from batchgen.summary import Counts
+from batchgen.videos.missing import missing, sentences
 from batchgen.words import GONE_AWAITED, GONE_IN_DOUBT, given_up, many, money_words, why, with_command
 
 

@@ -264,7 +264,7 @@ async def test_many_videos_that_may_have_been_moved_are_listed_where_that_is_per
         return "list-type" in request.query and not may_list
 
     async with emulated() as emulator, local_store() as store:
-        where = {**LOCAL_KEYS, "AWS_ENDPOINT_URL": store.url, **altered(tmp_path, {"batchgen.moved": "FEW = 1"})}
+        where = {**LOCAL_KEYS, "AWS_ENDPOINT_URL": store.url, **altered(tmp_path, {"batchgen.videos.moved": "FEW = 1"})}
         await run(emulator, manifest, "--to", "s3://b/x", **where)
         store.kept["/b/new/r0.mp4"] = store.kept.pop("/b/x/r0.mp4")
         store.refuses = judge

@@ -32,7 +32,7 @@ from batchgen.steps.fetch import FETCH_TRIES, FetchStep
 from batchgen.steps.intend import IntendStep
 from batchgen.steps.poll import PollStep
 from batchgen.steps.submit import SubmitStep
-from batchgen.verify import Damage, forget
+from batchgen.videos.verify import Damage, forget
 
 RULES = Naming(naming.content_id, naming.Template().names, naming.fold, naming.apart)
 REQUEST = Request("wan-2-5", "text-to-video", "a lake", "720p", 5, seed=7)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from batchgen.archive import Archive
 from batchgen.ledger import Ledger
 from batchgen.model import Clip
-from batchgen.verify import READERS, in_window
+from batchgen.videos.verify import READERS, in_window
 
 FEW = 1000  # videos that are looked for one by one: for more, all that is there is listed first
 

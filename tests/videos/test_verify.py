@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from batchgen.errors import ArchiveError
-from batchgen.verify import WINDOW, Damage, Verified, in_window
+from batchgen.videos.verify import WINDOW, Damage, Verified, in_window
 
 DAMAGE = (Damage("a", "videos/a.mp4", "missing"), Damage("b", "videos/b.mp4", "changed"))
 

@@ -1,0 +1,1 @@
+"""Archived videos: whether each is still there and as it was, and where those are that were moved."""
