@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         ManifestError,
         UsageError,
     )
-    from batchgen.plan import Plan
+    from batchgen.planning.plan import Plan
     from batchgen.steering.progress import Standing
     from batchgen.steering.status import Status
     from batchgen.summary import Summary
@@ -56,7 +56,7 @@ __all__ = [
 _HOMES = {
     "batchgen.api": ("Batch", "Options", "Run"),
     "batchgen.api.results": ("Result",),
-    "batchgen.plan": ("Plan",),
+    "batchgen.planning.plan": ("Plan",),
     "batchgen.steering.progress": ("Standing",),
     "batchgen.steering.status": ("Status",),
     "batchgen.summary": ("Summary",),

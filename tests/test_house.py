@@ -46,7 +46,7 @@ ROOMS = {
     "dispatch": {"account", "ledger", "pipeline", "service"},
     "steering.control": {"folder.lock"},
     "steering.deadline": set(),
-    "nightly": {"settings"},
+    "planning.nightly": {"settings"},
     "summary": set(),
     "telling": {"steering.progress", "settings", "summary"},
     "arguments": {"steering.deadline", "folder.folder", "manifest", "settings"},

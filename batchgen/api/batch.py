@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from batchgen.api.results import Result
-    from batchgen.plan import Plan
+    from batchgen.planning.plan import Plan
     from batchgen.run import Stopping
     from batchgen.steering.status import Status
     from batchgen.summary import Summary
@@ -94,7 +94,7 @@ class Batch:
 
         Raises :class:`ManifestError` with every problem of the manifest.
         """
-        from batchgen.plan import make_plan
+        from batchgen.planning.plan import make_plan
 
         settings = self._given(options, key=NO_KEY).settings
         made = _aside(partial(make_plan, settings))

@@ -38,7 +38,7 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, quiet: bool, **flags
 
     Example: batchgen plan prompts.csv --budget 50
     """
-    from batchgen.plan import make_plan
+    from batchgen.planning.plan import make_plan
 
     given = {name: flag for name, flag in flags.items() if name not in OF_A_RUN}
     made = make_plan(arguments.to_settings(batch or batch_folder(manifest), manifest, key=arguments.NO_KEY, **given))

@@ -12,7 +12,7 @@ from batchgen.cli.options import PATH
 from batchgen.cli.running import run
 from batchgen.errors import UsageError
 from batchgen.model import EMULATOR, LEDGER
-from batchgen.nightly import Night, instructions, read_time, this_program
+from batchgen.planning.nightly import Night, instructions, read_time, this_program
 from batchgen.settings import NOTIFY_VARIABLE, PING_VARIABLE, STANDARD_INPUT, batch_folder, read_base_url
 from batchgen.steering.deadline import read_deadline
 from batchgen.words import with_command

@@ -16,7 +16,7 @@ from batchgen.settings import batch_folder
 
 if TYPE_CHECKING:
     from batchgen.emulator.server import Emulator
-    from batchgen.rehearsal import Seen
+    from batchgen.planning.rehearsal import Seen
 
 
 @click.command(short_help="Play a manifest against an emulator, to see how a run would go.")
@@ -32,7 +32,7 @@ def rehearse(manifest: Path, batch: Path | None, as_json: bool, plain: bool, **f
 
     Example: batchgen rehearse prompts.csv --concurrency 10
     """
-    from batchgen import rehearsal
+    from batchgen.planning import rehearsal
 
     settings = arguments.to_settings(batch or batch_folder(manifest), manifest, key=arguments.NO_KEY, **flags)
     stage = _Stage(rehearsal.SPEED, settings.model or DEFAULT_MODEL)
@@ -60,7 +60,7 @@ class _Stage:
 
     def seen(self) -> "Seen":
         """What it saw."""
-        from batchgen.rehearsal import Seen
+        from batchgen.planning.rehearsal import Seen
 
         assert self._emulator
         return Seen(self._emulator.account.peak_tasks, len(self._emulator.requests))

@@ -4,8 +4,8 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from batchgen.plan import make_plan
-from batchgen.rehearsal import Rehearsal
+from batchgen.planning.plan import make_plan
+from batchgen.planning.rehearsal import Rehearsal
 from batchgen.settings import Settings
 from tests.e2e.program import batchgen, emulated, prompts, run, sheet
 from tests.images.samples import png

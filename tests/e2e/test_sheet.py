@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from batchgen.emulator.server import Emulator
-from batchgen.estimate import Estimate, lack_of_room
+from batchgen.planning.estimate import Estimate, lack_of_room
 from batchgen.settings import Settings
 from tests.e2e.program import QUICK, Ended, altered, batchgen, emulated, paid, pipe, prompts, results, run, sheet
 from tests.ledger.older import as_it_was, as_of_schema_3, as_of_schema_4, with_crlf

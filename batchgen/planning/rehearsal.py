@@ -15,7 +15,7 @@ from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import pending_rows
 from batchgen.model import Request
-from batchgen.plan import TIMES, Plan, planned
+from batchgen.planning.plan import TIMES, Plan, planned
 from batchgen.run import Listener, Service, run
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS, Settings
 from batchgen.steering.progress import Progress

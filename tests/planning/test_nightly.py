@@ -16,7 +16,15 @@ from batchgen.cli import group
 from batchgen.errors import LedgerError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.model import EMULATOR
-from batchgen.nightly import STOP_SECONDS, Night, crontab_line, read_time, service_unit, this_program, timer_unit
+from batchgen.planning.nightly import (
+    STOP_SECONDS,
+    Night,
+    crontab_line,
+    read_time,
+    service_unit,
+    this_program,
+    timer_unit,
+)
 from batchgen.settings import SERVICE_URL
 from tests.report.batches import Wanted, make_batch
 

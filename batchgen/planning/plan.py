@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
-from batchgen.estimate import estimate, lack_of_room, lack_of_time, overdue
 from batchgen.folder.folder import MADE_WITH_EMULATOR, check_place
 from batchgen.folder.lock import holder
 from batchgen.folder.memory import with_memory
@@ -17,6 +16,7 @@ from batchgen.ledger import Intake, Ledger, doubt, expected, money, recovery, st
 from batchgen.model import ABANDONED, EMULATOR, LEDGER
 from batchgen.others import reuse
 from batchgen.others.reuse import Offer
+from batchgen.planning.estimate import estimate, lack_of_room, lack_of_time, overdue
 from batchgen.replica import look_at
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
 from batchgen.sheet.images import try_links
