@@ -5,14 +5,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from batchgen import mended
 from batchgen.catalog import MICRO
 from batchgen.dispatch.dispatcher import Stop
 from batchgen.errors import LedgerError, UsageError
 from batchgen.ledger import Ledger, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.model import State
-from batchgen.report import failures, results
+from batchgen.report import failures, mended, results
 from batchgen.settings import Settings, run_again, to_service
 from batchgen.summary import Summary
 from batchgen.words import with_command

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from batchgen import __version__, replication, results_stamp
+from batchgen import __version__, replication
 from batchgen.archive import Archive, open_archive
 from batchgen.archive.places import Places
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
@@ -32,6 +32,7 @@ from batchgen.others import learned, reuse
 from batchgen.outcome import summarize, write_all
 from batchgen.pipeline import Pipeline
 from batchgen.replica import Replica
+from batchgen.report import results_stamp
 from batchgen.service.client import Client
 from batchgen.settings import Settings, is_loopback
 from batchgen.sheet.images import RunImages, try_links

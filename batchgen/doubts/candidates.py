@@ -5,13 +5,13 @@ import logging
 from collections.abc import Callable
 
 from batchgen.account import Account
-from batchgen.answers import tell
 from batchgen.errors import AccountError
 from batchgen.ledger import Ledger, evidence
 from batchgen.ledger.evidence import Candidate
 from batchgen.model import Job, zulu
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskStatus, TaskWord
+from batchgen.steps.answers import tell
 
 EARLY_SECONDS = 120.0  # by which the clocks may differ
 LATE_SECONDS = 600.0  # within which the service creates a task that it was asked for

@@ -10,7 +10,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from shlex import quote
 
-from batchgen import __version__, mended
+from batchgen import __version__
 from batchgen.errors import ManifestError, UsageError
 from batchgen.folder.memory import is_same, remember
 from batchgen.images.files import Files
@@ -24,6 +24,7 @@ from batchgen.manifest.selection import Picker, Selection
 from batchgen.manifest.standard_input import spooled
 from batchgen.model import EMULATOR, Problem, Row
 from batchgen.others.paid_beside import warn_of_paid
+from batchgen.report import mended
 from batchgen.rows import Rows
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder, run_again
 from batchgen.sheet import naming

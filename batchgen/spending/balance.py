@@ -4,12 +4,12 @@ import logging
 from collections.abc import Callable
 
 from batchgen.account import Account
-from batchgen.answers import tell
 from batchgen.catalog import MICRO
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.expected import pending_kinds
 from batchgen.service.client import Client
 from batchgen.spending.limits import Spending
+from batchgen.steps.answers import tell
 from batchgen.words import money_words
 
 log = logging.getLogger("batchgen")

@@ -11,7 +11,6 @@ from math import inf
 from typing import BinaryIO
 
 from batchgen.account import Account
-from batchgen.answers import tell
 from batchgen.archive import Archive
 from batchgen.archive.places import Places
 from batchgen.download.downloader import Downloader
@@ -23,6 +22,7 @@ from batchgen.retry import backoff
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskWord
 from batchgen.steering.deadline import LastCall
+from batchgen.steps.answers import tell
 from batchgen.steps.poll import rendered
 from batchgen.words import seconds_words
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from math import inf
 
 from batchgen.account import Account
-from batchgen.answers import tell
 from batchgen.errors import AccountError
 from batchgen.ledger import Ledger, evidence
 from batchgen.model import Job, State
 from batchgen.service.client import Client
 from batchgen.service.polling import Polling
 from batchgen.service.wire import CREDITS_FAIL_CODE, TaskStatus, TaskWord
+from batchgen.steps.answers import tell
 
 NO_RESULT_TRIES = 10
 REFUSED_POLLS = 3

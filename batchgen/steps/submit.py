@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from batchgen.account import Account
-from batchgen.answers import tell
 from batchgen.errors import AccountError, LedgerError
 from batchgen.ledger import Ledger, evidence
 from batchgen.model import Job, State
@@ -17,6 +16,7 @@ from batchgen.service.client import Client
 from batchgen.service.polling import Polling
 from batchgen.service.wire import Submitted, Verdict, callback_address
 from batchgen.spending.limits import Spending
+from batchgen.steps.answers import tell
 from batchgen.steps.suspects import Suspects
 
 BARE = (

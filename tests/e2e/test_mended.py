@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from batchgen import mended
 from batchgen.ledger import Ledger
+from batchgen.report import mended
 from tests.e2e.program import QUICK, emulated, run, sheet, standing_still, start
 from tests.waiting import until
 

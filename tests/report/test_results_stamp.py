@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from batchgen import results_stamp
 from batchgen.ledger import Ledger, recovery
+from batchgen.report import results_stamp
 
 
 @pytest.fixture
