@@ -7,8 +7,10 @@ which one status call has to confirm. Polling goes on all the while, as the safe
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import KW_ONLY, dataclass, field
 from math import inf
 
 from batchgen.account import Account
@@ -32,44 +34,32 @@ IDENTIFY_TRIES = 5
 log = logging.getLogger("batchgen")
 
 
+@dataclass
 class Callbacks:
-    """Goes between the receiver, the ledger and the running batch.
+    """Goes between the receiver, the ledger and the running batch."""
 
-    ``hasten`` is told the key of a job whose task has probably ended; ``adopt`` is given a job as it was, in doubt, and
-    as it is, in flight; ``release`` is given jobs in doubt that have become pending. ``patience`` is for how many
-    seconds after its submit a job in doubt is waited for; ``unheard`` tells for how long the service has not answered.
-    """
+    ledger: Ledger
+    candidates: Candidates
+    _: KW_ONLY
+    patience: float  # seconds after its submit for which a job in doubt is waited for
+    unheard: Callable[[], float]  # for how long the service has not answered
+    hasten: Callable[[int], None]  # told the key of a job whose task has probably ended
+    adopt: Callable[[Job, Job], None]  # given a job as it was, in doubt, and as it is, in flight
+    release: Callable[[list[Job]], None]  # given jobs in doubt that have become pending
+    _tries: Counter[int] = field(default_factory=Counter)  # attempt -> questions about its candidate
+    _early: set[int] = field(default_factory=set)  # jobs whose callbacks came before the answers to their POSTs
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        candidates: Candidates,
-        *,
-        patience: float,
-        unheard: Callable[[], float],
-        hasten: Callable[[int], None],
-        adopt: Callable[[Job, Job], None],
-        release: Callable[[list[Job]], None],
-    ) -> None:
-        self._ledger = ledger
-        self._candidates = candidates
-        self._patience = patience
-        self._unheard = unheard
-        self._hasten = hasten
-        self._adopt = adopt
-        self._release = release
+    def __post_init__(self) -> None:
         self._begin_anew()
-        self._tries: dict[int, int] = {}
-        self._early: set[int] = set()  # jobs whose callbacks came before the answers to their POSTs
-        self._wake = asyncio.Event()
 
     def received(self, token: str, task_id: str | None) -> bool:
         """A callback came. Returns whether its token is one of ours; then it is on record."""
-        job = evidence.called(self._ledger, token_hash(token), task_id)
+        job = evidence.called(self.ledger, token_hash(token), task_id)
         if job is None:
             return False
         if job.state is State.IN_FLIGHT:
-            self._hasten(job.key)
+            self.hasten(job.key)
         elif job.state is State.SUBMITTING:
             self._early.add(job.key)
         elif job.state is State.IN_DOUBT:
@@ -78,8 +68,8 @@ class Callbacks:
 
     def may_bring_more(self) -> bool:
         """Whether a job in doubt is still waited for."""
-        since = time.time() - self._patience - 2 * HEARTBEAT_SECONDS
-        return doubt.awaiting_callback(self._ledger, since) > 0 or any(self._named())
+        since = time.time() - self.patience - 2 * HEARTBEAT_SECONDS
+        return doubt.awaiting_callback(self.ledger, since) > 0 or any(self._named())
 
     async def run(self) -> None:
         """Until cancelled: confirm what callbacks brought, record that we listen, release what never came."""
@@ -89,20 +79,20 @@ class Callbacks:
             for candidate in self._named():
                 await self._identify(candidate)
             self._record()
-            if released := doubt.release(self._ledger, SILENCE_SECONDS):
+            if released := doubt.release(self.ledger, SILENCE_SECONDS):
                 log.warning("released: their callbacks never came", extra={"jobs": len(released)})
-                self._release(released)
+                self.release(released)
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self._wake.wait()
 
     def _hasten_early(self) -> None:
         for key in tuple(self._early):
-            state = self._ledger.job(key).state
+            state = self.ledger.job(key).state
             if state is not State.SUBMITTING:
                 self._early.discard(key)
             if state is State.IN_FLIGHT:
-                self._hasten(key)
+                self.hasten(key)
 
     def _begin_anew(self) -> None:
         self._since, self._beat = time.time(), time.monotonic()
@@ -113,7 +103,7 @@ class Callbacks:
         """Record that we listen; what a gap or the clock of the day skipped was not listened to."""
         now, beat = time.time(), time.monotonic()
         is_gap = beat - self._beat > GAP_SECONDS or abs(now - beat - self._offset) > GAP_SECONDS
-        if is_gap or self._unheard() > GAP_SECONDS:  # what takes the service's answers away takes its callbacks too
+        if is_gap or self.unheard() > GAP_SECONDS:  # what takes the service's answers away takes its callbacks too
             if is_gap:
                 log.warning(
                     "callbacks may have been missed: a gap, or the clock was set", extra={"seconds": beat - self._beat}
@@ -121,20 +111,20 @@ class Callbacks:
             self._begin_anew()
         self._beat, self._offset = beat, now - beat
         if beat - self._recorded >= RECORD_SECONDS:
-            doubt.listening(self._ledger, self._since, now)
+            doubt.listening(self.ledger, self._since, now)
             self._recorded = beat
 
     def _named(self) -> Iterator[Candidate]:
         """The tasks that callbacks named, as far as the service may still come to know them."""
-        for candidate in evidence.candidates(self._ledger):
-            if candidate.is_called and self._tries.get(candidate.attempt, 0) < IDENTIFY_TRIES:
+        for candidate in evidence.candidates(self.ledger):
+            if candidate.is_called and self._tries[candidate.attempt] < IDENTIFY_TRIES:
                 yield candidate
 
     async def _identify(self, candidate: Candidate) -> None:
-        self._tries[candidate.attempt] = self._tries.get(candidate.attempt, 0) + 1
-        _, job = await self._candidates.verify(candidate)
+        self._tries[candidate.attempt] += 1
+        _, job = await self.candidates.verify(candidate)
         if job:
-            self._adopt(candidate.job, job)
+            self.adopt(candidate.job, job)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from batchgen.account import Account
 from batchgen.errors import AccountError
@@ -11,7 +12,7 @@ from batchgen.ledger.evidence import Candidate
 from batchgen.model import Job, zulu
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskStatus, TaskWord
-from batchgen.steps.answers import tell
+from batchgen.steps.answers import note_answer
 
 EARLY_SECONDS = 120.0  # by which the clocks may differ
 LATE_SECONDS = 600.0  # within which the service creates a task that it was asked for
@@ -22,20 +23,20 @@ KNOWN = (TaskWord.RUNNING, TaskWord.SUCCESS, TaskWord.FAILED)
 log = logging.getLogger("batchgen")
 
 
+@dataclass
 class Candidates:
     """Verifies them. What is not confirmed stays in doubt, with its id."""
 
-    def __init__(self, ledger: Ledger, account: Account, client: Client) -> None:
-        self._ledger = ledger
-        self._account = account
-        self._client = client
+    ledger: Ledger
+    account: Account
+    client: Client
 
     async def verify_all(self, adopt: Callable[[Job, Job], None]) -> None:
         """Get an answer about each, if the service gives any; ``adopt`` is told of each job as it was, and as it is.
 
         Raises :class:`AccountError` if the service refuses the key.
         """
-        waiting = iter(evidence.candidates(self._ledger))
+        waiting = iter(evidence.candidates(self.ledger))
 
         async def work() -> None:
             for candidate in waiting:
@@ -52,7 +53,7 @@ class Candidates:
 
     async def _verify_patiently(self, candidate: Candidate) -> Job | None:
         tries = 0
-        while tries < TRIES and not self._account.is_lost:
+        while tries < TRIES and not self.account.is_lost:
             status, job = await self.verify(candidate)
             if status.word is TaskWord.ACCOUNT:
                 raise AccountError(f"the service refuses the key: {status.message}")
@@ -63,20 +64,20 @@ class Candidates:
 
     async def verify(self, candidate: Candidate) -> tuple[TaskStatus, Job | None]:
         """Ask the service about the task; only if it fits the attempt, it is the job's. Returns what came of it."""
-        await self._account.turn()
-        status = await self._client.status(candidate.task_id)
-        tell(self._account, status.word, status.retry_after, status.message)
+        await self.account.turn()
+        status = await self.client.status(candidate.task_id)
+        note_answer(self.account, status.word, status.retry_after, status.message)
         if status.word not in KNOWN:
             return status, None
         if (reason := _misfit(candidate, status)) is not None:
-            evidence.reject(self._ledger, candidate, reason)
+            evidence.reject(self.ledger, candidate, reason)
             return status, None
         how = (
             "the service accepted the task, and knows it"
             if candidate.was_accepted
             else "its callback brought the task id"
         )
-        job = evidence.bind(self._ledger, candidate, how)
+        job = evidence.bind(self.ledger, candidate, how)
         if job:
             log.info(how, extra={"job": job.key, "task_id": job.task_id})
         return status, job

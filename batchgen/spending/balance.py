@@ -9,7 +9,7 @@ from batchgen.ledger import Ledger, money
 from batchgen.ledger.expected import pending_kinds
 from batchgen.service.client import Client
 from batchgen.spending.limits import Spending
-from batchgen.steps.answers import tell
+from batchgen.steps.answers import note_answer
 from batchgen.words import money_words
 
 log = logging.getLogger("batchgen")
@@ -24,7 +24,7 @@ async def compare(
         return
     await account.turn()
     balance = await client.balance()
-    tell(account, balance.word, balance.retry_after, balance.message)
+    note_answer(account, balance.word, balance.retry_after, balance.message)
     if balance.usd is not None and balance.usd < estimate:
         say(f"the account has {money_words(balance.usd)}; what is pending may cost up to {money_words(estimate)}")
     log.info("estimate", extra={"usd": estimate, "balance": balance.usd})

@@ -3,6 +3,8 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from batchgen.catalog import guessed_bytes
@@ -14,43 +16,32 @@ LOOK_EVERY_SECONDS = 1.0
 LOOK_SHARE = 50.0  # times as long as a look took, the next is waited for
 
 
+@dataclass
 class DiskSpace:
-    """Watches the free space of the archive and of the batch's folder.
+    """Watches the free space of the archive and of the batch's folder."""
 
-    ``awaited`` gives how many files are still to come of what is paid for, by kind: with a request of that kind.
-    ``known`` gives the size of archived ones on average, by resolution and duration; of other kinds it is guessed.
-    """
-
-    def __init__(
-        self,
-        batch: Path,
-        free_bytes: Callable[[], int | None],
-        awaited: Callable[[], Iterable[tuple[Request, int]]],
-        known: Callable[[], Mapping[tuple[str | None, int | None], float]],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._batch = batch
-        self._free_bytes = free_bytes
-        self._awaited = awaited
-        self._known = known
-        self._clock = clock
-        self._look_after = float("-inf")
-        self._left = 0.0  # bytes
-        self._sizes: Mapping[tuple[str | None, int | None], float] = {}
+    batch: Path
+    free_bytes: Callable[[], int | None]  # of the archive
+    awaited: Callable[[], Iterable[tuple[Request, int]]]  # files still to come of what is paid for, by kind of request
+    known: Callable[[], Mapping[tuple[str | None, int | None], float]]  # sizes on average, by resolution and duration
+    clock: Callable[[], float] = time.monotonic
+    _look_after: float = -inf
+    _left: float = 0.0  # bytes
+    _sizes: Mapping[tuple[str | None, int | None], float] = field(default_factory=dict)
 
     def reserve(self, request: Request, files: int) -> None:
         """Room for one more video, kept in so many files; raises :class:`ArchiveError` when there is none."""
-        if self._clock() > self._look_after or self._left < files * self._size(request):
-            began = self._clock()
-            self._sizes = self._known()
+        if self.clock() > self._look_after or self._left < files * self._size(request):
+            began = self.clock()
+            self._sizes = self.known()
             self._left = self._look()
-            took = self._clock() - began  # a large backlog of videos is not counted for each task
+            took = self.clock() - began  # a large backlog of videos is not counted for each task
             self._look_after = began + max(LOOK_EVERY_SECONDS, LOOK_SHARE * took)
         self._left -= files * self._size(request)
         if self._left < 0:
             guess = "" if self._kind(request) in self._sizes else ", as is guessed"
             raise ArchiveError(
-                f"the disk of {self._batch} or of the destination has no room for another video "
+                f"the disk of {self.batch} or of the destination has no room for another video "
                 f"({self._size(request) / 1e6:.1f} MB{guess}); free some space, and run again",
                 full=True,
             )
@@ -64,11 +55,11 @@ class DiskSpace:
 
     def _look(self) -> float:
         """How many bytes are free for more videos."""
-        ours = os.statvfs(self._batch)
+        ours = os.statvfs(self.batch)
         free = float(ours.f_bavail * ours.f_frsize - RESERVE_BYTES)
-        there = self._free_bytes()
+        there = self.free_bytes()
         if there is not None:
-            awaited = sum(files * self._size(request) for request, files in self._awaited())
+            awaited = sum(files * self._size(request) for request, files in self.awaited())
             free = min(free, there - RESERVE_BYTES - awaited)
         return free
 

@@ -4,7 +4,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from itertools import chain
+from math import inf
 from shlex import join
 
 from batchgen.account import Account
@@ -27,32 +29,23 @@ TAIL = 1.2  # times the mean: by when most have ended, as long as it is not know
 log = logging.getLogger("batchgen")
 
 
+@dataclass
 class Steering:
     """What a run is told, and tells, while it works."""
 
-    def __init__(
-        self,
-        desk: Desk,
-        account: Account,
-        polling: Polling,
-        tally: Tally,
-        progress: Progress,
-        *,
-        affordable: Callable[[int], int] = lambda tasks: tasks,
-        deadline: Deadline | None = None,
-    ) -> None:
-        self._affordable = affordable  # of so many tasks, how many may be asked for
-        self._deadline = deadline
-        self._desk = desk
-        self._account = account
-        self._polling = polling
-        self._tally = tally
-        self._progress = progress
-        self._published = float("-inf")
+    desk: Desk
+    account: Account
+    polling: Polling
+    tally: Tally
+    progress: Progress
+    _: KW_ONLY
+    affordable: Callable[[int], int] = lambda tasks: tasks  # of so many tasks, how many may be asked for
+    deadline: Deadline | None = None
+    _published: float = -inf
 
     def changed(self, before: Job, after: Job) -> None:
         """A job has come a step further."""
-        self._tally.changed(before, after)
+        self.tally.changed(before, after)
 
     async def beside(self, dispatcher: Dispatcher) -> None:
         """Run the batch to its end; meanwhile take orders, and say how it stands."""
@@ -75,26 +68,26 @@ class Steering:
             log.exception("the progress could not be shown")
 
     def _beat(self, dispatcher: Dispatcher) -> None:
-        if not self._desk.is_at_its_place():
+        if not self.desk.is_at_its_place():
             dispatcher.halt(Stop("the batch's folder was moved or removed; bring it back, and run again", 1))
             return
-        order = self._desk.take()
+        order = self.desk.take()
         if order:
             obey(dispatcher, order)
         standing = self.standing(dispatcher)
-        self._progress.told(standing)
+        self.progress.told(standing)
         now = time.monotonic()
         if order or now - self._published >= PUBLISH_EVERY_SECONDS:
             self._published = now
-            self._desk.publish(standing.facts())
+            self.desk.publish(standing.facts())
 
     def standing(self, dispatcher: Dispatcher) -> Standing:
         """How the run stands."""
-        counts = self._tally.counts
-        per_minute = self._tally.per_minute()
-        concurrency, rate = self._account.caps
+        counts = self.tally.counts
+        per_minute = self.tally.per_minute()
+        concurrency, rate = self.account.caps
         return Standing(
-            rows=self._tally.rows,
+            rows=self.tally.rows,
             archived=counts[State.ARCHIVED],
             failed=counts[State.FAILED] + counts[State.EXPIRED],
             expired=counts[State.EXPIRED],
@@ -108,8 +101,8 @@ class Steering:
             waiting=self._waiting(dispatcher),
             concurrency=concurrency,
             rate=rate,
-            bearable_concurrency=min(concurrency, self._account.concurrency),
-            bearable_rate=min(rate, self._account.rate),
+            bearable_concurrency=min(concurrency, self.account.concurrency),
+            bearable_rate=min(rate, self.account.rate),
         )
 
     def _seconds_left(self, dispatcher: Dispatcher) -> float | None:
@@ -117,36 +110,36 @@ class Steering:
 
         When a task ends that is older than any that a run waits for, nobody can know either; the others are foretold.
         """
-        account = self._account
+        account = self.account
         if dispatcher.doing == "paused" or account.unheard > BEAT_SECONDS or account.posts.are_failing:
             return None
         if account.harvest.is_failing or account.asked_silence > NOTABLE_SILENCE_SECONDS:
             return None
         running = dispatcher.running()
-        counts = self._tally.counts
+        counts = self.tally.counts
         now = asyncio.get_running_loop().time()
         fetches = dispatcher.fetcher.forecast.ages(now)
         left = seconds_until_home(
             self._pace(running),
-            [age for age in chain(*running.values()) if not self._polling.gives_up(age)],
-            self._affordable(counts[State.PENDING]) if dispatcher.may_submit else 0,
+            [age for age in chain(*running.values()) if not self.polling.gives_up(age)],
+            self.affordable(counts[State.PENDING]) if dispatcher.may_submit else 0,
             dispatcher.fetcher.forecast.pace(now),
             fetches,
             max(0, counts[State.RENDERED] - len(fetches)),
         )
-        if self._deadline:
-            left = min(left, max(0.0, self._deadline.seconds_left()))
+        if self.deadline:
+            left = min(left, max(0.0, self.deadline.seconds_left()))
         return left or None
 
     def _pace(self, running: Ages) -> Pace:
-        running = running or {self._polling.usual(): [0.0]}
+        running = running or {self.polling.usual(): [0.0]}
         mean = sum(table.mean * len(ages) for table, ages in running.items()) / sum(map(len, running.values()))
         latest = max(max(table.latest(), TAIL * table.mean) for table in running)
-        return Pace(self._account.concurrency, self._account.per_second, mean, latest)
+        return Pace(self.account.concurrency, self.account.per_second, mean, latest)
 
     def _waiting(self, dispatcher: Dispatcher) -> str | None:
         """What the run waits for."""
-        asked = self._account.asked_silence
+        asked = self.account.asked_silence
         wait = f"the service asks us to wait {duration(asked)} more (too many requests or tasks)"
         is_asked = asked > NOTABLE_SILENCE_SECONDS and not dispatcher.is_halted
         if dispatcher.stopped is not None:
@@ -154,12 +147,12 @@ class Steering:
         return wait if is_asked else self._trouble(dispatcher)
 
     def _trouble(self, dispatcher: Dispatcher) -> str | None:
-        account, posts = self._account, self._account.posts
+        account, posts = self.account, self.account.posts
         if account.is_cut_off:
             silence = account.silence or posts.pause
             return f"{account.complaint()}; " + (f"next try in {_seconds(silence)}" if silence >= 1 else "trying again")
         if dispatcher.doing == "paused":
-            return f"paused; to go on: {join(['batchgen', 'ctl', str(self._desk.folder), '--go'])}"
+            return f"paused; to go on: {join(['batchgen', 'ctl', str(self.desk.folder), '--go'])}"
         if posts.are_failing and dispatcher.doing == "submitting":
             when = f"in {_seconds(posts.pause)}" if posts.pause >= 1 else "now"
             return (
@@ -172,7 +165,7 @@ class Steering:
     def _others(self, dispatcher: Dispatcher) -> str | None:
         """What a run waits for when all that it was asked for is settled."""
         others = sum(map(len, dispatcher.running().values()))
-        if not others or self._tally.settled < self._tally.rows:
+        if not others or self.tally.settled < self.tally.rows:
             return None
         return f"waiting for {many(others, 'task')} in flight, of rows that were edited, are gone or were not chosen"
 

@@ -7,8 +7,10 @@ from batchgen.service.wire import TaskWord, Verdict
 CAUSE_LETTERS = 100  # of trouble, told while it lasts
 
 
-def tell(account: Account, word: Verdict | TaskWord, retry_after: float | None, message: str | None = None) -> None:
-    """Tell the account what came of a request; ``message``: in words."""
+def note_answer(
+    account: Account, word: Verdict | TaskWord, retry_after: float | None, message: str | None = None
+) -> None:
+    """Let the account know what came of a request; ``message``: in words."""
     match word:
         case Verdict.BUSY | TaskWord.BUSY:
             account.busy(retry_after, posted=isinstance(word, Verdict))

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from math import inf
 from typing import BinaryIO
 
@@ -22,7 +22,7 @@ from batchgen.retry import backoff
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskWord
 from batchgen.steering.deadline import LastCall
-from batchgen.steps.answers import tell
+from batchgen.steps.answers import note_answer
 from batchgen.steps.poll import rendered
 from batchgen.words import seconds_words
 
@@ -32,27 +32,18 @@ LINK_TRIES = 2  # with one link; then the service is asked whether it has anothe
 log = logging.getLogger("batchgen")
 
 
+@dataclass
 class FetchStep:
     """Takes a job from rendered to archived, once every row that wants its videos has them."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        account: Account,
-        client: Client,
-        downloader: Downloader,
-        archive: Archive,
-        places: Places,
-        *,
-        last_call: LastCall | None = None,
-    ) -> None:
-        self._ledger = ledger
-        self._account = account
-        self._client = client
-        self._downloader = downloader
-        self._archive = archive
-        self._places = places
-        self._last_call = last_call
+    ledger: Ledger
+    account: Account
+    client: Client
+    downloader: Downloader
+    archive: Archive
+    places: Places
+    _: KW_ONLY
+    last_call: LastCall | None = None
 
     async def fetch(self, job: Job) -> Job:
         """Bring the video home, for every row that wants it."""
@@ -72,14 +63,14 @@ class FetchStep:
                 return self._archived_in_part(job, videos, error)
             return self._fetch_later(job, error)
         except OSError as error:
-            raise ArchiveError(f"{self._archive} cannot be written: {error.strerror}", full=True) from None
-        if self._last_call:
-            self._last_call.fetched(time.monotonic() - started)
+            raise ArchiveError(f"{self.archive} cannot be written: {error.strerror}", full=True) from None
+        if self.last_call:
+            self.last_call.fetched(time.monotonic() - started)
         return self._archived(job, kept or videos)
 
     def _archived(self, job: Job, videos: list[Video], message: str | None = None) -> Job:
         job = replace(job, state=State.ARCHIVED, fail_code=None, fail_message=message, remake=False, tries=0, wait=0.0)
-        return self._ledger.archive(job, videos)
+        return self.ledger.archive(job, videos)
 
     def _archived_in_part(self, job: Job, videos: list[Video], error: DownloadError) -> Job:
         """Be content with the videos of the task that came: a further one is not worth another payment."""
@@ -91,11 +82,11 @@ class FetchStep:
         if job.urls and (job.tries == 0 or job.tries % LINK_TRIES):
             return job
         assert job.task_id
-        await self._account.turn()
-        status = await self._client.status(job.task_id)
-        tell(self._account, status.word, status.retry_after, status.message)
+        await self.account.turn()
+        status = await self.client.status(job.task_id)
+        note_answer(self.account, status.word, status.retry_after, status.message)
         if status.word is TaskWord.SUCCESS and status.urls:
-            return self._ledger.save(rendered(job, status))
+            return self.ledger.save(rendered(job, status))
         if job.urls:
             return job
         if status.word in (TaskWord.MISSING, TaskWord.FAILED) and (_is_past_life(job) or self._is_foreign(job)):
@@ -111,7 +102,7 @@ class FetchStep:
     def _is_foreign(self, job: Job) -> bool:
         """Whether a task that another batch paid for is, after many questions, not to be had with this account."""
         assert job.task_id
-        return job.tries >= FETCH_TRIES - 1 and not self._ledger.has_asked_for(job.task_id)
+        return job.tries >= FETCH_TRIES - 1 and not self.ledger.has_asked_for(job.task_id)
 
     async def _fetch_parts(self, job: Job, videos: list[Video]) -> None:
         """Fetch what the job's links lead to into ``videos``; at the last try, one that leads to none ends it last."""
@@ -129,22 +120,22 @@ class FetchStep:
             raise passed
 
     async def _fetch_part(self, job: Job, part: int, url: str) -> list[Video]:
-        rows = self._ledger.missing_videos(job, part)
+        rows = self.ledger.missing_videos(job, part)
         if not rows:
             return []
-        with self._archive.scratch() as file:
-            clip = await self._downloader.fetch(url, file)
+        with self.archive.scratch() as file:
+            clip = await self.downloader.fetch(url, file)
             return await self._keep(rows, part, file, clip)
 
     async def _copy_kept(self, job: Job) -> list[Video] | None:
         """Take the video from where it is kept already, for another row or another batch; None if it is not."""
-        kept = self._ledger.kept(job) or job.source
+        kept = self.ledger.kept(job) or job.source
         videos: list[Video] = []
         for part, item in enumerate(kept):
-            rows = self._ledger.missing_videos(job, part)
+            rows = self.ledger.missing_videos(job, part)
             if not rows:
                 continue
-            with self._archive.scratch() as file:
+            with self.archive.scratch() as file:
                 if not await self._copy(item, file):
                     return None
                 videos += await self._keep(rows, part, file, item.clip)
@@ -152,18 +143,18 @@ class FetchStep:
 
     async def _copy(self, item: Kept, file: BinaryIO) -> bool:
         """Copy a kept video from its place, or from where it is if it was moved to where the videos go now."""
-        for place in (item.place, self._archive.place(item.place.rpartition("/")[2])):
+        for place in (item.place, self.archive.place(item.place.rpartition("/")[2])):
             file.seek(0)
             file.truncate()
             with suppress(ArchiveError):
-                if await asyncio.to_thread(_copy, self._places.read(place), file, item):
+                if await asyncio.to_thread(_copy, self.places.read(place), file, item):
                     return True
         return False
 
     async def _keep(self, rows: list[tuple[int, str]], part: int, file: BinaryIO, clip: Clip) -> list[Video]:
         videos = []
         for row, name in rows:
-            place = await asyncio.to_thread(self._archive.keep, file, _part_name(name, part), clip)
+            place = await asyncio.to_thread(self.archive.keep, file, _part_name(name, part), clip)
             videos.append(Video(row, part, place, clip))
         return videos
 
@@ -178,19 +169,19 @@ class FetchStep:
         log.warning("link dead", extra={"job": job.key, "task_id": job.task_id, "reason": str(error)})
         job = replace(job, fail_message=f"{error}, {_age(job)}")
         if job.remake:
-            return self._ledger.save(replace(job, state=State.PENDING, task_id=None, tries=0))
-        return self._ledger.save(replace(job, state=State.EXPIRED))
+            return self.ledger.save(replace(job, state=State.PENDING, task_id=None, tries=0))
+        return self.ledger.save(replace(job, state=State.EXPIRED))
 
     def _fetch_later(self, job: Job, error: Exception) -> Job:
         unreachable = isinstance(error, DownloadError) and error.unreachable
         if unreachable and not job.urls:  # not even the service answers: the network is gone, and this was no try
-            job = self._ledger.save(replace(job, fail_message=str(error)))
-            return replace(job, wait=inf if self._account.is_lost else backoff(job.tries + 1))
+            job = self.ledger.save(replace(job, fail_message=str(error)))
+            return replace(job, wait=inf if self.account.is_lost else backoff(job.tries + 1))
         urls = () if unreachable else job.urls  # is it this host, or the network? the next try asks the service first
         return self._later(replace(job, tries=job.tries + 1, urls=urls, fail_message=str(error)))
 
     def _later(self, job: Job) -> Job:
-        job = self._ledger.save(job)
+        job = self.ledger.save(job)
         return replace(job, wait=backoff(job.tries) if job.tries < FETCH_TRIES else inf)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
 
 from batchgen.account import Account
@@ -12,7 +12,7 @@ from batchgen.model import Job, State
 from batchgen.service.client import Client
 from batchgen.service.polling import Polling
 from batchgen.service.wire import CREDITS_FAIL_CODE, TaskStatus, TaskWord
-from batchgen.steps.answers import tell
+from batchgen.steps.answers import note_answer
 
 NO_RESULT_TRIES = 10
 REFUSED_POLLS = 3
@@ -22,29 +22,29 @@ STUCK_SECONDS = 86_400.0  # no task was seen to take an hour: one that runs for 
 log = logging.getLogger("batchgen")
 
 
+@dataclass
 class PollStep:
     """Takes a job from in flight to rendered, once its task has ended well."""
 
-    def __init__(self, ledger: Ledger, account: Account, polling: Polling, client: Client) -> None:
-        self._ledger = ledger
-        self._account = account
-        self._polling = polling
-        self._client = client
+    ledger: Ledger
+    account: Account
+    polling: Polling
+    client: Client
 
     async def poll(self, job: Job) -> Job:
         """Ask how the task stands."""
         assert job.task_id
-        status = await self._client.status(job.task_id)
-        tell(self._account, status.word, status.retry_after, status.message)
+        status = await self.client.status(job.task_id)
+        note_answer(self.account, status.word, status.retry_after, status.message)
         match status.word:
             case TaskWord.SUCCESS if status.urls:
-                return self._ledger.save(rendered(job, status))
+                return self.ledger.save(rendered(job, status))
             case TaskWord.FAILED:
                 return self._failed(job, status)
             case TaskWord.SUCCESS:  # without a link: paid, so asked for again
                 job = replace(job, tries=job.tries + 1, missing_since=None)
                 if job.tries >= NO_RESULT_TRIES:  # it runs no more, and who fetches it asks on
-                    return self._ledger.save(rendered(job, status))
+                    return self.ledger.save(rendered(job, status))
                 return replace(job, wait=self._next_poll(job))
             case TaskWord.ACCOUNT:
                 return self._refused_poll(job, status)
@@ -58,9 +58,9 @@ class PollStep:
 
     def _failed(self, job: Job, status: TaskStatus) -> Job:
         if status.fail_code == CREDITS_FAIL_CODE:  # nothing was made, and nothing else will be
-            self._ledger.save(replace(job, state=State.PENDING, task_id=None, submitted_at=None))
+            self.ledger.save(replace(job, state=State.PENDING, task_id=None, submitted_at=None))
             raise AccountError(f"the account's credits are used up ({status.message or status.fail_code})")
-        return self._ledger.save(
+        return self.ledger.save(
             replace(
                 job,
                 state=State.FAILED,
@@ -75,16 +75,16 @@ class PollStep:
         """The service says that there is no such task: it may learn of it late. If it never does, nobody can know."""
         if self._is_given_up(job):
             log.warning("the service no longer knows a task", extra={"job": job.key, "task_id": job.task_id})
-            return evidence.forgotten(self._ledger, job, status.message)
+            return evidence.forgotten(self.ledger, job, status.message)
         since = time.monotonic() if job.missing_since is None else job.missing_since
         return replace(job, missing_since=since, wait=self._next_poll(job))
 
     def _is_given_up(self, job: Job) -> bool:
         """Whether the service has not known the task for as long as one is asked about."""
-        return job.missing_since is not None and self._polling.gives_up(time.monotonic() - job.missing_since)
+        return job.missing_since is not None and self.polling.gives_up(time.monotonic() - job.missing_since)
 
     def _refused_poll(self, job: Job, status: TaskStatus) -> Job:
-        if self._account.has_answered and self._account.unheard < DENIED_SECONDS:  # an accident, until it lasts
+        if self.account.has_answered and self.account.unheard < DENIED_SECONDS:  # an accident, until it lasts
             return replace(job, wait=self._next_poll(job))
         if job.tries == 0:
             raise AccountError(f"the service refuses the key: {status.message}")
@@ -92,7 +92,7 @@ class PollStep:
         return replace(job, wait=inf if job.tries > REFUSED_POLLS else self._next_poll(job))
 
     def _next_poll(self, job: Job) -> float:
-        return self._polling.wait(_age(job))
+        return self.polling.wait(_age(job))
 
 
 def _age(job: Job) -> float:

@@ -5,7 +5,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
 from batchgen.account import Account
@@ -16,7 +16,7 @@ from batchgen.service.client import Client
 from batchgen.service.polling import Polling
 from batchgen.service.wire import Submitted, Verdict, callback_address
 from batchgen.spending.limits import Spending
-from batchgen.steps.answers import tell
+from batchgen.steps.answers import note_answer
 from batchgen.steps.suspects import Suspects
 
 BARE = (
@@ -30,55 +30,40 @@ CUT_OFF_TRIES = 3  # of one row: the reason may be of the row or of the account
 log = logging.getLogger("batchgen")
 
 
+@dataclass
 class SubmitStep:
-    """Takes a job from submitting to in flight, if the service accepts its task.
+    """Takes a job from submitting to in flight, if the service accepts its task."""
 
-    ``batch`` is the batch's folder. ``durable`` waits until what the ledger holds is wherever it is kept; ``if_lost``
-    calls back if what the ledger holds does not come to the disk.
-    """
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        account: Account,
-        polling: Polling,
-        client: Client,
-        spending: Spending,
-        batch: Path,
-        *,
-        durable: Callable[[], Awaitable[None]],
-        callback_url: str | None = None,
-        if_lost: Callable[[Callable[[], None]], None] = lambda tell: None,
-    ) -> None:
-        self._ledger = ledger
-        self._account = account
-        self._polling = polling
-        self._client = client
-        self._spending = spending
-        self._batch = batch
-        self._durable = durable
-        self._callback_url = callback_url
-        self._if_lost = if_lost
-        self._may_send = True
-        self._suspects = Suspects()
-        self._cuts: Counter[int] = Counter()  # job -> refusals whose reason broke off
+    ledger: Ledger
+    account: Account
+    polling: Polling
+    client: Client
+    spending: Spending
+    batch: Path  # its folder
+    _: KW_ONLY
+    durable: Callable[[], Awaitable[None]]  # waits until what the ledger holds is wherever it is kept
+    callback_url: str | None = None
+    if_lost: Callable[[Callable[[], None]], None] = lambda tell: None  # calls back if that does not come to the disk
+    _may_send: bool = True
+    _suspects: Suspects = field(default_factory=Suspects)
+    _cuts: Counter[int] = field(default_factory=Counter)  # job -> refusals whose reason broke off
 
     async def submit(self, job: Job) -> Job:
         """Ask for the task, once its intent is wherever the ledger is kept."""
         try:
-            await self._durable()
+            await self.durable()
         except BaseException:  # the POST never left
             self._withdraw(job)
             raise
         if not self._may_send:
             return self._withdraw(job)
-        address = callback_address(self._callback_url, job.token) if self._callback_url and job.token else None
-        outcome = await self._client.submit(job.request, address)
+        address = callback_address(self.callback_url, job.token) if self.callback_url and job.token else None
+        outcome = await self.client.submit(job.request, address)
         if outcome.verdict is Verdict.ACCEPTED:
             return self._accepted(job, outcome)
         if outcome.verdict in (Verdict.ACCOUNT, Verdict.MISDIRECTED):
             return self._denied(job, outcome)
-        tell(self._account, outcome.verdict, outcome.retry_after, outcome.message)
+        note_answer(self.account, outcome.verdict, outcome.retry_after, outcome.message)
         match outcome.verdict:
             case Verdict.UNKNOWN:
                 return self._doubted(job, outcome.message)
@@ -94,9 +79,9 @@ class SubmitStep:
         error = AccountError(_refusal(outcome))
         if outcome.is_bare and not self._suspects.is_all(job, error):
             message = BARE.format(outcome.code)
-            self._account.post_trouble(f"refused with HTTP {outcome.code}", may_be_paid=True, is_lost=False)
+            self.account.post_trouble(f"refused with HTTP {outcome.code}", may_be_paid=True, is_lost=False)
             return self._doubted(job, message)
-        tell(self._account, outcome.verdict, None)
+        note_answer(self.account, outcome.verdict, None)
         withdrawn = self._withdraw(job)
         if outcome.is_bare or outcome.is_of_credits or self._suspects.is_denied():
             raise error
@@ -105,7 +90,7 @@ class SubmitStep:
 
     def _doubted(self, job: Job, message: str) -> Job:
         doubt = replace(job, state=State.IN_DOUBT, fail_code=None, fail_message=message)
-        return self._ledger.settle(_asked_for(doubt), Verdict.UNKNOWN.value, message)
+        return self.ledger.settle(_asked_for(doubt), Verdict.UNKNOWN.value, message)
 
     def _cut_off(self, job: Job, outcome: Submitted) -> Job:
         """Refused, and the reason broke off: the next try may tell it."""
@@ -116,8 +101,8 @@ class SubmitStep:
 
     def _refused(self, job: Job, code: str | None, message: str) -> Job:
         failed = replace(job, state=State.FAILED, fail_code=code, fail_message=message)
-        self._spending.give_back(job.request)
-        return self._ledger.settle(_asked_for(failed), Verdict.REFUSED.value, message, paid=False)
+        self.spending.give_back(job.request)
+        return self.ledger.settle(_asked_for(failed), Verdict.REFUSED.value, message, paid=False)
 
     def send_no_more(self) -> None:
         """Withdraw what is asked for from now on, and what has not left yet."""
@@ -130,14 +115,14 @@ class SubmitStep:
 
     def acquit(self) -> list[tuple[Job, Job]]:
         """All are refused: what was in doubt for it is pending again. Returns those jobs, before and after."""
-        jobs = [job for job in self._suspects.acquit() if not evidence.was_called(self._ledger, job)]
+        jobs = [job for job in self._suspects.acquit() if not evidence.was_called(self.ledger, job)]
         return [(replace(job, state=State.IN_DOUBT), self._withdraw(job)) for job in jobs]
 
     def _withdraw(self, job: Job) -> Job:
-        if evidence.was_called(self._ledger, job):
+        if evidence.was_called(self.ledger, job):
             return self._doubted(job, CALLED_ALL_THE_SAME)
-        self._spending.give_back(job.request)
-        return self._ledger.withdraw(job)
+        self.spending.give_back(job.request)
+        return self.ledger.withdraw(job)
 
     def _accepted(self, job: Job, outcome: Submitted) -> Job:
         job = replace(
@@ -150,12 +135,12 @@ class SubmitStep:
             fail_code=None,
             fail_message=None,
             tries=0,
-            wait=self._polling.wait(0.0),
+            wait=self.polling.wait(0.0),
         )
         job = _asked_for(job)
         log.info("accepted", extra={"job": job.key, "task_id": job.task_id})
         try:
-            settled = self._ledger.settle(job, outcome.verdict.value, "")
+            settled = self.ledger.settle(job, outcome.verdict.value, "")
         except LedgerError:
             self._cry(job)
             raise
@@ -167,22 +152,22 @@ class SubmitStep:
             )
             raise LedgerError(words) from error
         if settled.task_id is None:  # it has been given that id before: a service that repeats it is none to go on with
-            tell(self._account, Verdict.UNKNOWN, None, settled.fail_message)
+            note_answer(self.account, Verdict.UNKNOWN, None, settled.fail_message)
             return settled
-        tell(self._account, outcome.verdict, None)
+        note_answer(self.account, outcome.verdict, None)
         self._suspects.got_through()
-        self._if_lost(lambda: self._cry(job))
+        self.if_lost(lambda: self._cry(job))
         return settled
 
     def _cry(self, job: Job) -> None:
         """The job's task is paid: its id must not be lost with the ledger."""
-        told = (shlex.quote(str(self._batch)), self._row(job), shlex.quote(job.task_id or ""))
+        told = (shlex.quote(str(self.batch)), self._row(job), shlex.quote(job.task_id or ""))
         log.critical("paid and not recorded: batchgen resolve %s --row %s --attach %s", *told)
 
     def _row(self, job: Job) -> str:
         """A row that wants the job, as a shell's word; from a ledger that may not even be readable."""
         try:
-            return shlex.quote(self._ledger.first_row(job))
+            return shlex.quote(self.ledger.first_row(job))
         except Exception:
             return "?"
 

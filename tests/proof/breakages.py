@@ -43,7 +43,7 @@ BREAKAGES = (
     Breakage(
         "the intent is not committed before the POST",
         "batchgen/steps/intend.py",
-        "return self._ledger.intend(job, price=price, token=token)",
+        "return self.ledger.intend(job, price=price, token=token)",
         "return replace(job, state=State.SUBMITTING)",
         (POWER,),
     ),
@@ -57,7 +57,7 @@ BREAKAGES = (
     Breakage(
         "the POST does not wait for the sync of its intent",
         "batchgen/steps/submit.py",
-        "            await self._durable()\n",
+        "            await self.durable()\n",
         "            pass\n",
         (POWER,),
     ),

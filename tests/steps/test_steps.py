@@ -170,7 +170,7 @@ async def test_a_task_whose_callback_came_is_never_asked_for_anew_whatever_the_a
     requests = [replace(REQUEST, seed=seed, prompt=f"lake {seed}") for seed in range(3)]
     rows = [Row(n, n, request, f"r{n}") for n, request in enumerate(requests, 1)]
     assert take_in(stage.ledger, rows, RULES).is_usable
-    stage.intending._callbacks, stage.submitting._callback_url = True, "https://me.example"
+    stage.intending.callbacks, stage.submitting.callback_url = True, "https://me.example"
 
     async def asked(answer: Submitted, *, called: bool) -> Job:
         job = stage.ledger.next_pending()
@@ -405,7 +405,7 @@ async def test_what_has_not_left_when_a_run_is_halted_never_leaves(stage: Stage)
     async def durable() -> None:
         await synced.wait()
 
-    stage.submitting._durable = durable
+    stage.submitting.durable = durable
     leaving = asyncio.create_task(stage.submit(stage.intend(job)))
     await asyncio.sleep(0)
     stage.submitting.send_no_more()
