@@ -1,4 +1,4 @@
-"""Numbers, durations, sizes and commands as a person reads them."""
+"""Numbers, durations, sizes, commands and strange letters as a person reads them."""
 
 from collections.abc import Collection, Mapping
 from itertools import islice
@@ -52,6 +52,13 @@ def left_alone(rows: int) -> str:
 def in_one_line(text: str) -> str:
     """The same without line breaks."""
     return " ".join(line.strip() for line in text.splitlines())
+
+
+def escaped(text: str, keep: str = "") -> str:
+    r"""The text with what no terminal should obey as ``\x1b`` or ``\u202e``; what to ``keep`` stands as it is."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
 
 
 def amount(value: float) -> str:

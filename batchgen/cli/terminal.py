@@ -11,7 +11,7 @@ from unicodedata import combining, east_asian_width
 
 import click
 
-from batchgen.words import COMMAND
+from batchgen.words import COMMAND, escaped
 
 if TYPE_CHECKING:
     from batchgen.steering.progress import Progress
@@ -94,7 +94,7 @@ def even_if_unheard() -> Iterator[None]:
 
 def shown(text: str) -> str:
     """Text fit for a terminal: what could command it is shown as an escape."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return escaped(text, keep="\n")
 
 
 def shown_json(text: str) -> str:

@@ -17,6 +17,7 @@ from batchgen.model import zulu
 from batchgen.redaction import Redaction
 from batchgen.system import private
 from batchgen.system.borrowed import Borrowed
+from batchgen.words import escaped
 
 SIZE_LIMIT_BYTES = 20_000_000
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -76,8 +77,7 @@ class _Alarm(logging.Handler):
     """What must be seen even where no file can be written; above a bar, which has standard error for itself."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.getMessage())
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{escaped(record.getMessage())}\n")
 
 
 def _hush() -> Callable[[], None]:

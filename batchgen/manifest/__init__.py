@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from batchgen.manifest.overrides import NOTHING_SET
+from batchgen.manifest.quoting import alternatives
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import check_plain, check_text, refusal
-from batchgen.manifest.words import alternatives
 from batchgen.model import Problem, Row
 from batchgen.rows import Rows
 

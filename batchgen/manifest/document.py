@@ -7,11 +7,12 @@ from typing import TextIO
 
 from batchgen.manifest.jobs import Jobs, read_vars
 from batchgen.manifest.nodes import Broken, Keyed, Node, Text, at
+from batchgen.manifest.quoting import did_you_mean, quoted
 from batchgen.manifest.records import Unreadable
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, undecodable
-from batchgen.manifest.words import did_you_mean, escaped, shown
 from batchgen.model import Problem, Row
+from batchgen.words import escaped
 
 TOP = ("defaults", "vars", "jobs")
 EMPTY = Problem(None, None, "the file is empty; write jobs: and a list below it")
@@ -85,7 +86,7 @@ class Sections:
         name = key.value
         if name not in TOP:
             hint = did_you_mean(name, TOP)
-            yield at(key, f"{shown(name)} is not known here; write defaults:, vars: and jobs: only{hint}")
+            yield at(key, f"{quoted(name)} is not known here; write defaults:, vars: and jobs: only{hint}")
         elif name == "jobs":
             yield at(value, "jobs must be a list; write each job after a dash: - prompt: …")
         elif name == "defaults":
@@ -103,7 +104,7 @@ class Sections:
     def unused(self, jobs: Jobs) -> Iterator[Problem]:
         """Return a question for each of the vars that no job used."""
         for name in self._variables.keys() - jobs.used:
-            message = f"the var {shown(name)} is used by no job; write {{{escaped(name)}}} in a prompt"
+            message = f"the var {quoted(name)} is used by no job; write {{{escaped(name)}}} in a prompt"
             yield at(self._variables[name][0], message, False)
 
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from hashlib import sha256
 
 from batchgen.manifest import values
+from batchgen.manifest.quoting import quoted
 from batchgen.manifest.rules import Cells, Recipe
 from batchgen.manifest.values import LONGEST_ID
-from batchgen.manifest.words import shown
 from batchgen.model import Row
 
 # Rows are known by their ids: with another rule, what is made would be made, and paid for, anew.
@@ -38,7 +38,7 @@ def with_suffixes(name: str | None, suffixes: Iterable[str]) -> str | None:
         return None
     whole = name + "".join(suffixes)
     if len(whole) > LONGEST_ID:
-        grown = f"id {shown(name)} grows to {len(whole)} characters with what its lists add"
+        grown = f"id {quoted(name)} grows to {len(whole)} characters with what its lists add"
         raise ValueError(f"{grown}; shorten it until {LONGEST_ID} will do")
     return whole
 

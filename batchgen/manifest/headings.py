@@ -7,9 +7,10 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from batchgen.manifest.formulas import unguard
+from batchgen.manifest.quoting import quoted
 from batchgen.manifest.rules import KNOWN
-from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem
+from batchgen.words import escaped
 
 MOST_COLUMNS = 200
 NO_HEADER = (
@@ -107,10 +108,10 @@ def question(name: str, present: Collection[str], kind: str) -> tuple[str, bool]
     meant = resembles(name)
     if meant and meant not in present:
         way_out = f"rename it to {meant}, or, if it is your own, to something less like it"
-        return f"{kind} {shown(name)} is not known; {way_out}", True
+        return f"{kind} {quoted(name)} is not known; {way_out}", True
     other = meant or _other(name)
     if other and (meant or other not in present):
-        return f"{kind} {shown(name)} is carried along as your own; if {other} is meant, rename it", False
+        return f"{kind} {quoted(name)} is carried along as your own; if {other} is meant, rename it", False
     return None
 
 
@@ -118,7 +119,7 @@ def question_of_model(name: str, cells: Collection[str], kind: str) -> str | Non
     """Return what to ask about an own ``kind`` (column, key) that names models: no row has one of its own."""
     if _squeezed(name) not in ("model", "modelname") or not any(map(_MODEL.match, cells)):
         return None
-    return f"{kind} {shown(name)} is carried along as your own; a batch has one model, which --model names"
+    return f"{kind} {quoted(name)} is carried along as your own; a batch has one model, which --model names"
 
 
 def _other(name: str) -> str | None:
@@ -196,7 +197,7 @@ def _is_moved(name: str) -> bool:
 
 def _twice(names: Sequence[str], plain: Sequence[str], line: int | None) -> list[Problem]:
     return [
-        Problem(line, escaped(name.strip()), f"the column {shown(name)} appears twice; rename or delete one")
+        Problem(line, escaped(name.strip()), f"the column {quoted(name)} appears twice; rename or delete one")
         for place, name in enumerate(names)
         if plain[place] and plain[place] in plain[:place]
     ]

@@ -10,8 +10,8 @@ from batchgen.manifest import expand, placeholders, values
 from batchgen.manifest.headings import MOST_COLUMNS, question, question_of_model
 from batchgen.manifest.nodes import Broken, Keyed, Many, Node, Text, at
 from batchgen.manifest.overrides import NOTHING_SET
+from batchgen.manifest.quoting import did_you_mean, quoted
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Rules
-from batchgen.manifest.words import did_you_mean, shown
 from batchgen.model import Problem, Row
 
 MOST_JOBS = 1_000_000  # that one job of the file may expand to
@@ -32,7 +32,7 @@ def read_vars(node: Node, problems: list[Problem]) -> dict[str, list[Text]]:
         items = value.items if isinstance(value, Many) else [value]
         texts = [item for item in items if isinstance(item, Text)]
         if len(texts) < len(items) or not texts:
-            problems.append(at(value, f"vars: {shown(key.value)} must be a text or a list of texts"))
+            problems.append(at(value, f"vars: {quoted(key.value)} must be a text or a list of texts"))
         problems.extend(_cut_off(f"vars: {key.value}", text) for text in texts if text.cut)
         if texts:
             found[key.value.strip()] = texts
@@ -41,7 +41,7 @@ def read_vars(node: Node, problems: list[Problem]) -> dict[str, list[Text]]:
 
 def _cut_off(name: str, text: Text) -> Problem:
     return at(
-        text, f"{shown(name)} ends before a # which begins a comment; put the text in quotes if it goes on", False
+        text, f"{quoted(name)} ends before a # which begins a comment; put the text in quotes if it goes on", False
     )
 
 
@@ -84,7 +84,7 @@ class Jobs:
         scope = {**self._vars, **own}
         wanted = self._wanted(axes, scope, problems) if scope else {}
         unused = own.keys() - set(chain.from_iterable(wanted.values()))
-        problems += [at(own[name][0], f"the var {shown(name)} is not used by this job", False) for name in unused]
+        problems += [at(own[name][0], f"the var {quoted(name)} is not used by this job", False) for name in unused]
         for problem in problems:
             if problem not in self._told:
                 self._remember(problem, job)
@@ -127,10 +127,10 @@ class Jobs:
             problems.append(at(key, *asked))
             axes.no_prompt |= asked[1] and "prompt" not in entries
         if not isinstance(value, Text):
-            problems.append(at(value, f"the key {shown(key.value)} is your own and must be a text; put it in quotes"))
+            problems.append(at(value, f"the key {quoted(key.value)} is your own and must be a text; put it in quotes"))
             return
         if key.value not in self.columns and len(self.columns) >= MOST_COLUMNS:
-            problems.append(at(key, f"{shown(key.value)} is one key too many; use at most {MOST_COLUMNS} of your own"))
+            problems.append(at(key, f"{quoted(key.value)} is one key too many; use at most {MOST_COLUMNS} of your own"))
             return
         if model := question_of_model(key.value, [value.value], "key"):
             problems.append(at(key, model, fatal=False))
@@ -168,7 +168,7 @@ class Jobs:
             for name in names:
                 if name not in scope:
                     hint = did_you_mean(name, list(scope)) or "; write {{ and }} for braces that are meant"
-                    problems.append(at(text, f"no var is called {shown(name)}{hint}"))
+                    problems.append(at(text, f"no var is called {quoted(name)}{hint}"))
                     axes.broken = True
             wanted[text.value] = [name for name in names if name in scope]
             self.used.update(wanted[text.value])

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from batchgen.manifest.nodes import DEEPEST, Keyed, Many, Node, Text, broken, enter, scalar
 from batchgen.manifest.records import Unreadable
-from batchgen.manifest.words import escaped
 from batchgen.model import Problem
+from batchgen.words import escaped
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")

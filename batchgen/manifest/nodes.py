@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from batchgen.manifest.headings import canonical
+from batchgen.manifest.quoting import quoted
 from batchgen.manifest.records import LONGEST_CELL
 from batchgen.manifest.values import UNSTORABLE
-from batchgen.manifest.words import escaped, shown
 from batchgen.model import Problem
+from batchgen.words import escaped
 
 DEEPEST = 20
 _LONGEST = LONGEST_CELL  # characters of one value
@@ -70,7 +71,7 @@ def scalar(problems: list[Problem], value: str, line: int, column: int, plain: b
         fault = f"holds a character that no text can have ({escaped(bad[0])})"
     else:
         return Text(value, line, column, plain, cut)
-    return broken(problems, line, column, f"{shown(value)} {fault}; shorten or mend it")
+    return broken(problems, line, column, f"{quoted(value)} {fault}; shorten or mend it")
 
 
 def broken(problems: list[Problem], line: int, column: int, message: str) -> Broken:
@@ -83,6 +84,6 @@ def enter(problems: list[Problem], entries: dict[str, tuple[Text, Node]], key: T
     """Put the value under its key, unless the key is there already, which is a problem."""
     name = canonical(key.value) or key.value
     if name in entries:
-        problems.append(at(key, f"the key {shown(key.value)} appears twice; delete one of the two"))
+        problems.append(at(key, f"the key {quoted(key.value)} appears twice; delete one of the two"))
     else:
         entries[name] = (key, value)

@@ -8,9 +8,10 @@ from numbers import Integral
 from os import PathLike, fspath
 from typing import Any, NamedTuple
 
+from batchgen.manifest.quoting import quoted
 from batchgen.manifest.rules import KNOWN
 from batchgen.manifest.values import UNSTORABLE, clock_ratio
-from batchgen.manifest.words import escaped, shown
+from batchgen.words import escaped
 
 MOST_SHEET_COLUMNS = 16384  # of any spreadsheet program
 _ROUNDED_FROM = 16  # digits: of a number, a spreadsheet program keeps 15 and writes noughts behind them
@@ -136,7 +137,7 @@ def several(values: Sequence[Any], parameter: str) -> Cell:
         return json.dumps(list(map(fspath, values)), ensure_ascii=False) if values else ""
     if parameter == "seeds" and all(isinstance(value, Integral) for value in values):
         return ";".join(str(int(value)) for value in values)
-    return Fault(f"holds a list ({shown(str(values))}); only image_urls and seeds may be one")
+    return Fault(f"holds a list ({quoted(str(values))}); only image_urls and seeds may be one")
 
 
 def of_type(name: str) -> Cell:

@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from batchgen.errors import UsageError
 from batchgen.manifest.headings import canonical
+from batchgen.manifest.quoting import alternatives, did_you_mean, quoted
 from batchgen.manifest.rules import KNOWN, Cells, Rules
-from batchgen.manifest.words import alternatives, did_you_mean, shown
 
 NOTHING_SET: Mapping[str, str] = MappingProxyType({})
 SETTABLE = tuple(name for name in KNOWN if name != "id")
@@ -36,13 +36,13 @@ def parse(settings: Iterable[str], *, model: str) -> Mapping[str, str]:
 def _split(setting: str) -> tuple[str, str]:
     text, sign, value = setting.partition("=")
     if not sign:
-        raise UsageError(f"--set {shown(setting)} sets nothing; write it as NAME=VALUE, such as resolution=720p")
+        raise UsageError(f"--set {quoted(setting)} sets nothing; write it as NAME=VALUE, such as resolution=720p")
     name = canonical(text)
     if name == "id":
         raise UsageError("--set id would give every row the same id; leave it out")
     if name is None:
         hint = did_you_mean(text, SETTABLE)
-        raise UsageError(f"--set {shown(text)} is not a parameter; write {alternatives(SETTABLE)}{hint}")
+        raise UsageError(f"--set {quoted(text)} is not a parameter; write {alternatives(SETTABLE)}{hint}")
     if name == "prompt" and not value.strip():
         raise UsageError("--set prompt= would leave no row a prompt; write one")
     return name, value

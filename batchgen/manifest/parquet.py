@@ -13,9 +13,9 @@ from batchgen.manifest.office import Cell, Moment, Number, as_text, of_type, rea
 from batchgen.manifest.records import LONGEST_CELL, NO_ROWS, Block, Records, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
-from batchgen.manifest.words import escaped
 from batchgen.model import Problem, Row
 from batchgen.rows import Rows
+from batchgen.words import escaped
 
 _BLOCK_RECORDS = 4096
 _MOST_ROWS = 50_000_000  # a file of a kilobyte can claim more rows than anybody could pay for

@@ -8,10 +8,10 @@ from batchgen.manifest import expand, placeholders
 from batchgen.manifest.formulas import unguard
 from batchgen.manifest.glance import glance
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, question_of_model, study
+from batchgen.manifest.quoting import quoted
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, TELLING, Cells, Finding, Recipe, Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.values import without_secret
-from batchgen.manifest.words import shown
 from batchgen.model import Problem, Row, columns_to_json
 from batchgen.rows import Rows
 
@@ -95,7 +95,7 @@ class Records:
             ids = () if recipe or flawed else expand.ids(Cells(*record))  # a flaw was told with its record's id
             name = record[_ID].strip() if line > number + 1 else ""  # cells above hold line breaks
             for problem in self._problems(findings, line, flawed, ids):
-                yield replace(problem, id=shown(name)) if name else problem
+                yield replace(problem, id=quoted(name)) if name else problem
             recipe = None if flawed else recipe
         if recipe:
             extras = {self._layout.names[own]: columns[own][place] for own in self._layout.own}
@@ -148,7 +148,7 @@ class Records:
                 if cells and self._rules.takes(parameter, cells):
                     cell = without_secret(min(cells))
                     message = (
-                        f"column {shown(name)} is carried along as your own, though {shown(cell)} is what "
+                        f"column {quoted(name)} is carried along as your own, though {quoted(cell)} is what "
                         f"{parameter} takes; if that is meant, rename it"
                     )
                     yield Problem(block.lines[0], self._layout.title(place), message, fatal=False)
@@ -160,7 +160,7 @@ class Records:
                 for name in placeholders.names(cell) if "{" in cell else ():
                     if name.casefold() in self._names:
                         message = (
-                            f"{parameter} holds {shown(f'{{{name}}}')}, the name of a column, and is sent as it "
+                            f"{parameter} holds {quoted(f'{{{name}}}')}, the name of a column, and is sent as it "
                             "stands; if what the column holds is meant, fill it in, or use a YAML with vars"
                         )
                         yield Problem(line, self._layout.column(parameter), message, fatal=False)
@@ -177,7 +177,7 @@ class Records:
 
 def beyond(place: int, cell: str, line: int) -> Problem:
     """Return what there is to say of a cell (its column counted from 0) that has no name above it."""
-    message = f"column {place + 1} has no name but holds {shown(cell)}; name it, or empty it"
+    message = f"column {place + 1} has no name but holds {quoted(cell)}; name it, or empty it"
     return Problem(line, str(place + 1), message)
 
 

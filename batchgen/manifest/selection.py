@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from batchgen.errors import UsageError
 from batchgen.manifest.headings import canonical
-from batchgen.manifest.words import alternatives, did_you_mean, shown
+from batchgen.manifest.quoting import alternatives, did_you_mean, quoted
 from batchgen.model import Present, State, from_json
 from batchgen.words import first_of, many
 
@@ -123,11 +123,11 @@ class Picker:
         """What a person should know after the pass."""
         unmet = self.unmet
         if unmet and self.selection.ids:
-            named = first_of([*map(shown, unmet)], _MOST_NAMED)
-            seeded = f"a row with several seeds has one for each, like {shown(unmet[0] + '-s1')}"
+            named = first_of([*map(quoted, unmet)], _MOST_NAMED)
+            seeded = f"a row with several seeds has one for each, like {quoted(unmet[0] + '-s1')}"
             yield f"--only names {many(len(unmet), 'id')} that no row has: {named} ({seeded})"
         for text in unmet if self.selection.only else ():
-            yield f"--only {shown(text)} is not any row's{_hint(text)}"
+            yield f"--only {quoted(text)} is not any row's{_hint(text)}"
         if not self.taken:
             yield "no row is selected"
 
@@ -158,7 +158,7 @@ def _term(text: str) -> _Term:
         counts = _by_number(text, int(numbers[1]), int(numbers[2] or numbers[1]), is_bare=not sign)
         return _Term(text, counts) if sign else _Term(text, lambda row: counts(row) or row.id == text, is_bare=True)
     if sign and kind == "row":
-        raise UsageError(f"--only {shown(text)} is not a row; write row:10 or row:10-20")
+        raise UsageError(f"--only {quoted(text)} is not a row; write row:10 or row:10-20")
     if not sign or kind == "id":
         return _Term(text, _by_id(rest if sign else text))
     is_id, has_value = _by_id(text), _by_value(kind, rest)
@@ -222,7 +222,7 @@ def _shard(text: str | None) -> tuple[int, int] | None:
         return None
     match = _SHARD.fullmatch(text.strip())
     if not match or not 1 <= int(match[1]) <= int(match[2]):
-        raise UsageError(f"--shard {shown(text)} is none; write 1/4 for the first of four, up to 4/4")
+        raise UsageError(f"--shard {quoted(text)} is none; write 1/4 for the first of four, up to 4/4")
     return int(match[1]), int(match[2])
 
 

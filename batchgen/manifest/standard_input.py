@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from batchgen.errors import UsageError
 from batchgen.manifest import FORMATS
-from batchgen.manifest.words import alternatives, did_you_mean
+from batchgen.manifest.quoting import alternatives, did_you_mean
 from batchgen.system import private
 
 STEM = "rows"

@@ -22,9 +22,9 @@ from batchgen.manifest.headings import canonical, resembles
 from batchgen.manifest.office import Cell, Fault, as_text, of_type, real, several, text
 from batchgen.manifest.rules import MISSING_PROMPT
 from batchgen.manifest.values import LARGEST_EXACT
-from batchgen.manifest.words import escaped
 from batchgen.model import Problem, stretches
 from batchgen.problems import Gathered
+from batchgen.words import escaped
 
 _MOST_PROBLEMS = 1000
 _EXACT = {2: 2**11 - 1, 4: 2**24 - 1}  # bytes of a float -> up to here it can be any whole number

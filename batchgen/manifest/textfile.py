@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TextIO
 
 from batchgen.errors import ManifestError
-from batchgen.manifest.words import escaped, shown
+from batchgen.manifest.quoting import quoted
 from batchgen.model import Problem
+from batchgen.words import escaped
 
 _NO_TEXT = {
     b"PK\x03\x04": "a workbook (or another ZIP file); name it .xlsx or .ods, whichever it is",
@@ -27,7 +28,7 @@ def check_text(path: Path, encoding: str | None) -> None:
     try:
         io.TextIOWrapper(io.BytesIO(), encoding=encoding or "utf-8")
     except (LookupError, ValueError):
-        message = f"the encoding {shown(encoding or '')} is not known; write one such as utf-8, cp1252 or utf-16"
+        message = f"the encoding {quoted(encoding or '')} is not known; write one such as utf-8, cp1252 or utf-16"
         raise refusal(path, message) from None
     with path.open("rb") as file:
         beginning = file.read(4096)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from batchgen.manifest.words import alternatives, did_you_mean, escaped, shown
+from batchgen.manifest.quoting import alternatives, did_you_mean, quoted
 from batchgen.model import IMAGE_FILE, with_newlines
+from batchgen.words import escaped
 
 MOST_SEEDS = 10_000  # jobs that the seeds of one row may make
 _LONGEST_SEEDS = 25 * MOST_SEEDS  # characters: as many of the longest as there may be, and what stands between them
@@ -78,7 +79,7 @@ def choice(name: str, cell: str, allowed: Sequence[str]) -> str:
     hint = did_you_mean(cell, meant)
     if (ratio := clock_ratio(wanted)) in allowed:
         hint = f"; a spreadsheet turned {ratio} into a time: format the column as text and type it again"
-    raise Refused(f"{name} {shown(cell)} is not known; write {alternatives(allowed)}{hint}")
+    raise Refused(f"{name} {quoted(cell)} is not known; write {alternatives(allowed)}{hint}")
 
 
 def clock_ratio(time: str) -> str | None:
@@ -92,7 +93,7 @@ def duration(cell: str, allowed: Sequence[int]) -> int:
     match = _SECONDS.fullmatch(cell.strip())
     if match and int(match[1]) in allowed:
         return int(match[1])
-    raise Refused(f"duration {shown(cell)} cannot be made; write {alternatives(allowed)} (whole seconds)")
+    raise Refused(f"duration {quoted(cell)} cannot be made; write {alternatives(allowed)} (whole seconds)")
 
 
 def expansion(cell: str) -> bool:
@@ -103,7 +104,7 @@ def expansion(cell: str) -> bool:
     if word in _FALSE or word in _FALSE_ABROAD:
         return False
     hint = did_you_mean(cell, ("true", "false", "yes", "no"))
-    raise Refused(f"enable_prompt_expansion {shown(cell)} is neither yes nor no; write true or false{hint}")
+    raise Refused(f"enable_prompt_expansion {quoted(cell)} is neither yes nor no; write true or false{hint}")
 
 
 def is_plain_seed(cell: str) -> bool:
@@ -125,28 +126,28 @@ def seed(cell: str) -> int:
     if whole := _DIGITS.fullmatch(digits):
         return _whole(whole)
     if _BELOW.fullmatch(digits):
-        raise Refused(f"seed {shown(cell)} is below 0; write 0 or more")
+        raise Refused(f"seed {quoted(cell)} is below 0; write 0 or more")
     if _BROKEN.fullmatch(digits):
-        raise Refused(f"seed {shown(cell)} is not whole; write a whole number, such as 42")
+        raise Refused(f"seed {quoted(cell)} is not whole; write a whole number, such as 42")
     if _MANGLED.fullmatch(digits):
         raise Refused(
-            f"seed {shown(cell)} is not a whole number in plain digits; if a spreadsheet has changed it, "
+            f"seed {quoted(cell)} is not a whole number in plain digits; if a spreadsheet has changed it, "
             "format the column as text and type the seed again"
         )
-    raise Refused(f"seed {shown(cell)} is not a number; write digits only, such as 42")
+    raise Refused(f"seed {quoted(cell)} is not a number; write digits only, such as 42")
 
 
 def _whole(digits: re.Match[str]) -> int:
     number = _in_range(digits[1])
     if digits[2] and number > LARGEST_EXACT:
-        raise Refused(f"seed {shown(digits[0])} may have lost its last digits; type it without a point, as text")
+        raise Refused(f"seed {quoted(digits[0])} may have lost its last digits; type it without a point, as text")
     return number
 
 
 def _in_range(digits: str) -> int:
     digits = digits.lstrip("0") or "0"  # int() refuses thousands of them, even noughts
     if len(digits) > 19 or int(digits) > LARGEST_SEED:
-        raise Refused(f"seed {shown(digits)} is too large; write one from 0 to {LARGEST_SEED}")
+        raise Refused(f"seed {quoted(digits)} is too large; write one from 0 to {LARGEST_SEED}")
     return int(digits)
 
 
@@ -154,18 +155,18 @@ def seeds(cell: str) -> tuple[int, ...]:
     """Every seed of ``1-4``, ``1;5;9``, ``1,5 9`` or a mixture, in the order as written."""
     found: list[int] = []
     if len(cell) > _LONGEST_SEEDS:
-        raise Refused(f"seeds {shown(cell)} has {len(cell)} characters; split it into several rows")
+        raise Refused(f"seeds {quoted(cell)} has {len(cell)} characters; split it into several rows")
     if _THOUSANDS.fullmatch(cell.strip()):
         one, several = re.sub(r"[,\s]", "", cell), re.sub(r"[,\s]+", ";", cell.strip())
-        raise Refused(f"seeds {shown(cell)} may be one number or several; write {one}, or {several}")
+        raise Refused(f"seeds {quoted(cell)} may be one number or several; write {one}, or {several}")
     for part in re.split(r"[;,\s]+", _RANGE_SPACES.sub(r"\1", cell.strip(" \t\r\n;,"))):
         first, last = _ends(part, cell)
         if len(found) + last - first >= MOST_SEEDS:
-            raise Refused(f"seeds {shown(cell)} are more than {MOST_SEEDS}; split them into several rows")
+            raise Refused(f"seeds {quoted(cell)} are more than {MOST_SEEDS}; split them into several rows")
         found.extend(range(first, last + 1))
     if len(set(found)) < len(found):
         twice = next(number for number, times in Counter(found).items() if times > 1)
-        raise Refused(f"seeds {shown(cell)} name the seed {twice} twice; name each once")
+        raise Refused(f"seeds {quoted(cell)} name the seed {twice} twice; name each once")
     return tuple(found)
 
 
@@ -174,13 +175,13 @@ def _ends(part: str, cell: str) -> tuple[int, int]:
     if whole := _DIGITS.fullmatch(part):
         return (_whole(whole),) * 2
     if _BELOW.fullmatch(part):
-        raise Refused(f"seeds {shown(cell)} hold one below 0; write 0 or more, like 1-4 or 1;5;9")
+        raise Refused(f"seeds {quoted(cell)} hold one below 0; write 0 or more, like 1-4 or 1;5;9")
     span = _RANGE.fullmatch(part)
     if not span:
-        raise Refused(f"seeds {shown(cell)} cannot be read; write them like 1-4 or 1;5;9{_date_hint(cell)}")
+        raise Refused(f"seeds {quoted(cell)} cannot be read; write them like 1-4 or 1;5;9{_date_hint(cell)}")
     first, last = _in_range(span[1]), _in_range(span[2])
     if first > last:
-        raise Refused(f"seeds {shown(cell)} run backwards; write the smaller end first: {last}-{first}")
+        raise Refused(f"seeds {quoted(cell)} run backwards; write the smaller end first: {last}-{first}")
     return first, last
 
 
@@ -218,7 +219,7 @@ def _image(text: str, image_of: Callable[[str], str] | None) -> str:
     except PermissionError as error:
         raise Refused(f"image_urls names {error}") from None
     except ValueError as error:
-        raise Refused(f"image_urls {shown(text.partition('?')[0])} {error}") from None
+        raise Refused(f"image_urls {quoted(text.partition('?')[0])} {error}") from None
 
 
 def _json_list(text: str) -> list[str]:
@@ -227,7 +228,7 @@ def _json_list(text: str) -> list[str]:
     except (ValueError, RecursionError):
         links = None
     if not isinstance(links, list) or not all(isinstance(link, str) for link in links):
-        raise Refused(f'image_urls {shown(text)} begins like a JSON list; write it as ["https://…", "https://…"]')
+        raise Refused(f'image_urls {quoted(text)} begins like a JSON list; write it as ["https://…", "https://…"]')
     return links
 
 
@@ -237,7 +238,7 @@ def without_secret(link: str) -> str:
 
 
 def _check_link(link: str) -> None:
-    seen = shown(without_secret(link))
+    seen = quoted(without_secret(link))
     try:
         parts = urlsplit(link)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -263,8 +264,8 @@ def identity(cell: str) -> str:
     if is_identity(text):
         return text
     if len(text) > LONGEST_ID:
-        raise Refused(f"id {shown(cell)} has {len(text)} characters; shorten it to {LONGEST_ID}")
-    raise Refused(f"id {shown(cell)} holds a character that cannot be printed; write it without")
+        raise Refused(f"id {quoted(cell)} has {len(text)} characters; shorten it to {LONGEST_ID}")
+    raise Refused(f"id {quoted(cell)} holds a character that cannot be printed; write it without")
 
 
 def is_identity(text: str) -> bool:
@@ -283,7 +284,7 @@ def prose(name: str, cell: str) -> str:
         raise Refused(f"{name} is {cell.strip()}, a spreadsheet's error; mend its formula, or type the text")
     if bad := unsendable(cell):
         place = f"character {bad.start() + 1} ({escaped(bad[0])})"
-        raise Refused(f"{name} {shown(cell)} holds a control character, {place}; delete it")
+        raise Refused(f"{name} {quoted(cell)} holds a control character, {place}; delete it")
     return cell
 
 
@@ -305,12 +306,12 @@ def is_stopgap(cell: str) -> bool:
 def doubtful(name: str, cell: str) -> str | None:
     """What to ask about a prompt that a program or a person may have put in the place of what was meant."""
     if name == "prompt" and is_stopgap(cell):
-        return f"{name} {shown(cell)} is sent as it stands, and paid for; if one is still to come, leave the row out"
+        return f"{name} {quoted(cell)} is sent as it stands, and paid for; if one is still to come, leave the row out"
     if _FORMULA.match(cell):
         return f"{name} begins like a formula, and is sent as it stands; if its result is meant, save the values"
     if not cell.isascii() and (found := _MOJIBAKE.search(cell)):
         return (
-            f"{name} holds {shown(found[0])}, as when a text is read in a wrong encoding; look at its letters, "
+            f"{name} holds {quoted(found[0])}, as when a text is read in a wrong encoding; look at its letters, "
             "and save the file anew as UTF-8, or name its encoding with --encoding"
         )
     return None

@@ -14,14 +14,14 @@ from zipfile import ZipFile
 from batchgen.manifest import zipped
 from batchgen.manifest.headings import LINES_OF_TITLES, NO_HEADER, Layout, canonical
 from batchgen.manifest.office import Line, Merged, SheetName, as_text
+from batchgen.manifest.quoting import did_you_mean, quoted
 from batchgen.manifest.records import NO_ROWS, Block, Records, Unreadable, beyond, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
-from batchgen.manifest.words import did_you_mean, escaped, shown
 from batchgen.manifest.xml_walk import SheetWalk
 from batchgen.model import Problem, Row
 from batchgen.rows import Rows
-from batchgen.words import many
+from batchgen.words import escaped, many
 
 _BLOCK_RECORDS = 4096
 _IMAGES = 2  # in a file, from which on they may be meant as its rows': one is a logo
@@ -58,9 +58,9 @@ class Workbook:
         if below := self._header_below():
             return f"row {below} looks like the header, but others stand above it; delete those"
         message = f"the first row {NO_HEADER}"
-        others = ", ".join(shown(sheet.name) for sheet in sheets if sheet.name != self._sheet and not sheet.blank)
+        others = ", ".join(quoted(sheet.name) for sheet in sheets if sheet.name != self._sheet and not sheet.blank)
         return (
-            f"{message}, or name another sheet than {shown(self._sheet)} with --sheet: {others}" if others else message
+            f"{message}, or name another sheet than {quoted(self._sheet)} with --sheet: {others}" if others else message
         )
 
     def _header_below(self) -> int | None:
@@ -133,17 +133,17 @@ def _chosen(path: Path, sheets: list[SheetName], wanted: str | None) -> tuple[st
     names = [sheet.name for sheet in sheets]
     if wanted is not None:
         if (found := _called(wanted, names)) is None:
-            listed = ", ".join(map(shown, names))
-            raise refusal(path, f"no sheet is called {shown(wanted)}{did_you_mean(wanted, names)}; there are {listed}")
+            listed = ", ".join(map(quoted, names))
+            raise refusal(path, f"no sheet is called {quoted(wanted)}{did_you_mean(wanted, names)}; there are {listed}")
         return found, []
     seen = [sheet for sheet in sheets if sheet.visible] or sheets
     if not seen or all(sheet.blank for sheet in seen):
         raise refusal(path, "the file is empty; write a header and a row")
     first = seen[0]
-    others = ", ".join(shown(sheet.name) for sheet in seen[1:] if not sheet.blank)
+    others = ", ".join(quoted(sheet.name) for sheet in seen[1:] if not sheet.blank)
     if first.blank:
-        raise refusal(path, f"the first sheet, {shown(first.name)}, is empty; name one with --sheet: {others}")
-    message = f"the sheet {shown(first.name)} is read, and {others} is not; name another with --sheet"
+        raise refusal(path, f"the first sheet, {quoted(first.name)}, is empty; name one with --sheet: {others}")
+    message = f"the sheet {quoted(first.name)} is read, and {others} is not; name another with --sheet"
     return first.name, [Problem(None, None, message, fatal=False)] if others else []
 
 

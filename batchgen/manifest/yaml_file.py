@@ -8,10 +8,11 @@ import yaml
 
 from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Document, Sections
 from batchgen.manifest.nodes import Broken, Node, Text, at, enter
+from batchgen.manifest.quoting import quoted
 from batchgen.manifest.textfile import open_text
-from batchgen.manifest.words import escaped, shown
 from batchgen.manifest.yaml_nodes import TOO_DEEP, Nodes
 from batchgen.model import Problem, Row
+from batchgen.words import escaped
 
 _QUOTE = "put a text that holds ': ', ' #' or begins with one of *&!%@`{}[] into quotes"
 
@@ -116,7 +117,7 @@ class YamlManifest(Document):
         return text[: mark.column + 1].endswith("\t") and not text[: mark.column].strip()
 
     def _forbidden(self, position: int, character: object) -> Problem:
-        seen = escaped(chr(character)) if isinstance(character, int) else shown(str(character))
+        seen = escaped(chr(character)) if isinstance(character, int) else quoted(str(character))
         message = f"the character {seen} is not allowed in YAML; delete it, or write it as an escape in double quotes"
         with open_text(self.path, self._encoding) as stream:
             for number, line in enumerate(stream, 1):

@@ -13,8 +13,8 @@ from typing import Any, TextIO
 import yaml
 
 from batchgen.manifest.nodes import DEEPEST, Broken, Keyed, Many, Node, Text, at, enter, scalar
+from batchgen.manifest.quoting import quoted
 from batchgen.manifest.records import Unreadable
-from batchgen.manifest.words import shown
 from batchgen.model import Problem
 
 LARGEST_PIECE = 64 << 20  # characters of one job, of `defaults` or of `vars`; a file may have any number of jobs
@@ -108,7 +108,7 @@ class Nodes:
         if event.anchor is not None:
             self._once(line, column, "anchors (&name) are not read; write what all jobs share under defaults:")
         if event.tag is not None:
-            message = f"the tag {shown(event.tag)} is not read; put a text that begins with ! into quotes"
+            message = f"the tag {quoted(event.tag)} is not read; put a text that begins with ! into quotes"
             self.problems.append(Problem(line, str(column), message))
 
     def _once(self, line: int, column: int, message: str) -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from batchgen.manifest.expand import suffix
 from batchgen.manifest.formulas import guard, unguard
 from batchgen.manifest.headings import resembles
+from batchgen.manifest.quoting import quoted
 from batchgen.manifest.rules import Cells, Rules
-from batchgen.manifest.words import shown
 from batchgen.model import with_newlines
 from tests.manifest.reading import read, read_file
 
@@ -127,8 +127,8 @@ def test_an_apostrophe_that_guard_would_not_set_is_left_alone(text: str) -> None
 
 @given(text=st.text())
 def test_what_is_shown_of_a_value_is_short_and_printable(text: str) -> None:
-    assert shown(text).isprintable()
-    assert len(shown(text)) <= 63 * 10
+    assert quoted(text).isprintable()
+    assert len(quoted(text)) <= 63 * 10
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,14 @@
-"""How a manifest's text is quoted to a person: shortened, without anything that a terminal would obey. Pure."""
+"""How a manifest's text is quoted to a person, and what was most likely meant by it. Pure."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from batchgen.words import escaped
+
 _LONGEST = 60  # characters of a value that are shown
 
 
-def escaped(text: str) -> str:
-    r"""Return the text with every character that is not printable written as ``\n``, ``\x1b``, ``\u202e``."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-
-
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """Return the text in quotes, escaped, and cut to a length that fits into a message."""
     cut = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     return f'"{escaped(cut)}"'
