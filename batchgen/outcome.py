@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from batchgen.catalog import MICRO
@@ -11,7 +10,7 @@ from batchgen.errors import LedgerError, UsageError
 from batchgen.ledger import Ledger, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.model import State
-from batchgen.report import failures, mended, results
+from batchgen.report import failures, results, written
 from batchgen.settings import Settings, run_again, to_service
 from batchgen.summary import Summary
 from batchgen.words import with_command
@@ -23,14 +22,14 @@ REPORT_ROWS = 20_000  # more are not looked at as a wall; `batchgen report` stil
 log = logging.getLogger("batchgen")
 
 
-def write_all(ledger: Ledger, settings: Settings, warn: Callable[[str], None], *, is_told: bool) -> str | None:
+def write_all(ledger: Ledger, settings: Settings, warn: Callable[[str], None], *, is_current: bool) -> str | None:
     """Write what a person looks at, and that the run has ended; returns what kept it from being written.
 
-    ``warn`` is told what a person must know of it; ``is_told``: results.csv and failures.csv are up to date already.
+    ``warn`` is told what a person must know of it; ``is_current``: results.csv and failures.csv are so already.
     """
     problem, folder = None, settings.batch
     try:
-        if not is_told and (kept := write_results(ledger, folder)):
+        if not is_current and (kept := write_results(ledger, folder)):
             warn(_was_mended(kept, settings))
     except OSError as error:
         problem = f"the results in {folder} cannot be written: {error.strerror}"
@@ -56,15 +55,17 @@ def write_results(ledger: Ledger, folder: Path) -> Path | None:
 
     Returns where the failures.csv is now that was there, if a person mended it and no run took it in.
     """
-    path = folder / mended.FAILURES
-    results.write(ledger, folder / "results.csv")
-    kept = mended.keep(ledger, path)
-    failures.write(ledger, path, ready=partial(mended.note_next, ledger, path))
+    path = folder / written.FAILURES
+    results.write(ledger, folder / written.RESULTS)
+    kept = written.keep_mended(ledger, path)
+    failures.write(
+        ledger, path, ready=lambda part: written.note_held(ledger, written.digest(path), written.digest(part))
+    )
     return kept
 
 
 def _was_mended(kept: Path, settings: Settings) -> str:
-    what = f"{mended.FAILURES} has been changed since it was written, and is kept beside it; to run it"
+    what = f"{written.FAILURES} has been changed since it was written, and is kept beside it; to run it"
     return with_command(what, *run_again(kept, settings.batch, settings.service))
 
 

@@ -15,7 +15,7 @@ from batchgen.settings import Settings
 log = logging.getLogger("batchgen")
 
 
-def tell(replica: Replica, settings: Settings, say: Callable[[str], None]) -> None:
+def say_where_kept(replica: Replica, settings: Settings, say: Callable[[str], None]) -> None:
     """Say what a person should know of the copy."""
     if replica.said:
         say(replica.said)

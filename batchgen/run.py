@@ -32,7 +32,7 @@ from batchgen.others import learned, reuse
 from batchgen.outcome import summarize, write_all
 from batchgen.pipeline import Pipeline
 from batchgen.replica import Replica
-from batchgen.report import results_stamp
+from batchgen.report import written
 from batchgen.service.client import Client
 from batchgen.settings import Settings, is_loopback
 from batchgen.sheet.images import RunImages, try_links
@@ -84,10 +84,10 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         asked, settings = settings, with_memory(settings, ledger)
         files = take_in_as_asked(asked, settings, ledger, listener.say, listener.warn)
         _begin(settings, ledger, listener)
-        is_told = results_stamp.is_current(ledger, settings.batch)
+        is_current = written.are_current(ledger, settings.batch)
         money.begin_run(ledger)
         failed_before = standing.counts(ledger)[State.FAILED]
-        replication.tell(replica, settings, listener.say)
+        replication.say_where_kept(replica, settings, listener.say)
         stopped, has_worked = None, False
         if ledger.has_work() or evidence.candidates(ledger):
             stopped, has_worked = _run_work(settings, ledger, replica, listener, service, files), True
@@ -95,12 +95,12 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
             _destination(settings, ledger)
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
         with perhaps_sent():
-            problem = write_all(ledger, settings, listener.warn, is_told=is_told and not has_worked)
+            problem = write_all(ledger, settings, listener.warn, is_current=is_current and not has_worked)
             problem = replication.copy_last(replica, ledger, settings.batch) or problem
             if not settings.rehearsal:
                 reuse.record(ledger, settings.batch)
             if not problem:
-                results_stamp.note(ledger, settings.batch)
+                written.note_current(ledger, settings.batch)
             seconds = time.monotonic() - started
             summary = summarize(settings, ledger, stopped, problem, seconds, failed_before=failed_before)
         log.info("run ended", extra=asdict(summary))

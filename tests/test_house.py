@@ -47,7 +47,7 @@ ROOMS = {
     "steering.deadline": set(),
     "planning.nightly": {"settings"},
     "summary": set(),
-    "telling": {"steering.progress", "settings", "summary"},
+    "notices": {"steering.progress", "settings", "summary"},
     "arguments": {"steering.deadline", "folder.folder", "manifest", "settings"},
     "origin": {"emulator", "run", "settings"},
     "folder.older": {"ledger"},

@@ -278,17 +278,17 @@ def _aside(work: Callable[[], _T]) -> _T:
 
 def _work(given: Given, say: Callable[[str], object], watch: Watch, stopping: "Stopping") -> "Summary":
     from batchgen.folder.folder import require
+    from batchgen.notices import announced, metered
     from batchgen.origin import service_of
     from batchgen.run import Listener, run
-    from batchgen.telling import metered, told
 
     def tell(text: str) -> None:
         say(text)
 
     settings = given.settings
-    with told(settings.batch, **given.telling, warn=tell) as ended:
+    with announced(settings.batch, **given.notices, warn=tell) as ended:
         if settings.manifest is None:
             require(settings.batch, settings.ledger_to)
-        shows = metered(watch, given.telling["metrics"], settings.batch)
+        shows = metered(watch, given.notices["metrics"], settings.batch)
         listener = Listener(tell, tell, shows, given.verbose, ended=ended, stopping=stopping)
         return run(settings, listener, service_of(settings))

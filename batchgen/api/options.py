@@ -119,7 +119,7 @@ class Given:
 
     settings: Settings
     verbose: bool
-    telling: Mapping[str, Any]  # whom to tell how it ended: ping, notify, metrics
+    notices: Mapping[str, Any]  # whom to tell how it ended: ping, notify, metrics
 
 
 def read_options(batch: Path, manifest: Path | None, key: str | None, options: Mapping[str, object]) -> Given:
@@ -129,9 +129,9 @@ def read_options(batch: Path, manifest: Path | None, key: str | None, options: M
     words = [*_words(options), *([f"--batch={batch}"] if manifest else []), "--", str(manifest or batch)]
     flags = _parse("run" if manifest else "resume", words)
     flags |= {} if ids is None else {"only": ids}
-    verbose, telling = flags.pop("verbose"), {name: flags.pop(name) for name in ("ping", "notify", "metrics")}
+    verbose, notices = flags.pop("verbose"), {name: flags.pop(name) for name in ("ping", "notify", "metrics")}
     settings = to_settings(flags.pop("batch"), flags.pop("manifest", None), key=key, **flags)
-    return Given(settings, verbose, telling)
+    return Given(settings, verbose, notices)
 
 
 def _parse(name: str, words: list[str]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Watch(Progress):
         self.standing: Standing | None = None
         self._brake = brake
 
-    def told(self, standing: Standing) -> None:
+    def show(self, standing: Standing) -> None:
         """Keep it."""
         self.standing = standing
         if not main_thread().is_alive():  # the program has ended, and Python starts no more threads to fetch in

@@ -17,7 +17,7 @@ from batchgen.archive import READ_BYTES, MissingError, names
 from batchgen.errors import ArchiveError
 from batchgen.model import Clip
 from batchgen.s3.client import connect, split
-from batchgen.s3.refusals import code_of, status_of, told
+from batchgen.s3.refusals import code_of, explained, status_of
 
 _WHOLE_BYTES = 64 << 20  # up to here in one request: a crash leaves nothing behind
 _PART_BYTES = 16 << 20
@@ -242,7 +242,7 @@ class S3Archive:
         except ValueError:  # killed while it was written: nothing was begun yet
             pass
         except (BotoCoreError, ClientError) as error:  # of a bucket that may be gone, or another's by now
-            reason = told(error, f"s3://{target['bucket']}/{target['key']}")[0]
+            reason = explained(error, f"s3://{target['bucket']}/{target['key']}")[0]
             log.warning("an unfinished upload was not removed", extra={"reason": reason})
             return 0
         note.unlink(missing_ok=True)
@@ -291,5 +291,5 @@ def _is(held: dict[str, Any] | None, clip: Clip) -> bool:
 
 def refusal(error: BotoCoreError | ClientError, where: str) -> ArchiveError:
     """What the store or boto3 said, as an error of the archive's."""
-    text, lasts = told(error, where)
+    text, lasts = explained(error, where)
     return ArchiveError(text, full=lasts)

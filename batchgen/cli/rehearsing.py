@@ -36,10 +36,10 @@ def rehearse(manifest: Path, batch: Path | None, as_json: bool, plain: bool, **f
 
     settings = arguments.to_settings(batch or batch_folder(manifest), manifest, key=arguments.NO_KEY, **flags)
     stage = _Stage(rehearsal.SPEED, settings.model or DEFAULT_MODEL)
-    told = rehearsal.rehearse(settings, stage.service, stage.seen, progress(quiet=as_json, plain=plain))
-    for sentence in told.plan.remarks:
+    played = rehearsal.rehearse(settings, stage.service, stage.seen, progress(quiet=as_json, plain=plain))
+    for sentence in played.plan.remarks:
         say(sentence)
-    answer(told, as_json=as_json)
+    answer(played, as_json=as_json)
 
 
 class _Stage:

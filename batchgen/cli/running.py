@@ -12,9 +12,9 @@ from batchgen.cli import options
 from batchgen.cli.options import FOLDER, PATH
 from batchgen.cli.sections import Sectioned
 from batchgen.cli.terminal import even_if_unheard, progress, say, shown, shown_json, tell
+from batchgen.notices import announced, metered
 from batchgen.origin import service_of
 from batchgen.settings import batch_folder
-from batchgen.telling import metered, told
 from batchgen.words import many, with_command
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def work(
     from batchgen.run import Listener, run
     from batchgen.steering.stopping import AT_ONCE, signals
 
-    with told(batch, ping, notify, metrics, say) as ended:
+    with announced(batch, ping, notify, metrics, say) as ended:
         if manifest is None:
             require(batch, flags["ledger_to"])
         settings = arguments.to_settings(batch, manifest, **flags)

@@ -104,7 +104,7 @@ def _facts(each: Doubt) -> dict[str, Any]:
 def _show(batch: Path, ledger: Ledger, found: Sequence[Doubt]) -> list[str]:
     tasks = _tasks(ledger, found)
     others = _others(tasks, found)
-    told = (line for each in found for line in _tell(each, others[each.job.key]))
+    told = (line for each in found for line in _described(each, others[each.job.key]))
     uncalled = {each.job.key: tasks[each.job.key] for each in found if not each.is_called}
     way = ("resolve", str(batch), "--row", "ID", *to_service(ledger.fact("service")))
     return [*told, *_ways(way, _meaning(ledger, "resubmit", uncalled) if uncalled else "")]
@@ -281,7 +281,7 @@ def _doubts(ledger: Ledger, identity: str | None = None, *, in_flight: bool = Fa
     return found
 
 
-def _tell(each: Doubt, others: str) -> list[str]:
+def _described(each: Doubt, others: str) -> list[str]:
     lines = [f"{each.id}{_gone(each.is_present)}{others}: {each.job.request.prompt[:80]}"]
     for attempt in each.attempts:
         lines.append(f"  asked for at {zulu(attempt.started_at)}: {attempt.detail}")

@@ -10,11 +10,11 @@ from batchgen.ledger.database import Database
 from batchgen.model import EMULATOR, Job, Request, State, from_json
 
 Whole: TypeAlias = Callable[[str, bytes], str]  # a request as it is kept, its digest -> with what signs its links
-_TOLD_NAMES = (
+_OF_JOB = (
     *("request", "state", "wanted", "task_id", "fail_code", "fail_message", "attempts", "submitted_at"),
     *("completed_at", "generation_ms", "key"),
 )
-_TOLD = ", ".join(f"job.{name}" for name in (*_TOLD_NAMES[:-1], "job"))
+_JOB_COLUMNS = ", ".join(f"job.{name}" for name in (*_OF_JOB[:-1], "job"))
 # What the service has accepted, as the page counts it.
 _COST = "(SELECT sum(price) FROM attempt WHERE attempt.job = row.job AND attempt.task_id IS NOT NULL)"
 _STATES = {state.value: state for state in State}
@@ -48,7 +48,7 @@ def result_rows(database: Database, whole: Whole, states: tuple[State, ...]) -> 
     is_free = database.has("SELECT 1 FROM fact WHERE name = 'service' AND value = ?", (EMULATOR,))
     cost = "NULL" if is_free else _COST
     found = database.execute(
-        f"SELECT row.position, signed, job.digest, id, number, extras, place, bytes, sha256, {cost}, {_TOLD} "
+        f"SELECT row.position, signed, job.digest, id, number, extras, place, bytes, sha256, {cost}, {_JOB_COLUMNS} "
         f"FROM row JOIN job USING (job) LEFT JOIN video USING (row) WHERE row.position IS NOT NULL{among} "
         "ORDER BY row.position, part",
         states,
@@ -60,8 +60,8 @@ def result_rows(database: Database, whole: Whole, states: tuple[State, ...]) -> 
 
 def _result(lines: list[Any], whole: Whole, counted: set[int]) -> ResultRow:
     """The row of these lines: one for each part of its video, or one without."""
-    _, signed, digest, identity, number, extras, place, size, sha256, cost, *told = lines[0]
-    facts = dict(zip(_TOLD_NAMES, told, strict=True))
+    _, signed, digest, identity, number, extras, place, size, sha256, cost, *of_job = lines[0]
+    facts = dict(zip(_OF_JOB, of_job, strict=True))
     facts["request"] = Request.from_json(whole(facts["request"], digest) if signed else facts["request"])
     if facts["wanted"] > 1:
         cost = 0 if cost and facts["key"] in counted else cost

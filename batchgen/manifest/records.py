@@ -9,7 +9,7 @@ from batchgen.manifest.formulas import unguard
 from batchgen.manifest.glance import glance
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, question_of_model, study
 from batchgen.manifest.quoting import quoted
-from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, TELLING, Cells, Finding, Recipe, Rules
+from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, UNMISTAKABLE, Cells, Finding, Recipe, Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.values import without_secret
 from batchgen.model import Problem, Row, columns_to_json
@@ -138,7 +138,7 @@ class Records:
     def _check_own(self, block: Block, columns: list[Sequence[str]]) -> Iterator[Problem]:
         """Return an own column that holds what a parameter without one takes; asked of the first block alone."""
         own, self._own = self._own, []
-        absent = [name for name in TELLING if name not in self._layout.places and name not in self._overrides]
+        absent = [name for name in UNMISTAKABLE if name not in self._layout.places and name not in self._overrides]
         for place in own:
             cells = {cell.strip() for cell in columns[place]} - {""}
             name = self._layout.names[place].strip()

@@ -41,7 +41,7 @@ KNOWN = Cells._fields  # every column or key that has a meaning here
 CHOICES = ("mode", "resolution", "duration", "aspect_ratio", "enable_prompt_expansion", "provider")
 
 
-TELLING = ("resolution", "aspect_ratio", "image_urls")  # whose values look like nothing else
+UNMISTAKABLE = ("resolution", "aspect_ratio", "image_urls")  # whose values look like nothing else
 _IMAGE = re.compile(r"[^?]+\.(?:jpe?g|png|webp)(?:\?.*)?", re.IGNORECASE)  # a link, or a file's name
 
 
@@ -116,7 +116,7 @@ class Rules:
         return (self._remembered.get(cells) or self._remember(cells)).form
 
     def takes(self, parameter: str, cells: Collection[str]) -> bool:
-        """Whether each cell is a value of the parameter, which is one of ``TELLING``."""
+        """Whether each cell is a value of the parameter, which is one of ``UNMISTAKABLE``."""
         if parameter == "image_urls":
             return all(map(_IMAGE.fullmatch, cells))
         allowed = self._accepts.resolutions if parameter == "resolution" else self._accepts.aspect_ratios

@@ -84,8 +84,8 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def told(error: BotoCoreError | ClientError, where: str, flag: str = "--to") -> tuple[str, bool]:
-    """Tell of ``error`` at ``where``, which was named with ``flag``, and whether no other request would fare better.
+def explained(error: BotoCoreError | ClientError, where: str, flag: str = "--to") -> tuple[str, bool]:
+    """Explain ``error`` at ``where``, which was named with ``flag``, and whether no other request would fare better.
 
     Without the store's own text, which may name keys and hosts.
     """
@@ -102,7 +102,7 @@ def refusals(kind: type[BatchgenError], where: str, flag: str = "--to") -> Itera
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise kind(told(error, where, flag)[0]) from None
+        raise kind(explained(error, where, flag)[0]) from None
 
 
 def _answered(error: ClientError) -> tuple[str, bool]:

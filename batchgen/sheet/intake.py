@@ -24,7 +24,7 @@ from batchgen.manifest.selection import Picker, Selection
 from batchgen.manifest.standard_input import spooled
 from batchgen.model import EMULATOR, Problem, Row
 from batchgen.others.paid_beside import warn_of_paid
-from batchgen.report import mended
+from batchgen.report import written
 from batchgen.rows import Rows
 from batchgen.settings import STANDARD_INPUT, Settings, batch_folder, run_again
 from batchgen.sheet import naming
@@ -134,7 +134,7 @@ def take_in_as_asked(
             return no_images
         taken = take_in_manifest(settings, ledger)
         if held:
-            mended.note(ledger, held)
+            written.note_held(ledger, held)
     for sentence in describe(taken.intake, str(settings.manifest), taken.images.gone):
         say(sentence)
     for sentence in warnings(taken, asked, settings, ledger):
@@ -191,8 +191,8 @@ def _mark(settings: Settings) -> str:
 
 def _held(settings: Settings) -> str | None:
     """What the batch's failures.csv holds, if that is the manifest."""
-    path = settings.batch / mended.FAILURES
-    return mended.digest(path) if settings.manifest and is_same(settings.manifest, path) else None
+    path = settings.batch / written.FAILURES
+    return written.digest(path) if settings.manifest and is_same(settings.manifest, path) else None
 
 
 @contextmanager

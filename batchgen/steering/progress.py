@@ -121,7 +121,7 @@ def _rate(per_minute: float) -> str:
 class Progress:
     """What a run tells its progress to. This one shows nothing."""
 
-    def told(self, standing: Standing) -> None:
+    def show(self, standing: Standing) -> None:
         """How the run stands: said twice a second, also when nothing changes."""
 
     def end(self) -> None:
@@ -139,7 +139,7 @@ class Lines(Progress):
         self._said: Standing | None = None
         self._said_at = 0.0
 
-    def told(self, standing: Standing) -> None:
+    def show(self, standing: Standing) -> None:
         """Say it, if it is time."""
         now = self._clock()
         self._began = now if self._began is None else self._began
@@ -199,7 +199,7 @@ class Bar(Progress):
         self._shown = shown
         self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
 
-    def told(self, standing: Standing) -> None:
+    def show(self, standing: Standing) -> None:
         """Draw it."""
         from rich.console import Group
         from rich.text import Text

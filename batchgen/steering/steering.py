@@ -75,7 +75,7 @@ class Steering:
         if order:
             obey(dispatcher, order)
         standing = self.standing(dispatcher)
-        self.progress.told(standing)
+        self.progress.show(standing)
         now = time.monotonic()
         if order or now - self._published >= PUBLISH_EVERY_SECONDS:
             self._published = now

@@ -16,15 +16,15 @@ SILENT_SECONDS = 10.0  # a run that says nothing for so long hangs, or waits for
 
 def watch(batch: Path, progress: Progress, say: Callable[[str], object]) -> bool:
     """Show how the run of a batch stands, until it ends or a person interrupts. Returns whether there was one."""
-    was_running = is_told = False
+    was_running = has_said = False
     try:
         while holder(batch):
             was_running = True
             facts = control.read(batch)
             if facts:
-                progress.told(_standing(facts))
-            elif not is_told:
-                is_told = True
+                progress.show(_standing(facts))
+            elif not has_said:
+                has_said = True
                 say(
                     f"{batch} is held: a run reads its manifest or writes its results, or it is not a run that holds it"
                 )

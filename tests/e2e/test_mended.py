@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.ledger import Ledger
-from batchgen.report import mended
+from batchgen.report import written
 from tests.e2e.program import QUICK, emulated, run, sheet, standing_still, start
 from tests.waiting import until
 
@@ -67,13 +67,13 @@ def test_what_a_kill_leaves_while_the_file_is_written_is_no_change_of_a_person(t
     with Ledger.open(None) as ledger:
         for held in ("one", "two", "three"):
             part.write_text(held)
-            assert mended.keep(ledger, path) is None
-            mended.note_next(ledger, path, part)
+            assert written.keep_mended(ledger, path) is None
+            written.note_held(ledger, written.digest(path), written.digest(part))
             if not is_killed or held == "one":
                 part.replace(path)
-        assert mended.keep(ledger, path) is None
+        assert written.keep_mended(ledger, path) is None
         path.write_text("mine")
-        assert mended.keep(ledger, path) == tmp_path / "failures.mended.csv"
+        assert written.keep_mended(ledger, path) == tmp_path / "failures.mended.csv"
         assert not path.exists()
 
 
@@ -81,5 +81,5 @@ def test_what_an_older_version_wrote_is_no_change_of_a_person(tmp_path: Path) ->
     path = tmp_path / "failures.csv"
     path.write_text("id,prompt")
     with Ledger.open(None) as ledger:
-        assert mended.keep(ledger, path) is None
+        assert written.keep_mended(ledger, path) is None
         assert path.exists()

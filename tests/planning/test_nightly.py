@@ -136,7 +136,7 @@ def test_systemd_takes_the_units_as_they_are(tmp_path: Path) -> None:
 
 def test_systemd_waits_for_the_drain_and_takes_a_limit_of_ones_own_for_no_failure() -> None:
     from batchgen.dispatch.dispatcher import DRAIN_SECONDS
-    from batchgen.telling.notice import LAST_SECONDS
+    from batchgen.notices.notice import LAST_SECONDS
 
     unit = service_unit(night(Path("/srv")))
     assert STOP_SECONDS > 2 * (DRAIN_SECONDS + LAST_SECONDS)

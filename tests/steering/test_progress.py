@@ -119,7 +119,7 @@ class Said:
 
     def hear(self, until: float, standing: Standing) -> None:
         while self.clock.now < until:
-            self._lines.told(standing)
+            self._lines.show(standing)
             self.clock.now += 0.5
 
     def end(self) -> None:
@@ -183,7 +183,7 @@ def screen_of(columns: int, monkeypatch: pytest.MonkeyPatch) -> Screen:
 def test_the_bar_fits_its_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = screen_of(columns, monkeypatch)
     bar = Bar(shown)
-    bar.told(standing(failed=30, waiting="paused; to go on: batchgen ctl p.batch --go"))
+    bar.show(standing(failed=30, waiting="paused; to go on: batchgen ctl p.batch --go"))
     bar.end()
     lines = [line for line in screen.getvalue().replace("\r", "\n").splitlines() if not line.startswith("\x1b")]
     assert max(len(line) for line in lines) <= columns
@@ -195,7 +195,7 @@ def test_the_cursor_is_there_while_the_bar_is(monkeypatch: pytest.MonkeyPatch) -
     screen = screen_of(80, monkeypatch)
     bar = Bar(shown)
     for _ in range(2):
-        bar.told(STANDING)
+        bar.show(STANDING)
     hidden, there = "\x1b[?25l", "\x1b[?25h"
     assert screen.getvalue().rfind(there) > screen.getvalue().rfind(hidden)
 
@@ -203,7 +203,7 @@ def test_the_cursor_is_there_while_the_bar_is(monkeypatch: pytest.MonkeyPatch) -
 def test_the_service_commands_no_terminal_through_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = screen_of(80, monkeypatch)
     bar = Bar(shown)
-    bar.told(standing(waiting="submitting nothing more: \x1b]0;owned\x07 \x9b31m \u202egnp"))
+    bar.show(standing(waiting="submitting nothing more: \x1b]0;owned\x07 \x9b31m \u202egnp"))
     bar.end()
     assert r"\x1b]0;owned\x07 \x9b31m \u202egnp" in screen.getvalue()
 
@@ -211,7 +211,7 @@ def test_the_service_commands_no_terminal_through_the_bar(monkeypatch: pytest.Mo
 def test_the_bar_writes_over_nothing_that_is_said_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = screen_of(80, monkeypatch)
     bar = Bar(shown)
-    bar.told(STANDING)
+    bar.show(STANDING)
     say("a row [was] edited")
     bar.end()
     assert "\x1b[2Ka row [was] edited\n" in screen.getvalue(), "it stands on a line that was cleared for it"
@@ -224,7 +224,7 @@ def test_where_nothing_can_be_redrawn_or_seen_there_are_lines(
     screen = screen_of(80, monkeypatch)
     monkeypatch.setenv("TERM", term)
     shows = progress(plain=plain)
-    shows.told(STANDING)
+    shows.show(STANDING)
     shows.end()
     assert screen.getvalue() == str(STANDING) + "\n"
 

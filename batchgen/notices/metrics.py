@@ -36,9 +36,9 @@ class Metered(Progress):
         self._batch = batch
         self._next = time.monotonic()
 
-    def told(self, standing: Standing) -> None:
+    def show(self, standing: Standing) -> None:
         """Write it, if it is time, and pass it on."""
-        self._progress.told(standing)
+        self._progress.show(standing)
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + WRITE_EVERY_SECONDS

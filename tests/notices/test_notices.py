@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import BatchBusyError, FaultError, UsageError
-from batchgen.telling import notice, told
+from batchgen.notices import announced, notice
 
 PING = "https://hc.example/uuid?create=1"
 
@@ -32,7 +32,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ],
 )
 def test_an_error_is_told_and_goes_on_its_way(sent: list[str], error: BaseException, word: str) -> None:
-    with pytest.raises(type(error)), told(Path("b"), PING, None, None, print):
+    with pytest.raises(type(error)), announced(Path("b"), PING, None, None, print):
         raise error
     assert sent == ["https://hc.example/uuid/start?create=1&", f"https://hc.example/uuid{word}?create=1&"]
 
@@ -40,7 +40,7 @@ def test_an_error_is_told_and_goes_on_its_way(sent: list[str], error: BaseExcept
 def test_the_figures_of_a_run_at_work_are_not_written_over_by_one_that_finds_it_in_the_way(tmp_path: Path) -> None:
     figures = tmp_path / "night.prom"
     figures.write_text("those of the run at work")
-    with pytest.raises(BatchBusyError), told(Path("b"), None, None, figures, print):
+    with pytest.raises(BatchBusyError), announced(Path("b"), None, None, figures, print):
         raise BatchBusyError("another run holds b")
     assert figures.read_text() == "those of the run at work"
 
@@ -48,7 +48,7 @@ def test_the_figures_of_a_run_at_work_are_not_written_over_by_one_that_finds_it_
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_outside_the_batchs_work_is_told_too(sent: list[str], number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with pytest.raises(SystemExit) as stopped, told(Path("b"), PING, None, None, print):
+    with pytest.raises(SystemExit) as stopped, announced(Path("b"), PING, None, None, print):
         signal.raise_signal(number)
     assert stopped.value.code == 128 + number
     assert sent[1] == f"https://hc.example/uuid/{128 + number}?create=1&"
@@ -63,6 +63,6 @@ def test_a_secret_in_an_error_of_the_network_is_not_told(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("urllib.request.OpenerDirector.open", post)
     monkeypatch.setattr(notice, "PAUSE_SECONDS", 0.0)
-    with pytest.raises(UsageError), told(Path("b"), PING, None, None, said.append):
+    with pytest.raises(UsageError), announced(Path("b"), PING, None, None, said.append):
         raise UsageError("no")
     assert said == ["the notice of --ping to hc.example could not be sent: ValueError"] * 2

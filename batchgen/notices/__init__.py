@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def told(
+def announced(
     batch: Path, ping: str | None, notify: str | None, metrics: Path | None, warn: Callable[[str], None]
 ) -> Iterator[Callable[["Summary"], None]]:
     """Tell that a run begins, and how it ended, however that is; gives what is to be called with its summary."""
-    from batchgen.telling.notice import Ending, Notices
+    from batchgen.notices.notice import Ending, Notices
 
     notices = Notices(read_notice_url("--ping", ping), read_notice_url("--notify", notify), warn)
 
@@ -56,7 +56,7 @@ def metered(progress: "Progress", path: Path | None, batch: Path) -> "Progress":
     """The progress, written to a file too, if there is one to write."""
     if path is None:
         return progress
-    from batchgen.telling.metrics import Metered
+    from batchgen.notices.metrics import Metered
 
     return Metered(progress, path, batch)
 
@@ -64,7 +64,7 @@ def metered(progress: "Progress", path: Path | None, batch: Path) -> "Progress":
 def _write_metrics(
     path: Path, batch: Path, code: int | None, summary: "Summary | None", warn: Callable[[str], None]
 ) -> None:
-    from batchgen.telling.metrics import write_end
+    from batchgen.notices.metrics import write_end
 
     try:
         write_end(path, batch, 1 if code is None else code, summary)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.ledger import Ledger, recovery
-from batchgen.report import results_stamp
+from batchgen.report import written
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "results.csv").write_text("id\n")
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         ledger.remember({"service": "emulator"})
-        results_stamp.note(ledger, tmp_path)
+        written.note_current(ledger, tmp_path)
     return tmp_path
 
 
@@ -21,7 +21,7 @@ def is_current(folder: Path) -> bool:
     with Ledger.open(folder / "ledger.sqlite") as ledger:
         recovery.recover(ledger)
         ledger.remember({"service": "emulator"})
-        return results_stamp.is_current(ledger, folder)
+        return written.are_current(ledger, folder)
 
 
 def test_results_are_current_while_nothing_changes(folder: Path) -> None:
