@@ -48,7 +48,7 @@ def to_settings(
 ) -> Settings:
     """What the flags and the environment say. Raises :class:`UsageError`, or :class:`AccountError` without a key."""
     if manifest is None and base_url is None and not emulator:
-        from batchgen.folder.folder import service_in
+        from batchgen.folder.checks import service_in
 
         emulator = service_in(batch) == EMULATOR  # the batch knows its service
     if emulator and base_url:
@@ -82,7 +82,7 @@ def _read_key(file: Path | None, key: str | None, batch: tuple[Path, Path | None
     try:
         return read_key(file, key)
     except AccountError:
-        from batchgen.folder.folder import check_given
+        from batchgen.folder.checks import check_given
 
         check_given(*batch)
         raise

@@ -19,8 +19,8 @@ from batchgen.doubts.callbacks import receiving
 from batchgen.doubts.candidates import Candidates
 from batchgen.download.downloader import Downloader
 from batchgen.errors import LedgerError, LimitReachedError, UsageError, nothing_sent, perhaps_sent
-from batchgen.folder.folder import open_batch
 from batchgen.folder.memory import is_elsewhere, remember_destination, with_memory
+from batchgen.folder.opening import open_for_run
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger, evidence, money, recovery, standing
 from batchgen.ledger.expected import awaited_videos, video_bytes
@@ -80,7 +80,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
     Raises :class:`UsageError`, :class:`LedgerError` or :class:`BatchBusyError` before anything is sent.
     """
     started = time.monotonic()
-    with open_batch(settings, verbose=listener.verbose) as (ledger, replica):
+    with open_for_run(settings, verbose=listener.verbose) as (ledger, replica):
         asked, settings = settings, with_memory(settings, ledger)
         files = take_in_as_asked(asked, settings, ledger, listener.say, listener.warn)
         _begin(settings, ledger, listener)

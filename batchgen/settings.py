@@ -111,7 +111,7 @@ def batch_folder(manifest: Path) -> Path:
         raise UsageError("a manifest from standard input has no name: name its batch's folder with --batch DIR")
     if manifest.is_dir():
         if (manifest / LEDGER).is_file():
-            from batchgen.folder.folder import service_in
+            from batchgen.folder.checks import service_in
 
             words = ("resume", str(manifest), *to_service(service_in(manifest)))
             raise UsageError(with_command(f"{manifest} is a batch's folder; to continue it", *words))

@@ -48,7 +48,7 @@ ROOMS = {
     "planning.nightly": {"settings"},
     "summary": set(),
     "notices": {"steering.progress", "settings", "summary"},
-    "arguments": {"steering.deadline", "folder.folder", "manifest", "settings"},
+    "arguments": {"steering.deadline", "folder.checks", "manifest", "settings"},
     "origin": {"emulator", "run", "settings"},
     "folder.older": {"ledger"},
     "others.paid_beside": {"ledger", "settings"},

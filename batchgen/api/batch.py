@@ -156,7 +156,7 @@ class Batch:
 
         As all that looks, by the ledger in the folder; where there is none, by what ``ledger_to`` has now.
         """
-        from batchgen.folder.folder import look
+        from batchgen.folder.opening import look
         from batchgen.steering.status import read_status
 
         with look(self.folder, self._elsewhere) as looked:
@@ -186,7 +186,7 @@ class Batch:
         minute at most. A video in S3 has its place told, and is not played: for this, and to see a batch live, there is
         ``batchgen report --serve``, which Python has not.
         """
-        from batchgen.folder.folder import look, make
+        from batchgen.folder.opening import look, make
         from batchgen.ledger import Ledger
         from batchgen.outcome import write_workbook
         from batchgen.report import page
@@ -206,8 +206,7 @@ class Batch:
         ``damaged`` tells how it was before, ``repaired`` how many of these were fetched again; ``exit_code`` is 0 if
         all is as it was, or is so again.
         """
-        from batchgen.doubts.resolve import verify_batch
-        from batchgen.videos.verify import after_repair
+        from batchgen.videos.verify import after_repair, verify_batch
 
         check_names(options, "verify")
         settings = self._of_folder(options).settings if repair else None
@@ -253,7 +252,7 @@ class Batch:
 
     def _kept_in(self, options: Options) -> str | None:
         """Where the ledger is kept too. Raises :class:`UsageError` where there is no batch, and none can come."""
-        from batchgen.folder.folder import require
+        from batchgen.folder.checks import require
 
         ledger_to = options.get("ledger_to", self._options.get("ledger_to"))
         require(self.folder, ledger_to)
@@ -277,7 +276,7 @@ def _aside(work: Callable[[], _T]) -> _T:
 
 
 def _work(given: Given, say: Callable[[str], object], watch: Watch, stopping: "Stopping") -> "Summary":
-    from batchgen.folder.folder import require
+    from batchgen.folder.checks import require
     from batchgen.notices import announced, metered
     from batchgen.origin import service_of
     from batchgen.run import Listener, run

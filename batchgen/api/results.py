@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from batchgen.catalog import MICRO
-from batchgen.folder.folder import look
+from batchgen.folder.opening import look
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.manifest.headings import canonical
 from batchgen.model import State

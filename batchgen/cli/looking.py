@@ -82,9 +82,8 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
 
     Example: batchgen verify prompts.batch --repair
     """
-    from batchgen.doubts.resolve import verify_batch
-    from batchgen.folder.folder import require, service_in
-    from batchgen.videos.verify import after_repair
+    from batchgen.folder.checks import require, service_in
+    from batchgen.videos.verify import after_repair, verify_batch
 
     require(batch, flags["ledger_to"])
     given = {name: flag for name, flag in flags.items() if name not in OF_A_TERMINAL}
@@ -119,7 +118,7 @@ def report(batch: Path, serve: bool, port: int, ledger_to: str | None, xlsx: boo
     if serve:
         _serve(batch, port, ledger_to)
         return
-    from batchgen.folder.folder import make
+    from batchgen.folder.opening import make
     from batchgen.ledger import Ledger
     from batchgen.outcome import write_workbook
     from batchgen.report import page
@@ -132,7 +131,7 @@ def report(batch: Path, serve: bool, port: int, ledger_to: str | None, xlsx: boo
 
 
 def _serve(batch: Path, port: int, ledger_to: str | None) -> None:
-    from batchgen.folder.folder import make
+    from batchgen.folder.opening import make
     from batchgen.report import serve as server
 
     with _look(batch, ledger_to):
@@ -143,7 +142,7 @@ def _serve(batch: Path, port: int, ledger_to: str | None) -> None:
 
 def _looked_at(batch: Path, ledger_to: str) -> "tuple[Ledger, bool]":
     """A copy of what the store has now, and whether a run is at work."""
-    from batchgen.folder.folder import look
+    from batchgen.folder.opening import look
     from batchgen.ledger import Ledger
 
     with look(batch, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
@@ -153,7 +152,7 @@ def _looked_at(batch: Path, ledger_to: str) -> "tuple[Ledger, bool]":
 @contextmanager
 def _look(batch: Path, ledger_to: str | None) -> "Iterator[Look]":
     """The ledger to look at; what a person should know of it is said."""
-    from batchgen.folder.folder import look
+    from batchgen.folder.opening import look
 
     with look(batch, ledger_to) as looked:
         for sentence in looked.said:

@@ -67,7 +67,7 @@ def _night(manifest: Path, flags: tuple[str, ...], at: tuple[int, int]) -> Night
 
 def _check_service(batch: Path, base_url: str | None, *, emulator: bool) -> None:
     """Refuse the batch of another service, as each night would; what its environment file says nobody knows now."""
-    from batchgen.folder.folder import check_service, service_in
+    from batchgen.folder.checks import check_service, service_in
     from batchgen.ledger import Ledger
 
     known = service_in(batch)

@@ -86,7 +86,7 @@ def work(
     **flags: Any,
 ) -> "Summary":
     """Run a batch as the flags say; returns how it ended."""
-    from batchgen.folder.folder import require
+    from batchgen.folder.checks import require
     from batchgen.run import Listener, run
     from batchgen.steering.stopping import AT_ONCE, signals
 

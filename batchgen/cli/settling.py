@@ -37,7 +37,7 @@ def resolve(
     Example: batchgen resolve prompts.batch --row cat-1 --attach task_12345678
     """
     from batchgen.doubts import resolve as doubts
-    from batchgen.folder.folder import require
+    from batchgen.folder.checks import require
 
     ledger_to = flags["ledger_to"]
     require(batch, ledger_to)

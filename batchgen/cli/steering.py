@@ -29,7 +29,7 @@ def ctl(
 
     Example: batchgen ctl prompts.batch --concurrency 500
     """
-    from batchgen.folder.folder import require, service_in
+    from batchgen.folder.checks import require, service_in
     from batchgen.steering import control
     from batchgen.steering.progress import Standing
 

@@ -1,46 +1,27 @@
-"""What a person does about a batch that is not running: settle rows in doubt, and check that all is still there."""
+"""What a person does about rows in doubt: to see all that is known, and to settle them."""
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from batchgen.catalog import MICRO
 from batchgen.doubts.candidates import KNOWN, is_of
 from batchgen.errors import AccountError, UsageError
-from batchgen.folder.folder import check_service, hold, open_batch
+from batchgen.folder.checks import check_service
+from batchgen.folder.opening import open_at_rest, open_to_change
 from batchgen.ledger import Ledger, doubt, money, recovery
 from batchgen.ledger.doubt import Attempt, Doubt
-from batchgen.model import LEDGER, State, is_text, zulu
+from batchgen.model import State, is_text, zulu
 from batchgen.run import Service
 from batchgen.service.client import Client
 from batchgen.service.wire import TaskStatus, TaskWord
 from batchgen.settings import Settings, to_service
-from batchgen.videos.verify import Verified, forget, read_again, set_aside
 from batchgen.words import first_of, left_alone, many, money_words, with_command
 
 SHOWN = 5  # rows that share a task
 Tasks: TypeAlias = dict[int, dict[str, bool]]  # the jobs, each with its rows, and whether they are in the manifest
-
-
-def verify_batch(batch: Path, ledger_to: str | None, *, repair: Settings | None = None) -> Verified:
-    """Read every archived video again; those that are damaged are forgotten if a ``repair`` is to fetch them.
-
-    Raises what a run with the settings of the repair would, before anything is changed.
-    """
-    if repair is None:
-        with _seen(batch, ledger_to) as ledger:
-            return read_again(batch, ledger)
-    with open_batch(repair) as (ledger, replica):
-        found = read_again(batch, ledger)
-        if found.damaged:
-            set_aside(batch, found.damaged)
-            forget(ledger, found.damaged)
-        replica.checkpoint(ledger)
-        return found
 
 
 def action_of(
@@ -67,7 +48,7 @@ def settle(
     does no harm: a row that is no longer in doubt is left as it is. One that was given up is in doubt all the same,
     for whoever names it. One whose callback came is resubmitted by name alone, and one in flight abandoned by name.
     """
-    with _changing(batch, ledger_to) if action else _seen(batch, ledger_to) as ledger:
+    with open_to_change(batch, ledger_to) if action else open_at_rest(batch, ledger_to) as ledger:
         recovery.recover(ledger)
         found, told = _named(ledger, identities, action) if identities else (_doubts(ledger), [])
         if not found:
@@ -82,7 +63,7 @@ def settle(
 
 def in_doubt(batch: Path, ledger_to: str | None, identities: Sequence[str]) -> str:
     """The rows in doubt, or those of these ids, with all that is known: JSON."""
-    with _seen(batch, ledger_to) as ledger:
+    with open_at_rest(batch, ledger_to) as ledger:
         recovery.recover(ledger)
         found = _named(ledger, identities, None)[0] if identities else _doubts(ledger)
     return json.dumps({"in_doubt": list(map(_facts, found))}, ensure_ascii=False)
@@ -214,7 +195,7 @@ def attach(settings: Settings, identity: str, task_id: str, service: Service) ->
 
     Raises :class:`UsageError` for a task that the service does not know, or that another row has.
     """
-    with _changing(settings.batch, settings.ledger_to) as ledger:
+    with open_to_change(settings.batch, settings.ledger_to) as ledger:
         check_service(settings.batch, ledger, settings.service)
         recovery.recover(ledger)
         found = _doubts(ledger, identity)
@@ -246,25 +227,6 @@ def _strange(each: Doubt, task_id: str, created: float | None) -> Iterator[str]:
             f"the service says that {task_id} was created at {zulu(created)}, which is not when {each.id} was asked "
             "for: if this machine's clock is right, it is the task of something else"
         )
-
-
-@contextmanager
-def _changing(batch: Path, ledger_to: str | None) -> Iterator[Ledger]:
-    """The batch's ledger; what is changed in it is in its copy too, where it has one, when this is left."""
-    with hold(batch, ledger_to) as (ledger, replica):
-        yield ledger
-        replica.checkpoint(ledger)
-
-
-@contextmanager
-def _seen(batch: Path, ledger_to: str | None) -> Iterator[Ledger]:
-    """The batch's ledger to look at, while no run changes it; where nothing can be written, as in a backup, a copy."""
-    if ledger_to is None and not os.access(batch, os.W_OK):
-        with Ledger.open(batch / LEDGER, read_only=True) as ledger, ledger.copy() as copy:
-            yield copy
-    else:
-        with _changing(batch, ledger_to) as ledger:
-            yield ledger
 
 
 async def _ask(settings: Settings, ledger: Ledger, task_id: str, service: Service) -> TaskStatus:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
-from batchgen.folder.folder import MADE_WITH_EMULATOR, check_place
+from batchgen.folder.checks import MADE_WITH_EMULATOR, check_place
 from batchgen.folder.lock import holder
 from batchgen.folder.memory import with_memory
 from batchgen.folder.older import refuse_older

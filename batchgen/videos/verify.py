@@ -13,8 +13,10 @@ from typing import TypeVar
 from batchgen.archive import MissingError, UnreadableError
 from batchgen.archive.places import Places
 from batchgen.errors import ArchiveError
+from batchgen.folder.opening import open_at_rest, open_for_run
 from batchgen.ledger import Ledger
 from batchgen.model import LEDGER
+from batchgen.settings import Settings
 from batchgen.system.private import free_name
 from batchgen.words import many
 
@@ -63,6 +65,23 @@ class Verified:
         if self.run_exit > 1:
             return self.run_exit
         return 1 if len(self.damaged) > (self.repaired or 0) or self.unfetched else 0
+
+
+def verify_batch(batch: Path, ledger_to: str | None, *, repair: Settings | None = None) -> Verified:
+    """Read every archived video again; those that are damaged are forgotten if a ``repair`` is to fetch them.
+
+    Raises what a run with the settings of the repair would, before anything is changed.
+    """
+    if repair is None:
+        with open_at_rest(batch, ledger_to) as ledger:
+            return read_again(batch, ledger)
+    with open_for_run(repair) as (ledger, replica):
+        found = read_again(batch, ledger)
+        if found.damaged:
+            set_aside(batch, found.damaged)
+            forget(ledger, found.damaged)
+        replica.checkpoint(ledger)
+        return found
 
 
 def read_again(batch: Path, ledger: Ledger) -> Verified:

@@ -20,13 +20,13 @@ print(sum(len(frame) for frame in reader))
 ENDED = """
 import sys, time
 from pathlib import Path
-from batchgen.folder.folder import open_batch
+from batchgen.folder.opening import open_for_run
 from batchgen.folder.memory import with_memory
 from batchgen.settings import Settings
 from batchgen.sheet.intake import take_in_as_asked
 
 settings = Settings(batch=Path(sys.argv[2]), manifest=Path(sys.argv[1]), base_url="http://127.0.0.1:9")
-with open_batch(settings) as (ledger, _):
+with open_for_run(settings) as (ledger, _):
     take_in_as_asked(settings, with_memory(settings, ledger), ledger, print, print)
     execute, now = ledger.database.execute, time.time()
     with ledger.database.transaction():

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from batchgen import Batch, UsageError
-from batchgen.folder.folder import require
+from batchgen.folder.checks import require
 from tests.e2e.container import Container
 from tests.e2e.program import PATIENT, Clock, batchgen, emulated, paid, prompts, start
 from tests.proof.fleet import fleet

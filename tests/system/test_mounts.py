@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import UsageError
-from batchgen.folder.folder import open_batch
+from batchgen.folder.opening import open_for_run
 from batchgen.settings import Settings
 from batchgen.system import mounts
 
@@ -41,12 +41,12 @@ def test_a_batch_is_refused_there_and_told_why(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(mounts, "MOUNTS", table)
     folder = tmp_path / "film.batch"
     with pytest.raises(UsageError, match=r"film\.batch is on a network file system \(nfs4\).*--batch"):
-        open_batch(Settings(batch=folder)).__enter__()
+        open_for_run(Settings(batch=folder)).__enter__()
     assert not folder.exists()
     folder.mkdir()
     (folder / "ledger.sqlite").touch()  # to begin in another folder would pay for all again
     with pytest.raises(UsageError, match=r"copy it to a local disk, and go on with the copy alone: --batch DIR"):
-        open_batch(Settings(batch=folder)).__enter__()
+        open_for_run(Settings(batch=folder)).__enter__()
 
 
 def test_where_nothing_is_known_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
