@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from batchgen.errors import UsageError
+from batchgen.manifest.expand import suffix
 from batchgen.manifest.headings import canonical
 from batchgen.manifest.quoting import alternatives, did_you_mean, quoted
 from batchgen.model import Present, State, from_json
@@ -52,7 +53,7 @@ class Picker:
     selection: Selection
     taken: int = 0
     _met: set[str] = field(default_factory=set)
-    _named: dict[str, int] = field(default_factory=dict)  # bare term -> the row whose id it is
+    _named: dict[str, int] = field(default_factory=dict)  # bare term -> the row that has it as its id in the sheet
     _counted: dict[str, tuple[int, int]] = field(default_factory=dict)  # -> the first and the last row that it counts
 
     def takes(self, row: Present) -> bool:
@@ -73,10 +74,9 @@ class Picker:
         return True
 
     def _is_named(self, row: Present) -> bool:
-        if row.id not in self.selection.ids:
-            return False
-        self._met.add(row.id)
-        return True
+        found = self.selection.ids.intersection(_names(row))
+        self._met |= found
+        return bool(found)
 
     def _is_asked_for(self, row: Present) -> bool:
         found = [term for term in self.selection.only if term.takes(row)]
@@ -88,7 +88,7 @@ class Picker:
 
     def _tell_apart(self, text: str, row: Present) -> None:
         """Note which row has the bare term as its id, and which rows it counts: both are right of one row alone."""
-        if row.id == text:
+        if text in _names(row):
             self._named[text] = row.number
         else:
             first, _ = self._counted.get(text, (row.number, 0))
@@ -124,8 +124,7 @@ class Picker:
         unmet = self.unmet
         if unmet and self.selection.ids:
             named = first_of([*map(quoted, unmet)], _MOST_NAMED)
-            seeded = f"a row with several seeds has one for each, like {quoted(unmet[0] + '-s1')}"
-            yield f"--only names {many(len(unmet), 'id')} that no row has: {named} ({seeded})"
+            yield f"--only names {many(len(unmet), 'id')} that no row has: {named}"
         for text in unmet if self.selection.only else ():
             yield f"--only {quoted(text)} is not any row's{_hint(text)}"
         if not self.taken:
@@ -156,7 +155,9 @@ def _term(text: str) -> _Term:
         return _Term(text, _by_status(rest))
     if numbers := _NUMBERS.fullmatch(text):
         counts = _by_number(text, int(numbers[1]), int(numbers[2] or numbers[1]), is_bare=not sign)
-        return _Term(text, counts) if sign else _Term(text, lambda row: counts(row) or row.id == text, is_bare=True)
+        return (
+            _Term(text, counts) if sign else _Term(text, lambda row: counts(row) or text in _names(row), is_bare=True)
+        )
     if sign and kind == "row":
         raise UsageError(f"--only {quoted(text)} is not a row; write row:10 or row:10-20")
     if not sign or kind == "id":
@@ -178,11 +179,13 @@ def _by_number(text: str, first: int, last: int, *, is_bare: bool) -> Callable[[
 
     def takes(row: Present) -> bool:
         is_counted = first <= row.number <= last
-        if is_bare and first < last and not is_counted and row.id.isdecimal() and first <= int(row.id) <= last:
-            raise UsageError(
-                f"--only {text} counts rows, and {row.id} is the id of row {row.number}: write row:{text} if rows are "
-                f"meant, or each id, like id:{row.id}"
-            )
+        if is_bare and first < last and not is_counted:
+            for name in _names(row):
+                if name.isdecimal() and first <= int(name) <= last:
+                    raise UsageError(
+                        f"--only {text} counts rows, and {name} is the id of row {row.number}: write row:{text} if "
+                        f"rows are meant, or each id, like id:{name}"
+                    )
         return is_counted
 
     return takes
@@ -190,8 +193,16 @@ def _by_number(text: str, first: int, last: int, *, is_bare: bool) -> Callable[[
 
 def _by_id(pattern: str) -> Callable[[Present], bool]:
     if not _GLOB.search(pattern):
-        return lambda row: row.id == pattern
-    return lambda row: row.id == pattern or fnmatchcase(row.id, pattern)  # an id may have brackets
+        return lambda row: pattern in _names(row)
+    return lambda row: pattern in _names(row) or fnmatchcase(row.id, pattern)  # an id may have brackets
+
+
+def _names(row: Present) -> tuple[str, ...]:
+    """The row's id, and the one that the sheet gives all rows of its several seeds: fox-s1 is a fox."""
+    if row.seeded and "-s" in row.id:
+        base = row.id.removesuffix(suffix("seeds", str(from_json(row.request).get("seed"))))
+        return (row.id, base) if base != row.id else (row.id,)
+    return (row.id,)
 
 
 def _by_value(column: str, pattern: str) -> Callable[[Present], bool]:

@@ -14,8 +14,8 @@ from batchgen.manifest.selection import Picker, Selection, parse, shard_of
 from batchgen.model import Present, State
 
 ROWS = [
-    Present(1, "fox-s1", 1, "d1", True, State.ARCHIVED),
-    Present(1, "fox-s2", 1, "d2", True, State.FAILED),
+    Present(1, "fox-s1", 1, "d1", True, State.ARCHIVED, '{"seed":1}'),
+    Present(1, "fox-s2", 1, "d2", True, State.FAILED, '{"seed":2}'),
     Present(2, "tea", 2, "d3", False, State.EXPIRED),
     Present(3, "10", 3, "d4", False, State.PENDING),
     Present(4, "2024", 4, "d6", False, State.PENDING),
@@ -40,7 +40,9 @@ def ids(only: str | None = None, shard: str | None = None, limit: int | None = N
         ("tea", ["tea"]),
         ("fox*", ["fox-s1", "fox-s2"]),
         ("fox-s?, tea", ["fox-s1", "fox-s2", "tea"]),
-        ("fox", []),
+        ("fox", ["fox-s1", "fox-s2"]),
+        ("id:fox", ["fox-s1", "fox-s2"]),
+        ("fo", []),
         ("TEA", []),
         ("1", ["fox-s1", "fox-s2"]),
         ("2-3", ["tea", "10"]),
@@ -130,6 +132,25 @@ def test_a_range_that_may_mean_ids_is_refused(only: str, told: str) -> None:
     assert [row.id for row in picked([row._replace(id=str(row.number)) for row in rows], parse("2-3"))] == ["2", "3"]
 
 
+SORTED = [
+    Present(n, f"{name}-s{seed}", row, f"d{n}", True, State.PENDING, f'{{"seed":{seed}}}')
+    for n, (row, name, seed) in enumerate((row, name, seed) for row, name in ((1, 7), (2, 1)) for seed in (1, 2))
+]  # by scene, say: the sheet's ids are no longer the rows' numbers
+
+
+def test_a_row_of_several_seeds_is_known_by_the_id_that_the_sheet_gives_it() -> None:
+    assert [row.id for row in picked(SORTED, parse("id:1"))] == ["1-s1", "1-s2"]
+    assert [row.id for row in picked(SORTED, parse("7"))] == ["7-s1", "7-s2"]
+    assert [row.id for row in picked(SORTED, parse("1-s2"))] == ["1-s2"]
+    own = Present(9, "7-s5", 1, "d9", True, State.PENDING, '{"seed":55}')
+    assert list(picked([own], parse("id:7"))) == []
+    for rows in (SORTED, SORTED[::-1]):
+        with pytest.raises(UsageError, match="--only 1 is the id of row 2, and counts others; write id:1 or row:1"):
+            list(picked(rows, parse("1")))
+        with pytest.raises(UsageError, match="--only 2-7 counts rows, and 7 is the id of row 1: write row:2-7 if"):
+            list(picked(rows, parse("2-7")))
+
+
 def test_ids_are_ids_whatever_they_look_like() -> None:
     def of(*ids: str, limit: int | None = None) -> list[str]:
         return [row.id for row in picked(ROWS, parse(ids, limit=limit))]
@@ -137,15 +158,13 @@ def test_ids_are_ids_whatever_they_look_like() -> None:
     assert of("a,b", "10", "9-12") == ["10", "9-12", "a,b"]
     assert of("fox*", "1", "status:failed", "row:2", "id:tea", "2-3") == []
     assert of("fox-s2", "tea", "5", limit=2) == ["fox-s2", "tea"]
+    assert of("fox", "5") == ["fox-s1", "fox-s2", "5"]
 
 
 def test_ids_that_no_row_has_are_told_together() -> None:
     picker = Picker(parse(["tea", *(f"no{n}" for n in range(7))]))
     assert [row.id for row in ROWS if picker.takes(row)] == ["tea"]
-    assert list(picker.remarks()) == [
-        '--only names 7 ids that no row has: "no0", "no1", "no2", "no3", "no4", ... '
-        '(a row with several seeds has one for each, like "no0-s1")'
-    ]
+    assert list(picker.remarks()) == ['--only names 7 ids that no row has: "no0", "no1", "no2", "no3", "no4", ...']
     assert not picker.has_missed
     none = Picker(parse(["status:failed"]))
     assert [row for row in ROWS if none.takes(row)] == []
@@ -185,11 +204,11 @@ def test_what_selects_nothing_that_can_be_is_bad_usage(
 
 
 def test_a_term_that_is_no_rows_is_told() -> None:
-    picker = Picker(parse("fox,te?,zebra*,70-80"))
+    picker = Picker(parse("fo,te?,zebra*,70-80"))
     assert [row.id for row in ROWS if picker.takes(row)] == ["tea"]
-    assert picker.unmet == ("fox", "zebra*", "70-80")
+    assert picker.unmet == ("fo", "zebra*", "70-80")
     assert list(picker.remarks()) == [
-        '--only "fox" is not any row\'s; write fox* for ids that begin so, or COLUMN:fox for what a column holds',
+        '--only "fo" is not any row\'s; write fo* for ids that begin so, or COLUMN:fo for what a column holds',
         '--only "zebra*" is not any row\'s',
         '--only "70-80" is not any row\'s',
     ]
