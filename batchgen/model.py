@@ -320,7 +320,7 @@ class Job:
     token: str | None = field(default=None, repr=False)  # the secret in its callback's address
     source: tuple[Kept, ...] = ()  # files that hold the video: of another batch, or of this one, once missing
     tries: int = 0  # failed tries of the present step, in this run
-    missing_since: float | None = None  # the service says that there is no such task; by a clock that never jumps
+    missing_since: float | None = None  # the service says that there is no such task; by the account's clock
     wait: float = 0.0  # seconds before the next step
 
     @classmethod

@@ -81,6 +81,10 @@ class Account:
         self._limiter = AsyncLimiter(self._burst, self._burst / self.per_second)
         self._is_empty = True  # the limiter: it would let a burst pass
 
+    def awake(self) -> float:
+        """Seconds of its clock, of which only the difference counts: none pass while this process is stopped."""
+        return self._clock()
+
     # -- asking for leave
 
     async def start(self) -> None:

@@ -29,6 +29,7 @@ class InFlight:
         self._polling = polling
         self._schedule = schedule
         self._wake = wake
+        self._since: dict[int, float] = {}  # job -> when this run began to ask about it, by the account's clock
         self._told: set[int] = set()  # jobs whose end a callback told: they hold no slot
 
     # -- without a request of this run
@@ -49,7 +50,11 @@ class InFlight:
 
     def _add(self, job: Job, now: float, wall: float) -> None:
         self._account.tasks += 1
-        self._schedule.add(job, now, max(0.0, wall - (job.submitted_at or 0.0)))
+        self._begin(job, now, max(0.0, wall - (job.submitted_at or 0.0)))
+
+    def _begin(self, job: Job, now: float, age: float) -> None:
+        self._schedule.add(job, now, age)
+        self._since[job.key] = self._account.awake()
 
     def hasten(self, key: int) -> None:
         """A callback says that a job's task has ended: its slot is free, and it is asked about now."""
@@ -71,7 +76,7 @@ class InFlight:
         self._account.posting -= 1
         if job.state is State.IN_FLIGHT:
             self._account.accepted(seconds)
-            self._schedule.add(job, asyncio.get_running_loop().time(), 0.0)
+            self._begin(job, asyncio.get_running_loop().time(), 0.0)
         else:
             self._free_slot(job)
 
@@ -90,7 +95,8 @@ class InFlight:
     def _keep_asking(self, job: Job, now: float) -> None:
         """Ask about the task again if its answer leaves hope; its slot stays taken, without hope for a while longer."""
         is_missing = job.missing_since is not None  # then the job itself knows how long it is asked about
-        if job.wait == inf or (not is_missing and self._polling.gives_up(self._schedule.asked_for(job, now))):
+        asked_for = self._account.awake() - self._since[job.key]
+        if job.wait == inf or (not is_missing and self._polling.gives_up(asked_for)):
             self._schedule.leave(job)
             self._account.tasks -= 1
             self._hold_slot(self._polling.doubt)  # not for ever: a few that nobody hears of would hold up all others

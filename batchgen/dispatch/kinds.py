@@ -25,6 +25,7 @@ class Asked:
     is_fixed: bool = False  # due at that time, whatever is learned
     is_asked: bool = False  # the question is on its way
     hastened: float = -inf
+    is_own: bool = True  # of this run: how old it is goes by the loop's clock alone
     again: bool = False  # a callback came while it was being asked
 
 

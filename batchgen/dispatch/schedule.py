@@ -48,7 +48,6 @@ class Schedule:
         # When, and which; an entry whose time is not the task's is void.
         self._fixed: list[tuple[float, int]] = []  # heap
         self._dealt: deque[tuple[float, int]] = deque()  # by the last plan, in order
-        self._began = inf
         self._planned = -inf
         self._learned = -inf
         self._mean = inf  # generation time of the tasks in flight
@@ -106,10 +105,10 @@ class Schedule:
 
     def add(self, job: Job, now: float, age: float) -> None:
         """A task is in flight, submitted ``age`` ago."""
-        self._began = min(self._began, now)
-        self._added += age == 0.0  # the others were no request of this run
+        is_own = age == 0.0
+        self._added += is_own  # the others were no request of this run
         table = self._polling.durations(job.request)
-        task = Asked(job, table, now - age, place=table.place(0.0))
+        task = Asked(job, table, now - age, place=table.place(0.0), is_own=is_own)
         self._tasks[job.key] = self._kinds.setdefault(table, Kind()).unasked[job.key] = task
         if self._awaits_callbacks:
             self._fix(task, max(now, task.born + self._net(task)))
@@ -118,7 +117,8 @@ class Schedule:
         """The task runs still."""
         task = self._tasks[job.key]
         age = now - task.born
-        task.table.running(task.known, age)
+        if task.is_own:
+            task.table.running(task.known, age)
         task.job, task.known, task.place, task.is_asked = job, age, task.table.place(age), False
         if task.again:
             task.again = False
@@ -143,7 +143,10 @@ class Schedule:
         if task is None or job.state in (State.PENDING, State.IN_DOUBT):  # withdrawn or forgotten by the service
             return
         told = job.generation_ms / 1000 if job.generation_ms else None
-        task.table.ended(task.known, now - task.born, told)
+        if task.is_own:
+            task.table.ended(task.known, now - task.born, told)
+        elif told is not None:  # how old it is goes by the clock of the day, which may have been set meanwhile
+            task.table.ended(0.0, told, told)
         if self._callbacks:
             self._count_callback(came=task.hastened > -inf)
 
@@ -154,10 +157,6 @@ class Schedule:
             kind.unasked.pop(job.key, None)
             kind.asked.pop(job.key, None)
         return task
-
-    def asked_for(self, job: Job, now: float) -> float:
-        """For how long this run has asked about the task."""
-        return now - max(self._tasks[job.key].born, self._began)
 
     # -- callbacks
 

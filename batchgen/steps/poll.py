@@ -76,12 +76,12 @@ class PollStep:
         if self._is_given_up(job):
             log.warning("the service no longer knows a task", extra={"job": job.key, "task_id": job.task_id})
             return evidence.forgotten(self.ledger, job, status.message)
-        since = time.monotonic() if job.missing_since is None else job.missing_since
+        since = self.account.awake() if job.missing_since is None else job.missing_since
         return replace(job, missing_since=since, wait=self._next_poll(job))
 
     def _is_given_up(self, job: Job) -> bool:
         """Whether the service has not known the task for as long as one is asked about."""
-        return job.missing_since is not None and self.polling.gives_up(time.monotonic() - job.missing_since)
+        return job.missing_since is not None and self.polling.gives_up(self.account.awake() - job.missing_since)
 
     def _refused_poll(self, job: Job, status: TaskStatus) -> Job:
         if self.account.has_answered and self.account.unheard < DENIED_SECONDS:  # an accident, until it lasts

@@ -34,12 +34,21 @@ class Stage:
         changed: Callable[[Job, Job], None] = lambda before, after: None,
         **settings: Any,
     ) -> None:
+        loop = asyncio.get_running_loop()
+        self.stopped_seconds = 0.0  # that the process was stopped for
         self.service = Service(Terms(tasks=tasks), [seconds] * rows)
-        self.account = Account(10_000, tasks, asyncio.get_running_loop().time)
+        self.account = Account(10_000, tasks, lambda: loop.time() - self.stopped_seconds)
         self.ledger = MemoryLedger(rows)
         self.pipeline = MemoryPipeline(self.ledger, self.account, self.service)
         parts: tuple[Any, ...] = (self.ledger, self.ledger, self.account, Polling(), self.pipeline)
         self.dispatcher = Dispatcher(*parts, downloads=1, changed=changed, **settings)
+
+    def sleep(self, seconds: float) -> None:
+        """The process is stopped for so long."""
+        self.stopped_seconds += seconds
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, clock.VirtualLoop)
+        loop.jump(seconds)
 
 
 def play(
@@ -121,6 +130,24 @@ def test_a_long_pause_is_not_taken_for_a_silence_of_the_service() -> None:
     )
     assert stage.service.seen.lost
     assert stage.dispatcher.stopped is None
+
+
+def test_a_task_is_not_given_up_for_the_time_that_the_process_was_stopped() -> None:
+    """The network is not back at once, so that the first questions afterwards fail."""
+    hours = 2 * PATIENCE * Polling().first
+    ends = []
+
+    def network(stage: Stage, broken: float) -> None:
+        stage.service.terms = replace(stage.service.terms, broken=broken)
+
+    play(
+        10,
+        (30.0, lambda stage: network(stage, 1.0)),
+        (30.0, lambda stage: stage.sleep(hours)),
+        (hours + 40.0, lambda stage: network(stage, 0.0)),
+        changed=lambda before, after: ends.append(after.state),
+    )
+    assert ends.count(State.ARCHIVED) == 10
 
 
 def test_a_pause_with_nothing_left_to_submit_holds_no_run() -> None:

@@ -109,6 +109,17 @@ def test_when_nothing_is_left_to_submit_what_is_over_is_found_as_fast_as_is_allo
     assert sorted(keys) == list(range(300))
 
 
+def test_a_clock_of_the_day_that_was_set_between_two_runs_teaches_no_generation_time() -> None:
+    polling = learned(50, 70)
+    schedule = Schedule(polling)
+    for key in range(40):
+        schedule.add(job(key), 0.0, 5 * 3600.0)
+        schedule.heard(job(key), 1.0)
+        schedule.end(job(key, generation_ms=60_000), 30.0)
+    polling.refresh()
+    assert 50 < polling.durations(REQUEST).latest() < 80
+
+
 def test_a_task_about_which_nothing_was_learned_is_asked_when_it_was_said() -> None:
     schedule = Schedule(Polling())
     schedule.add(job(1), 0.0, 60.0)

@@ -33,6 +33,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.now
 
+    def jump(self, seconds: float) -> None:
+        """As if the process had been stopped for so long."""
+        self._clock.now += seconds
+
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in virtual time."""

@@ -416,11 +416,12 @@ async def test_what_has_not_left_when_a_run_is_halted_never_leaves(stage: Stage)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The time, by both clocks."""
+    """The time, by all clocks."""
     clock = SimpleNamespace(now=1_000_000.0)
     both = SimpleNamespace(time=lambda: clock.now, monotonic=lambda: clock.now)
     for step in ("submit", "poll"):
         monkeypatch.setattr(f"batchgen.steps.{step}.time", both)
+    monkeypatch.setattr(Account, "awake", lambda self: clock.now)
     return clock
 
 
