@@ -70,8 +70,8 @@ _CONTENT = re.compile(
     r"(?![a-z])",
     re.IGNORECASE,
 )
-_NAMED_TASK = re.compile(rb'"taskId"\s*:\s*"([A-Za-z0-9_.:-]{1,128})"')
-_CALLBACK_TASK_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_NAMED_TASK = re.compile(rb'"taskId"\s*:\s*"([!#-\[\]-~]{1,1024})"')
+_CALLBACK_TASK_ID = re.compile(r"[!-~]{1,1024}")
 _EARLIEST, _LATEST = 1_577_836_800, 4_102_444_800  # 2020 and 2100: Unix seconds
 _MOST_ID_LETTERS = 1024  # a signed token has hundreds
 _LONGEST_MS = 15 * 86_400_000  # links die by then

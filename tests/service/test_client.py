@@ -154,6 +154,12 @@ async def test_an_answer_that_names_its_task_is_an_acceptance_however_it_ends(an
     assert (outcome.verdict, outcome.task_id) == (Verdict.ACCEPTED, "task_1")
 
 
+async def test_a_task_s_name_may_be_of_any_form_in_an_answer_that_breaks_off() -> None:
+    answer = b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"code": 200, "data": {"taskId": "eu/aGk+w=="'
+    async with raw_server(says(answer)) as (origin, _), Client(origin, KEY, "wan-2-5") as client:
+        assert (await client.submit(REQUEST)).task_id == "eu/aGk+w=="
+
+
 async def test_an_answer_that_breaks_off_within_the_task_s_name_names_none() -> None:
     answer = b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"code": 200, "data": {"taskId": "task_1'
     async with raw_server(says(answer)) as (origin, _):

@@ -98,7 +98,14 @@ async def test_a_body_that_breaks_off_belongs_to_a_callback_that_has_come() -> N
     assert received == [(TOKEN, None)]
 
 
-@pytest.mark.parametrize("task_id", ["a b", "x" * 200, "", None, 7.5, "../x", "a\nb"])
+@pytest.mark.parametrize("task_id", ["aGk+/w==", "eu/wan~7", "x" * 700])
+async def test_a_task_id_of_any_form_that_an_answer_may_have_is_taken(task_id: str) -> None:
+    async with receiver() as (origin, received):
+        assert await post(f"{origin}/{TOKEN}", json.dumps({"data": {"taskId": task_id}})) == 200
+    assert received == [(TOKEN, task_id)]
+
+
+@pytest.mark.parametrize("task_id", ["a b", "x" * 2000, "", None, 7.5, "\u202e", "a\nb"])
 async def test_a_task_id_of_no_known_form_is_not_taken(task_id: Any) -> None:
     async with receiver() as (origin, received):
         assert await post(f"{origin}/{TOKEN}", json.dumps({"data": {"taskId": task_id}})) == 200
