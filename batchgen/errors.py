@@ -1,18 +1,4 @@
-"""Every error of batchgen, each answering: which exit code, and what should a person do (its text).
-
-BatchgenError
-├── UsageError            2   bad flags, settings or files; nothing was sent
-│   └── ManifestError     2   the manifest has problems, all of them inside
-├── AccountError          3   the service refuses the account (or does not know what is asked of it)
-├── LimitReachedError     4   a limit of the user's own is reached; nothing more is submitted
-├── BatchBusyError       75   another run holds this batch
-├── LedgerError           2   the ledger cannot be used as it stands (1, once tasks may have been asked for)
-├── ReplicaError          1   the ledger's copy in S3 cannot be written or read now
-├── FaultError            1   what nobody foresaw: a mistake of ours, or a machine that gives out
-├── ArchiveError          1   the destination cannot take or give a file
-└── DownloadError         1   a video could not be fetched; another try may do
-    └── DeadLinkError     1   its link is gone: the service has to be asked for another
-"""
+"""Every error of batchgen, each answering: which exit code, and what should a person do (its text)."""
 
 import traceback
 from collections.abc import Iterator, Sequence
@@ -27,7 +13,7 @@ from batchgen.problems import total
 class BatchgenError(Exception):
     """Base of all; its text is one sentence for a person and holds no secret."""
 
-    exit_code = 1
+    exit_code = 1  # of those below that name no other
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As it is: it comes back from a pool of processes, whatever it was made of."""
@@ -39,7 +25,7 @@ def _again(kind: type[BatchgenError], told: tuple[Any, ...]) -> BatchgenError:
 
 
 class UsageError(BatchgenError):
-    """Bad flags, settings or files."""
+    """Bad flags, settings or files; nothing was sent."""
 
     exit_code = 2
 
@@ -57,13 +43,13 @@ class ManifestError(UsageError):
 
 
 class AccountError(BatchgenError):
-    """The service refuses the account: no key, a wrong or blocked one, or no credits."""
+    """The service refuses the account (no key, a wrong or blocked one, no credits), or does not know what is asked."""
 
     exit_code = 3
 
 
 class LimitReachedError(BatchgenError):
-    """A limit of the user's own is reached: a clean stop."""
+    """A limit of the user's own is reached: nothing more is submitted."""
 
     exit_code = 4
 
@@ -77,7 +63,7 @@ class BatchBusyError(BatchgenError):
 class LedgerError(BatchgenError):
     """The ledger is of another service, of an unknown form, damaged, or gone."""
 
-    exit_code = 2
+    exit_code = 2  # or 1, see :func:`perhaps_sent`
 
 
 class ReplicaError(BatchgenError):

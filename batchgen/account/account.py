@@ -17,6 +17,7 @@ from batchgen.account.ceiling import Ceiling
 from batchgen.account.harvest import Harvest
 from batchgen.account.posts import Posts
 from batchgen.account.window import MINUTE_SECONDS, Window
+from batchgen.model import object_in
 from batchgen.retry import backoff
 from batchgen.words import duration
 
@@ -321,10 +322,6 @@ class Account:
         return json.dumps({"rate": self._rate.to_memory(), "tasks": self._room.to_memory()})
 
     def _recall(self, memory: str | None) -> None:
-        try:
-            known = json.loads(memory or "{}")
-        except ValueError:
-            return
-        if isinstance(known, dict):
-            self._rate.take_memory(known.get("rate"), self._clock())
-            self._room.take_memory(known.get("tasks"), self._clock())
+        known = object_in(memory or "")
+        self._rate.take_memory(known.get("rate"), self._clock())
+        self._room.take_memory(known.get("tasks"), self._clock())

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import disk_usage
 from typing import BinaryIO
 
 from batchgen.archive import READ_BYTES, MissingError, UnreadableError, names
@@ -183,9 +184,7 @@ class DiskArchive:
     def free_bytes(self) -> int | None:
         """Return what an ordinary user may still write to the disk of the folder, created or not."""
         with self._refusals():
-            place = self._folder if self._folder.exists() else self._folder.parent
-            disk = os.statvfs(place)
-            return disk.f_bavail * disk.f_frsize
+            return disk_usage(self._folder if self._folder.exists() else self._folder.parent).free
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:

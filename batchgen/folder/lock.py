@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from batchgen.errors import BatchBusyError, UsageError
-from batchgen.model import LEDGER, zulu
+from batchgen.model import LEDGER, object_in, zulu
 
 LOCK = ".lock"  # the file in a batch's folder
 TRIES = 4  # whoever only looks whether it is held has it for a moment
@@ -120,7 +120,4 @@ def holder(folder: Path) -> Holder | None:
 
 
 def _read(file: int) -> Holder | None:
-    try:
-        return Holder.of(json.loads(os.pread(file, 200, 0)))
-    except ValueError:
-        return None
+    return Holder.of(object_in(os.pread(file, 200, 0)))

@@ -4,7 +4,6 @@ The ledger may be older: put back from a backup, or without the log that SQLite 
 in silence, for all that it has forgotten. Or the ledger could not be written when an answer came, and the log could.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +12,7 @@ from typing import Any
 
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger, evidence
-from batchgen.model import LEDGER
+from batchgen.model import LEDGER, object_in
 
 LOG = "run.log"
 TAIL_BYTES = 262_144  # some thousand tasks, the last ones
@@ -66,11 +65,7 @@ def _tail(path: Path) -> list[bytes]:
 
 def _task(line: bytes) -> dict[str, Any] | None:
     """What a line tells, if it is whole and tells of a task by its name; one that held a secret is not to be told."""
-    try:
-        facts = json.loads(line)
-    except ValueError:
-        return None
-    match facts:
+    match facts := object_in(line):
         case {"event": "accepted", "time": str(), "job": int(), "task_id": str(task)} if "***" not in task:
-            return dict(facts)
+            return facts
     return None

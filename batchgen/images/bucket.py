@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from botocore.exceptions import ClientError
 
 from batchgen.errors import ArchiveError, UsageError
 from batchgen.images.formats import TYPES
-from batchgen.model import IMAGE_FILE, Request
 from batchgen.s3.client import connect, split
 from batchgen.s3.refusals import refusals, status_of
 
@@ -70,12 +68,8 @@ class ImageBucket:
                 raise
         return bool(held["ContentLength"])  # some stores keep an object without a byte of an upload that broke off
 
-    def whole(self, request: Request) -> Request:
-        """The request with links in the place of its images: to be sent now, and never to be written down."""
-        urls = tuple(self._sign(url) if IMAGE_FILE.fullmatch(url) else url for url in request.image_urls)
-        return replace(request, image_urls=urls) if urls != request.image_urls else request
-
-    def _sign(self, image: str) -> str:
+    def sign(self, image: str) -> str:
+        """A link to the image: to be sent now, and never to be written down."""
         what = {"Bucket": self._bucket, "Key": self._key(image)}
         with self._refusals():
             return str(self._client.generate_presigned_url("get_object", Params=what, ExpiresIn=LINK_SECONDS))

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from shutil import disk_usage
 
 from batchgen.system import private
 
@@ -38,7 +39,6 @@ class Ballast:
 
 def _has_room(folder: Path) -> bool:
     try:
-        disk = os.statvfs(folder)
+        return disk_usage(folder).free > BYTES
     except OSError:  # it was moved, or taken away: what is open takes what was paid all the same
         return True
-    return disk.f_bavail * disk.f_frsize > BYTES

@@ -316,11 +316,8 @@ class Snapshot:
     def save(self, path: Path) -> None:
         """Copy it to ``path``. Raises :class:`LedgerError`."""
         try:
-            copy = sqlite3.connect(path)
-            try:
+            with closing(sqlite3.connect(path)) as copy:
                 self._connection.backup(copy)
-            finally:
-                copy.close()
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger cannot be copied to {path}: {error}") from None
         finally:

@@ -149,16 +149,8 @@ def rows_of(ledger: Ledger, job: int) -> dict[str, bool]:
     return {str(name): bool(present) for name, present in found}
 
 
-def held(ledger: Ledger) -> list[int]:
-    """The jobs in doubt that a run with ``--in-doubt resubmit`` asks for again: none whose callback came."""
-    found = ledger.database.execute(
-        f"SELECT job FROM job WHERE {IN_DOUBT} AND wanted > 0 AND NOT {CALLED}{ledger.and_selected}"
-    )
-    return [job for (job,) in found]
-
-
 def left_alone(ledger: Ledger) -> int:
-    """How many rows it does not ask for again, since their callbacks came: the service has accepted them."""
+    """How many rows :func:`resubmit_held` does not take, since their callbacks came: the service has accepted them."""
     return ledger.database.number(
         f"SELECT sum(wanted) FROM job WHERE {IN_DOUBT} AND wanted > 0 AND {CALLED}{ledger.and_selected}"
     )
@@ -230,8 +222,10 @@ def resubmit(ledger: Ledger, *jobs: Job, how: str = "a person said so") -> None:
 
 def resubmit_held(ledger: Ledger) -> list[int]:
     """Let the run ask again for all jobs in doubt but those whose callbacks came; returns them."""
-    jobs = held(ledger)
-    if jobs:
+    found = ledger.database.execute(
+        f"SELECT job FROM job WHERE {IN_DOUBT} AND wanted > 0 AND NOT {CALLED}{ledger.and_selected}"
+    )
+    if jobs := [job for (job,) in found]:
         resubmit(ledger, *map(ledger.job, jobs), how=FOR_ONE_RUN)
     return jobs
 

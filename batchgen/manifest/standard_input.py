@@ -1,11 +1,10 @@
 """A manifest from standard input: kept as a file, since it is read twice, and again by every later run."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from batchgen.errors import UsageError
 from batchgen.manifest import FORMATS
@@ -28,16 +27,14 @@ def spooled(stream: BinaryIO, folder: Path, form: str = "csv") -> Iterator[Path]
     if form not in FORMATS:
         raise UsageError(f"--format {form} is not known; write {alternatives(FORMATS)}{did_you_mean(form, [*FORMATS])}")
     path = folder / f"{STEM}{FORMATS[form][0]}"
-    part, before = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.before")
+    before = path.with_name(f".{path.name}.before")
     try:
-        _copy(stream, part)
-        if path.exists():
-            shutil.copyfile(path, before)
-        part.replace(path)
+        with private.replacing(path, "wb") as file:
+            _copy(stream, file)
+            if path.exists():
+                shutil.copyfile(path, before)
     except OSError as error:
         raise UsageError(f"standard input cannot be kept in {folder}: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
     try:
         yield path
     except BaseException:
@@ -49,15 +46,12 @@ def spooled(stream: BinaryIO, folder: Path, form: str = "csv") -> Iterator[Path]
     before.unlink(missing_ok=True)
 
 
-def _copy(stream: BinaryIO, part: Path) -> None:
+def _copy(stream: BinaryIO, file: IO[bytes]) -> None:
     size = 0
-    with open(part, "wb", opener=private.opener) as file:
-        while piece := stream.read(_CHUNK):
-            size += len(piece)
-            if size > LARGEST:
-                raise UsageError(f"standard input is larger than {LARGEST} bytes; save it in a file")
-            file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
+    while piece := stream.read(_CHUNK):
+        size += len(piece)
+        if size > LARGEST:
+            raise UsageError(f"standard input is larger than {LARGEST} bytes; save it in a file")
+        file.write(piece)
     if not size:
         raise UsageError("standard input is empty; pipe a manifest into it, or name a file")

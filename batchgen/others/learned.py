@@ -12,6 +12,7 @@ from pathlib import Path
 from batchgen.account import Account
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
+from batchgen.model import object_in
 from batchgen.service.polling import Polling
 from batchgen.settings import Settings
 from batchgen.system import awake
@@ -71,7 +72,7 @@ def recall(name: str, file: Path) -> str | None:
 def record(name: str, memory: str, file: Path) -> None:
     """Keep what a run has learned; of kinds of task that it did not meet, what was known stays."""
     known = _read(file)
-    facts = _facts(known.pop(name, None)) | _facts(memory)
+    facts = object_in(str(known.pop(name, ""))) | object_in(memory)
     known[name] = json.dumps(facts, separators=(",", ":"))  # the last: those not met for longest go first
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -81,15 +82,6 @@ def record(name: str, memory: str, file: Path) -> None:
 
 def _read(file: Path) -> dict[str, object]:
     try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return object_in(file.read_bytes())
+    except OSError:
         return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _facts(memory: object) -> dict[str, object]:
-    try:
-        facts = json.loads(memory) if isinstance(memory, str) else None
-    except ValueError:
-        return {}
-    return facts if isinstance(facts, dict) else {}

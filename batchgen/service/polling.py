@@ -2,7 +2,7 @@
 
 import json
 
-from batchgen.model import Request
+from batchgen.model import Request, object_in
 from batchgen.service.durations import Durations, Guess
 
 PATIENCE = 72  # times the first wait (an hour, at the document's 50 s): then the task is left for the next run
@@ -32,11 +32,7 @@ class Polling:
         self._recall(memory)
 
     def _recall(self, memory: str | None) -> None:
-        try:
-            known = json.loads(memory or "{}")
-        except ValueError:
-            return
-        for kind, quantiles in known.items() if isinstance(known, dict) else ():
+        for kind, quantiles in object_in(memory or "").items():
             if isinstance(quantiles, list) and all(isinstance(value, int | float) for value in quantiles):
                 self._table(kind).take_memory(quantiles)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from batchgen.model import Request
+from batchgen.model import Request, object_in
 
 INPUT_FIELDS = (
     "mode",
@@ -157,7 +157,7 @@ def submit_body(request: Request, callback_url: str | None = None) -> bytes:
 
 def read_submitted(answer: Answer) -> Submitted:
     """What an answer to generateTask proves."""
-    envelope = _envelope(answer.body)
+    envelope = object_in(answer.body)
     code = _number(envelope.get("code"))
     is_bare = code is None and answer.status not in _OF_ALL
     message = _text(envelope.get("message"))
@@ -185,7 +185,7 @@ def read_submitted(answer: Answer) -> Submitted:
 
 def read_status(answer: Answer, task_id: str | None = None) -> TaskStatus:
     """What an answer to statusTask says of the task; one about another task than ``task_id`` says nothing."""
-    envelope = _envelope(answer.body)
+    envelope = object_in(answer.body)
     message = _text(envelope.get("message"))
     code = answer.status if not 200 <= answer.status < 300 else _number(envelope.get("code"))
     data = envelope.get("data")
@@ -211,7 +211,7 @@ def _is_of_account(envelope: dict[str, Any], message: str) -> bool:
 
 def read_balance(answer: Answer) -> Balance:
     """What an answer says of the account's balance (from the vendor's other pages)."""
-    envelope = _envelope(answer.body)
+    envelope = object_in(answer.body)
     balance: Any = envelope.get("data")
     if 429 in (answer.status, _number(envelope.get("code"))):
         return Balance(TaskWord.BUSY, retry_after=answer.retry_after)
@@ -304,14 +304,6 @@ def _refine(verdict: Verdict, message: str) -> Verdict:
 
 def _is_of_credits(message: str) -> bool:
     return _CREDITS.search(_HUMPS.sub("_", message)) is not None
-
-
-def _envelope(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _moment(value: Any) -> float | None:

@@ -66,8 +66,8 @@ class RunImages:
 
     def whole(self, request: Request) -> Request:
         """The request with links in the place of its images: to be sent now, and never to be written down."""
-        if not any(map(IMAGE_FILE.fullmatch, request.image_urls)):
-            return request
-        if self._is_pretended:
-            return replace(request, image_urls=tuple(IMAGE_FILE.sub(_PRETENDED, url) for url in request.image_urls))
-        return self._bucket.whole(request)
+        urls = tuple(self._link(url) if IMAGE_FILE.fullmatch(url) else url for url in request.image_urls)
+        return replace(request, image_urls=urls) if urls != request.image_urls else request
+
+    def _link(self, image: str) -> str:
+        return _PRETENDED if self._is_pretended else self._bucket.sign(image)

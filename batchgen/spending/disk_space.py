@@ -1,11 +1,11 @@
 """Room for what is paid for: nothing is submitted that the disk could not keep."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
+from shutil import disk_usage
 
 from batchgen.catalog import guessed_bytes
 from batchgen.errors import ArchiveError
@@ -55,8 +55,7 @@ class DiskSpace:
 
     def _look(self) -> float:
         """How many bytes are free for more videos."""
-        ours = os.statvfs(self.batch)
-        free = float(ours.f_bavail * ours.f_frsize - RESERVE_BYTES)
+        free = float(disk_usage(self.batch).free - RESERVE_BYTES)
         there = self.free_bytes()
         if there is not None:
             awaited = sum(files * self._size(request) for request, files in self.awaited())
@@ -67,8 +66,6 @@ class DiskSpace:
 def free_bytes(folder: Path) -> int | None:
     """What an ordinary user may still write to the disk of a folder that need not be there yet; None: who knows."""
     try:
-        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-        disk = os.statvfs(there)
+        return disk_usage(next(place for place in (folder, *folder.absolute().parents) if place.exists())).free
     except OSError:
         return None
-    return disk.f_bavail * disk.f_frsize

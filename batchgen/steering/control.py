@@ -18,6 +18,7 @@ from typing import Any
 
 from batchgen.errors import BatchgenError, UsageError
 from batchgen.folder.lock import LOCK, Holder, holder
+from batchgen.model import object_in
 from batchgen.system import private
 from batchgen.words import with_command
 
@@ -145,12 +146,11 @@ def _read(path: Path) -> dict[str, Any] | None:
     except OSError:
         return None
     try:
-        facts = json.loads(os.read(file, MOST_BYTES))
-    except (OSError, ValueError, RecursionError):
+        return object_in(os.read(file, MOST_BYTES))
+    except OSError:
         return {}
     finally:
         os.close(file)
-    return facts if isinstance(facts, dict) else {}
 
 
 def _write(path: Path, facts: dict[str, Any]) -> None:
