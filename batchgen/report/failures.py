@@ -1,17 +1,15 @@
 """failures.csv: the rows that failed or expired, as a manifest to mend and to feed back, with each one's reason."""
 
 import csv
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
 from batchgen.ledger import Ledger, ResultRow
-from batchgen.manifest import values
 from batchgen.manifest.formulas import guard
 from batchgen.manifest.headings import FAILURES, REASON
 from batchgen.model import State
-from batchgen.report.results import COLUMNS, cells_of, headings
+from batchgen.report.results import COLUMNS, cells_of, headings, images_as_called
 from batchgen.system.private import replacing
 
 _EXPIRED = "the video was made and paid for, but its link died before it could be fetched"
@@ -24,7 +22,7 @@ def write(ledger: Ledger, path: Path, ready: Callable[[Path], None] = lambda par
     ``ready`` is called with what is whole and about to take its place.
     """
     columns = ledger.own_columns()
-    lines = _lines(ledger.results(State.FAILED, State.EXPIRED), columns)
+    lines = _lines(ledger.results(State.FAILED, State.EXPIRED), columns, ledger.image_names())
     first = next(lines, None)
     if first is None:
         path.unlink(missing_ok=True)
@@ -38,22 +36,16 @@ def write(ledger: Ledger, path: Path, ready: Callable[[Path], None] = lambda par
         ready(Path(file.name))
 
 
-def _lines(rows: Iterable[ResultRow], columns: Sequence[str]) -> Iterator[list[str]]:
+def _lines(rows: Iterable[ResultRow], columns: Sequence[str], names: Mapping[str, str]) -> Iterator[list[str]]:
     for row in rows:
         own = (row.extras.get(name, "") for name in columns)
-        yield [guard(cell) for cell in (*_cells(row), *own, reason(row))]
+        yield [guard(cell) for cell in (*_cells(row, names), *own, reason(row))]
 
 
-def _cells(row: ResultRow) -> Iterator[str]:
+def _cells(row: ResultRow, names: Mapping[str, str]) -> Iterator[str]:
     known = dict(zip(COLUMNS, cells_of(row), strict=True))
-    known["image_urls"] = _links(list(row.job.request.public.image_urls))
+    known["image_urls"] = images_as_called(row, names)
     return map(known.__getitem__, FAILURES)
-
-
-def _links(urls: list[str]) -> str:
-    """One on each line, unless a link could be taken for two."""
-    plain = "\n".join(urls)
-    return plain if not urls or values.images(plain) == tuple(urls) else json.dumps(urls, ensure_ascii=False)
 
 
 def reason(row: ResultRow) -> str:

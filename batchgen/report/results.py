@@ -1,11 +1,13 @@
 """results.csv: a line a row, in the manifest's order, with the manifest's own columns."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from batchgen.catalog import MICRO
 from batchgen.ledger import Ledger, ResultRow
+from batchgen.manifest import values
 from batchgen.manifest.formulas import guard
 from batchgen.model import zulu_or_none
 from batchgen.system.private import replacing
@@ -97,3 +99,14 @@ def cells_of(row: ResultRow) -> tuple[str, ...]:
         "" if row.bytes is None else str(row.bytes),
         ";".join(row.sha256),
     )
+
+
+def images_as_called(row: ResultRow, names: Mapping[str, str]) -> str:
+    """The row's images, those on this machine as the manifest calls them: nobody knows one by its hash.
+
+    One on each line, unless one could be taken for two.
+    """
+    called = [names.get(image, image) for image in row.job.request.public.image_urls]
+    plain = "\n".join(called)
+    is_plain = not called or values.images(plain, str) == tuple(called)
+    return plain if is_plain else json.dumps(called, ensure_ascii=False)

@@ -1,10 +1,9 @@
 """results.xlsx: what results.csv says, for a spreadsheet program, with a link and a poster for each row.
-
 Every cell is written with its type, a text as a text: nothing that a prompt holds can become a formula or a link.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,14 @@ from batchgen.errors import UsageError
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.report.poster import Poster
 from batchgen.report.results import COLUMNS as RESULTS
-from batchgen.report.results import cells_of, headings
+from batchgen.report.results import cells_of, headings, images_as_called
 from batchgen.system.private import replacing
 
 # The manifest's reader knows the file again by its first five columns.
 COLUMNS = (*RESULTS[:4], "poster", *RESULTS[4:])
 _POSTER = COLUMNS.index("poster")
 _VIDEO = COLUMNS.index("video")
+_IMAGES = RESULTS.index("image_urls")
 _NUMBERS = frozenset({"row", "duration", "attempts", "cost_usd", "generation_seconds", "bytes"})
 _WIDTHS = {"id": 24, "video": 30, "poster": 24, "prompt": 60, "negative_prompt": 30, "image_urls": 30, "sha256": 12}
 _MOST_ROWS = (1 << 20) - 1  # of a sheet, below its header
@@ -42,7 +42,8 @@ def write(ledger: Ledger, path: Path, poster: Callable[[ResultRow], Poster | Non
     with replacing(path, "wb") as file:
         try:
             with xlsxwriter.Workbook(file, options) as book:
-                _fill(_Sheet(book, ledger.own_columns(), path.parent), ledger.results(), poster)
+                sheet = _Sheet(book, ledger.own_columns(), path.parent, ledger.image_names())
+                _fill(sheet, ledger.results(), poster)
         except xlsxwriter.exceptions.FileCreateError as error:  # so it wraps an OSError
             raise error.args[0] from None
 
@@ -58,9 +59,10 @@ def _fill(sheet: "_Sheet", rows: Iterable[ResultRow], poster: Callable[[ResultRo
 class _Sheet:
     """The sheet that is being written, row by row."""
 
-    def __init__(self, book: Any, own: Sequence[str], folder: Path) -> None:
+    def __init__(self, book: Any, own: Sequence[str], folder: Path, image_names: Mapping[str, str]) -> None:
         self._own = own
         self._folder = folder
+        self._image_names = image_names
         self._rows = 0
         self._top = book.add_format({"valign": "top", "text_wrap": True})
         self._link = book.add_format({"valign": "top", "font_color": "#0563C1", "underline": 1})
@@ -77,7 +79,8 @@ class _Sheet:
         self._rows = number
         if poster:
             self._sheet.set_row_pixels(number, _BOX[1] + 4)
-        cells = cells_of(row)
+        cells = list(cells_of(row))
+        cells[_IMAGES] = images_as_called(row, self._image_names)
         own = (row.extras.get(name, "") for name in self._own)
         texts = chain(cells[:_POSTER], ("",), cells[_POSTER:], own)
         for place, text in enumerate(texts):

@@ -1,6 +1,7 @@
 """failures.csv: a manifest of what failed, to mend and to feed back."""
 
 import csv
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,20 @@ def test_no_cell_begins_like_a_formula_and_no_link_is_signed(ledger: Ledger, tmp
     cells = [cell for line in csv.reader(text.splitlines()) for cell in line]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
     assert take(ledger, tmp_path / "f.csv").new == 0
+
+
+def test_an_image_on_this_machine_is_called_as_the_manifest_calls_it(ledger: Ledger, tmp_path: Path) -> None:
+    hashes = [f"sha256:{letter * 64}.png" for letter in "abc"]
+    (tmp_path / "sheet.csv").write_text("id,prompt,image_urls\nx,x,{}\ny,y,{}\nz,z,{}\n".format(*hashes))
+    take(ledger, tmp_path / "sheet.csv")
+    while job := ledger.next_pending():
+        fail(ledger, job, code="INVALID_IMAGE_URL")
+    names = {hashes[0]: "Bilder/Tür 1.png", hashes[1]: "a|b.png"}
+    ledger.remember({"pictures": json.dumps(names)})
+    failures.write(ledger, tmp_path / "f.csv")
+    with (tmp_path / "f.csv").open(newline="") as file:
+        called = [line["image_urls"] for line in csv.DictReader(file)]
+    assert called == ["Bilder/Tür 1.png", '["a|b.png"]', hashes[2]]
 
 
 def test_without_failures_there_is_no_file(ledger: Ledger, tmp_path: Path) -> None:

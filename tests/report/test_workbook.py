@@ -1,6 +1,7 @@
 """results.xlsx: what results.csv says, with links and posters, and nothing that runs."""
 
 import io
+import json
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -95,6 +96,18 @@ def test_each_cell_is_of_its_kind_and_no_text_runs_or_links(ledger: Ledger, tmp_
     assert links == {"D2": "videos\\r1%20%231%25.mp4"}  # so Excel writes it; LibreOffice reads both
     assert rows[1][at["video"]].value == "s3://bucket/r2.mp4"
     assert stat.S_IMODE((tmp_path / "results.xlsx").stat().st_mode) == 0o600
+
+
+def test_an_image_on_this_machine_is_called_as_the_manifest_calls_it(tmp_path: Path) -> None:
+    image = f"sha256:{'a' * 64}.png"
+    with Ledger.open(None) as ledger:
+        request = Request("wan-2-5", "image-to-video", "a fox", image_urls=(image, "https://x.example/b.png"))
+        take_in(ledger, [Row(1, 2, request, "a", {})], RULES)
+        ledger.remember({"pictures": json.dumps({image: "Bilder/Tür 1.png"})})
+        workbook.write(ledger, tmp_path / "results.xlsx", no_poster)
+    (sheet,) = openpyxl.load_workbook(tmp_path / "results.xlsx").worksheets
+    cell = sheet.cell(2, workbook.COLUMNS.index("image_urls") + 1)
+    assert cell.value == "Bilder/Tür 1.png\nhttps://x.example/b.png"
 
 
 def test_it_is_a_manifest_with_the_same_rows(ledger: Ledger, tmp_path: Path) -> None:
