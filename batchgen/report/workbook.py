@@ -1,4 +1,5 @@
 """results.xlsx: what results.csv says, for a spreadsheet program, with a link and a poster for each row.
+
 Every cell is written with its type, a text as a text: nothing that a prompt holds can become a formula or a link.
 """
 
