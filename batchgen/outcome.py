@@ -34,7 +34,7 @@ def write_all(ledger: Ledger, settings: Settings, warn: Callable[[str], None], *
     except OSError as error:
         problem = f"the results in {folder} cannot be written: {error.strerror}"
     if not settings.rehearsal:
-        write_report(ledger, folder)
+        write_report(ledger, folder, most_posters=None if settings.xlsx else RUN_POSTERS)
     try:
         if settings.xlsx:
             write_workbook(ledger, folder)
@@ -79,8 +79,11 @@ def write_workbook(ledger: Ledger, folder: Path) -> Path:
     return path
 
 
-def write_report(ledger: Ledger, folder: Path) -> None:
-    """Write the page, unless the batch is too large to be looked at; if that fails, the run does not."""
+def write_report(ledger: Ledger, folder: Path, *, most_posters: int | None) -> None:
+    """Write the page, unless the batch is too large to be looked at; if that fails, the run does not.
+
+    ``most_posters``: so many are made at most; None: of all videos, as for results.xlsx, as far as the time goes.
+    """
     if sum(standing.counts(ledger).values()) > REPORT_ROWS:
         return
     from batchgen.report import page  # PyAV and the page's parts take a while to load
@@ -89,7 +92,7 @@ def write_report(ledger: Ledger, folder: Path) -> None:
         page.sweep(folder)
         share = POSTER_SHARE * money.run_seconds(ledger)
         seconds = min(max(share, 1.0), page.POSTER_SECONDS)
-        page.write(ledger, folder, poster_seconds=seconds, most_posters=RUN_POSTERS)
+        page.write(ledger, folder, poster_seconds=seconds, most_posters=most_posters)
     except Exception:
         log.exception("the report could not be written")
 

@@ -19,7 +19,7 @@ from batchgen.cli import group
 from batchgen.folder.lock import Lock
 from batchgen.ledger import Ledger, money
 from batchgen.model import State
-from batchgen.outcome import write_report, write_workbook
+from batchgen.outcome import write_all, write_report, write_workbook
 from batchgen.report import cards, page, plots
 from batchgen.report.cards import Card, beside
 from batchgen.report.head import causes_of
@@ -27,6 +27,7 @@ from batchgen.report.markup import embed, fill, node, to_html, to_tree
 from batchgen.report.page import Page, gather, render, write
 from batchgen.report.poster import Posters
 from batchgen.report.sittings import Sittings, most_at_once, per_minute
+from batchgen.settings import Settings
 from batchgen.steering.status import read_status
 from batchgen.words import amount, seconds_words, share, size_words
 from tests.report.batches import BEGUN, HOSTILE, Wanted, failed, film, make_batch, many
@@ -194,11 +195,11 @@ def test_a_run_spends_a_tenth_of_its_time_on_posters(
         money.begin_run(ledger)
         began = time.time()
         monkeypatch.setattr(time, "time", lambda: began + run_seconds)
-        write_report(ledger, tmp_path)
+        write_report(ledger, tmp_path, most_posters=None)
     assert given == [pytest.approx(poster_seconds, abs=0.1)]
 
 
-def test_a_run_makes_posters_of_the_first_hundred_videos_and_a_report_those_of_all(
+def test_a_run_makes_posters_of_the_first_hundred_videos_and_a_report_or_a_run_with_a_workbook_those_of_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted: list[list[str]] = []
@@ -206,18 +207,17 @@ def test_a_run_makes_posters_of_the_first_hundred_videos_and_a_report_those_of_a
         Posters, "make_all", lambda _, videos, seconds: wanted.append([path.name for _, path in videos])
     )
     with Ledger.open(make_batch(tmp_path, list(many(120, content=b"x"))) / "ledger.sqlite") as ledger:
-        write_report(ledger, tmp_path)
+        for xlsx in (False, True):
+            assert write_all(ledger, Settings(tmp_path, xlsx=xlsx), print, is_current=True) is None
         write(ledger, tmp_path)
-    assert wanted == [[f"{n}.mp4" for n in range(1, 101)], [f"{n}.mp4" for n in range(1, 121)]]
+    every = [f"{n}.mp4" for n in range(1, 121)]
+    assert wanted == [every[:100], every, every]
 
 
-def test_the_workbook_of_a_run_has_the_posters_that_the_run_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("batchgen.outcome.RUN_POSTERS", 2)
+def test_the_workbook_of_a_run_has_the_posters_that_the_run_made(tmp_path: Path) -> None:
     rows = [Wanted(f"r{n}", seed=n, content=film(shade=60 + 20 * n)) for n in range(4)]
     with Ledger.open(make_batch(tmp_path, rows) / "ledger.sqlite") as ledger:
-        write_report(ledger, tmp_path)
+        write_report(ledger, tmp_path, most_posters=2)
         with ZipFile(write_workbook(ledger, tmp_path)) as book:
             pictures = [name for name in book.namelist() if name.startswith("xl/media/")]
     assert len(pictures) == 2
