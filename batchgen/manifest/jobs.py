@@ -1,7 +1,7 @@
 """One job of a YAML or JSON manifest -> rows: defaults under it, the product of its lists, ``{name}`` from vars."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, product
 from math import prod
@@ -46,14 +46,46 @@ def _cut_off(name: str, text: Text) -> Problem:
 
 
 @dataclass
-class _Axes:
-    """What a job is made of: for each parameter, in the written order, the texts that it takes in turn."""
+class _Job:
+    """One item of ``jobs:``. Each combination of its texts, and of the vars that they use, becomes a row."""
 
-    texts: dict[str, list[Text]] = field(default_factory=dict)
+    node: Node
+    number: int
+    problems: list[Problem] = field(default_factory=list)
+    texts: dict[str, list[Text]] = field(default_factory=dict)  # of each parameter, in the written order
     lists: list[str] = field(default_factory=list)  # the parameters that were written as lists
     extras: dict[str, str] = field(default_factory=dict)
-    broken: bool = False  # a value is missing: its jobs can be checked, but not made
+    scope: Vars = field(default_factory=dict)  # the vars that may be used: the file's, and its own
+    wanted: dict[str, list[str]] = field(default_factory=dict)  # of each text, the vars that it uses
+    broken: bool = False  # a value is missing: its rows can be checked, but not made
     no_prompt: bool = False  # told already
+
+    @property
+    def used(self) -> set[str]:
+        """The vars that its texts use."""
+        return set(chain.from_iterable(self.wanted.values()))
+
+    def used_in(self, record: Mapping[str, Text]) -> list[str]:
+        """The vars that the texts of one combination use, in the order of their definition."""
+        names = set(chain.from_iterable(self.wanted.get(record[name].value, ()) for name in _PROSE if name in record))
+        return [name for name in self.scope if name in names]
+
+    def named(self, identity: str | None, record: Mapping[str, Text], filling: Mapping[str, str]) -> str | None:
+        """The id of a combination; ``identity``: as it is written. Raises ValueError for one that grows too long."""
+        suffixes = [expand.suffix(name, record[name].value) for name in self.lists if name != "id"]
+        in_id = placeholders.names(record["id"].value) if "id" in record else []
+        suffixes += [expand.suffix(name, value) for name, value in filling.items() if name not in in_id]
+        return expand.with_suffixes(identity, suffixes)
+
+    def ids(self, cells: Mapping[str, str], record: Mapping[str, Text], filling: Mapping[str, str]) -> tuple[str, ...]:
+        """The id that a combination would have had, had nothing been wrong with it."""
+        if self.broken or not cells.get("id", "").strip():
+            return ()
+        try:
+            name = self.named(values.identity(cells["id"]), record, filling)
+        except ValueError:
+            return ()
+        return (name,) if name else ()
 
 
 class Jobs:
@@ -66,35 +98,43 @@ class Jobs:
         self._overrides = {name: Text(value, 0, 0) for name, value in overrides.items()}
         self._defaults = defaults
         self._vars = variables
-        self._told: set[Problem] = set()
+        self._told: set[Problem] = set()  # of what stands above the jobs, in the defaults
         self.columns: dict[str, None] = {}
         self.used: set[str] = set()  # names of vars
 
-    def rows(self, job: Node, number: int) -> Iterator[Row | Problem]:
+    def rows(self, node: Node, number: int) -> Iterator[Row | Problem]:
         """Return the rows of one item of ``jobs:``, and what is wrong with it."""
-        entries = self._entries(job)
-        problems: list[Problem] = []
+        entries = self._entries(node)
         if entries is None:
-            if not isinstance(job, Broken):
+            if not isinstance(node, Broken):
                 message = "a job must be a mapping or a text (its prompt); write prompt: and the rest below it"
-                yield at(job, message)
+                yield at(node, message)
             return
-        own = read_vars(entries.pop("vars")[1], problems) if "vars" in entries else {}
-        axes = self._axes(entries, problems)
-        scope = {**self._vars, **own}
-        wanted = self._wanted(axes, scope, problems) if scope else {}
-        unused = own.keys() - set(chain.from_iterable(wanted.values()))
-        problems += [at(own[name][0], f"the var {quoted(name)} is not used by this job", False) for name in unused]
+        job = _Job(node, number)
+        own = read_vars(entries.pop("vars")[1], job.problems) if "vars" in entries else {}
+        for name, (key, value) in entries.items():
+            if isinstance(value, Broken):
+                job.broken = True
+                job.no_prompt |= name == "prompt"
+            elif name in KNOWN:
+                self._parameter(job, name, value)
+            else:
+                self._extra(job, key, value, entries)
+        job.scope = {**self._vars, **own}
+        if job.scope:
+            self._fill_in(job)
+        unused = own.keys() - job.used
+        job.problems += [at(own[name][0], f"the var {quoted(name)} is not used by this job", False) for name in unused]
+        yield from self._untold(job.problems, job)
+        yield from self._expanded(job)
+
+    def _untold(self, problems: Iterable[Problem], job: _Job) -> Iterator[Problem]:
+        """Return those that were not told before: of what stands above the jobs, each is told once."""
         for problem in problems:
             if problem not in self._told:
-                self._remember(problem, job)
+                if problem.line is not None and problem.line < job.node.line:
+                    self._told.add(problem)
                 yield problem
-        yield from self._expanded(axes, scope, wanted, job, number)
-
-    def _remember(self, problem: Problem, job: Node) -> None:
-        """Of what stands above the jobs (in the defaults), each problem is told once."""
-        if problem.line is not None and problem.line < job.line:
-            self._told.add(problem)
 
     def _entries(self, job: Node) -> dict[str, tuple[Text, Node]] | None:
         """Return the job's keys with the defaults before them; a job's seeds replace a default seed."""
@@ -110,137 +150,93 @@ class Jobs:
             name: (text, Text(text.value, job.line, job.column)) for name, text in self._overrides.items()
         }
 
-    def _axes(self, entries: Entries, problems: list[Problem]) -> _Axes:
-        axes = _Axes()
-        for name, (key, value) in entries.items():
-            if isinstance(value, Broken):
-                axes.broken = True
-                axes.no_prompt |= name == "prompt"
-            elif name in KNOWN:
-                self._parameter(axes, name, value, problems)
-            else:
-                self._extra(axes, key, value, entries, problems)
-        return axes
-
-    def _extra(self, axes: _Axes, key: Text, value: Node, entries: Entries, problems: list[Problem]) -> None:
+    def _extra(self, job: _Job, key: Text, value: Node, entries: Entries) -> None:
         if asked := question(key.value, entries, "key"):
-            problems.append(at(key, *asked))
-            axes.no_prompt |= asked[1] and "prompt" not in entries
+            job.problems.append(at(key, *asked))
+            job.no_prompt |= asked[1] and "prompt" not in entries
         if not isinstance(value, Text):
-            problems.append(at(value, f"the key {quoted(key.value)} is your own and must be a text; put it in quotes"))
+            message = f"the key {quoted(key.value)} is your own and must be a text; put it in quotes"
+            job.problems.append(at(value, message))
             return
         if key.value not in self.columns and len(self.columns) >= MOST_COLUMNS:
-            problems.append(at(key, f"{quoted(key.value)} is one key too many; use at most {MOST_COLUMNS} of your own"))
+            message = f"{quoted(key.value)} is one key too many; use at most {MOST_COLUMNS} of your own"
+            job.problems.append(at(key, message))
             return
         if model := question_of_model(key.value, [value.value], "key"):
-            problems.append(at(key, model, fatal=False))
+            job.problems.append(at(key, model, fatal=False))
         self.columns[key.value] = None
-        axes.extras[key.value] = value.value
+        job.extras[key.value] = value.value
 
-    def _parameter(self, axes: _Axes, name: str, value: Node, problems: list[Problem]) -> None:
+    def _parameter(self, job: _Job, name: str, value: Node) -> None:
         if name == "image_urls":
-            texts, listed = _images(value, problems)
+            texts, listed = _images(value, job.problems)
         elif name == "seeds":
-            texts, listed = _seeds(value, problems), True
+            texts, listed = _seeds(value, job.problems), True
         else:
             listed = isinstance(value, Many)
-            texts = _scalars(name, value, problems)
+            texts = _scalars(name, value, job.problems)
         if texts is None:
-            axes.broken = True
-            axes.no_prompt |= name == "prompt"
+            job.broken = True
+            job.no_prompt |= name == "prompt"
             return
-        problems.extend(_cut_off(name, text) for text in texts if text.cut and name in _PROSE)
+        job.problems.extend(_cut_off(name, text) for text in texts if text.cut and name in _PROSE)
         texts = [Text("", text.line, text.column) if text.null else text for text in texts]  # as programs write it
-        if name in ("seed", "seeds"):  # two names of one axis
+        if name in ("seed", "seeds"):  # two names of one list
             name = "seed"
-            if any(text.value for text in texts) and any(text.value for text in axes.texts.get(name, ())):
-                problems.append(at(value, "both seed and seeds are filled; empty one of the two"))
-                axes.broken = True
-        if any(text.value for text in texts) or name not in axes.texts:
-            axes.texts[name] = texts or [Text("", value.line, value.column)]
-            axes.lists += [name] if listed and texts else []
+            if any(text.value for text in texts) and any(text.value for text in job.texts.get(name, ())):
+                job.problems.append(at(value, "both seed and seeds are filled; empty one of the two"))
+                job.broken = True
+        if any(text.value for text in texts) or name not in job.texts:
+            job.texts[name] = texts or [Text("", value.line, value.column)]
+            job.lists += [name] if listed and texts else []
 
-    def _wanted(self, axes: _Axes, scope: Vars, problems: list[Problem]) -> dict[str, list[str]]:
-        """Return for each text the vars that it uses; a name that is none is a problem."""
-        wanted: dict[str, list[str]] = {}
-        for text in chain.from_iterable(axes.texts.get(name, ()) for name in _PROSE):
+    def _fill_in(self, job: _Job) -> None:
+        """Find the vars that its texts use; a name that is none is a problem."""
+        for text in chain.from_iterable(job.texts.get(name, ()) for name in _PROSE):
             names = placeholders.names(text.value)
             for name in names:
-                if name not in scope:
-                    hint = did_you_mean(name, list(scope)) or "; write {{ and }} for braces that are meant"
-                    problems.append(at(text, f"no var is called {quoted(name)}{hint}"))
-                    axes.broken = True
-            wanted[text.value] = [name for name in names if name in scope]
-            self.used.update(wanted[text.value])
-        return wanted
+                if name not in job.scope:
+                    hint = did_you_mean(name, list(job.scope)) or "; write {{ and }} for braces that are meant"
+                    job.problems.append(at(text, f"no var is called {quoted(name)}{hint}"))
+                    job.broken = True
+            job.wanted[text.value] = [name for name in names if name in job.scope]
+        self.used |= job.used
 
-    def _expanded(
-        self, axes: _Axes, scope: Vars, wanted: Mapping[str, list[str]], job: Node, number: int
-    ) -> Iterator[Row | Problem]:
-        used = set(chain.from_iterable(wanted.values()))
-        total = prod(map(len, axes.texts.values())) * prod(len(scope[name]) for name in used)
+    def _expanded(self, job: _Job) -> Iterator[Row | Problem]:
+        total = prod(map(len, job.texts.values())) * prod(len(job.scope[name]) for name in job.used)
         if total > MOST_JOBS:
-            yield at(job, f"its lists make {total} jobs, more than {MOST_JOBS}; split them")
+            yield at(job.node, f"its lists make {total} jobs, more than {MOST_JOBS}; split them")
             return
         told: set[Problem] = set()
-        for texts in product(*axes.texts.values()):
-            record = dict(zip(axes.texts, texts, strict=True))
-            names = _used(record, scope, wanted)
-            for chosen in product(*(scope[name] for name in names)):
+        for texts in product(*job.texts.values()):
+            record = dict(zip(job.texts, texts, strict=True))
+            names = job.used_in(record)
+            for chosen in product(*(job.scope[name] for name in names)):
                 filling = {name: text.value for name, text in zip(names, chosen, strict=True)}
-                for found in self._judged(axes, record, filling, job, number, bool(scope)):
+                for found in self._judged(job, record, filling):
                     if isinstance(found, Row):
                         yield found
-                    elif found not in told and found not in self._told:
+                    elif found not in told:
                         told.add(found)
-                        self._remember(found, job)
-                        yield found
+                        yield from self._untold([found], job)
 
-    def _judged(
-        self, axes: _Axes, record: Mapping[str, Text], filling: Mapping[str, str], job: Node, number: int, scoped: bool
-    ) -> Iterator[Row | Problem]:
+    def _judged(self, job: _Job, record: Mapping[str, Text], filling: Mapping[str, str]) -> Iterator[Row | Problem]:
         """Return the row of one combination, or what is wrong with it."""
         cells = {name: text.value for name, text in record.items()}
-        if scoped and not axes.broken:
+        if job.scope and not job.broken:
             cells |= {name: placeholders.fill(cells[name], filling) for name in _PROSE if name in cells}
         made, findings = self._rules.judge(Cells(**cells))
-        ids = () if made else _ids(cells, axes, record, filling)
+        ids = () if made else job.ids(cells, record, filling)
         for name, message, fatal in findings:
-            if message != MISSING_PROMPT or not axes.no_prompt:
-                yield replace(at(record.get(name, job), message, fatal), ids=ids if fatal else ())
+            if message != MISSING_PROMPT or not job.no_prompt:
+                yield replace(at(record.get(name, job.node), message, fatal), ids=ids if fatal else ())
                 ids = () if fatal else ids
-        if made and not axes.broken:
+        if made and not job.broken:
             try:
-                identity = _named(made.id, axes, record, filling)
-                yield Row(number, job.line, made.request, identity, dict(axes.extras))
+                identity = job.named(made.id, record, filling)
+                yield Row(job.number, job.node.line, made.request, identity, dict(job.extras))
             except ValueError as error:
-                yield at(record.get("id", job), str(error))
-
-
-def _used(record: Mapping[str, Text], scope: Vars, wanted: Mapping[str, list[str]]) -> list[str]:
-    """Return the vars that the texts of one combination use, in the order of their definition."""
-    names = set(chain.from_iterable(wanted.get(record[name].value, ()) for name in _PROSE if name in record))
-    return [name for name in scope if name in names]
-
-
-def _ids(
-    cells: Mapping[str, str], axes: _Axes, record: Mapping[str, Text], filling: Mapping[str, str]
-) -> tuple[str, ...]:
-    """Return the id that a combination would have had, had nothing been wrong with it."""
-    if axes.broken or not cells.get("id", "").strip():
-        return ()
-    try:
-        name = _named(values.identity(cells["id"]), axes, record, filling)
-    except ValueError:
-        return ()
-    return (name,) if name else ()
-
-
-def _named(identity: str | None, axes: _Axes, record: Mapping[str, Text], filling: Mapping[str, str]) -> str | None:
-    suffixes = [expand.suffix(name, record[name].value) for name in axes.lists if name != "id"]
-    in_id = placeholders.names(record["id"].value) if "id" in record else []
-    suffixes += [expand.suffix(name, value) for name, value in filling.items() if name not in in_id]
-    return expand.with_suffixes(identity, suffixes)
+                yield at(record.get("id", job.node), str(error))
 
 
 def _scalars(name: str, value: Node, problems: list[Problem]) -> list[Text] | None:
@@ -258,7 +254,7 @@ def _scalars(name: str, value: Node, problems: list[Problem]) -> list[Text] | No
 def _images(value: Node, problems: list[Problem]) -> tuple[list[Text] | None, bool]:
     """Return the image cells, and whether they are an axis: a list of lists is, a list of links is one cell."""
     if not isinstance(value, Many):
-        return _scalars("image_urls", value, problems), False
+    """Return the image cells, and whether there are several: a list of lists is several, a list of links is one."""
     lists = [item for item in value.items if isinstance(item, Many)]
     if not lists:
         return (_one_cell(value, problems) if value.items else []), False
