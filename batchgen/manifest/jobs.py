@@ -252,9 +252,9 @@ def _scalars(name: str, value: Node, problems: list[Problem]) -> list[Text] | No
 
 
 def _images(value: Node, problems: list[Problem]) -> tuple[list[Text] | None, bool]:
-    """Return the image cells, and whether they are an axis: a list of lists is, a list of links is one cell."""
+    """Return the image cells, and whether there may be several: a list of lists is so, a list of links is one cell."""
     if not isinstance(value, Many):
-    """Return the image cells, and whether there are several: a list of lists is several, a list of links is one."""
+        return _scalars("image_urls", value, problems), False
     lists = [item for item in value.items if isinstance(item, Many)]
     if not lists:
         return (_one_cell(value, problems) if value.items else []), False
