@@ -89,3 +89,8 @@ class Posts:
         """The whole service was silent and answers again: one may try at once, but not at each of its lucky answers."""
         if not self._was_revived:
             self._was_revived, self._not_before = True, -inf
+
+    def complaint(self) -> str:
+        """What is wrong, and why."""
+        why = f" ({self.cause})" if self.cause else ""
+        return f"to ask for a task brings no clear answer{why}"

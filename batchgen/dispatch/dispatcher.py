@@ -110,10 +110,15 @@ class Dispatcher:
         self._complain()
 
     def _complain(self) -> None:
-        """A limit of the user's counts as success: not where nothing comes of what is paid for."""
-        stopped, harvest = self.stopped, self._account.harvest
-        if stopped and stopped.exit_code == LimitReachedError.exit_code and harvest.is_failing:
-            self.stopped = Stop(f"{stopped.reason}; {harvest.complaint()}", 1)
+        """A limit of the user's counts as success: not where nothing comes of what is paid for, nor without answers."""
+        stopped, account = self.stopped, self._account
+        if not stopped or stopped.exit_code != LimitReachedError.exit_code:
+            return
+        if account.harvest.is_failing:
+            self.stopped = Stop(f"{stopped.reason}; {account.harvest.complaint()}", 1)
+        elif account.is_cut_off or account.posts.are_failing:
+            complaint = account.posts.complaint() if account.is_answering else account.complaint()
+            self.stopped = Stop(f"{stopped.reason}; {complaint}", 1)
 
     def stop(self, stop: Stop) -> None:
         """Submit nothing more; what is paid is still polled and fetched. The first reason is the one that is told."""

@@ -357,6 +357,33 @@ def test_a_limit_of_the_users_is_no_success_where_nothing_came_of_what_was_paid_
     assert ("; nothing came of the last " in stage.dispatcher.stopped.reason) == (code == 1)
 
 
+@pytest.mark.parametrize("ends", [Dispatcher.stop, Dispatcher.halt])
+@pytest.mark.parametrize(("begins", "until", "code"), [(0.0, inf, 1), (100.0, inf, 1), (100.0, 200.0, 4)])
+def test_a_limit_of_the_users_is_no_success_where_the_service_does_not_answer(
+    ends: Callable[[Dispatcher, Stop], None], begins: float, until: float, code: int
+) -> None:
+    def break_off(stage: Stage) -> None:
+        stage.service.terms = replace(stage.service.terms, lost=(begins, until))
+
+    stop = Stop("--deadline 06:00 is reached", 4)
+    stage = play(500, (500.0, lambda stage: ends(stage.dispatcher, stop)), before=break_off, tasks=3)
+    assert stage.dispatcher.stopped
+    assert stage.dispatcher.stopped.exit_code == code
+    assert ("; no good answer from the service for " in stage.dispatcher.stopped.reason) == (code == 1)
+
+
+def test_a_limit_of_the_users_is_no_success_where_only_tasks_are_asked_for_in_vain() -> None:
+    def fail_to_ask(stage: Stage) -> None:
+        for _ in range(FAILURES_BEFORE_PAUSE):
+            stage.account.posts.failed("no answer", may_be_paid=True)
+
+    stop = Stop("--budget 10 is reached", 4)
+    stage = play(25, (5.0, fail_to_ask), (5.1, lambda stage: stage.dispatcher.halt(stop)))
+    assert stage.dispatcher.stopped == Stop(
+        "--budget 10 is reached; to ask for a task brings no clear answer (no answer)", 1
+    )
+
+
 def test_a_run_that_gets_videos_again_goes_on_by_itself() -> None:
     stage = play(500, before=stumbling(State.RENDERED, until=600.0))
     assert (stage.pipeline.accepted, stage.dispatcher.stopped) == (500, None)
