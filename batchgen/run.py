@@ -1,4 +1,4 @@
-"""One run of a batch, from its manifest to its summary: the wiring."""
+"""One run of a batch, from its manifest to its summary."""
 
 import asyncio
 import logging
@@ -7,30 +7,25 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, closing, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
+from shlex import join
 from typing import TypeAlias
 
-from batchgen import __version__, replication
+from batchgen import __version__
 from batchgen.archive import Archive, open_archive
-from batchgen.archive.places import Places
+from batchgen.assembly import Assembly
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.doubts.callbacks import receiving
-from batchgen.doubts.candidates import Candidates
 from batchgen.download.downloader import Downloader
-from batchgen.errors import LedgerError, LimitReachedError, UsageError, nothing_sent, perhaps_sent
+from batchgen.errors import BatchgenError, LedgerError, LimitReachedError, UsageError, nothing_sent, perhaps_sent
 from batchgen.folder.memory import is_elsewhere, remember_destination, with_memory
 from batchgen.folder.opening import open_for_run
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger, evidence, money, recovery, standing
-from batchgen.ledger.expected import awaited_videos, video_bytes
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
-from batchgen.ledger.rendered import Rendered
-from batchgen.ledger.syncing import Syncing
-from batchgen.model import Job, State
+from batchgen.model import State
 from batchgen.others import learned, reuse
 from batchgen.outcome import summarize, write_all
-from batchgen.pipeline import Pipeline
 from batchgen.replica import Replica
 from batchgen.report import written
 from batchgen.service.client import Client
@@ -38,16 +33,9 @@ from batchgen.settings import Settings, is_loopback
 from batchgen.sheet.images import RunImages, try_links
 from batchgen.sheet.intake import choose, take_in_as_asked
 from batchgen.spending import allowances, balance
-from batchgen.spending.disk_space import DiskSpace
-from batchgen.spending.limits import Spending
 from batchgen.steering.control import Desk
-from batchgen.steering.progress import Progress, Tally
-from batchgen.steering.steering import Steering
-from batchgen.steering.stopping import has_time, last_call, signals, until
-from batchgen.steps.fetch import FetchStep
-from batchgen.steps.intend import IntendStep
-from batchgen.steps.poll import PollStep
-from batchgen.steps.submit import SubmitStep
+from batchgen.steering.progress import Progress
+from batchgen.steering.stopping import has_time, signals, until
 from batchgen.summary import Summary
 from batchgen.system import awake, descriptors
 from batchgen.videos import moved
@@ -87,7 +75,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         is_current = written.are_current(ledger, settings.batch)
         money.begin_run(ledger)
         failed_before = standing.counts(ledger)[State.FAILED]
-        replication.say_where_kept(replica, settings, listener.say)
+        _say_where_kept(replica, settings, listener.say)
         stopped, has_worked = None, False
         if ledger.has_work() or evidence.candidates(ledger):
             stopped, has_worked = _run_work(settings, ledger, replica, listener, service, files), True
@@ -96,7 +84,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
         with perhaps_sent():
             problem = write_all(ledger, settings, listener.warn, is_current=is_current and not has_worked)
-            problem = replication.copy_last(replica, ledger, settings.batch) or problem
+            problem = _copy_last(replica, ledger, settings.batch) or problem
             if not settings.rehearsal:
                 reuse.record(ledger, settings.batch)
             if not problem:
@@ -141,7 +129,27 @@ def _what_stopped(dispatcher: Dispatcher, ledger: Ledger) -> Stop | None:
     return stopped
 
 
+def _copy_last(replica: Replica, ledger: Ledger, batch: Path) -> str | None:
+    """The copy that the next run begins with; if it cannot be made, why not, and what only this machine knows."""
+    try:
+        replica.checkpoint(ledger)
+    except BatchgenError as error:
+        for key, task in replica.paid_here_alone():
+            words = ("resolve", str(batch), "--row", ledger.first_row(ledger.job(key)), "--attach", task)
+            log.critical("paid, and not in the ledger's copy: batchgen %s", join(words))
+        return f"the ledger's copy lacks the end of this run ({error}); keep the batch's folder"
+    return None
+
+
 # -- before anything is sent
+
+
+def _say_where_kept(replica: Replica, settings: Settings, say: Callable[[str], None]) -> None:
+    """Say what a person should know of the ledger's copy."""
+    if replica.said:
+        say(replica.said)
+    if replica.is_kept and not (settings.destination or "").startswith("s3://"):
+        say("the ledger is kept in S3, but the videos only on this machine: --to s3://bucket/prefix keeps them there")
 
 
 def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
@@ -231,57 +239,18 @@ async def _work(
     async with AsyncExitStack() as stack:
         desk = stack.enter_context(closing(Desk(settings.batch)))
         client, downloader = await _connected(stack, settings, service, share.connections)
-        account = learned.account_of(settings, ledger)
-        polling = learned.polling_of(settings, ledger)
-        sizes = partial(video_bytes, ledger, latest=100)
-        disk_space = DiskSpace(settings.batch, archive.free_bytes, partial(awaited_videos, ledger), sizes)
-        spending = Spending(ledger, settings.limits, disk_space)
-        places = Places(settings.batch, connections=settings.downloads)
-        syncing = Syncing(ledger.database)
-        last = last_call(settings)
-        callbacks = settings.callback_url is not None
-        intend = IntendStep(
-            ledger, account, polling, spending, callbacks=callbacks, last_call=last, whole=RunImages(settings).whole
-        )
-        submit = SubmitStep(
-            ledger,
-            account,
-            polling,
-            client,
-            spending,
-            settings.batch,
-            durable=replication.everywhere(syncing, replica),
-            callback_url=settings.callback_url,
-            if_lost=syncing.if_lost,
-        )
-        poll = PollStep(ledger, account, polling, client)
-        fetch = FetchStep(ledger, account, client, downloader, archive, places, last_call=last)
-        tally = Tally(standing.counts(ledger, selected=True))
-        steering = Steering(
-            desk, account, polling, tally, listener.progress, affordable=spending.affordable, deadline=settings.deadline
-        )
-        candidates = Candidates(ledger, account, client)
-        dispatcher = Dispatcher(
-            ledger,
-            Rendered(ledger),
-            account,
-            polling,
-            Pipeline(intend, submit, poll, fetch),
-            downloads=settings.downloads,
-            changed=_counted(ledger, steering),
-            may_submit=settings.may_submit,
-            callbacks=callbacks,
-            first=candidates.verify_all,
-        )
-        await stack.enter_async_context(syncing.running(replication.halting(dispatcher)))
-        await stack.enter_async_context(replica.shipping(ledger, replication.halting(dispatcher)))
+        parts = Assembly(settings, ledger, replica, archive, client, downloader, desk, listener.progress)
+        account, dispatcher = parts.account, parts.dispatcher
+        await stack.enter_async_context(parts.syncing.running(parts.halt))
+        await stack.enter_async_context(replica.shipping(ledger, parts.halt))
         if settings.callback_listen:
-            await stack.enter_async_context(receiving(settings, ledger, account, candidates, dispatcher, listener.warn))
-        if settings.may_submit and has_time(ledger, intend, dispatcher, listener.say):
-            await balance.compare(client, account, ledger, spending, listener.say)
+            callbacks = receiving(settings, ledger, account, parts.candidates, dispatcher, listener.warn)
+            await stack.enter_async_context(callbacks)
+        if settings.may_submit and has_time(ledger, parts.intend, dispatcher, listener.say):
+            await balance.compare(client, account, ledger, parts.spending, listener.say)
         with listener.stopping(dispatcher, listener.say), until(settings.deadline, dispatcher):
-            await steering.beside(dispatcher)
-        learned.keep(settings, ledger, account, polling)
+            await parts.steering.beside(dispatcher)
+        learned.keep(settings, ledger, account, parts.polling)
     if dispatcher.is_halted:  # an upload that hangs is not waited for
         threads.shutdown(wait=False, cancel_futures=True)
         loop.set_default_executor(ThreadPoolExecutor(1))
@@ -298,10 +267,3 @@ async def _connected(
     )
     downloader = Downloader(allow_loopback=is_loopback(origin), at_once=settings.downloads)
     return client, await stack.enter_async_context(downloader)
-
-
-def _counted(ledger: Ledger, steering: Steering) -> Callable[[Job, Job], None]:
-    """What counts the steps of jobs: of those alone that the run was asked for, though it fetches for others too."""
-    if not ledger.is_selecting:
-        return steering.changed
-    return lambda before, after: steering.changed(before, after) if ledger.is_selected(before) else None
