@@ -117,6 +117,7 @@ def summarize(
         batch=str(settings.batch),
         **Summary.fields(counts),
         selected=sum(selected.values()),
+        selected_pending=selected[State.PENDING],
         submitted=money.accepted_tasks(ledger),
         awaited_gone=standing.awaited_jobs(ledger, gone=True),
         reused=standing.reused_rows(ledger),

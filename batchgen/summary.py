@@ -7,6 +7,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from batchgen.errors import LimitReachedError
 from batchgen.model import ABANDONED, State
 from batchgen.words import GONE_AWAITED, first_of, given_up, in_one_line, many, money_words, why, with_command
 
@@ -59,6 +60,9 @@ class Summary(Counts):
     seconds: float
     stopped: str | None
     exit: int
+    selected_pending: int = (
+        0  # rows that this run was asked for and that wait; the others of ``pending`` were not chosen
+    )
     awaited_gone: int = 0  # tasks paid for and not archived, whose rows were edited or are gone
     spent_usd: float = 0.0  # what this run's tasks cost at most
     doubtful_usd: float = 0.0  # what of that is for tasks whose answer was lost
@@ -92,6 +96,7 @@ class Summary(Counts):
         numbers = {state: getattr(self, state) for state in STATES} | {
             "failed": self.failed - abandoned,
             "given_up": abandoned,
+            "pending": self.selected_pending,
         }
         dies = f"; the first link dies {self.first_death}" if self.first_death else ""
         failures = quote(f"{folder}/failures.csv")
@@ -114,11 +119,23 @@ class Summary(Counts):
                 *("rescue", folder, *(("--base-url", self.base_url) if self.base_url else ())),
             ),
             "in_flight": f"in flight: {'' if self.emulated else 'paid for, and '}the next run picks it up",
-            "pending": f"pending: not asked for yet; the next run asks for {'it' if self.pending == 1 else 'them'}",
+            "pending": "pending: not asked for yet; the next run asks for "
+            f"{'it' if self.selected_pending == 1 else 'them'}",
         }
         told = [f"{numbers[state]} {words}" for state, words in known.items() if numbers[state]]
         gone = [f"{self.awaited_gone} {GONE_AWAITED}: the next run goes on with that"] if self.awaited_gone else []
         return [*self._stop(), *told, *gone]
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether somebody should look: not where a limit of the user's ended a run that got on, and nothing is amiss.
+
+        What failed in an earlier run was told then.
+        """
+        if self.exit != LimitReachedError.exit_code:
+            return self.exit != 0
+        is_amiss = self.failed > self.failed_before or self.expired or self.in_doubt or self.fetch_failures
+        return bool(is_amiss) or not self.submitted
 
     def _stop(self) -> list[str]:
         if not self.stopped:

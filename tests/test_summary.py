@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,34 @@ def test_a_success_needs_no_advice_even_if_rows_that_were_not_chosen_wait() -> N
     assert replace(DONE, archived=5, pending=4, selected=5).advice() == []
 
 
+def test_the_next_run_is_not_said_to_ask_for_rows_that_were_not_chosen() -> None:
+    assert replace(DONE, exit=1, pending=4).advice() == []
+    (told,) = replace(DONE, exit=1, pending=4, selected_pending=1).advice()
+    assert told == "1 pending: not asked for yet; the next run asks for it"
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs"),
+    [
+        ({"exit": 0}, False),
+        ({"exit": 1}, True),
+        ({"exit": 4, "pending": 5}, False),
+        ({"exit": 4, "in_flight": 2, "rendered": 1}, False),
+        ({"exit": 4, "failed": 2, "failed_before": 2}, False),
+        ({"exit": 4, "failed": 3, "failed_before": 2}, True),
+        ({"exit": 4, "expired": 1}, True),
+        ({"exit": 4, "in_doubt": 1}, True),
+        ({"exit": 4, "rendered": 1, "fetch_failures": {"HTTP 500": 1}}, True),
+        ({"exit": 4, "submitted": 0}, True),
+        ({"exit": 143}, True),
+    ],
+)
+def test_a_limit_needs_a_person_only_where_the_run_did_not_get_on_or_something_is_amiss(
+    changes: dict[str, Any], needs: bool
+) -> None:
+    assert replace(DONE, **changes).needs_a_person == needs
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [
@@ -30,7 +59,8 @@ def test_a_success_needs_no_advice_even_if_rows_that_were_not_chosen_wait() -> N
     ],
 )
 def test_every_state_that_is_not_the_wanted_one_has_its_advice(state: str, words: str) -> None:
-    (told,) = replace(DONE, batch="/srv/my film/prompts.batch", exit=1, **{state: 2}).advice()  # type: ignore[arg-type]
+    two = {state: 2, "selected_pending": 2 if state == "pending" else 0}
+    (told,) = replace(DONE, batch="/srv/my film/prompts.batch", exit=1, **two).advice()  # type: ignore[arg-type]
     assert told.startswith("2 ")
     assert words in told
 

@@ -68,7 +68,7 @@ def run_batch(batch: Path, manifest: Path | None, *, as_json: bool, quiet: bool,
             click.echo(shown_json(summary.to_json()))
         elif not quiet:
             _print_summary(summary, xlsx=flags.get("xlsx", False))
-        elif summary.exit != 0:
+        elif summary.needs_a_person:
             say(f"batchgen: {summary}")
     raise click.exceptions.Exit(summary.exit)
 

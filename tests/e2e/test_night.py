@@ -82,7 +82,7 @@ async def test_a_night_that_goes_well_is_silent_in_crons_bare_environment(root: 
         ("[violation] x", {}, (), 1, ("1 failed (CONTENT_VIOLATION 1)", "failures.csv", "--retry-failed")),
         ("x", {"faults": {"submit-lost": 1.0}}, (), 1, ("2 in doubt", "perhaps paid for", "batchgen resolve")),
         ("x", {"limits": AccountLimits(credits=0.0)}, (), 3, ("Stopped:", "redits", "2 pending", "paid for twice")),
-        ("x", {}, ("--max-tasks", "1"), 4, ("1 archived", "Stopped: --max-tasks 1", "1 pending", "next run")),
+        ("x", {}, ("--budget", "0.1"), 4, ("0.1 is less than that: raise it", "asks for them")),
     ],
 )
 async def test_trouble_is_one_paragraph_with_what_to_do(
@@ -96,6 +96,20 @@ async def test_trouble_is_one_paragraph_with_what_to_do(
     for each in (*words, "2 rows", f"{root}/p.batch/results.csv", f"{root}/p.batch/run.log"):
         assert each in ended.err, ended.err
     assert KEY not in ended.err
+
+
+async def test_a_night_that_a_limit_ends_is_silent_if_it_got_on(root: Path) -> None:
+    async with emulated() as emulator:
+        manifest, limit = prompts(root / "p.csv", 3), ("--max-tasks", "2")
+        nights = [await at_night(emulator.url, manifest, *limit, cwd=root) for _ in range(2)]
+        assert [(ended.code, ended.err) for ended in nights] == [(4, ""), (0, "")]
+
+
+async def test_rows_that_a_night_was_not_to_make_are_not_left_to_the_next_one(root: Path) -> None:
+    manifest = sheet(root / "p.csv", [{"prompt": "[violation] x"}, {"prompt": "y"}])
+    async with emulated() as emulator:
+        ended = await at_night(emulator.url, manifest, "--limit", "1", cwd=root)
+    assert (ended.code, "1 failed, 1 pending" in ended.err, "asks for" in ended.err) == (1, True, False)
 
 
 async def test_each_night_tells_how_many_of_the_failed_rows_are_its_own(root: Path) -> None:
