@@ -79,11 +79,15 @@ def check_service(folder: Path, ledger: Ledger, service: str) -> None:
     if known in (None, service) or (EMULATOR not in (known, service) and not money.has_tasks(ledger)):
         return
     if known == EMULATOR:
-        raise LedgerError(f"the batch {folder} {MADE_WITH_EMULATOR}")
+        raise _of_emulator(folder)
     raise LedgerError(
         f"the batch {folder} was made with the service {known}, not {service}; "
         f"continue it with --base-url {known}, or name another folder with --batch"
     )
+
+
+def _of_emulator(folder: Path) -> LedgerError:
+    return LedgerError(f"the batch {folder} {MADE_WITH_EMULATOR}; to go on with this one, add --emulator")
 
 
 def service_in(folder: Path) -> str | None:
@@ -98,11 +102,16 @@ def service_in(folder: Path) -> str | None:
 
 
 def check_given(folder: Path, manifest: Path | None, ledger_to: str | None) -> None:
-    """Raise what is wrong with what a person gave: a manifest that is not there, no batch, one that is held."""
+    """Raise what is wrong with what a person gave: a manifest that is not there, no batch, one that is held.
+
+    A batch of the emulator is told as such: who goes on with it needs no key.
+    """
     if ledger_to is None and not (folder / LEDGER).is_file():
         if manifest is None:
             require(folder)
         elif manifest != STANDARD_INPUT:
             check_plain(manifest)
+    if service_in(folder) == EMULATOR:
+        raise _of_emulator(folder)
     if found := holder(folder):
         raise busy(folder, found)

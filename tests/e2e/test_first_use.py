@@ -49,8 +49,9 @@ async def test_a_batch_that_was_tried_with_the_emulator_says_so_to_whoever_means
     shown = await batchgen("run", "p.csv", "--emulator", cwd=tmp_path, **NO_KEY)
     assert "0 tasks asked for by this run (emulator: nothing was paid)" in shown.out
     said = "made with the emulator, and nothing in it was paid for: to begin in earnest, name another folder"
-    meant = await batchgen("run", "p.csv", cwd=tmp_path)
-    assert (meant.code, said in meant.err) == (2, True)
+    for key in ({}, NO_KEY):
+        meant = await batchgen("run", "p.csv", cwd=tmp_path, **key)
+        assert (meant.code, said in meant.err, "add --emulator" in meant.err) == (2, True, True)
     planned = await batchgen("plan", "p.csv", cwd=tmp_path)
     assert (planned.code, said in planned.out) == (0, True)
     assert "paid already" not in planned.out
