@@ -13,7 +13,7 @@ from batchgen.cli.running import run
 from batchgen.errors import UsageError
 from batchgen.model import EMULATOR, LEDGER
 from batchgen.planning.nightly import Night, instructions, read_time, this_program
-from batchgen.settings import NOTIFY_VARIABLE, PING_VARIABLE, STANDARD_INPUT, batch_folder, read_base_url
+from batchgen.settings import NOTIFY_VARIABLE, PING_VARIABLE, STANDARD_INPUT, URL_VARIABLE, batch_folder, read_base_url
 from batchgen.steering.deadline import read_deadline
 from batchgen.words import with_command
 
@@ -61,6 +61,7 @@ def _night(manifest: Path, flags: tuple[str, ...], at: tuple[int, int]) -> Night
         folder=Path.cwd(),
         flags=tuple(_without_batch(flags)),
         user=_user(),
+        shell=tuple(sorted(name for name in os.environ if name == URL_VARIABLE or name.startswith("AWS_"))),
         makes_up=not (deadline and deadline.daily),
     )
 

@@ -30,6 +30,7 @@ class Night:
     folder: Path  # in which the flags' own paths begin
     flags: tuple[str, ...]
     user: str
+    shell: tuple[str, ...] = ()  # variables of the present shell that matter, and that no night has by itself
     makes_up: bool = True  # a night that was missed is made up for when the machine is on again
 
     @property
@@ -136,7 +137,7 @@ def instructions(night: Night) -> str:
 #      {KEY_VARIABLE}='...'
 #      {PING_VARIABLE}='https://hc-ping.com/...'
 #      {NOTIFY_VARIABLE}='https://hooks.slack.com/...'
-
+{_of_shell(night.shell)}
 # 2. cron: crontab -e, and add this line. It mails what a run prints: nothing, unless something needs you.
 
 {crontab_line(night)}
@@ -149,6 +150,13 @@ def instructions(night: Night) -> str:
 {service_unit(night)}
 # {units}.timer
 {timer_unit(night)}"""
+
+
+def _of_shell(names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    lines = "".join(f"#      {name}='...'\n" for name in names)
+    return f"#\n#    What is set in this shell, and no night knows, as far as it is needed:\n#\n{lines}"
 
 
 def _word(text: str) -> str:

@@ -197,6 +197,26 @@ def test_every_path_that_is_printed_is_whole(tmp_path: Path) -> None:
     assert Path(this_program()[0]).is_file()
 
 
+def test_what_only_this_shell_has_is_named_for_the_environment_file_without_its_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prompts.csv").touch()
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("APIXO_BASE_URL", raising=False)
+    plain = scheduled(tmp_path, "prompts.csv", "--at", "2:30")
+    assert "in this shell" not in plain
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    monkeypatch.setenv("APIXO_BASE_URL", "https://api.example")
+    text = scheduled(tmp_path, "prompts.csv", "--at", "2:30")
+    told = (
+        "#\n#    What is set in this shell, and no night knows, as far as it is needed:\n#\n"
+        "#      APIXO_BASE_URL='...'\n#      AWS_SECRET_ACCESS_KEY='...'\n"
+    )
+    assert text.replace(told, "") == plain
+    assert told in text
+
+
 def test_the_dashes_before_the_options_of_run_may_be_forgotten(tmp_path: Path) -> None:
     (tmp_path / "prompts.csv").touch()
     flags = ("--deadline", "06:00", "--batch=b", "--xlsx")
