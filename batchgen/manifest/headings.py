@@ -47,6 +47,8 @@ _OTHER_NAMES = MappingProxyType(
 _UNIT = re.compile(r"\s*[(\[].*|\s+in\s+\w+\s*$|\s*[:*#?.]+\s*$")
 _SQUEEZED = re.compile("[\\s_\\-\u00ad\u200b-\u200f\u2060\ufeff]+")  # the latter are not to be seen
 _MODEL = re.compile(r"wan[\s_-]?v?\d", re.IGNORECASE)  # how the service's models begin
+_COUNTED = frozenset({"variants", "variant", "variations", "variation", "versions", "takes", "copies", "varianten"})
+_COUNT = re.compile(r"[0-9]{1,2}")
 _SHORTEST = 6  # letters of a parameter that may be meant by a misspelling: below, every other word is near
 _LONG = 9  # letters from which on two slips are allowed
 
@@ -115,11 +117,18 @@ def question(name: str, present: Collection[str], kind: str) -> tuple[str, bool]
     return None
 
 
-def question_of_model(name: str, cells: Collection[str], kind: str) -> str | None:
-    """Return what to ask about an own ``kind`` (column, key) that names models: no row has one of its own."""
-    if _squeezed(name) not in ("model", "modelname") or not any(map(_MODEL.match, cells)):
-        return None
-    return f"{kind} {quoted(name)} is carried along as your own; a batch has one model, which --model names"
+def question_of_cells(name: str, cells: Collection[str], present: Collection[str], kind: str) -> str | None:
+    """Return what to ask about an own ``kind`` (column, key) whose cells tell what no row has of its own.
+
+    That is a model, or how many videos a prompt is to have. ``present``: as above.
+    """
+    own = f"{kind} {quoted(name)} is carried along as your own"
+    if _squeezed(name) in ("model", "modelname") and any(map(_MODEL.match, cells)):
+        return f"{own}; a batch has one model, which --model names"
+    are_numbers = cells and all(map(_COUNT.fullmatch, cells)) and set(cells) != {"1"}
+    if _squeezed(name) in _COUNTED and are_numbers and "seeds" not in present:
+        return f"{own}; for several videos of a prompt, give it a {kind} seeds that names one for each, like 1-5"
+    return None
 
 
 def _other(name: str) -> str | None:

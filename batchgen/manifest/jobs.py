@@ -7,7 +7,7 @@ from itertools import chain, product
 from math import prod
 
 from batchgen.manifest import expand, placeholders, values
-from batchgen.manifest.headings import MOST_COLUMNS, question, question_of_model
+from batchgen.manifest.headings import MOST_COLUMNS, question, question_of_cells
 from batchgen.manifest.nodes import Broken, Keyed, Many, Node, Text, at
 from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.quoting import did_you_mean, quoted
@@ -162,8 +162,8 @@ class Jobs:
             message = f"{quoted(key.value)} is one key too many; use at most {MOST_COLUMNS} of your own"
             job.problems.append(at(key, message))
             return
-        if model := question_of_model(key.value, [value.value], "key"):
-            job.problems.append(at(key, model, fatal=False))
+        if of_value := question_of_cells(key.value, [value.value], entries, "key"):
+            job.problems.append(at(key, of_value, fatal=False))
         self.columns[key.value] = None
         job.extras[key.value] = value.value
 

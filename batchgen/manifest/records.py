@@ -7,7 +7,7 @@ from pathlib import Path
 from batchgen.manifest import expand, placeholders
 from batchgen.manifest.formulas import unguard
 from batchgen.manifest.glance import glance
-from batchgen.manifest.headings import MOST_COLUMNS, Layout, question_of_model, study
+from batchgen.manifest.headings import MOST_COLUMNS, Layout, question_of_cells, study
 from batchgen.manifest.quoting import quoted
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, UNMISTAKABLE, Cells, Finding, Recipe, Rules
 from batchgen.manifest.textfile import refusal
@@ -138,11 +138,12 @@ class Records:
     def _check_own(self, block: Block, columns: list[Sequence[str]]) -> Iterator[Problem]:
         """Return an own column that holds what a parameter without one takes; asked of the first block alone."""
         own, self._own = self._own, []
-        absent = [name for name in UNMISTAKABLE if name not in self._layout.places and name not in self._overrides]
+        present = self._layout.places.keys() | self._overrides.keys()
+        absent = [name for name in UNMISTAKABLE if name not in present]
         for place in own:
             cells = {cell.strip() for cell in columns[place]} - {""}
             name = self._layout.names[place].strip()
-            if asked := question_of_model(name, cells, "column"):
+            if asked := question_of_cells(name, cells, present, "column"):
                 yield Problem(block.lines[0], self._layout.title(place), asked, fatal=False)
             for parameter in absent:
                 if cells and self._rules.takes(parameter, cells):

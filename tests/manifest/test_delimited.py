@@ -425,6 +425,10 @@ ASKED = [
     ("prompt,Bild\na,images/still 01.PNG\n", 'though "images/still 01.PNG" is what image_urls takes'),
     ("prompt,Ref\na,https://x.example/a.jpg?s=1\n", "is what image_urls takes"),
     ("prompt,Model\na,Wan 2.6\n", 'column "Model" is carried along as your own; a batch has one model, which --model'),
+    (
+        "prompt,Varianten\na,5\n",
+        "for several videos of a prompt, give it a column seeds that names one for each, like 1-5",
+    ),
     ("prompt,image_urls\na,https://x.example/a.GIF?s=1\n", "ends in .gif"),
     ("prompt,image_urls\na,https://x.example/a.jpg https://x.example/b.mp4\n", "ends in .mp4"),
 ]
@@ -447,6 +451,9 @@ def test_what_may_not_be_meant_is_asked_about_and_made_all_the_same(tmp_path: Pa
         "prompt\nno\n",
         "prompt,aspect_ratio,Shape\na,16:9,9:16\n",
         "prompt,model\na,Kettle 1.7 l\n",
+        "prompt,variants\na,red and blue\n",
+        "prompt,variants\na,1\n",
+        "prompt,variants,seeds\na,1,1\nb,2,1-2\n",
         "prompt,Shape\na,9:16\nb,tall\n",
         "prompt,Ref\na,a.png\nb,as above\n",
         "prompt,image_urls,Ref\na,,a.png\n",

@@ -220,6 +220,13 @@ def test_a_key_that_names_a_model_is_questioned(tmp_path: Path) -> None:
     assert problem.message.startswith('key "model" is carried along as your own; a batch has one model')
 
 
+def test_a_key_that_counts_a_prompts_videos_is_questioned(tmp_path: Path) -> None:
+    found = read_yaml(tmp_path, "jobs:\n- {prompt: a, variants: 5}\n- {prompt: b, seeds: 1-5, takes: 5}\n")
+    (problem,) = found.problems
+    assert (problem.line, problem.fatal) == (2, False)
+    assert problem.message.startswith('key "variants" is carried along as your own; for several videos of a prompt')
+
+
 def test_a_comment_that_cuts_a_prompt_is_questioned(tmp_path: Path) -> None:
     found = read_yaml(tmp_path, "jobs:\n- prompt: a cat #1 in town\n- b #2\n- prompt: c # a comment\n- 'd' #x\n")
     assert [(p.line, p.fatal) for p in found.problems] == [(2, False), (3, False)]
