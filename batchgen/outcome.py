@@ -1,15 +1,17 @@
 """What a run leaves behind: its results, the page to look at, and the summary of how it ended."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from batchgen.catalog import MICRO
 from batchgen.dispatch.dispatcher import Stop
 from batchgen.errors import LedgerError, UsageError
+from batchgen.folder.opening import make
 from batchgen.ledger import Ledger, money, standing
 from batchgen.ledger.ledger import link_death
 from batchgen.model import State
+from batchgen.replica import Look
 from batchgen.report import failures, results, written
 from batchgen.settings import Settings, run_again, to_service
 from batchgen.summary import Summary
@@ -77,6 +79,17 @@ def write_workbook(ledger: Ledger, folder: Path) -> Path:
     posters, path = Posters(folder / "posters"), folder / "results.xlsx"
     workbook.write(ledger, path, lambda row: posters.find(row.sha256[0]) if row.sha256 else None)
     return path
+
+
+def write_again(folder: Path, looked: Look, *, xlsx: bool) -> Iterator[Path]:
+    """Write the page anew for who looks at the batch, then results.xlsx with its posters; yields their paths."""
+    from batchgen.report import page
+
+    with Ledger.open(looked.path, read_only=True) as ledger:
+        make(folder)
+        yield page.write(ledger, folder, running=looked.running)
+        if xlsx:
+            yield write_workbook(ledger, folder)
 
 
 def write_report(ledger: Ledger, folder: Path, *, most_posters: int | None) -> None:

@@ -186,17 +186,12 @@ class Batch:
         minute at most. A video in S3 has its place told, and is not played: for this, and to see a batch live, there is
         ``batchgen report --serve``, which Python has not.
         """
-        from batchgen.folder.opening import look, make
-        from batchgen.ledger import Ledger
-        from batchgen.outcome import write_workbook
-        from batchgen.report import page
+        from batchgen.folder.opening import look
+        from batchgen.outcome import write_again
 
-        with look(self.folder, self._elsewhere) as looked, Ledger.open(looked.path, read_only=True) as ledger:
-            make(self.folder)
-            written = page.write(ledger, self.folder, running=looked.running)
-            if xlsx:  # with the posters that the page's writing has made
-                write_workbook(ledger, self.folder)
-            return written
+        with look(self.folder, self._elsewhere) as looked:
+            page, *_ = write_again(self.folder, looked, xlsx=xlsx)
+            return page
 
     # -- setting it right
 

@@ -118,16 +118,11 @@ def report(batch: Path, serve: bool, port: int, ledger_to: str | None, xlsx: boo
     if serve:
         _serve(batch, port, ledger_to)
         return
-    from batchgen.folder.opening import make
-    from batchgen.ledger import Ledger
-    from batchgen.outcome import write_workbook
-    from batchgen.report import page
+    from batchgen.outcome import write_again
 
-    with _look(batch, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
-        make(batch)
-        click.echo(shown(str(page.write(ledger, batch, running=looked.running))))
-        if xlsx:
-            click.echo(shown(str(write_workbook(ledger, batch))))
+    with _look(batch, ledger_to) as looked:
+        for path in write_again(batch, looked, xlsx=xlsx):
+            click.echo(shown(str(path)))
 
 
 def _serve(batch: Path, port: int, ledger_to: str | None) -> None:

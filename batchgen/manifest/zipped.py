@@ -22,16 +22,8 @@ _OLD = b"\xd0\xcf\x11\xe0"  # how .xls begins, and also .xlsx with a password
 
 # What reading a damaged file may end in: zipfile and expat each have many words for it.
 BROKEN = (
-    BadZipFile,
-    expat.ExpatError,
-    zlib.error,
-    struct.error,
-    EOFError,
-    OSError,
-    RuntimeError,
-    LookupError,
-    ValueError,
-)
+    BadZipFile, expat.ExpatError, zlib.error, struct.error, EOFError, OSError, RuntimeError, LookupError, ValueError
+)  # fmt: skip
 
 
 class Book(Protocol):

@@ -13,31 +13,10 @@ from batchgen.model import zulu_or_none
 from batchgen.system.private import replacing
 
 COLUMNS = (
-    "id",
-    "row",
-    "status",
-    "video",
-    "prompt",
-    "seed",
-    "mode",
-    "resolution",
-    "duration",
-    "aspect_ratio",
-    "provider",
-    "negative_prompt",
-    "image_urls",
-    "enable_prompt_expansion",
-    "task_id",
-    "fail_code",
-    "fail_message",
-    "attempts",
-    "cost_usd",
-    "submitted_at",
-    "completed_at",
-    "generation_seconds",
-    "bytes",
-    "sha256",
-)
+    "id", "row", "status", "video", "prompt", "seed", "mode", "resolution", "duration", "aspect_ratio", "provider",
+    "negative_prompt", "image_urls", "enable_prompt_expansion", "task_id", "fail_code", "fail_message", "attempts",
+    "cost_usd", "submitted_at", "completed_at", "generation_seconds", "bytes", "sha256"
+)  # fmt: skip
 
 
 def write(ledger: Ledger, path: Path) -> None:

@@ -13,16 +13,9 @@ from typing import Any
 from batchgen.model import Request, object_in
 
 INPUT_FIELDS = (
-    "mode",
-    "prompt",
-    "resolution",
-    "duration",
-    "aspect_ratio",
-    "image_urls",
-    "negative_prompt",
-    "seed",
-    "enable_prompt_expansion",
-)
+    "mode", "prompt", "resolution", "duration", "aspect_ratio", "image_urls", "negative_prompt", "seed",
+    "enable_prompt_expansion"
+)  # fmt: skip
 
 
 class Verdict(Enum):

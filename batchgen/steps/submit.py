@@ -142,10 +142,10 @@ class SubmitStep:
         try:
             settled = self.ledger.settle(job, outcome.verdict.value, "")
         except LedgerError:
-            self._cry(job)
+            self._say_unrecorded(job)
             raise
         except Exception as error:  # to go on would pay for row after row, and record none
-            self._cry(job)
+            self._say_unrecorded(job)
             log.error("unexpected error", exc_info=error, extra={"job": job.key})
             words = (
                 f"what the service accepted cannot be written down ({type(error).__name__}); run.log has the details"
@@ -156,10 +156,10 @@ class SubmitStep:
             return settled
         note_answer(self.account, outcome.verdict, None)
         self._suspects.got_through()
-        self.if_lost(lambda: self._cry(job))
+        self.if_lost(lambda: self._say_unrecorded(job))
         return settled
 
-    def _cry(self, job: Job) -> None:
+    def _say_unrecorded(self, job: Job) -> None:
         """The job's task is paid: its id must not be lost with the ledger."""
         told = (shlex.quote(str(self.batch)), self._row(job), shlex.quote(job.task_id or ""))
         log.critical("paid and not recorded: batchgen resolve %s --row %s --attach %s", *told)
