@@ -118,8 +118,12 @@ class Batch:
     ) -> "Summary":
         """Make the videos, as far as they can be made now; call it again to continue.
 
-        ``progress`` is called with how it stands, twice a second at most. Ctrl-C, a notebook's
-        stop button, and an exception of ``progress`` stop the run gently, and are raised when it has ended.
+        What a run cannot begin with is raised. What fails, or stops it, once it has begun is in the summary: its
+        ``exit`` is the command line's exit code (0: all is archived), ``stopped`` says why, ``advice()`` what to do.
+
+        ``progress`` is called with how it stands, twice a second at most, ``say`` with sentences that a person should
+        read. Ctrl-C, a notebook's stop button, and an exception of ``progress`` stop the run gently, and are raised
+        when it has ended.
         """
         with self.start(say=say, **options) as run:
             for standing in run:
@@ -169,7 +173,7 @@ class Batch:
         return read_results(self.folder, self._elsewhere)
 
     def results(self) -> "pd.DataFrame":
-        """The same as a DataFrame, with the manifest's own columns behind: one that a Batch may be made of again.
+        """What :meth:`rows` gives, as a DataFrame with the manifest's own columns: a Batch may be made of it again.
 
         Numbers that may be missing are nullable, moments are UTC, ``status`` is a category; ``video`` is the whole
         path of a file, or s3://... Where the Batch was made of a DataFrame, its ids and own columns that are numbers
