@@ -47,6 +47,7 @@ class Asker:
     ) -> None:
         self.may_submit = may_submit
         self.is_paused = False
+        self.is_denied = False  # whatever is asked is refused: what is in flight is left to the next run
         self.all_submitted = False
         self.may_bring_more: Callable[[], bool] = lambda: False  # a callback, which may settle a doubt
         self.posts: set[asyncio.Task[None]] = set()
@@ -90,7 +91,7 @@ class Asker:
     async def _something_to_ask(self) -> bool:
         """Wait until a submit is possible or a poll is due; False when there will be neither."""
         loop = asyncio.get_running_loop()
-        while not (self._can_submit() or self._poll_is_due(loop.time())):
+        while not (self.is_denied or self._can_submit() or self._poll_is_due(loop.time())):
             if not self._schedule and not self.posts and not self.asks and self._is_over():
                 return False
             if self._account.is_lost:
@@ -98,7 +99,7 @@ class Asker:
                 return False
             self._wake.clear()
             await wait(self._wake, self._idle_seconds(loop.time()))
-        return True
+        return not self.is_denied
 
     def _idle_seconds(self, now: float) -> float | None:
         """How long nothing will be due, unless something happens; None: for as long as nothing does."""

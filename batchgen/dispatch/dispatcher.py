@@ -291,6 +291,8 @@ class Dispatcher:
     def _after_error(self, job: Job, error: Exception) -> Job:
         match error:
             case AccountError():
+                is_key = job.state is State.IN_FLIGHT and not self._account.is_answering  # or else it is the credits
+                self._asker.is_denied |= is_key
                 self._after_refusal(error)
                 return self._as_recorded(job)
             case ReplicaError():

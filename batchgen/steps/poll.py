@@ -15,8 +15,7 @@ from batchgen.service.wire import CREDITS_FAIL_CODE, TaskStatus, TaskWord
 from batchgen.steps.answers import note_answer
 
 NO_RESULT_TRIES = 10
-REFUSED_POLLS = 3
-DENIED_SECONDS = 60.0  # for which the service may refuse a key that it knew
+DENIED_SECONDS = 60.0  # for which the service may refuse a key
 STUCK_SECONDS = 86_400.0  # no task was seen to take an hour: one that runs for longer is asked about once a run
 
 log = logging.getLogger("batchgen")
@@ -30,6 +29,7 @@ class PollStep:
     account: Account
     polling: Polling
     client: Client
+    _denied_since: float = -inf  # by the account's clock: the key is refused, and no good answer came since
 
     async def poll(self, job: Job) -> Job:
         """Ask how the task stands."""
@@ -84,12 +84,13 @@ class PollStep:
         return job.missing_since is not None and self.polling.gives_up(self.account.awake() - job.missing_since)
 
     def _refused_poll(self, job: Job, status: TaskStatus) -> Job:
-        if self.account.has_answered and self.account.unheard < DENIED_SECONDS:  # an accident, until it lasts
+        """The key is refused: an accident, until it lasts."""
+        now = self.account.awake()
+        if now - self._denied_since > self.account.unheard:
+            self._denied_since = now
+        if now - self._denied_since < DENIED_SECONDS:
             return replace(job, wait=self._next_poll(job))
-        if job.tries == 0:
-            raise AccountError(f"the service refuses the key: {status.message}")
-        job = replace(job, tries=job.tries + 1)
-        return replace(job, wait=inf if job.tries > REFUSED_POLLS else self._next_poll(job))
+        raise AccountError(f"the service refuses the key: {status.message}")
 
     def _next_poll(self, job: Job) -> float:
         return self.polling.wait(_age(job))

@@ -468,3 +468,21 @@ def test_a_key_that_is_refused_before_anything_is_submitted_stops_the_run() -> N
 
     stage = play(3, first=first)
     assert (stage.dispatcher.stopped, stage.service.seen.posts) == (Stop("the service refuses the key", 3), 0)
+
+
+def test_a_key_that_is_refused_for_good_keeps_no_run_waiting_for_what_is_in_flight() -> None:
+    """Each refusal is followed by a pause: to ask about each task a few times took half an hour."""
+
+    def refuse(stage: Stage) -> None:
+        async def step(job: Job) -> Job:
+            if job.state is not State.IN_FLIGHT:
+                return await others(job)
+            stage.account.trouble("no such key")
+            raise AccountError("the service refuses the key")
+
+        others, stage.pipeline.step = stage.pipeline.step, step  # type: ignore[method-assign]
+        stage.ledger.job = lambda key: Job(key, REQUEST, State.IN_FLIGHT)  # type: ignore[attr-defined]
+
+    stage = play(100, (40.0, refuse), tasks=100)
+    assert stage.dispatcher.stopped == Stop("the service refuses the key", 3)
+    assert stage.ended < 100

@@ -74,6 +74,7 @@ class Service:
         self.knows = True
         self.is_at_work = False
         self.is_broken = False
+        self.is_denying = False
         self.asked = 0
         self.completed_at = 1.0
         self.links: tuple[str, ...] = LINKS
@@ -91,6 +92,8 @@ class Service:
             return TaskStatus(TaskWord.TROUBLE, "no connection to the service could be made", is_answered=False)
         if self.is_broken:
             return TaskStatus(TaskWord.TROUBLE, "HTTP 500")
+        if self.is_denying:
+            return TaskStatus(TaskWord.ACCOUNT, "no such key")
         if not self.knows:
             return TaskStatus(TaskWord.MISSING, "no such task")
         if self.is_at_work:
@@ -465,6 +468,26 @@ async def test_silence_puts_no_task_in_doubt(stage: Stage, clock: SimpleNamespac
     clock.now += PATIENCE_SECONDS + 1
     job = await stage.poll(job)
     assert (job.state, job.wait) == (State.IN_FLIGHT, inf)  # left to the next run
+
+
+async def test_a_key_that_is_refused_for_a_minute_is_refused_and_once_or_twice_by_accident(
+    stage: Stage, clock: SimpleNamespace
+) -> None:
+    stage.take_in("a")
+    account = Account(10_000, 10, lambda: clock.now)
+    poll = PollStep(stage.ledger, account, Polling(), stage.service).poll  # type: ignore[arg-type]
+    job = in_flight(stage, clock)
+    stage.service.is_at_work = True
+    for is_gone, is_denying in ((False, True), (False, False), (True, False), (False, True), (False, False)):
+        stage.service.is_gone, stage.service.is_denying = is_gone, is_denying
+        job = await poll(job)
+        clock.now += 100.0
+    stage.service.is_denying = True
+    for _ in range(12):
+        job = await poll(job)
+        clock.now += 5.0
+    with pytest.raises(AccountError, match="refuses the key: no such key"):
+        await poll(job)
 
 
 @pytest.mark.parametrize("hours", [23, 25])
