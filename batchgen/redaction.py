@@ -1,6 +1,8 @@
 """Text without what nobody but the service may read: the key, callbacks' secrets, what signs a link."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 
 LONG_KEY = 8  # characters, from which a key stands in no other word by chance
 _SECRETS = r"Bearer\s+\S+|(?<=\?)[^\s\"'<>]+"
@@ -9,17 +11,11 @@ _UNGUESSABLE = r"(?:(?<![\w-])|(?<=%2F))[A-Za-z0-9_-]{43}(?![\w-])"
 _HIDDEN = "***"
 
 
-class Redaction:
-    """Hides a key ("": there is none), and ``callbacks``' secrets, if there are any."""
-
-    def __init__(self, key: str, *, callbacks: bool = False) -> None:
-        known = []
-        if key:
-            known.append(re.escape(key) if len(key) >= LONG_KEY else rf"(?<!\w){re.escape(key)}(?!\w)")
-        if callbacks:
-            known.append(_UNGUESSABLE)
-        self._secrets = re.compile("|".join([*known, _SECRETS]), re.IGNORECASE)
-
-    def __call__(self, text: str) -> str:
-        """The text with every secret replaced."""
-        return self._secrets.sub(_HIDDEN, text)
+def redaction(key: str, *, callbacks: bool = False) -> Callable[[str], str]:
+    """What replaces every secret in a text: a key ("": there is none), and ``callbacks``' secrets, if there are any."""
+    known = []
+    if key:
+        known.append(re.escape(key) if len(key) >= LONG_KEY else rf"(?<!\w){re.escape(key)}(?!\w)")
+    if callbacks:
+        known.append(_UNGUESSABLE)
+    return partial(re.compile("|".join([*known, _SECRETS]), re.IGNORECASE).sub, _HIDDEN)

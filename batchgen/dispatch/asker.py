@@ -6,6 +6,7 @@ due. What waits, waits in the ledger: only what is in flight is held here.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import KW_ONLY, dataclass, field
 from math import inf
 
 from batchgen.account import Account
@@ -23,60 +24,47 @@ POLLS_AT_ONCE = 256  # unanswered: enough for the rate of a service that takes 1
 DOUBT_CHECK_SECONDS = 0.5
 
 
+@dataclass
 class Asker:
-    """Asks until nothing more can come of it.
+    """Asks until nothing more can come of it."""
 
-    ``intend`` records that a job's task is about to be asked for, and gives None where it must not be. ``step`` does
-    the next step of a job, and ``ended`` is called with the task of each step that is over. ``lost`` is called when
-    the service is given up, since no good answer came for too long.
-    """
+    ledger: Ledger
+    account: Account
+    polling: Polling
+    fetcher: Fetcher
+    _: KW_ONLY
+    intend: Callable[[Job], Job | None]  # records that a task is about to be asked for; None: it must not be
+    step: Callable[[Job], Awaitable[Job]]  # does the next step of a job
+    ended: Callable[[asyncio.Task[None]], None]  # called with the task of each step that is over
+    lost: Callable[[], None]  # called when the service is given up, since no good answer came for too long
+    may_submit: bool
+    callbacks: bool
+    is_paused: bool = False
+    is_denied: bool = False  # whatever is asked is refused: what is in flight is left to the next run
+    all_submitted: bool = False
+    may_bring_more: Callable[[], bool] = lambda: False  # a callback, which may settle a doubt
+    posts: set[asyncio.Task[None]] = field(default_factory=set)
+    asks: set[asyncio.Task[None]] = field(default_factory=set)
+    _submits: int = 0  # since the last poll
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        account: Account,
-        polling: Polling,
-        fetcher: Fetcher,
-        *,
-        intend: Callable[[Job], Job | None],
-        step: Callable[[Job], Awaitable[Job]],
-        ended: Callable[[asyncio.Task[None]], None],
-        lost: Callable[[], None],
-        may_submit: bool,
-        callbacks: bool,
-    ) -> None:
-        self.may_submit = may_submit
-        self.is_paused = False
-        self.is_denied = False  # whatever is asked is refused: what is in flight is left to the next run
-        self.all_submitted = False
-        self.may_bring_more: Callable[[], bool] = lambda: False  # a callback, which may settle a doubt
-        self.posts: set[asyncio.Task[None]] = set()
-        self.asks: set[asyncio.Task[None]] = set()
-        self._ledger = ledger
-        self._account = account
-        self._fetcher = fetcher
-        self._intend = intend
-        self._step = step
-        self._ended = ended
-        self._lost = lost
-        self._wake = asyncio.Event()
-        self._schedule = Schedule(polling, callbacks=callbacks)
-        self.in_flight = InFlight(account, polling, self._schedule, self.wake)
+    def __post_init__(self) -> None:
+        self._schedule = Schedule(self.polling, callbacks=self.callbacks)
+        self.in_flight = InFlight(self.account, self.polling, self._schedule, self.wake)
         # A poll frees a slot, unless its callback did: then only the video waits for it.
-        self._most_submits = SUBMITS_BEFORE_POLL if callbacks else 1
-        self._submits = 0  # since the last poll
+        self._most_submits = SUBMITS_BEFORE_POLL if self.callbacks else 1
 
     async def run(self) -> None:
         """Ask until there is nothing to submit, nothing in flight, and nothing that may bring more."""
         while await self._something_to_ask():
-            await self._account.turn()
-            if self._account.is_lost:
-                self._lost()
+            await self.account.turn()
+            if self.account.is_lost:
+                self.lost()
             job = self._next_job()
             if job is not None:
                 self._start(job)
             else:
-                self._account.unused()
+                self.account.unused()
 
     def wake(self) -> None:
         """Something has changed: look again at what may be asked."""
@@ -94,8 +82,8 @@ class Asker:
         while not (self.is_denied or self._can_submit() or self._poll_is_due(loop.time())):
             if not self._schedule and not self.posts and not self.asks and self._is_over():
                 return False
-            if self._account.is_lost:
-                self._lost()
+            if self.account.is_lost:
+                self.lost()
                 return False
             self._wake.clear()
             await wait(self._wake, self._idle_seconds(loop.time()))
@@ -106,9 +94,9 @@ class Asker:
         may_ask = len(self.asks) < POLLS_AT_ONCE
         until = min(self._schedule.next_due(), self._schedule.next_plan()) if may_ask else inf
         if self._is_submitting():
-            if pause := self._account.posts.pause:
-                until = min(until, now + min(pause, self._account.patience))
-            if pause := self._account.harvest.pause:
+            if pause := self.account.posts.pause:
+                until = min(until, now + min(pause, self.account.patience))
+            if pause := self.account.harvest.pause:
                 until = min(until, now + pause)
         if until < inf:
             return max(0.0, until - now)
@@ -118,18 +106,18 @@ class Asker:
         """Whether nothing that happens can make a submit possible, or bring back a task."""
         if not self.may_submit:
             return True
-        if not self._can_submit() and self._ledger.next_pending() is None:  # no slot, or a go, is waited for
+        if not self._can_submit() and self.ledger.next_pending() is None:  # no slot, or a go, is waited for
             self.all_submitted = True
-        return self.all_submitted and not self._fetcher.has_remakes() and not self.may_bring_more()
+        return self.all_submitted and not self.fetcher.has_remakes() and not self.may_bring_more()
 
     def _is_submitting(self) -> bool:
-        return self.may_submit and not (self.all_submitted or self.is_paused or self._fetcher.has_backlog)
+        return self.may_submit and not (self.all_submitted or self.is_paused or self.fetcher.has_backlog)
 
     def _can_submit(self) -> bool:
-        return self._is_submitting() and self._account.has_slot and self._account.may_post
+        return self._is_submitting() and self.account.has_slot and self.account.may_post
 
     def _poll_is_due(self, now: float) -> bool:
-        self._schedule.plan(now, self._account.per_second, is_submitting=self._is_submitting())
+        self._schedule.plan(now, self.account.per_second, is_submitting=self._is_submitting())
         return self._schedule.next_due() <= now and len(self.asks) < POLLS_AT_ONCE
 
     def _next_job(self) -> Job | None:
@@ -137,9 +125,9 @@ class Asker:
         now = asyncio.get_running_loop().time()
         if self._can_submit() and not (self._submits >= self._most_submits and self._poll_is_due(now)):
             self._submits += 1
-            job = self._ledger.next_pending()
+            job = self.ledger.next_pending()
             if job is not None:
-                return self._intend(job)
+                return self.intend(job)
             self.all_submitted = True
         self._submits = 0
         return self._schedule.take(now) if self._poll_is_due(now) else None
@@ -158,22 +146,22 @@ class Asker:
     def _asked(self, task: asyncio.Task[None]) -> None:
         self.posts.discard(task)
         self.asks.discard(task)
-        self._ended(task)
+        self.ended(task)
         self._wake.set()
 
     async def _submit_once(self, job: Job) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        after = await self._step(job)
+        after = await self.step(job)
         self.in_flight.posted(after, loop.time() - began)
         self._open_up(after)
 
     async def _poll_once(self, job: Job) -> None:
-        after = await self._step(job)
+        after = await self.step(job)
         self.in_flight.polled(after)
         self._open_up(after)
 
     def _open_up(self, after: Job) -> None:
         """What the step makes possible."""
         if after.state is State.RENDERED:
-            self._fetcher.rendered(after)
+            self.fetcher.made(after)

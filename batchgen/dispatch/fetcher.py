@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from math import inf
 
 from batchgen.dispatch.forecast import Fetching
@@ -13,53 +13,45 @@ from batchgen.model import Job, State
 FRESH_LINKS = 1000  # jobs whose links are remembered though the ledger must not have them
 
 
+@dataclass
 class Fetcher:
-    """Fetches until nothing more can come, ``downloads`` at a time.
+    """Fetches until nothing more can come, ``downloads`` at a time."""
 
-    ``step`` fetches a job, and ``ended`` is called with the task of each fetch that is over, and when the backlog is.
-    """
-
-    def __init__(
-        self,
-        rendered: Rendered,
-        downloads: int,
-        forecast: Fetching,
-        *,
-        step: Callable[[Job], Awaitable[Job]],
-        ended: Callable[[asyncio.Task[None] | None], None],
-    ) -> None:
-        self.forecast = forecast
-        self.tasks: set[asyncio.Task[None]] = set()
-        self.has_backlog = False  # paid videos of earlier runs come first
-        self._rendered = rendered
-        self._downloads = downloads
-        self._step = step
-        self._ended = ended
-        self._fresh: dict[int, Job] = {}
-        self._is_last = False  # nothing more will be rendered
-        self._is_full = False  # the archive
-        self._wake = asyncio.Event()
+    rendered: Rendered
+    downloads: int
+    forecast: Fetching
+    _: KW_ONLY
+    step: Callable[[Job], Awaitable[Job]]  # fetches a job
+    ended: Callable[
+        [asyncio.Task[None] | None], None
+    ]  # called with each fetch that is over, and (None) when the backlog is
+    has_backlog: bool = False  # paid videos of earlier runs come first
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _fresh: dict[int, Job] = field(default_factory=dict)
+    _is_last: bool = False  # nothing more will be rendered
+    _is_full: bool = False  # the archive
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Bring home what is rendered until nothing more can come; with a full archive, what was begun."""
         loop = asyncio.get_running_loop()
         while not self._is_full:
-            has_room = len(self.tasks) < self._downloads
-            if has_room and (job := self._rendered.take(loop.time())):
+            has_room = len(self.tasks) < self.downloads
+            if has_room and (job := self.rendered.take(loop.time())):
                 self._start(job)
                 continue
-            waking = self._rendered.next_waking() if has_room else inf
+            waking = self.rendered.next_waking() if has_room else inf
             if not self.tasks and self._is_last and waking == inf:
                 return
             if has_room and self.has_backlog:  # each was begun: a slow host may take hours for one
                 self.has_backlog = False
-                self._ended(None)
+                self.ended(None)
             self._wake.clear()
             await wait(self._wake, waking - loop.time() if waking < inf else None)
         if self.tasks:
             await asyncio.wait(self.tasks)
 
-    def rendered(self, job: Job) -> None:
+    def made(self, job: Job) -> None:
         """A video is there to be fetched."""
         self._remember_links(job)
         self._wake.set()
@@ -76,7 +68,7 @@ class Fetcher:
 
     def has_remakes(self) -> bool:
         """Whether a job that is being fetched once more may have to be paid for again."""
-        return self._rendered.has_remakes()
+        return self.rendered.has_remakes()
 
     def _start(self, job: Job) -> None:
         task = asyncio.create_task(self._once(job))
@@ -85,19 +77,19 @@ class Fetcher:
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
-        self._ended(task)
+        self.ended(task)
         self._wake.set()
 
     async def _once(self, job: Job) -> None:
         loop = asyncio.get_running_loop()
         self.forecast.began(job.key, loop.time())
-        after = await self._step(self._with_fresh_links(job))
+        after = await self.step(self._with_fresh_links(job))
         self.forecast.ended(job.key, loop.time(), is_home=after.state is State.ARCHIVED)
         if after.state is State.RENDERED:
             self._remember_links(after)
-            self._rendered.rest(job.key, loop.time() + after.wait, after.tries)
+            self.rendered.rest(job.key, loop.time() + after.wait, after.tries)
         else:
-            self._rendered.rouse(job.key)
+            self.rendered.rouse(job.key)
             self._fresh.pop(job.key, None)
 
     def _remember_links(self, job: Job) -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from typing import Any
 
@@ -35,45 +35,43 @@ class Delivery:
     attempt: int = 0
 
 
+@dataclass
 class Courier:
     """The sender of callbacks."""
 
-    def __init__(
-        self, store: Store, records: Records, faults: Faults, describe: Describe, now: Callable[[], float], speed: float
-    ) -> None:
-        self._store = store
-        self._records = records
-        self._faults = faults
-        self._describe = describe
-        self._now = now
-        self._speed = speed
-        self._due: list[tuple[float, int, Delivery]] = []
-        self._order = itertools.count()
-        self._filled = asyncio.Event()
-        self._sending: set[asyncio.Task[None]] = set()
+    store: Store
+    records: Records
+    faults: Faults
+    describe: Describe
+    now: Callable[[], float]
+    speed: float
+    _due: list[tuple[float, int, Delivery]] = field(default_factory=list)
+    _order: Iterator[int] = field(default_factory=itertools.count)
+    _filled: asyncio.Event = field(default_factory=asyncio.Event)
+    _sending: set[asyncio.Task[None]] = field(default_factory=set)
 
     def expect(self, task: Task) -> None:
         """Plan the callback of a task that was accepted just now."""
-        name, _ = self._faults.draw("callback", task.id)
+        name, _ = self.faults.draw("callback", task.id)
         if name == "callback-lost":
-            self._store.tell(task)  # nor after a restart
+            self.store.tell(task)  # nor after a restart
         elif name in ("callback-broken", "callback-forged-failed", "callback-forged-url"):
             self._plan(task.ends, Delivery(task, name.removeprefix("callback-")))
-            self._plan(task.ends + TRUTH_SECONDS / self._speed, Delivery(task))
+            self._plan(task.ends + TRUTH_SECONDS / self.speed, Delivery(task))
         else:
             if name == "callback-early":
                 self._plan(task.created, Delivery(task, "early"))
             if name == "callback-twice":
                 self._plan(task.ends, Delivery(task))
-            late = LATE_SECONDS / self._speed if name == "callback-late" else 0.0
+            late = LATE_SECONDS / self.speed if name == "callback-late" else 0.0
             self._plan(task.ends + late, Delivery(task))
 
     def resume(self, task: Task) -> None:
         """Plan the callback of a task from before a restart; attempts that fell into the gap went nowhere."""
         due = itertools.accumulate((0.0, *REPEATS), initial=None)
         for attempt, wait in enumerate(due):
-            if task.ends + wait / self._speed >= self._now():
-                self._plan(task.ends + wait / self._speed, Delivery(task, attempt=attempt))
+            if task.ends + wait / self.speed >= self.now():
+                self._plan(task.ends + wait / self.speed, Delivery(task, attempt=attempt))
                 return
 
     async def run(self) -> None:
@@ -93,14 +91,14 @@ class Courier:
         if not self._due:
             self._filled.clear()
             await self._filled.wait()
-        await asyncio.sleep(max(0.0, min(LOOK_SECONDS, self._due[0][0] - self._now())))
+        await asyncio.sleep(max(0.0, min(LOOK_SECONDS, self._due[0][0] - self.now())))
 
     def _plan(self, due: float, delivery: Delivery) -> None:
         heappush(self._due, (due, next(self._order), delivery))
         self._filled.set()
 
     def _send_due(self, session: aiohttp.ClientSession) -> None:
-        now = self._now()
+        now = self.now()
         while self._due and self._due[0][0] <= now:
             sending = asyncio.create_task(self._deliver(session, heappop(self._due)[2]))
             self._sending.add(sending)
@@ -108,13 +106,13 @@ class Courier:
 
     async def _deliver(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
         status = await self._post(session, delivery)
-        self._records.callback(delivery.task.id, delivery.kind, delivery.attempt, status)
+        self.records.callback(delivery.task.id, delivery.kind, delivery.attempt, status)
         if delivery.kind != "true":
             return
         if status == 200:
-            self._store.tell(delivery.task)
+            self.store.tell(delivery.task)
         elif delivery.attempt < len(REPEATS):
-            due = self._now() + REPEATS[delivery.attempt] / self._speed
+            due = self.now() + REPEATS[delivery.attempt] / self.speed
             self._plan(due, replace(delivery, attempt=delivery.attempt + 1))
 
     async def _post(self, session: aiohttp.ClientSession, delivery: Delivery) -> int:
@@ -128,7 +126,7 @@ class Courier:
 
     def _text(self, delivery: Delivery) -> str:
         task, kind = delivery.task, delivery.kind
-        data = self._describe(task, max(self._now(), task.ends))
+        data = self.describe(task, max(self.now(), task.ends))
         if kind == "forged-failed":
             data = {"taskId": task.id, "state": "failed", "failCode": "CONTENT_VIOLATION", "failMsg": "forged"}
         elif kind == "forged-url":

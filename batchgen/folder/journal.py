@@ -14,7 +14,7 @@ from pathlib import Path
 
 from batchgen.errors import BatchgenError, FaultError
 from batchgen.model import zulu
-from batchgen.redaction import Redaction
+from batchgen.redaction import redaction
 from batchgen.system import private
 from batchgen.system.borrowed import Borrowed
 from batchgen.words import escaped
@@ -32,7 +32,7 @@ class _Lines(logging.Formatter):
 
     def __init__(self, key: str) -> None:
         super().__init__()
-        self._redaction = Redaction(key)
+        self._redact = redaction(key)
 
     def format(self, record: logging.LogRecord) -> str:
         facts = {name: value for name, value in vars(record).items() if name not in _STANDARD}
@@ -44,7 +44,7 @@ class _Lines(logging.Formatter):
             "event": record.getMessage(),
             **facts,
         }
-        hide = self._redaction
+        hide = self._redact
         return json.dumps(
             {name: hide(value) if isinstance(value, str) else value for name, value in line.items()}, default=str
         )

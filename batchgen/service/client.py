@@ -13,7 +13,7 @@ from urllib.parse import quote
 import aiohttp
 
 from batchgen.model import Request
-from batchgen.redaction import Redaction
+from batchgen.redaction import redaction
 from batchgen.retry import moment, retry_after
 from batchgen.service.wire import (
     Answer,
@@ -58,7 +58,7 @@ class Client:
         self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
         self._model = quote(model, safe="")
         self._connections = connections
-        self._redaction = Redaction(key, callbacks=callbacks)
+        self._redact = redaction(key, callbacks=callbacks)
 
     async def __aenter__(self) -> Self:
         # A connection for each POST: one that the server closed meanwhile would leave the row in doubt for nothing.
@@ -121,7 +121,7 @@ class Client:
 
     def _redacted(self, outcome: _Outcome) -> _Outcome:
         words = {name: text for name in _WORDS if (text := getattr(outcome, name, None))}
-        hidden: dict[str, Any] = {name: self._redaction(text)[:MOST_LETTERS] for name, text in words.items()}
+        hidden: dict[str, Any] = {name: self._redact(text)[:MOST_LETTERS] for name, text in words.items()}
         return outcome if hidden == words else replace(outcome, **hidden)
 
     def _session(

@@ -64,8 +64,8 @@ BREAKAGES = (
     Breakage(
         "any number of POSTs waits for an answer",
         "batchgen/dispatch/asker.py",
-        "self._account.has_slot and self._account.may_post",
-        "self._account.has_slot",
+        "self.account.has_slot and self.account.may_post",
+        "self.account.has_slot",
         ("tests/simulation/test_simulation.py",),
     ),
     Breakage(
