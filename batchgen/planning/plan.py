@@ -67,6 +67,7 @@ class Plan(Counts):
     remake_usd: float  # what is paid at most for expired videos, which are fetched once more first
     given_up: int  # of those failed, rows that a person gave up while they were in doubt
     service: str | None  # that the batch was made with; None: there is none yet
+    emulated: bool  # the run would be with the emulator: nothing is paid
     remarks: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -101,8 +102,13 @@ class Plan(Counts):
             prices += "; the dearest where resolution or duration is left open"
         if self.to_submit > 1:
             prices = f"up to {money_words(self.task_usd)} a task; {prices}"
-        pays = f"{many(self.to_submit, 'task')}: up to {money_words(self.estimate_usd)} ({prices})"
-        yield f"a run would pay for {pays if self.to_submit else 'no task'}"
+        tasks, price = many(self.to_submit, "task"), f"up to {money_words(self.estimate_usd)} ({prices})"
+        if not self.to_submit:
+            yield "a run would pay for no task"
+        elif self.emulated:
+            yield f"a run would ask the emulator for {tasks}, and pay nothing; the service takes {price}"
+        else:
+            yield f"a run would pay for {tasks}: {price}"
         if self.remake_usd:
             more = f"up to {money_words(self.remake_usd)} more"
             yield f"  and {more} for expired ones, if they cannot be fetched any more"
@@ -187,6 +193,7 @@ def _plan(
         remake_usd=money.remake_price(ledger, prices.of) / MICRO,
         given_up=dict(standing.failures(ledger)).get(ABANDONED, 0),
         service=ledger.fact("service"),
+        emulated=settings.emulator,
         remarks=(
             *remarks,
             *overdue(settings, estimated),

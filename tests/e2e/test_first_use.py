@@ -42,6 +42,14 @@ async def test_what_was_mended_in_failures_csv_is_to_be_mended_in_the_sheet_too(
         assert len(emulator.tasks) == 3
 
 
+async def test_a_plan_with_the_emulator_says_that_nothing_is_paid_and_what_the_service_takes(tmp_path: Path) -> None:
+    prompts(tmp_path / "p.csv", 2)
+    tried = await batchgen("plan", "p.csv", "--emulator", cwd=tmp_path)
+    assert "\na run would ask the emulator for 2 tasks, and pay nothing; the service takes up to $2.60 (" in tried.out
+    meant = await batchgen("plan", "p.csv", cwd=tmp_path)
+    assert "\na run would pay for 2 tasks: up to $2.60 (" in meant.out
+
+
 async def test_a_batch_that_was_tried_with_the_emulator_says_so_to_whoever_means_it(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 2)
     tried = await try_out(manifest)
