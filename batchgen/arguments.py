@@ -1,5 +1,6 @@
 """What was given, as flags or by keyword, and what the environment says: one :class:`Settings`."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,6 @@ from batchgen.steering.deadline import read_deadline
 NO_KEY = "none-is-needed"  # the key of who sends nothing
 
 
-def _with_rows(overrides: Any = (), only: Any = None, shard: Any = None, limit: Any = None, **others: Any) -> Any:
-    """All flags, with those that choose and change rows as :class:`Settings` has them."""
-    from batchgen.manifest.selection import parse
-
-    return {"overrides": overrides or None, "selection": parse(only, shard, limit) or None, **others}
-
-
 def to_settings(
     batch: Path,
     manifest: Path | None,
@@ -37,9 +31,17 @@ def to_settings(
     base_url: str | None = None,
     api_key_file: Path | None = None,
     to: str | None = None,
+    overrides: tuple[str, ...] = (),
+    only: str | Collection[str] | None = None,
+    shard: str | None = None,
+    limit: int | None = None,
     in_doubt: str = "hold",
     first_poll: float | None = None,
     poll_every: float | None = None,
+    max_tasks: int | None = None,
+    budget: float | None = None,
+    budget_per_day: float | None = None,
+    prices: tuple[str, ...] = (),
     callback_url: str | None = None,
     callback_listen: str | None = None,
     deadline: str | None = None,
@@ -47,6 +49,8 @@ def to_settings(
     **more: Any,
 ) -> Settings:
     """What the flags and the environment say. Raises :class:`UsageError`, or :class:`AccountError` without a key."""
+    from batchgen.manifest.selection import parse  # what `batchgen run --help` needs not
+
     if manifest is None and base_url is None and not emulator:
         from batchgen.folder.checks import service_in
 
@@ -55,24 +59,23 @@ def to_settings(
         raise UsageError("--emulator and --base-url exclude each other: choose one")
     speed = EMULATOR_SPEED if emulator else 1.0
     url, listen = read_callback(callback_url, callback_listen)
-    more = _with_rows(**more)
-    limits = {name: more.pop(name, None) for name in ("max_tasks", "budget", "budget_per_day")}
-    prices = read_prices(more.pop("prices", ()))
-    until = read_deadline(deadline) if deadline else None
     return Settings(
         batch=batch,
         manifest=manifest,
         destination=to,
         emulator=emulator,
+        overrides=overrides or None,
+        selection=parse(only, shard, limit) or None,
+        limits=Limits(max_tasks, budget, budget_per_day, read_prices(prices)),
+        deadline=read_deadline(deadline) if deadline else None,
         base_url=SERVICE_URL if emulator else read_base_url(base_url),
+        # Behind what may be wrong otherwise: that is told first.
         key="emulator" if emulator else _read_key(api_key_file, key, (batch, manifest, more.get("ledger_to"))),
         first_poll=first_poll or DEFAULT_FIRST_POLL_SECONDS / speed,
         poll_every=poll_every or DEFAULT_POLL_EVERY_SECONDS / speed,
         resubmit_in_doubt=in_doubt == "resubmit",
-        limits=Limits(**limits, prices=prices),
         callback_url=url,
         callback_listen=listen,
-        deadline=until,
         **more,
     )
 

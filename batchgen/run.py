@@ -156,7 +156,7 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     recovery.recover(ledger)
     for sentence in choose(settings.selection, ledger):
         listener.say(sentence)
-    lost = _take_in_moved(settings, ledger, listener.say)
+    lost = _note_moved(settings, ledger, listener.say)
     _tell_missing(settings, ledger, listener, lost)
     try_links(settings, ledger, str(settings.manifest))
     for sentence in allowances.allow(settings, ledger, settings.service):
@@ -166,7 +166,7 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     log.info("run begins", extra=begun)
 
 
-def _take_in_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None]) -> list[str]:
+def _note_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None]) -> list[str]:
     """Look in the destination for what is no longer in its place; in a new one for all that is archived so far.
 
     Returns the places of what is still missing.
@@ -179,7 +179,7 @@ def _take_in_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None
     if is_new:
         say(f"what is archived so far is looked for in {archive}, in case it was moved there")
     with nothing_sent():
-        found = moved.take_in(ledger, archive, None if is_new else lost)
+        found = moved.note_places(ledger, archive, None if is_new else lost)
     if found:
         reuse.enter_anew(ledger)
         say(f"{many(len(found), 'archived video')} found in {archive}: from now on they count as there")

@@ -6,11 +6,14 @@ All within the caller's transaction.
 import sqlite3
 from importlib import resources
 
-from batchgen.ledger import anew
+from batchgen.ledger import older_requests
 
 VERSION = 5
 APPLICATION_ID = 0x62617467  # "batg"
-_DIGESTING = {1: anew.digest_what_is_kept, 4: anew.digest_anew}  # schema -> what is done behind its script
+_DIGESTING = {
+    1: older_requests.digest_what_is_kept,
+    4: older_requests.digest_anew,
+}  # schema -> what is done behind its script
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:

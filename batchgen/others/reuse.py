@@ -15,8 +15,8 @@ from pathlib import Path
 
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
-from batchgen.ledger.anew import as_now
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
+from batchgen.ledger.older_requests import as_now
 from batchgen.model import digest_of
 from batchgen.system.private import user_file
 

@@ -11,7 +11,7 @@ from batchgen.videos.verify import READERS, in_window
 FEW = 1000  # videos that are looked for one by one: for more, all that is there is listed first
 
 
-def take_in(ledger: Ledger, archive: Archive, places: Collection[str] | None = None) -> list[str]:
+def note_places(ledger: Ledger, archive: Archive, places: Collection[str] | None = None) -> list[str]:
     """Write down where the videos are that lie in the archive by now; returns their former places.
 
     ``places``: look for the videos of these alone. Raises :class:`ArchiveError` if the archive does not answer.
