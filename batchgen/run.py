@@ -78,9 +78,9 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         _say_where_kept(replica, settings, listener.say)
         stopped, has_worked = None, False
         if ledger.has_work() or evidence.candidates(ledger):
-            stopped, has_worked = _run_work(settings, ledger, replica, listener, service, files), True
+            stopped, has_worked = _make_videos(settings, ledger, replica, listener, service, files), True
         elif is_elsewhere(settings, ledger):
-            _destination(settings, ledger)
+            _proved_archive(settings, ledger)
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
         with perhaps_sent():
             problem = write_all(ledger, settings, listener.warn, is_current=is_current and not has_worked)
@@ -96,19 +96,19 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         return summary
 
 
-def _run_work(
+def _make_videos(
     settings: Settings, ledger: Ledger, replica: Replica, listener: Listener, service: Service, files: Files
 ) -> Stop | None:
-    """Work; returns what kept it from doing all of it."""
+    """Make what can be made now; returns what kept the run from asking for all of it."""
     try:
-        archive = _destination(settings, ledger)
+        archive = _proved_archive(settings, ledger)
         if settings.may_submit:
             RunImages(settings).provide(ledger, files, listener.say)
         with nothing_sent():  # before the first copy nothing may be submitted
             replica.checkpoint(ledger)
         _set_space_aside(ledger, settings.batch)
         with perhaps_sent(), descriptors.raised():
-            dispatcher = awake.run(_work(settings, ledger, replica, archive, listener, service))
+            dispatcher = awake.run(_run_parts(settings, ledger, replica, archive, listener, service))
             return _what_stopped(dispatcher, ledger)
     finally:
         listener.progress.end()
@@ -153,11 +153,12 @@ def _say_where_kept(replica: Replica, settings: Settings, say: Callable[[str], N
 
 
 def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
+    """Decide which rows the run may ask for, and say what a person should know before it does."""
     recovery.recover(ledger)
     for sentence in choose(settings.selection, ledger):
         listener.say(sentence)
     lost = _note_moved(settings, ledger, listener.say)
-    _tell_missing(settings, ledger, listener, lost)
+    _say_missing(settings, ledger, listener, lost)
     try_links(settings, ledger, str(settings.manifest))
     for sentence in allowances.allow(settings, ledger, settings.service):
         listener.say(sentence)
@@ -175,7 +176,7 @@ def _note_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None]) 
     is_new = is_elsewhere(settings, ledger)
     if not lost and not (is_new and standing.archived_bytes(ledger)):
         return lost
-    archive = open_settings_archive(settings, ledger)
+    archive = _archive_of(settings, ledger)
     if is_new:
         say(f"what is archived so far is looked for in {archive}, in case it was moved there")
     with nothing_sent():
@@ -187,7 +188,7 @@ def _note_moved(settings: Settings, ledger: Ledger, say: Callable[[str], None]) 
     return [place for place in lost if place not in taken]
 
 
-def _tell_missing(settings: Settings, ledger: Ledger, listener: Listener, lost: list[str]) -> None:
+def _say_missing(settings: Settings, ledger: Ledger, listener: Listener, lost: list[str]) -> None:
     """Whoever wants it quiet is told once of what is lost: its links live for 15 days."""
     known = int(ledger.fact("missing") or 0)
     for sentence in sentences(settings.batch, lost, settings.service):
@@ -196,8 +197,7 @@ def _tell_missing(settings: Settings, ledger: Ledger, listener: Listener, lost: 
         ledger.remember({"missing": str(len(lost))})
 
 
-def open_settings_archive(settings: Settings, ledger: Ledger) -> Archive:
-    """The batch's archive."""
+def _archive_of(settings: Settings, ledger: Ledger) -> Archive:
     return open_archive(
         settings.destination or str(settings.batch / "videos"),
         tag=ledger.fact("tag") or "batchgen",
@@ -207,9 +207,9 @@ def open_settings_archive(settings: Settings, ledger: Ledger) -> Archive:
     )
 
 
-def _destination(settings: Settings, ledger: Ledger) -> Archive:
+def _proved_archive(settings: Settings, ledger: Ledger) -> Archive:
     """The batch's archive, proved, and remembered for the runs to come; not before: a slip of the pen would last."""
-    archive = open_settings_archive(settings, ledger)
+    archive = _archive_of(settings, ledger)
     with nothing_sent():
         archive.probe()
         archive.sweep()
@@ -228,7 +228,7 @@ def _set_space_aside(ledger: Ledger, folder: Path) -> None:
 # -- the run
 
 
-async def _work(
+async def _run_parts(
     settings: Settings, ledger: Ledger, replica: Replica, archive: Archive, listener: Listener, service: Service
 ) -> Dispatcher:
     loop = asyncio.get_running_loop()
