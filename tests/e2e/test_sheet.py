@@ -206,15 +206,11 @@ async def test_a_plan_of_a_new_sheet_goes_by_what_other_batches_of_the_service_h
 
 
 SMALL = """
-class Small:
-    f_bavail, f_frsize = 5_500, 1_000
+plain = disk_usage
 
-plain = os.statvfs
-
-def statvfs(place):
-    return plain(place) if "batchgen-" in str(place) else Small
-
-os.statvfs = statvfs
+def disk_usage(place):
+    usage = plain(place)
+    return usage if "batchgen-" in str(place) else usage._replace(free=5_500_000)
 """
 
 
