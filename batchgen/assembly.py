@@ -89,7 +89,7 @@ class Assembly:
 
     def _counted(self) -> Callable[[Job, Job], None]:
         """What counts the steps of jobs: of those alone that were asked for, though the run fetches for others too."""
-        ledger, changed = self._ledger, self.steering.changed
+        ledger, changed = self._ledger, self.steering.tally.changed
         if not ledger.is_selecting:
             return changed
         return lambda before, after: changed(before, after) if ledger.is_selected(before) else None

@@ -1,4 +1,4 @@
-"""One job: the table {state: step}, each step one call to a room, each outcome recorded before the next.
+"""One job: the table {state: step}. Each step is a file of ``steps``, and records its outcome before the next.
 
     pending    -- intend --> submitting
     submitting -- submit --> in_flight, failed, in_doubt, or pending again
@@ -22,7 +22,7 @@ from batchgen.steps.submit import SubmitStep
 
 
 class Pipeline:
-    """The steps of a job. The first, which waits for nothing, is by itself; the others are those of the table."""
+    """The steps of a job. The first waits for nothing, and is called by itself; the others are told by the state."""
 
     def __init__(self, intend: IntendStep, submit: SubmitStep, poll: PollStep, fetch: FetchStep) -> None:
         self.intend = intend.intend

@@ -1,4 +1,4 @@
-"""When to try again: decisions as values, pure."""
+"""How long to wait before another try: by how many failed, or as the other side asks for."""
 
 import random
 import re

@@ -12,7 +12,6 @@ from math import inf
 from batchgen.account import Account
 from batchgen.dispatch.fetcher import Fetcher
 from batchgen.dispatch.in_flight import InFlight
-from batchgen.dispatch.kinds import Ages
 from batchgen.dispatch.schedule import Schedule
 from batchgen.dispatch.waiting import wait
 from batchgen.ledger import Ledger
@@ -49,8 +48,8 @@ class Asker:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self._schedule = Schedule(self.polling, callbacks=self.callbacks)
-        self.in_flight = InFlight(self.account, self.polling, self._schedule, self.wake)
+        self.schedule = Schedule(self.polling, callbacks=self.callbacks)
+        self.in_flight = InFlight(self.account, self.polling, self.schedule, self.wake)
         # A poll frees a slot, unless its callback did: then only the video waits for it.
         self._most_submits = SUBMITS_BEFORE_POLL if self.callbacks else 1
 
@@ -70,17 +69,13 @@ class Asker:
         """Something has changed: look again at what may be asked."""
         self._wake.set()
 
-    def running(self) -> Ages:
-        """The ages of the tasks in flight."""
-        return self._schedule.running(asyncio.get_running_loop().time())
-
     # -- which
 
     async def _something_to_ask(self) -> bool:
         """Wait until a submit is possible or a poll is due; False when there will be neither."""
         loop = asyncio.get_running_loop()
         while not (self.is_denied or self._can_submit() or self._poll_is_due(loop.time())):
-            if not self._schedule and not self.posts and not self.asks and self._is_over():
+            if not self.schedule and not self.posts and not self.asks and self._is_over():
                 return False
             if self.account.is_lost:
                 self.lost()
@@ -92,7 +87,7 @@ class Asker:
     def _idle_seconds(self, now: float) -> float | None:
         """How long nothing will be due, unless something happens; None: for as long as nothing does."""
         may_ask = len(self.asks) < POLLS_AT_ONCE
-        until = min(self._schedule.next_due(), self._schedule.next_plan()) if may_ask else inf
+        until = min(self.schedule.next_due(), self.schedule.next_plan()) if may_ask else inf
         if self._is_submitting():
             if pause := self.account.posts.pause:
                 until = min(until, now + min(pause, self.account.patience))
@@ -108,7 +103,7 @@ class Asker:
             return True
         if not self._can_submit() and self.ledger.next_pending() is None:  # no slot, or a go, is waited for
             self.all_submitted = True
-        return self.all_submitted and not self.fetcher.has_remakes() and not self.may_bring_more()
+        return self.all_submitted and not self.fetcher.rendered.has_remakes() and not self.may_bring_more()
 
     def _is_submitting(self) -> bool:
         return self.may_submit and not (self.all_submitted or self.is_paused or self.fetcher.has_backlog)
@@ -117,8 +112,8 @@ class Asker:
         return self._is_submitting() and self.account.has_slot and self.account.may_post
 
     def _poll_is_due(self, now: float) -> bool:
-        self._schedule.plan(now, self.account.per_second, is_submitting=self._is_submitting())
-        return self._schedule.next_due() <= now and len(self.asks) < POLLS_AT_ONCE
+        self.schedule.plan(now, self.account.per_second, is_submitting=self._is_submitting())
+        return self.schedule.next_due() <= now and len(self.asks) < POLLS_AT_ONCE
 
     def _next_job(self) -> Job | None:
         """A submit or a poll; when both wait, in turns, so that neither starves the other."""
@@ -130,7 +125,7 @@ class Asker:
                 return self.intend(job)
             self.all_submitted = True
         self._submits = 0
-        return self._schedule.take(now) if self._poll_is_due(now) else None
+        return self.schedule.take(now) if self._poll_is_due(now) else None
 
     # -- asking
 

@@ -196,7 +196,7 @@ class Dispatcher:
 
     def running(self) -> Ages:
         """The ages of the tasks in flight."""
-        return self._asker.running()
+        return self._asker.schedule.running(asyncio.get_running_loop().time())
 
     def retune(self, concurrency: int | None = None, rate: int | None = None) -> None:
         """Go on with other limits: tasks at once, requests a minute. None: as it is."""

@@ -66,10 +66,6 @@ class Fetcher:
         self._is_full = True
         self._wake.set()
 
-    def has_remakes(self) -> bool:
-        """Whether a job that is being fetched once more may have to be paid for again."""
-        return self.rendered.has_remakes()
-
     def _start(self, job: Job) -> None:
         task = asyncio.create_task(self._once(job))
         self.tasks.add(task)

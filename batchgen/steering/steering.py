@@ -14,7 +14,7 @@ from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.dispatch.forecast import Pace, seconds_until_home
 from batchgen.dispatch.kinds import Ages
 from batchgen.errors import LimitReachedError
-from batchgen.model import Job, State
+from batchgen.model import State
 from batchgen.service.polling import Polling
 from batchgen.steering.control import Desk, Order
 from batchgen.steering.deadline import Deadline
@@ -42,10 +42,6 @@ class Steering:
     affordable: Callable[[int], int] = lambda tasks: tasks  # of so many tasks, how many may be asked for
     deadline: Deadline | None = None
     _published: float = -inf
-
-    def changed(self, before: Job, after: Job) -> None:
-        """A job has come a step further."""
-        self.tally.changed(before, after)
 
     async def beside(self, dispatcher: Dispatcher) -> None:
         """Run the batch to its end; meanwhile take orders, and say how it stands."""
