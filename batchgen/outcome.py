@@ -143,6 +143,7 @@ def summarize(
         failures=dict(standing.failures(ledger)),
         failed_before=failed_before,
         fetch_failures=dict(standing.fetch_failures(ledger)),
+        expired_until=link_death(standing.first_expired(ledger)),
         first_death=link_death(oldest),
         emulated=settings.emulator,
         base_url=settings.base_url if to_service(settings.service) else None,

@@ -9,7 +9,17 @@ from typing import Any
 
 from batchgen.errors import LimitReachedError
 from batchgen.model import ABANDONED, State
-from batchgen.words import GONE_AWAITED, first_of, given_up, in_one_line, many, money_words, why, with_command
+from batchgen.words import (
+    GONE_AWAITED,
+    first_of,
+    given_up,
+    in_one_line,
+    many,
+    money_words,
+    tried_anew,
+    why,
+    with_command,
+)
 
 STATES = ("archived", "failed", "expired", "in_doubt", "in_flight", "rendered", "pending")
 MOST_CAUSES = 5  # that are named
@@ -69,6 +79,7 @@ class Summary(Counts):
     failures: dict[str, int] = field(default_factory=dict)  # fail code -> rows
     failed_before: int = 0  # rows of ``failed`` that had failed before this run
     fetch_failures: dict[str, int] = field(default_factory=dict)  # the commonest reasons -> rows made, not fetched
+    expired_until: str | None = None  # when the first of the expired that are tried anew is given up (ISO 8601, UTC)
     first_death: str | None = None  # when the first link of a video that is not archived dies (ISO 8601, UTC)
     emulated: bool = False  # made with the emulator: nothing was paid
     base_url: str | None = None  # of the service, where it is not the usual one: commands have to name it
@@ -106,7 +117,8 @@ class Summary(Counts):
             "what it says); or pay for them as they are once more with --retry-failed",
             "given_up": given_up(folder),
             "expired": f"expired: made{'' if self.emulated else ' and paid for'}, but the link died before the video "
-            "was here; each run tries it anew until its 15 days are over; --retry-failed pays once more if it must",
+            f"was here ({failures} has each one's reason); {tried_anew(self.expired_until)}; --retry-failed pays once "
+            "more if it must",
             "in_doubt": with_command(
                 f"in doubt: {'asked for' if self.emulated else 'perhaps paid for'}, and what came of it is not known; "
                 "it is held; to see all that is known",

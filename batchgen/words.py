@@ -43,6 +43,11 @@ def why(causes: Mapping[str, int], rows: int) -> str:
     return f" ({cause}{f'; {others}' if number < rows else ''})"
 
 
+def tried_anew(until: str | None) -> str:
+    """What there is to say of videos whose links died; ``until``: when the first is given up, if any is tried anew."""
+    return f"each run tries it anew until its 15 days are over (the first: {until})" if until else "15 days are over"
+
+
 def left_alone(rows: int) -> str:
     """What there is to say of rows in doubt that are resubmitted only by name."""
     one = "row in doubt is left alone: its callback came, so that the service has accepted it"

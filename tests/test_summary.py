@@ -70,6 +70,14 @@ def test_made_videos_that_wait_are_told_with_the_day_on_which_the_first_dies() -
     assert "2026-12-10T02:00+00:00" in told
 
 
+@pytest.mark.parametrize("until", ["2026-12-10T02:00Z", None])
+def test_expired_videos_are_told_with_the_day_until_which_runs_try_them_anew_if_any_do(until: str | None) -> None:
+    (told,) = replace(DONE, exit=1, expired=1, expired_until=until).advice()
+    assert ("each run tries it anew" in told) == (until is not None)
+    assert "failures.csv has each one's reason" in told
+    assert until is None or until in told
+
+
 def test_made_videos_that_wait_are_told_with_the_commonest_reason_and_how_many_have_another() -> None:
     causes = {"cdn.example: not a whole MP4 (text/html)": 3, "cdn.example: the host answered HTTP 206": 1}
     (told,) = replace(DONE, exit=1, rendered=5, fetch_failures=causes).advice()

@@ -1,8 +1,9 @@
 """Where a batch stands, in numbers."""
 
 from collections import Counter
+from time import time
 
-from batchgen.ledger.ledger import OPEN, Ledger
+from batchgen.ledger.ledger import LINK_LIFE_SECONDS, OPEN, Ledger
 from batchgen.model import State
 
 CAUSES = 5  # that are told
@@ -36,6 +37,15 @@ def fetch_failures(ledger: Ledger) -> list[tuple[str, int]]:
     ):
         known[_without_path(told)[:CAUSE_LETTERS]] += rows
     return known.most_common(CAUSES)
+
+
+def first_expired(ledger: Ledger) -> float | None:
+    """When the oldest of the expired videos that runs try anew was made (Unix seconds)."""
+    found = ledger.database.one(
+        "SELECT min(completed_at) FROM job WHERE state = 'expired' AND wanted > 0 AND completed_at >= ?",
+        (time() - LINK_LIFE_SECONDS,),
+    )
+    return found[0] if found else None
 
 
 def _without_path(told: str) -> str:

@@ -12,7 +12,7 @@ from batchgen.model import ABANDONED, EMULATOR, LEDGER, State
 from batchgen.settings import to_service
 from batchgen.summary import Counts
 from batchgen.videos.missing import missing, sentences
-from batchgen.words import GONE_AWAITED, GONE_IN_DOUBT, given_up, many, money_words, why, with_command
+from batchgen.words import GONE_AWAITED, GONE_IN_DOUBT, given_up, many, money_words, tried_anew, why, with_command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +39,17 @@ class Status(Counts):
     fetch_failures: dict[str, int]  # the commonest reasons -> rows that are made and not fetched
     unfetched: int  # videos that are paid and made, and not archived
     first_death: str | None  # when the first of their links dies (ISO 8601, UTC)
+    expired_until: str | None  # when the first of the expired that are tried anew is given up (the same)
     missing: tuple[str, ...]  # places of archived videos that are no longer there, on this machine
 
     def __str__(self) -> str:
         """The status for a person."""
         states = ("archived", "rendered", "in_flight", "submitting", "pending", "in_doubt", "expired", "failed")
         lines = [f"{self.batch}: {many(self.rows, 'row')} of {self.manifest}, made with {self.service}"]
-        told = {"rendered": f"rendered{why(self.fetch_failures, self.rendered)}"}
+        told = {
+            "rendered": f"rendered{why(self.fetch_failures, self.rendered)}",
+            "expired": f"expired: {tried_anew(self.expired_until)}",
+        }
         lines += [
             f"  {getattr(self, state)} {told.get(state, state.replace('_', ' '))}"
             for state in states
@@ -99,6 +103,7 @@ def read_status(batch: Path, path: Path | None = None, *, running: bool | None =
             fetch_failures=dict(standing.fetch_failures(ledger)),
             unfetched=unfetched,
             first_death=link_death(oldest),
+            expired_until=link_death(standing.first_expired(ledger)),
             missing=tuple(missing(batch, ledger)),
         )
 

@@ -231,6 +231,7 @@ async def test_a_dead_link_is_asked_for_again_then_expired_and_never_made_again_
         for _ in range(2):
             ended = await run(emulator, manifest, **soon)
             assert (ended.code, ended.summary["expired"], len(emulator.tasks)) == (1, 3, 3)
+            assert ended.summary["expired_until"] is not None
         told = await batchgen("verify", "prompts.batch", cwd=tmp_path)
         assert (told.code, told.out) == (1, "0 videos read, 0 damaged; 3 are made and not archived\n")
         assert "batchgen verify prompts.batch --repair" in told.err
