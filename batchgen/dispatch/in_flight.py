@@ -7,6 +7,7 @@ never jumps; the time of day serves only to tell how old the tasks of an earlier
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import inf
 
 from batchgen.account import Account
@@ -18,19 +19,16 @@ from batchgen.service.polling import Polling
 NEVER_ENDED = "a task has not ended in all the time that it was asked about"
 
 
+@dataclass
 class InFlight:
-    """Keeps the account's number of tasks, and the schedule, by what the answers say.
+    """Keeps the account's number of tasks, and the schedule, by what the answers say."""
 
-    ``wake`` is called when a slot is free, or a task is to be asked about, and no answer says so.
-    """
-
-    def __init__(self, account: Account, polling: Polling, schedule: Schedule, wake: Callable[[], None]) -> None:
-        self._account = account
-        self._polling = polling
-        self._schedule = schedule
-        self._wake = wake
-        self._since: dict[int, float] = {}  # job -> when this run began to ask about it, by the account's clock
-        self._told: set[int] = set()  # jobs whose end a callback told: they hold no slot
+    account: Account
+    polling: Polling
+    schedule: Schedule
+    wake: Callable[[], None]  # called when a slot is free, or a task is to be asked about, and no answer says so
+    _since: dict[int, float] = field(default_factory=dict)  # job -> when this run began to ask, by the account's clock
+    _told: set[int] = field(default_factory=set)  # jobs whose end a callback told: they hold no slot
 
     # -- without a request of this run
 
@@ -38,10 +36,10 @@ class InFlight:
         """Go on with the tasks of earlier runs."""
         now, wall = asyncio.get_running_loop().time(), time.time()
         for job in ledger.in_flight():
-            if job.key not in self._schedule:  # a callback may have brought it a moment ago
+            if job.key not in self.schedule:  # a callback may have brought it a moment ago
                 self._add(job, now, wall)
-        for started_at in ledger.doubtful_since(wall - self._polling.doubt):
-            self._hold_slot(self._polling.doubt - max(0.0, wall - started_at))  # a clock may have been set back
+        for started_at in ledger.doubtful_since(wall - self.polling.doubt):
+            self._hold_slot(self.polling.doubt - max(0.0, wall - started_at))  # a clock may have been set back
 
     def adopt(self, job: Job) -> None:
         """A job that had no task has one, which has probably ended: go on with it."""
@@ -49,33 +47,33 @@ class InFlight:
         self.hasten(job.key)
 
     def _add(self, job: Job, now: float, wall: float) -> None:
-        self._account.tasks += 1
+        self.account.tasks += 1
         self._begin(job, now, max(0.0, wall - (job.submitted_at or 0.0)))
 
     def _begin(self, job: Job, now: float, age: float) -> None:
-        self._schedule.add(job, now, age)
-        self._since[job.key] = self._account.awake()
+        self.schedule.add(job, now, age)
+        self._since[job.key] = self.account.awake()
 
     def hasten(self, key: int) -> None:
         """A callback says that a job's task has ended: its slot is free, and it is asked about now."""
-        if self._schedule.hasten(key, asyncio.get_running_loop().time()):
+        if self.schedule.hasten(key, asyncio.get_running_loop().time()):
             if key not in self._told:
                 self._told.add(key)
-                self._account.tasks -= 1
-            self._wake()
+                self.account.tasks -= 1
+            self.wake()
 
     # -- what an answer means
 
     def posting(self) -> None:
         """A task is being asked for."""
-        self._account.tasks += 1
-        self._account.posting += 1
+        self.account.tasks += 1
+        self.account.posting += 1
 
     def posted(self, job: Job, seconds: float) -> None:
         """The answer came after so many seconds; ``job`` is what it made of it."""
-        self._account.posting -= 1
+        self.account.posting -= 1
         if job.state is State.IN_FLIGHT:
-            self._account.accepted(seconds)
+            self.account.accepted(seconds)
             self._begin(job, asyncio.get_running_loop().time(), 0.0)
         else:
             self._free_slot(job)
@@ -85,39 +83,39 @@ class InFlight:
         now = asyncio.get_running_loop().time()
         if job.key in self._told:
             self._told.discard(job.key)
-            self._account.tasks += 1
+            self.account.tasks += 1
         if job.state is State.IN_FLIGHT:
             self._keep_asking(job, now)
         else:
-            self._schedule.end(job, now)
+            self.schedule.end(job, now)
             self._free_slot(job)
 
     def _keep_asking(self, job: Job, now: float) -> None:
         """Ask about the task again if its answer leaves hope; its slot stays taken, without hope for a while longer."""
         is_missing = job.missing_since is not None  # then the job itself knows how long it is asked about
-        asked_for = self._account.awake() - self._since[job.key]
-        if job.wait == inf or (not is_missing and self._polling.gives_up(asked_for)):
-            self._schedule.leave(job)
-            self._account.tasks -= 1
-            self._hold_slot(self._polling.doubt)  # not for ever: a few that nobody hears of would hold up all others
-            self._account.harvest.failed(job.key, NEVER_ENDED)
+        asked_for = self.account.awake() - self._since[job.key]
+        if job.wait == inf or (not is_missing and self.polling.gives_up(asked_for)):
+            self.schedule.leave(job)
+            self.account.tasks -= 1
+            self._hold_slot(self.polling.doubt)  # not for ever: a few that nobody hears of would hold up all others
+            self.account.harvest.failed(job.key, NEVER_ENDED)
         elif job.tries > 0 or is_missing:
-            self._schedule.unheard(job, now + job.wait)
-        elif self._account.is_answering:  # which is about this very answer: nothing was awaited since it came
-            self._schedule.heard(job, now)
+            self.schedule.unheard(job, now + job.wait)
+        elif self.account.is_answering:  # which is about this very answer: nothing was awaited since it came
+            self.schedule.heard(job, now)
         else:
-            self._schedule.unheard(job, now + AGAIN * self._polling.every)
+            self.schedule.unheard(job, now + AGAIN * self.polling.every)
 
     def _free_slot(self, job: Job) -> None:
-        self._account.tasks -= 1
+        self.account.tasks -= 1
         if job.state is State.IN_DOUBT:  # it may be running: its slot is held for as long as it may
-            self._hold_slot(self._polling.doubt)
+            self._hold_slot(self.polling.doubt)
 
     def _hold_slot(self, seconds: float) -> None:
-        self._account.tasks += 1
+        self.account.tasks += 1
 
         def release() -> None:
-            self._account.tasks -= 1
-            self._wake()
+            self.account.tasks -= 1
+            self.wake()
 
         asyncio.get_running_loop().call_later(seconds, release)

@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -57,37 +57,24 @@ class Bounds:
     redirects: int = 5
 
 
+@dataclass
 class Downloader:
-    """Fetches videos, ``at_once`` of them at a time; use it as ``async with``.
+    """Fetches videos, ``at_once`` of them at a time; use it as ``async with``."""
 
-    ``allow_loopback`` is for a service that is itself on this machine: it admits loopback addresses, and plain
-    http to them; ``plain_http`` admits that everywhere. ``tls`` replaces the certificates that are trusted; ``clock``
-    gives seconds.
-    """
-
-    def __init__(
-        self,
-        *,
-        allow_loopback: bool,
-        at_once: int,
-        plain_http: bool = False,
-        bounds: Bounds | None = None,
-        tls: ssl.SSLContext | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._allow_loopback = allow_loopback
-        self._plain_http = plain_http
-        self._at_once = at_once
-        self._bounds = bounds or Bounds()
-        self._tls = tls
-        self._clock = clock
+    _: KW_ONLY
+    allow_loopback: bool  # addresses of this machine, and plain http to them: for a service that is itself on it
+    at_once: int
+    plain_http: bool = False  # to everywhere
+    bounds: Bounds = field(default_factory=Bounds)
+    tls: ssl.SSLContext | None = None  # in the place of the certificates that are trusted
+    clock: Callable[[], float] = time.monotonic  # seconds
 
     async def __aenter__(self) -> Self:
         # A wait for a connection would count as time to connect: so nobody waits inside the connector.
-        self._slots = asyncio.Semaphore(self._at_once)
+        self._slots = asyncio.Semaphore(self.at_once)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self._at_once, ssl=self._tls or True, socket_factory=self._guarded_socket
+                limit=self.at_once, ssl=self.tls or True, socket_factory=self._guarded_socket
             ),
             headers={"Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -95,7 +82,7 @@ class Downloader:
             trust_env=False,
             read_bufsize=_READ_BUFFER_BYTES,
             timeout=aiohttp.ClientTimeout(
-                total=None, connect=self._bounds.connect_seconds, sock_read=self._bounds.silence_seconds
+                total=None, connect=self.bounds.connect_seconds, sock_read=self.bounds.silence_seconds
             ),
         )
         return self
@@ -137,14 +124,14 @@ class Downloader:
     async def _follow(self, url: str) -> aiohttp.ClientResponse:
         """Return the first answer that is no redirect; each hop is checked before anything is sent."""
         target = _parse(url)
-        for _ in range(self._bounds.redirects + 1):
+        for _ in range(self.bounds.redirects + 1):
             target = self._checked(target)
             response = await self._ask(target)
             if response.status not in _REDIRECTS:
                 return response
             response.close()
             target = _next(target, response.headers.get("Location"))
-        raise DownloadError(f"{_shown(target)}: more than {self._bounds.redirects} redirects")
+        raise DownloadError(f"{_shown(target)}: more than {self.bounds.redirects} redirects")
 
     def _checked(self, url: URL) -> URL:
         """The link as it may be followed: by https, where plain http is not safe."""
@@ -152,21 +139,21 @@ class Downloader:
             raise DownloadError(f"{_shown(url)}: not an https link")
         if url.raw_user is not None or url.raw_password is not None:
             raise DownloadError(f"{_shown(url)}: a link that holds a user or password is not followed")
-        if url.scheme == "https" or self._plain_http or (self._allow_loopback and _is_loopback(url.host)):
+        if url.scheme == "https" or self.plain_http or (self.allow_loopback and _is_loopback(url.host)):
             return url
         return url.with_port(443 if url.port == 80 else url.port).with_scheme("https")
 
     def _guarded_socket(self, info: tuple[Any, ...]) -> socket.socket:
         """Make the socket for a resolved address (of getaddrinfo): every connection comes through here."""
         family, kind, protocol, _, address = info
-        if not may_connect(address[0], allow_loopback=self._allow_loopback):
+        if not may_connect(address[0], allow_loopback=self.allow_loopback):
             raise OSError(_NOT_PUBLIC)
         return socket.socket(family, kind, protocol)
 
     async def _ask(self, url: URL) -> aiohttp.ClientResponse:
         """Send the request and read the head of the answer, which may not drip for ever."""
         with _translated(url):
-            async with asyncio.timeout(self._bounds.connect_seconds + self._bounds.silence_seconds):
+            async with asyncio.timeout(self.bounds.connect_seconds + self.bounds.silence_seconds):
                 return await self._session.get(url, allow_redirects=False)
 
     async def _receive(self, response: aiohttp.ClientResponse, file: BinaryIO) -> Clip:
@@ -198,21 +185,21 @@ class Downloader:
             )
         with _translated(response.url):
             length = response.content_length
-        if length is not None and length > self._bounds.most_bytes:
+        if length is not None and length > self.bounds.most_bytes:
             raise DownloadError(
-                f"{_shown(response.url)}: {length:,} bytes are more than the {self._bounds.most_bytes:,} allowed"
+                f"{_shown(response.url)}: {length:,} bytes are more than the {self.bounds.most_bytes:,} allowed"
             )
         return length
 
     async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """Yield the body as it comes, for as long as it stays within the bounds."""
-        pace, size = _Pace(self._bounds, self._clock), 0
+        pace, size = _Pace(self.bounds, self.clock), 0
         while piece := await _read(response):
             size += len(piece)
-            if size > self._bounds.most_bytes:
-                raise DownloadError(f"{_shown(response.url)}: more than the {self._bounds.most_bytes:,} bytes allowed")
+            if size > self.bounds.most_bytes:
+                raise DownloadError(f"{_shown(response.url)}: more than the {self.bounds.most_bytes:,} bytes allowed")
             if pace.is_too_slow(len(piece)):
-                raise DownloadError(f"{_shown(response.url)}: slower than {self._bounds.least_rate:,} bytes a second")
+                raise DownloadError(f"{_shown(response.url)}: slower than {self.bounds.least_rate:,} bytes a second")
             yield piece
 
 

@@ -4,12 +4,11 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 from batchgen.emulator.account import AccountLimits
 from batchgen.emulator.faults import parse_shares
 from batchgen.emulator.server import Emulator
-from batchgen.emulator.wire import ErrorStyle
 
 
 async def serve(emulator: Emulator, host: str, port: int) -> None:
@@ -28,31 +27,11 @@ async def serve(emulator: Emulator, host: str, port: int) -> None:
 
 
 def serve_forever(
-    *,
-    host: str,
-    port: int,
-    speed: float,
-    rate: int,
-    concurrency: int,
-    credits: float,
-    error_style: ErrorStyle,
-    faults: Sequence[str],
-    state: Path | None,
-    seed: int,
-    tiny: bool,
+    *, host: str, port: int, rate: int, concurrency: int, credits: float, faults: Sequence[str], **settings: Any
 ) -> None:
-    """Run the emulator until SIGINT or SIGTERM.
+    """Run the emulator, with these further settings, until SIGINT or SIGTERM.
 
-    ``faults`` are words ``NAME=SHARE``. Raises ValueError for a fault that is not one, OSError when the port is
-    taken.
+    ``faults`` are words ``NAME=SHARE``. Raises ValueError for a fault that is not one, OSError when the port is taken.
     """
-    emulator = Emulator(
-        speed=speed,
-        limits=AccountLimits(rate=rate, concurrency=concurrency, credits=credits),
-        error_style=error_style,
-        faults=parse_shares(faults),
-        seed=seed,
-        tiny=tiny,
-        state=state,
-    )
-    asyncio.run(serve(emulator, host, port))
+    limits = AccountLimits(rate=rate, concurrency=concurrency, credits=credits)
+    asyncio.run(serve(Emulator(limits=limits, faults=parse_shares(faults), **settings), host, port))

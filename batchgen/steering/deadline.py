@@ -7,7 +7,7 @@ summer time begins and ends. A duration goes by a clock that never jumps.
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from itertools import product
 from math import inf
@@ -98,30 +98,28 @@ def _local(moment: float) -> datetime:
     return datetime.fromtimestamp(moment)  # noqa: DTZ006 (local time is what is asked for)
 
 
+@dataclass
 class LastCall:
-    """Says when it is too late for one more task: what is in flight is to end, and to be fetched, by the deadline.
+    """Says when it is too late for one more task: what is in flight is to end, and to be fetched, by the deadline."""
 
-    ``lanes`` is how many videos are fetched at once, ``fetch`` how many seconds one is believed to take.
-    """
-
-    def __init__(self, deadline: Deadline, *, lanes: int, fetch: float) -> None:
-        self._deadline = deadline
-        self._lanes = lanes
-        self._fetch = fetch
+    deadline: Deadline
+    _: KW_ONLY
+    lanes: int  # videos that are fetched at once
+    fetch: float  # seconds that a fetch is believed to take
 
     def fetched(self, seconds: float) -> None:
         """A video was fetched in so many seconds."""
-        self._fetch += LEARNING * (seconds - self._fetch)
+        self.fetch += LEARNING * (seconds - self.fetch)
 
     def check(self, generation: float, waiting: int) -> None:
         """Raise :class:`LimitReachedError` if a task asked for now may end too late.
 
         ``generation`` is how many seconds a task may take, ``waiting`` how many others are still to be fetched.
         """
-        needed = generation + self._fetch * (1 + waiting / self._lanes)
-        left = self._deadline.seconds_left()
+        needed = generation + self.fetch * (1 + waiting / self.lanes)
+        left = self.deadline.seconds_left()
         if left < needed:
             raise LimitReachedError(
-                f"--deadline {self._deadline.text} is {seconds_words(max(0.0, left))} away, "
+                f"--deadline {self.deadline.text} is {seconds_words(max(0.0, left))} away, "
                 f"and another task may take {seconds_words(needed)}"
             )
