@@ -19,6 +19,7 @@ from batchgen.doubts.callbacks import receiving
 from batchgen.download.downloader import Downloader
 from batchgen.errors import BatchgenError, LedgerError, LimitReachedError, UsageError, nothing_sent, perhaps_sent
 from batchgen.folder.memory import is_elsewhere, remember_destination, with_memory
+from batchgen.folder.older import note_run
 from batchgen.folder.opening import open_for_run
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger, evidence, money, recovery, standing
@@ -87,6 +88,8 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
             problem = _copy_last(replica, ledger, settings.batch) or problem
             if not settings.rehearsal:
                 reuse.record(ledger, settings.batch)
+            if settings.may_pay:
+                note_run(ledger, settings.batch)
             if not problem:
                 written.note_current(ledger, settings.batch)
             seconds = time.monotonic() - started
@@ -106,6 +109,8 @@ def _make_videos(
             RunImages(settings).provide(ledger, files, listener.say)
         with nothing_sent():  # before the first copy nothing may be submitted
             replica.checkpoint(ledger)
+        if settings.may_pay:
+            note_run(ledger, settings.batch)
         _set_space_aside(ledger, settings.batch)
         with perhaps_sent(), descriptors.raised():
             dispatcher = awake.run(_run_parts(settings, ledger, replica, archive, listener, service))

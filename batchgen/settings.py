@@ -97,6 +97,11 @@ class Settings:
                     raise UsageError(f"--{flag} {text}: this holds bytes that are not UTF-8; rename or retype it")
 
     @property
+    def may_pay(self) -> bool:
+        """Whether the run may cost money."""
+        return self.may_submit and not self.emulator
+
+    @property
     def service(self) -> str:
         """The service as the ledger remembers it."""
         return EMULATOR if self.emulator else self.base_url

@@ -36,7 +36,7 @@ def open_for_run(settings: Settings, *, verbose: bool = False) -> Iterator[tuple
         is_new = discard = LEDGER not in kept
         try:
             with _open(folder, settings.ledger_to) as (ledger, replica):
-                if settings.may_submit and not settings.emulator:
+                if settings.may_pay:
                     refuse_older(ledger, folder)
                 discard = False
                 check_service(folder, ledger, settings.service)

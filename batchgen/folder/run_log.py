@@ -1,18 +1,22 @@
-"""What run.log knows better than the ledger.
+"""What others know better than the ledger: run.log, and the user's note of the batch's last run.
 
-The ledger may be older: put back from a backup, or without the log that SQLite kept beside it. It would pay once more,
-in silence, for all that it has forgotten. Or the ledger could not be written when an answer came, and the log could.
+The ledger may be older: put back from a backup, alone or with its whole folder, or without the log that SQLite kept
+beside it. It would pay once more, in silence, for all that it has forgotten. Or the ledger could not be written when an
+answer came, and the log could.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from batchgen.errors import LedgerError
-from batchgen.ledger import Ledger, evidence
-from batchgen.model import LEDGER, object_in
+from batchgen.ledger import Ledger, evidence, money
+from batchgen.model import LEDGER, object_in, zulu_or_none
+from batchgen.system.private import replacing, user_file
 
 LOG = "run.log"
 TAIL_BYTES = 262_144  # some thousand tasks, the last ones
@@ -22,10 +26,14 @@ _RECORDED = (
 _DOUBTED = (
     "SELECT EXISTS (SELECT 1 FROM attempt WHERE job = :job AND task_id IS NULL)"  # nothing is paid for it unasked
 )
+_LAST = "SELECT task_id FROM attempt WHERE task_id IS NOT NULL ORDER BY attempt DESC LIMIT 1"
 
 
 def refuse_older(ledger: Ledger, folder: Path) -> None:
-    """Raise :class:`LedgerError` if the log in the batch's folder tells of a task that the ledger does not know."""
+    """Raise :class:`LedgerError` if the batch's log, or the note of its last run, tells of what the ledger has not.
+
+    Who has moved the log away means to go on with this ledger.
+    """
     for line in _unrecorded(ledger, folder):
         if not ledger.database.number(_DOUBTED, {"job": line["job"]}):
             raise LedgerError(
@@ -33,6 +41,44 @@ def refuse_older(ledger: Ledger, folder: Path) -> None:
                 f"{line['time']}, and would pay for it again. Put the latest one back, with the {LEDGER}-wal that "
                 f"was beside it; to go on with this one all the same, move {LOG} away"
             )
+    if (folder / LOG).exists() and (forgotten := _forgotten(ledger, folder)):
+        raise LedgerError(
+            f"{folder} is older than this batch's last run: its {LEDGER} does not know {forgotten}, and would pay for "
+            f"the same again. Put the latest folder back; to go on with this one all the same, move its {LOG} away"
+        )
+
+
+def note_run(ledger: Ledger, folder: Path) -> None:
+    """Note, outside the batch's folder, that the present run has begun, and the last task that it knows.
+
+    A convenience: where it cannot be written, nothing fails.
+    """
+    (task_id,) = ledger.database.one(_LAST) or (None,)
+    note, file = {"began": money.runs(ledger)[-1], "task_id": task_id}, _note_of(ledger, folder)
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with replacing(file, shared=True, encoding="utf-8") as part:
+            json.dump(note, part)
+
+
+def _forgotten(ledger: Ledger, folder: Path) -> str | None:
+    """What the note tells of and the ledger does not know."""
+    try:
+        note = object_in(_note_of(ledger, folder).read_bytes())
+    except OSError:
+        return None
+    match note:
+        case {"began": float(began)} if began not in money.runs(ledger):
+            return f"the run of {zulu_or_none(began, 'seconds')}"
+        case {"task_id": str(task)} if not ledger.database.number(_RECORDED, {"task": task}):
+            return f"the task {task}"
+    return None
+
+
+def _note_of(ledger: Ledger, folder: Path) -> Path:
+    """One file a batch and place: a copy that lies elsewhere, and is meant, has runs of its own."""
+    name = f"{ledger.fact('tag')} {os.path.realpath(folder)}"
+    return user_file("runs") / f"{sha256(os.fsencode(name)).hexdigest()[:16]}.json"
 
 
 def take_from_log(ledger: Ledger, folder: Path) -> None:
