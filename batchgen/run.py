@@ -19,8 +19,8 @@ from batchgen.doubts.callbacks import receiving
 from batchgen.download.downloader import Downloader
 from batchgen.errors import BatchgenError, LedgerError, LimitReachedError, UsageError, nothing_sent, perhaps_sent
 from batchgen.folder.memory import is_elsewhere, remember_destination, with_memory
-from batchgen.folder.older import note_run
 from batchgen.folder.opening import open_for_run
+from batchgen.folder.witnesses import note_run
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger, evidence, money, recovery, standing
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS

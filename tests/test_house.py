@@ -50,7 +50,7 @@ ROOMS = {
     "notices": {"steering.progress", "settings", "summary"},
     "arguments": {"steering.deadline", "folder.checks", "manifest", "settings"},
     "origin": {"emulator", "run", "settings"},
-    "folder.run_log": {"ledger"},
+    "folder.witnesses": {"ledger"},
     "others.paid_beside": {"ledger", "settings"},
     "images": {"s3", "download"},
     "report": {"folder.lock", "ledger", "manifest", "s3"},  # failures.csv is a manifest again

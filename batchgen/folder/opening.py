@@ -10,7 +10,7 @@ from batchgen.errors import UsageError
 from batchgen.folder.checks import check_place, check_service, refuse_results_without_ledger, require
 from batchgen.folder.journal import journal
 from batchgen.folder.lock import LOCK, Lock, holder
-from batchgen.folder.run_log import LOG, refuse_older, take_from_log
+from batchgen.folder.witnesses import LOG, refuse_older, take_from_log
 from batchgen.ledger import Ledger, ballast, money
 from batchgen.manifest import standard_input
 from batchgen.model import LEDGER

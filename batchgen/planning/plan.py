@@ -11,7 +11,7 @@ from batchgen.errors import UsageError
 from batchgen.folder.checks import MADE_WITH_EMULATOR, check_place
 from batchgen.folder.lock import holder
 from batchgen.folder.memory import with_memory
-from batchgen.folder.run_log import refuse_older
+from batchgen.folder.witnesses import refuse_older
 from batchgen.ledger import Intake, Ledger, doubt, expected, money, recovery, standing
 from batchgen.model import ABANDONED, EMULATOR, LEDGER
 from batchgen.others import reuse
