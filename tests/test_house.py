@@ -12,15 +12,8 @@ from batchgen.ledger import Ledger
 
 HOUSE = Path(batchgen.__file__).parent
 VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "words", "redaction", "rows", "system.private"}
-DRAWERS = {
-    "doubts",
-    "folder",
-    "others",
-    "sheet",
-    "spending",
-    "steering",
-    "system",
-}  # folders whose files are rooms by themselves
+# Folders whose files are rooms by themselves.
+DRAWERS = {"doubts", "folder", "others", "planning", "sheet", "spending", "steering", "system", "videos"}
 # What each room imports besides the vocabulary; a folder is one room.
 ROOMS = {
     "manifest": {"system.borrowed"},
