@@ -134,9 +134,9 @@ class Summary(Counts):
             "pending": "pending: not asked for yet; the next run asks for "
             f"{'it' if self.selected_pending == 1 else 'them'}",
         }
-        told = [f"{numbers[state]} {words}" for state, words in known.items() if numbers[state]]
+        states = [f"{numbers[state]} {words}" for state, words in known.items() if numbers[state]]
         gone = [f"{self.awaited_gone} {GONE_AWAITED}: the next run goes on with that"] if self.awaited_gone else []
-        return [*self._stop(), *told, *gone]
+        return [*self._stop(), *states, *gone]
 
     @property
     def needs_a_person(self) -> bool:
@@ -152,11 +152,11 @@ class Summary(Counts):
     def _stop(self) -> list[str]:
         if not self.stopped:
             return []
-        told = self.stopped.rstrip(".")
-        told = told if told.startswith("stopped ") else f"stopped: {told}"
-        if " again" in told:  # it says itself what to do
-            return [told]
-        return [f"{told}. {_AFTER_STOP.get(self.exit, _AFTER_STOP[4])}"]
+        reason = self.stopped.rstrip(".")
+        reason = reason if reason.startswith("stopped ") else f"stopped: {reason}"
+        if " again" in reason:  # it says itself what to do
+            return [reason]
+        return [f"{reason}. {_AFTER_STOP.get(self.exit, _AFTER_STOP[4])}"]
 
     def _causes(self) -> str:
         causes = {code: rows for code, rows in self.failures.items() if code != ABANDONED}
@@ -171,11 +171,11 @@ class Summary(Counts):
 
     def __str__(self) -> str:
         """All of it for somebody who was not there, without a line break."""
-        told = [f"{self._folder}: {many(self.rows, 'row')}, {self.counts()}", self.paid()]
-        told += [words[0].upper() + words[1:] for words in self.advice()]
+        sentences = [f"{self._folder}: {many(self.rows, 'row')}, {self.counts()}", self.paid()]
+        sentences += [words[0].upper() + words[1:] for words in self.advice()]
         files = ((name, self._folder / file) for name, file in _FILES.items())
-        told += [f"{name.capitalize()}: {file}" for name, file in files if file.exists()]
-        return "".join(f"{in_one_line(words)}. " for words in told).rstrip()
+        sentences += [f"{name.capitalize()}: {file}" for name, file in files if file.exists()]
+        return "".join(f"{in_one_line(words)}. " for words in sentences).rstrip()
 
     @property
     def _folder(self) -> Path:

@@ -76,9 +76,9 @@ def _tell(error: Exception) -> int:
         case OSError(filename=str() as path) if error.errno in _OF_A_NAME:
             say(f"batchgen: {path[:_MOST_SHOWN]}: {error.strerror}; name another, or change its permissions")
             return UsageError.exit_code
-    told = error if isinstance(error, BatchgenError) else FaultError(error)
-    say(f"batchgen: {told}")
-    return told.exit_code
+    failure = error if isinstance(error, BatchgenError) else FaultError(error)
+    say(f"batchgen: {failure}")
+    return failure.exit_code
 
 
 def _in_our_words(error: click.ClickException) -> str:

@@ -142,11 +142,11 @@ class Schedule:
         task = self._forget(job)
         if task is None or job.state in (State.PENDING, State.IN_DOUBT):  # withdrawn or forgotten by the service
             return
-        told = job.generation_ms / 1000 if job.generation_ms else None
+        reported = job.generation_ms / 1000 if job.generation_ms else None
         if task.is_own:
-            task.table.ended(task.known, now - task.born, told)
-        elif told is not None:  # how old it is goes by the clock of the day, which may have been set meanwhile
-            task.table.ended(0.0, told, told)
+            task.table.ended(task.known, now - task.born, reported)
+        elif reported is not None:  # how old it is goes by the clock of the day, which may have been set meanwhile
+            task.table.ended(0.0, reported, reported)
         if self._callbacks:
             self._count_callback(came=task.hastened > -inf)
 

@@ -50,15 +50,15 @@ def settle(
     """
     with open_to_change(batch, ledger_to) if action else open_at_rest(batch, ledger_to) as ledger:
         recovery.recover(ledger)
-        found, told = _named(ledger, identities, action) if identities else (_doubts(ledger), [])
+        found, said = _named(ledger, identities, action) if identities else (_doubts(ledger), [])
         if not found:
-            return told or ["no row is in doubt"]
+            return said or ["no row is in doubt"]
         if action is None:
             return _show(batch, ledger, found)
         if action == "resubmit" and not identities:
-            told += _left_alone(found)
+            said += _left_alone(found)
             found = [each for each in found if not each.is_called]
-        return [*told, *(_settle(ledger, found, action, may=bool(identities or every)) if found else ())]
+        return [*said, *(_settle(ledger, found, action, may=bool(identities or every)) if found else ())]
 
 
 def in_doubt(batch: Path, ledger_to: str | None, identities: Sequence[str]) -> str:
@@ -85,10 +85,10 @@ def _facts(each: Doubt) -> dict[str, Any]:
 def _show(batch: Path, ledger: Ledger, found: Sequence[Doubt]) -> list[str]:
     tasks = _tasks(ledger, found)
     others = _others(tasks, found)
-    told = (line for each in found for line in _described(each, others[each.job.key]))
+    lines = (line for each in found for line in _described(each, others[each.job.key]))
     uncalled = {each.job.key: tasks[each.job.key] for each in found if not each.is_called}
     way = ("resolve", str(batch), "--row", "ID", *to_service(ledger.fact("service")))
-    return [*told, *_ways(way, _meaning(ledger, "resubmit", uncalled) if uncalled else "")]
+    return [*lines, *_ways(way, _meaning(ledger, "resubmit", uncalled) if uncalled else "")]
 
 
 def _settle(ledger: Ledger, found: Sequence[Doubt], action: str, *, may: bool) -> list[str]:

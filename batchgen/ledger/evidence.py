@@ -74,8 +74,8 @@ def forgotten(ledger: Ledger, job: Job, why: str) -> Job:
 
     ``why``: in the service's words.
     """
-    told = f"the service no longer knows the task {job.task_id} ({why})"
-    job = replace(job, state=State.IN_DOUBT, fail_message=told)
+    words = f"the service no longer knows the task {job.task_id} ({why})"
+    job = replace(job, state=State.IN_DOUBT, fail_message=words)
     with ledger.database.transaction(synced=False):
         ledger.database.execute(
             "UPDATE attempt SET outcome = 'missing', detail = ? WHERE job = ? AND task_id = ?",

@@ -32,10 +32,10 @@ def failures(ledger: Ledger) -> list[tuple[str, int]]:
 def fetch_failures(ledger: Ledger) -> list[tuple[str, int]]:
     """Why videos that are made were not fetched: (reason, rows), the most frequent first."""
     known: Counter[str] = Counter()
-    for told, rows in ledger.database.execute(
+    for message, rows in ledger.database.execute(
         "SELECT fail_message, wanted FROM job WHERE state = 'rendered' AND wanted > 0 AND fail_message IS NOT NULL"
     ):
-        known[_without_path(told)[:CAUSE_LETTERS]] += rows
+        known[_without_path(message)[:CAUSE_LETTERS]] += rows
     return known.most_common(CAUSES)
 
 
@@ -48,11 +48,11 @@ def first_expired(ledger: Ledger) -> float | None:
     return found[0] if found else None
 
 
-def _without_path(told: str) -> str:
+def _without_path(message: str) -> str:
     """The reason with the host alone, for all of its videos: ``host/path: reason`` is that of one."""
-    place, colon, reason = told.partition(": ")
+    place, colon, reason = message.partition(": ")
     host, slash, _ = place.partition("/")
-    return f"{host}: {reason}" if colon and slash and host and " " not in place and "://" not in place else told
+    return f"{host}: {reason}" if colon and slash and host and " " not in place and "://" not in place else message
 
 
 def pending_jobs(ledger: Ledger) -> int:

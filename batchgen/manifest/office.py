@@ -145,9 +145,9 @@ def of_type(name: str) -> Cell:
     return Fault(f"holds a value of the type {name[:40]}, which no sheet has; make it a text")
 
 
-def error(told: str) -> Cell:
+def error(name: str) -> Cell:
     """Return the cell of a formula that went wrong."""
-    return Fault(f"holds the error {escaped(told[:20]) or '?'}; mend its formula, or type the value")
+    return Fault(f"holds the error {escaped(name[:20]) or '?'}; mend its formula, or type the value")
 
 
 def of_formula(cell: Cell, formula: str) -> Cell:

@@ -150,8 +150,8 @@ def _chosen(path: Path, sheets: list[SheetName], wanted: str | None) -> tuple[st
 def _header(path: Path, lines: Iterator[Line]) -> tuple[Line, list[Problem]]:
     """Return the first row with something in it, and what is wrong with its cells."""
     for line in lines:
-        told = [as_text(cell, "")[1] for _, cell in sorted(line.cells.items())]
-        problems = [Problem(line.number, None, f"{message} (in the header)") for message in told if message]
+        faults = [as_text(cell, "")[1] for _, cell in sorted(line.cells.items())]
+        problems = [Problem(line.number, None, f"{message} (in the header)") for message in faults if message]
         if problems or any(name.strip() for name in _names(line)):
             return line, problems
     raise refusal(path, "the sheet is empty; write a header and a row")

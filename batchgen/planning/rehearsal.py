@@ -88,10 +88,10 @@ class Rehearsal:
             return "as it was played, by the service's documented times"
         if self.plan.minutes_from != "document":
             return f"calculated, {TIMES[self.plan.minutes_from]}"
-        told = "calculated by the service's documented times"
+        how = "calculated by the service's documented times"
         if self.played < self.plan.to_submit:
-            return f"{told}: this machine cannot play so much so fast"
-        return told if self.plan.in_flight else f"{told}: busy as this machine is, it was played more slowly"
+            return f"{how}: this machine cannot play so much so fast"
+        return how if self.plan.in_flight else f"{how}: busy as this machine is, it was played more slowly"
 
     def _requests(self) -> str:
         return "" if self.requests_per_minute is None else f", {many(self.requests_per_minute, 'request')} a minute"

@@ -66,12 +66,12 @@ class Chain:
         """
         if self.copy is None:
             return None
-        told = [
+        counted = [
             (slot, each.sequence)
             for slot, each in self.entries.items()
             if each.sequence and (slot == self.copy or not each.base)
         ]
-        slot, sequence = told[-1]
+        slot, sequence = counted[-1]
         return Position(slot.term, sequence)
 
     @property

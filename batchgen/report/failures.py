@@ -55,5 +55,5 @@ def reason(row: ResultRow) -> str:
         return f"expired: {job.fail_message or _EXPIRED}"
     code = job.fail_code or ""
     advice = f"; {_ADVICE[code]}" if code in _ADVICE else ""
-    told = job.fail_message or "the service gave no reason"
-    return f"failed: {told}{f' ({code})' if code else ''}{advice}"
+    message = job.fail_message or "the service gave no reason"
+    return f"failed: {message}{f' ({code})' if code else ''}{advice}"

@@ -75,15 +75,15 @@ class Durations:
         self._alive_steps[_bin(age)] -= self._weight
         self.is_stale = True
 
-    def ended(self, since: float, age: float, told: float | None = None) -> None:
-        """A task that was known to run at age ``since`` had ended at ``age``; ``told``: when, as the service says.
+    def ended(self, since: float, age: float, reported: float | None = None) -> None:
+        """A task that was known to run at age ``since`` had ended at ``age``; ``reported``: when, as the service says.
 
         What the service says is not believed where it contradicts what was seen.
         """
         self.ends += 1
         self._alive_steps[_bin(since)] += self._weight
-        if told is not None and since * 0.98 <= told <= age * 1.02:
-            self._end_in(_bin(min(max(told, since), age)), 1.0)
+        if reported is not None and since * 0.98 <= reported <= age * 1.02:
+            self._end_in(_bin(min(max(reported, since), age)), 1.0)
         else:
             self._end_between(_bin(since), _bin(age))
         self._weight *= exp(1 / MEMORY)

@@ -179,8 +179,8 @@ def _mark(settings: Settings) -> str:
     assert settings.manifest
     if settings.images_to is not None or settings.check_images or settings.emulator:
         return ""
-    told = (settings.model, settings.encoding, settings.sheet, settings.overrides, settings.name)
-    mark = sha256(json.dumps([__version__, settings.manifest.suffix, *told]).encode())
+    read_with = (settings.model, settings.encoding, settings.sheet, settings.overrides, settings.name)
+    mark = sha256(json.dumps([__version__, settings.manifest.suffix, *read_with]).encode())
     try:
         with settings.manifest.open("rb") as file:
             mark.update(file_digest(file, "sha256").digest())

@@ -128,8 +128,8 @@ def _parse(text: str) -> list[tuple[str, str | None]]:
         raise UsageError(f"--name {text!r}: {error}; write {{{{ and }}}} for braces that are meant as such") from None
     wrong = [field for _, field, form, how in parts if field is not None and (form or how)]
     if wrong:
-        told = "; ".join(f"{{{field}}} takes no ! or : after its name" for field in wrong)
-        raise UsageError(f"--name {text!r}: {told}")
+        faults = "; ".join(f"{{{field}}} takes no ! or : after its name" for field in wrong)
+        raise UsageError(f"--name {text!r}: {faults}")
     return [(literal, field) for literal, field, _, _ in parts]
 
 

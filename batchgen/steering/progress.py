@@ -57,16 +57,16 @@ class Standing:
 
     def __str__(self) -> str:
         """All of it in a line, but for what it waits for."""
-        told = [f"{self.archived} of {self.rows} archived"]
-        told += [f"{self.failed} failed"] if self.failed else []
-        told += [f"{self.in_doubt} in doubt"] if self.in_doubt else []
-        told += [f"{self.in_flight} in flight"] if self.in_flight else []
-        told += [f"{self.rendered} to fetch"] if self.rendered else []
+        parts = [f"{self.archived} of {self.rows} archived"]
+        parts += [f"{self.failed} failed"] if self.failed else []
+        parts += [f"{self.in_doubt} in doubt"] if self.in_doubt else []
+        parts += [f"{self.in_flight} in flight"] if self.in_flight else []
+        parts += [f"{self.rendered} to fetch"] if self.rendered else []
         if self.per_minute and self.settled < self.rows:
-            told.append(f"{_rate(self.per_minute)} a minute")
+            parts.append(f"{_rate(self.per_minute)} a minute")
         if self.seconds_left:
-            told.append(f"about {duration(self.seconds_left)} left")
-        return ", ".join(told)
+            parts.append(f"about {duration(self.seconds_left)} left")
+        return ", ".join(parts)
 
     def limits(self) -> str:
         """What holds now, as one sentence."""

@@ -46,12 +46,12 @@ class Status(Counts):
         """The status for a person."""
         states = ("archived", "rendered", "in_flight", "submitting", "pending", "in_doubt", "expired", "failed")
         lines = [f"{self.batch}: {many(self.rows, 'row')} of {self.manifest}, made with {self.service}"]
-        told = {
+        words = {
             "rendered": f"rendered{why(self.fetch_failures, self.rendered)}",
             "expired": f"expired: {tried_anew(self.expired_until)}",
         }
         lines += [
-            f"  {getattr(self, state)} {told.get(state, state.replace('_', ' '))}"
+            f"  {getattr(self, state)} {words.get(state, state.replace('_', ' '))}"
             for state in states
             if getattr(self, state)
         ]

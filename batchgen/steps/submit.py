@@ -161,8 +161,8 @@ class SubmitStep:
 
     def _say_unrecorded(self, job: Job) -> None:
         """The job's task is paid: its id must not be lost with the ledger."""
-        told = (shlex.quote(str(self.batch)), self._row(job), shlex.quote(job.task_id or ""))
-        log.critical("paid and not recorded: batchgen resolve %s --row %s --attach %s", *told)
+        words = (shlex.quote(str(self.batch)), self._row(job), shlex.quote(job.task_id or ""))
+        log.critical("paid and not recorded: batchgen resolve %s --row %s --attach %s", *words)
 
     def _row(self, job: Job) -> str:
         """A row that wants the job, as a shell's word; from a ledger that may not even be readable."""

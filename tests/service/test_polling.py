@@ -104,7 +104,7 @@ def test_the_service_is_not_believed_against_what_was_seen() -> None:
     table = Durations(DOCUMENT)
     for _ in range(200):
         table.running(0.0, 58.0)
-        table.ended(58.0, 60.0, told=3.0)
+        table.ended(58.0, 60.0, reported=3.0)
     assert table.mean == pytest.approx(59, rel=0.05)
 
 
