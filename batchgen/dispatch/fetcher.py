@@ -87,6 +87,8 @@ class Fetcher:
         else:
             self.rendered.rouse(job.key)
             self._fresh.pop(job.key, None)
+        if after.state is State.ARCHIVED:  # the host, or the archive, is back: a night is not to be lost to a minute
+            self.rendered.rouse_left()
 
     def _remember_links(self, job: Job) -> None:
         if len(self._fresh) < FRESH_LINKS or job.key in self._fresh:

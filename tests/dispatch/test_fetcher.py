@@ -1,7 +1,9 @@
 """The lane that brings home what is rendered, with steps that end when they are told to."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
+from math import inf
 
 from batchgen.dispatch.fetcher import Fetcher
 from batchgen.dispatch.forecast import Fetching
@@ -32,3 +34,34 @@ async def test_a_video_of_an_earlier_run_that_takes_hours_holds_up_no_submit() -
         fetcher.no_more()
         slow.set()
         await lane
+
+
+async def test_what_was_left_while_the_host_was_gone_is_tried_once_more_when_a_video_comes() -> None:
+    with filled(None, 4) as ledger:
+        first, second, broken = (rendered(ledger, completed_at).key for completed_at in (1.0, 2.0, 3.0))
+        tries: Counter[int] = Counter()
+        is_gone, are_left = True, asyncio.Event()
+
+        async def step(job: Job) -> Job:
+            tries[job.key] += 1
+            if is_gone or job.key == broken:
+                return replace(job, tries=6, wait=inf)
+            return ledger.save(replace(job, state=State.ARCHIVED))
+
+        def ended(task: asyncio.Task[None] | None) -> None:
+            if len(tries) == 3:
+                are_left.set()
+
+        fetcher = Fetcher(Rendered(ledger), 2, Fetching(2, 1.0), step=step, ended=ended)
+        lane = asyncio.create_task(fetcher.run())
+        await are_left.wait()
+        is_gone = False
+        last = rendered(ledger, 4.0)
+        fetcher.made(last)
+        fetcher.no_more()
+        await lane
+        assert tries == {first: 2, second: 2, broken: 2, last.key: 1}
+        assert [ledger.job(key).state for key in (first, second, broken)] == [
+            *[State.ARCHIVED] * 2,
+            State.RENDERED,
+        ]

@@ -68,6 +68,8 @@ class MemoryLedger:
 
     def rouse(self, key: int) -> None: ...
 
+    def rouse_left(self) -> None: ...
+
     def next_waking(self) -> float:
         return inf
 
