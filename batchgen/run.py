@@ -40,6 +40,7 @@ from batchgen.steering.stopping import has_time, signals, until
 from batchgen.summary import Summary
 from batchgen.system import awake, descriptors
 from batchgen.videos import moved
+from batchgen.videos.foreign import refuse_foreign
 from batchgen.videos.missing import missing, sentences
 from batchgen.words import many
 
@@ -105,6 +106,10 @@ def _make_videos(
     """Make what can be made now; returns what kept the run from asking for all of it."""
     try:
         archive = _proved_archive(settings, ledger)
+        if settings.may_pay:
+            with nothing_sent():
+                for sentence in refuse_foreign(ledger, archive):
+                    listener.warn(sentence)
         if settings.may_submit:
             RunImages(settings).provide(ledger, files, listener.say)
         with nothing_sent():  # before the first copy nothing may be submitted

@@ -46,6 +46,9 @@ class Archive(Protocol):
     def place(self, name: str) -> str:
         """Return the place that a file of that name has here, whether there is one or not."""
 
+    def has(self, name: str) -> bool:
+        """Say whether a file of that name is here, whatever it holds."""
+
     def holds(self, name: str, clip: Clip) -> bool:
         """Say whether a file of that name is here, with this content."""
 

@@ -125,6 +125,10 @@ class DiskArchive:
         """Return the path of a file in the folder, as the ledger writes it."""
         return os.path.join(self._places, name)
 
+    def has(self, name: str) -> bool:
+        """Look for the name alone."""
+        return os.path.lexists(os.path.join(self._folder, name))
+
     def holds(self, name: str, clip: Clip) -> bool:
         """Read the file of that name and compare."""
         return _holds(os.path.join(self._folder, name), clip)

@@ -95,6 +95,11 @@ class S3Archive:
         """Return the address of an object under the prefix."""
         return f"s3://{self._bucket}/{self._key(name)}"
 
+    def has(self, name: str) -> bool:
+        """Ask for the object's facts."""
+        with self._refusals():
+            return self._head(self._key(name)) is not None
+
     def holds(self, name: str, clip: Clip) -> bool:
         """Ask for the object's facts; one that does not say its SHA-256, as a person uploads it, is read."""
         with self._refusals():

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from batchgen.archive import open_archive
 from batchgen.catalog import MICRO
 from batchgen.errors import UsageError
 from batchgen.folder.checks import MADE_WITH_EMULATOR, check_place
@@ -24,6 +25,7 @@ from batchgen.sheet.intake import choose, describe, manifest_as_file, take_in_ma
 from batchgen.spending import allowances
 from batchgen.spending.limits import within_limits
 from batchgen.summary import Counts
+from batchgen.videos.foreign import refuse_foreign
 from batchgen.words import GONE_IN_DOUBT, duration, given_up, many, money_words, size_words
 
 FIRST_FILES = 5
@@ -155,6 +157,8 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         service = ledger.fact("service") or settings.service
         offered = reuse.offers(ledger, service, settings.batch)
         remarks += allowances.allow(settings, ledger, service)
+        if EMULATOR not in (settings.service, service):
+            remarks += _foreign(settings.destination, ledger)
         yield _plan(settings, ledger, name, taken.intake, offered, remarks), ledger, settings
 
 
@@ -208,6 +212,12 @@ def _other(settings: Settings, ledger: Ledger) -> Iterator[str]:
     is_other = known not in (None, EMULATOR, settings.service) and settings.service != SERVICE_URL
     if is_other and money.has_tasks(ledger):
         yield f"the batch was made with the service {known}; a run with {settings.service} is refused"
+
+
+def _foreign(destination: str | None, ledger: Ledger) -> Iterator[str]:
+    """As a run says it; a bucket is not asked."""
+    if destination and not destination.startswith("s3://"):
+        yield from refuse_foreign(ledger, open_archive(destination, tag="plan", scratch=destination))
 
 
 def _copy(settings: Settings) -> tuple[Ledger, tuple[str, ...], bool]:

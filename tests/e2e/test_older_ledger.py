@@ -1,4 +1,4 @@
-"""A ledger that is older than what was paid, as from a backup, or without its log, pays for nothing again unasked."""
+"""A ledger that is lost, or older than what was paid, as from a backup, pays for nothing again unasked."""
 
 from pathlib import Path
 from shutil import copyfile, copytree, rmtree
@@ -6,6 +6,7 @@ from shutil import copyfile, copytree, rmtree
 import pytest
 
 from tests.e2e.program import PATIENT, batchgen, emulated, kill_at, prompts, run, standing_still, start
+from tests.s3_server import S3Server
 
 
 async def test_a_ledger_that_was_put_back_from_a_backup_pays_for_nothing_again(tmp_path: Path) -> None:
@@ -103,3 +104,33 @@ async def test_a_copy_of_a_batch_elsewhere_and_the_batch_itself_are_run_in_turn(
         ends = [await run(emulator, manifest, "--batch", place) for place in (batch, copy, batch, copy)]
     assert [end.code for end in ends] == [0] * 4
     assert len(emulator.tasks) == 5
+
+
+@pytest.mark.parametrize("where", ["folder", "bucket"])
+async def test_a_batch_that_is_lost_with_its_folder_pays_for_nothing_again_where_its_videos_are(
+    where: str, s3: S3Server, tmp_path: Path
+) -> None:
+    manifest = prompts(tmp_path / "prompts.csv", 5)
+    to = ("--to", tmp_path / "out" if where == "folder" else "s3://night/films")
+    async with emulated() as emulator:
+        await run(emulator, manifest, *to, "--limit", "3", **s3.environment)
+        rmtree(tmp_path / "prompts.batch")
+        refused = await run(emulator, manifest, *to, **s3.environment)
+        planned = await batchgen("plan", manifest, *to, cwd=tmp_path, **s3.environment)
+        assert not (tmp_path / "prompts.batch").exists()
+        assert len(emulator.tasks) == 3
+        named = await run(emulator, manifest, *to, "--name", "new-{id}", **s3.environment)
+    assert refused.code == 2
+    assert "3 of the first 5 videos of this batch, which has asked for none yet, are in" in refused.err
+    assert planned.code == (2 if where == "folder" else 0)
+    assert (named.code, len(emulator.tasks)) == (0, 8)
+
+
+async def test_a_few_files_of_the_same_names_hold_no_new_batch_up(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "r1.mp4").write_bytes(b"mine")
+    async with emulated() as emulator:
+        ended = await run(emulator, prompts(tmp_path / "prompts.csv", 3), "--to", tmp_path / "out")
+    assert (ended.code, len(emulator.tasks)) == (0, 3)
+    assert "1 of the first 3 videos of this batch, which has asked for none yet, is in" in ended.err
+    assert (tmp_path / "out" / "r1.mp4").read_bytes() == b"mine"
