@@ -42,7 +42,7 @@ def fetch_failures(ledger: Ledger) -> list[tuple[str, int]]:
 def first_expired(ledger: Ledger) -> float | None:
     """When the oldest of the expired videos that runs try anew was made (Unix seconds)."""
     found = ledger.database.one(
-        "SELECT min(completed_at) FROM job WHERE state = 'expired' AND wanted > 0 AND completed_at >= ?",
+        f"SELECT min(completed_at) FROM job WHERE {OPEN} AND state = 'expired' AND wanted > 0 AND completed_at >= ?",
         (time() - LINK_LIFE_SECONDS,),
     )
     return found[0] if found else None
