@@ -92,6 +92,8 @@ class Dispatcher:
             may_submit=may_submit,
             callbacks=callbacks,
         )
+        self._expired: list[Job] = []  # in this run, and not tried anew in it
+        self._revived: set[int] = set()  # jobs that were tried anew
         self._halted = asyncio.Event()
 
     async def run(self) -> None:
@@ -269,9 +271,25 @@ class Dispatcher:
             after = self._after_error(job, error)
         self._heed(job, after)
         self._changed(job, after)
+        if after.state is State.EXPIRED and job.key not in self._revived:
+            self._expired.append(after)
+        elif after.state is State.ARCHIVED and self._expired:
+            self._revive()
         if after.state is State.PENDING:
             self._asker.all_submitted = False
         return after
+
+    def _revive(self) -> None:
+        """A video has come: those whose links were refused are tried once more, for it may have been all links."""
+        jobs, self._expired = self._expired, []
+        self._revived.update(job.key for job in jobs)
+        try:
+            for job in jobs:
+                again = self._ledger.save(replace(job, state=State.RENDERED, tries=0))
+                self._changed(job, again)
+                self.fetcher.made(again)
+        except LedgerError as error:
+            self.halt(Stop(str(error), 1))
 
     def _heed(self, job: Job, after: Job) -> None:
         """What a step shows of whether anything comes of what is paid for."""

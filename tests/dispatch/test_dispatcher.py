@@ -486,3 +486,24 @@ def test_a_key_that_is_refused_for_good_keeps_no_run_waiting_for_what_is_in_flig
     stage = play(100, (40.0, refuse), tasks=100)
     assert stage.dispatcher.stopped == Stop("the service refuses the key", 3)
     assert stage.ended < 100
+
+
+def test_videos_whose_links_were_refused_for_a_while_are_tried_once_more_when_one_comes() -> None:
+    ends: dict[int, list[State]] = {}
+
+    def note(before: Job, after: Job) -> None:
+        ends.setdefault(after.key, []).append(after.state)
+
+    def refuse(stage: Stage) -> None:
+        async def step(job: Job) -> Job:
+            is_refused = asyncio.get_running_loop().time() < 100.0 or job.key == 3
+            refused = State.EXPIRED if is_refused else State.ARCHIVED
+            return replace(job, state=refused) if job.state is State.RENDERED else await others(job)
+
+        others, stage.pipeline.step = stage.pipeline.step, step  # type: ignore[method-assign]
+        stage.ledger.save = stage.ledger.rendered  # type: ignore[attr-defined]
+
+    play(20, before=refuse, changed=note)
+    assert [key for key, states in ends.items() if states[-1] is not State.ARCHIVED] == [3]
+    assert ends[3].count(State.EXPIRED) == 2
+    assert ends[4].count(State.EXPIRED) == 1
