@@ -70,9 +70,7 @@ class Summary(Counts):
     seconds: float
     stopped: str | None
     exit: int
-    selected_pending: int = (
-        0  # rows that this run was asked for and that wait; the others of ``pending`` were not chosen
-    )
+    selected_pending: int = 0  # rows that wait, of those that this run was asked for
     awaited_gone: int = 0  # tasks paid for and not archived, whose rows were edited or are gone
     spent_usd: float = 0.0  # what this run's tasks cost at most
     doubtful_usd: float = 0.0  # what of that is for tasks whose answer was lost

@@ -22,9 +22,8 @@ class Fetcher:
     forecast: Fetching
     _: KW_ONLY
     step: Callable[[Job], Awaitable[Job]]  # fetches a job
-    ended: Callable[
-        [asyncio.Task[None] | None], None
-    ]  # called with each fetch that is over, and (None) when the backlog is
+    # Called with each fetch that is over, and (None) when the backlog is.
+    ended: Callable[[asyncio.Task[None] | None], None]
     has_backlog: bool = False  # paid videos of earlier runs come first
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _fresh: dict[int, Job] = field(default_factory=dict)
