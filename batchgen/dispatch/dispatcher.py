@@ -79,7 +79,7 @@ class Dispatcher:
         self._changed = changed
         self._first = first
         forecast = Fetching(downloads, FETCH_SHARE * polling.first)
-        self.fetcher = Fetcher(rendered, downloads, forecast, step=self._step, ended=self._fetched)
+        self.fetcher = Fetcher(rendered, downloads, forecast, step=self._step, ended=self._fetched, renew=self._renew)
         self._asker = Asker(
             ledger,
             account,
@@ -92,8 +92,6 @@ class Dispatcher:
             may_submit=may_submit,
             callbacks=callbacks,
         )
-        self._expired: list[Job] = []  # in this run, and not tried anew in it
-        self._revived: set[int] = set()  # jobs that were tried anew
         self._halted = asyncio.Event()
 
     async def run(self) -> None:
@@ -271,23 +269,16 @@ class Dispatcher:
             after = self._after_error(job, error)
         self._heed(job, after)
         self._changed(job, after)
-        if after.state is State.EXPIRED and job.key not in self._revived:
-            self._expired.append(after)
-        elif after.state is State.ARCHIVED and self._expired:
-            self._revive()
         if after.state is State.PENDING:
             self._asker.all_submitted = False
         return after
 
-    def _revive(self) -> None:
-        """A video has come: those whose links were refused are tried once more, for it may have been all links."""
-        jobs, self._expired = self._expired, []
-        self._revived.update(job.key for job in jobs)
+    def _renew(self, keys: set[int]) -> None:
+        """Links that were refused may be good again."""
         try:
-            for job in jobs:
-                again = self._ledger.save(replace(job, state=State.RENDERED, tries=0))
-                self._changed(job, again)
-                self.fetcher.made(again)
+            for job in map(self._ledger.job, keys):
+                if job.state is State.EXPIRED:
+                    self._changed(job, self._ledger.save(replace(job, state=State.RENDERED, tries=0)))
         except LedgerError as error:
             self.halt(Stop(str(error), 1))
 

@@ -24,9 +24,12 @@ class Fetcher:
     step: Callable[[Job], Awaitable[Job]]  # fetches a job
     # Called with each fetch that is over, and (None) when the backlog is.
     ended: Callable[[asyncio.Task[None] | None], None]
+    renew: Callable[[set[int]], None]  # makes the jobs among these keys that have expired rendered again
     has_backlog: bool = False  # paid videos of earlier runs come first
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _fresh: dict[int, Job] = field(default_factory=dict)
+    _given_up: set[int] = field(default_factory=set)  # in this run, and not tried anew in it
+    _tried_anew: set[int] = field(default_factory=set)
     _is_last: bool = False  # nothing more will be rendered
     _is_full: bool = False  # the archive
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -86,8 +89,18 @@ class Fetcher:
         else:
             self.rendered.rouse(job.key)
             self._fresh.pop(job.key, None)
-        if after.state is State.ARCHIVED:  # the host, or the archive, is back: a night is not to be lost to a minute
-            self.rendered.rouse_left()
+        if after.wait == inf or after.state is State.EXPIRED:
+            self._given_up |= {job.key} - self._tried_anew
+        elif after.state is State.ARCHIVED:
+            self._try_anew()
+
+    def _try_anew(self) -> None:
+        """The host, or the archive, is back: a night is not to be lost to a minute of refusals."""
+        keys, self._given_up = self._given_up, set()
+        self._tried_anew |= keys
+        self.renew(keys)
+        for key in keys:
+            self.rendered.rouse(key)
 
     def _remember_links(self, job: Job) -> None:
         if len(self._fresh) < FRESH_LINKS or job.key in self._fresh:

@@ -16,8 +16,6 @@ class Rendered:
         self._taken: set[int] = set()
         self._tries: dict[int, int] = {}  # of those that rest or rested, so far
         self._until: dict[int, float] = {}  # those that rest
-        self._left: set[int] = set()  # to the next run
-        self._again: set[int] = set()  # those that were left, and then tried anew
         self._waking: list[tuple[float, int]] = []  # the same as a heap, with some that no longer do
         # Where a host is gone, thousands rest: SQLite passes over them ten times as fast.
         self._ledger.database.execute("CREATE TEMP TABLE IF NOT EXISTS resting (job INTEGER PRIMARY KEY)")
@@ -42,23 +40,14 @@ class Rendered:
     def rest(self, key: int, until: float, tries: int = 0) -> None:
         """Do not give a job out before ``until``, and then after so many tries; ``inf``: leave it to the next run."""
         self._taken.discard(key)
-        if until == inf and key not in self._again:
-            self._left.add(key)
         self._tries[key], self._until[key] = tries, until
         heapq.heappush(self._waking, (until, key))
         self._ledger.database.execute("INSERT OR IGNORE INTO temp.resting VALUES (?)", (key,))
-
-    def rouse_left(self) -> None:
-        """What was left to the next run is given out once more in this one."""
-        self._again |= self._left
-        for key in tuple(self._left):
-            self.rouse(key)
 
     def rouse(self, key: int) -> None:
         """The job does not rest."""
         self._taken.discard(key)
         self._tries.pop(key, None)
-        self._left.discard(key)
         if key in self._until:
             self._wake(key)
 

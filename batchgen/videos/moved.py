@@ -19,21 +19,30 @@ def note_places(ledger: Ledger, archive: Archive, places: Collection[str] | None
     number = ledger.database.number("SELECT count(*) FROM video") if places is None else len(places)
     names = archive.listed() if number > FEW else None
 
+    wanted = None if places is None else frozenset(places)
+
+    def may_be_there(place: str) -> bool:
+        name = _name(place)
+        if (wanted is not None and place not in wanted) or (names is not None and name not in names):
+            return False
+        return archive.place(name) != place
+
     def look(video: tuple[str, int, bytes, int, int]) -> tuple[str, str, int, int] | None:
         place, size, sha256, row, part = video
-        name = place.rpartition("/")[2]
-        there = archive.place(name)
-        may_be_there = there != place and (names is None or name in names)
-        is_moved = may_be_there and archive.holds(name, Clip(size, sha256.hex()))
-        return (place, there, row, part) if is_moved else None
+        name = _name(place)
+        is_moved = archive.holds(name, Clip(size, sha256.hex()))
+        return (place, archive.place(name), row, part) if is_moved else None
 
-    wanted = None if places is None else frozenset(places)
     videos = ledger.database.execute("SELECT place, bytes, sha256, row, part FROM video")
     with ThreadPoolExecutor(READERS) as pool:
-        asked = (video for video in videos if wanted is None or video[0] in wanted)
+        asked = (video for video in videos if may_be_there(video[0]))
         found = [each for each in in_window(pool, look, asked) if each]
     with ledger.database.transaction():
         ledger.database.execute_many(
             "UPDATE video SET place = ? WHERE row = ? AND part = ?", (moved for _, *moved in found)
         )
     return [place for place, *_ in found]
+
+
+def _name(place: str) -> str:
+    return place.rpartition("/")[2]

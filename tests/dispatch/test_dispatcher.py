@@ -199,7 +199,7 @@ def test_a_task_that_a_callback_brought_before_the_run_began_holds_one_slot_and_
 
         async def step(job: Job) -> Job:
             is_polled = job.key == 99 and job.state is State.IN_FLIGHT
-            return stage.ledger.rendered(replace(job, state=State.RENDERED)) if is_polled else await others(job)
+            return stage.ledger.save(replace(job, state=State.RENDERED)) if is_polled else await others(job)
 
         stage.pipeline.step = step  # type: ignore[method-assign]
         stage.ledger.in_flight = lambda: iter([job])  # type: ignore[method-assign]
@@ -481,7 +481,7 @@ def test_a_key_that_is_refused_for_good_keeps_no_run_waiting_for_what_is_in_flig
             raise AccountError("the service refuses the key")
 
         others, stage.pipeline.step = stage.pipeline.step, step  # type: ignore[method-assign]
-        stage.ledger.job = lambda key: Job(key, REQUEST, State.IN_FLIGHT)  # type: ignore[attr-defined]
+        stage.ledger.job = lambda key: Job(key, REQUEST, State.IN_FLIGHT)  # type: ignore[method-assign]
 
     stage = play(100, (40.0, refuse), tasks=100)
     assert stage.dispatcher.stopped == Stop("the service refuses the key", 3)
@@ -497,11 +497,10 @@ def test_videos_whose_links_were_refused_for_a_while_are_tried_once_more_when_on
     def refuse(stage: Stage) -> None:
         async def step(job: Job) -> Job:
             is_refused = asyncio.get_running_loop().time() < 100.0 or job.key == 3
-            refused = State.EXPIRED if is_refused else State.ARCHIVED
-            return replace(job, state=refused) if job.state is State.RENDERED else await others(job)
+            fetched = replace(job, state=State.EXPIRED if is_refused else State.ARCHIVED)
+            return stage.ledger.save(fetched) if job.state is State.RENDERED else await others(job)
 
         others, stage.pipeline.step = stage.pipeline.step, step  # type: ignore[method-assign]
-        stage.ledger.save = stage.ledger.rendered  # type: ignore[attr-defined]
 
     play(20, before=refuse, changed=note)
     assert [key for key, states in ends.items() if states[-1] is not State.ARCHIVED] == [3]

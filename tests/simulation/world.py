@@ -27,6 +27,7 @@ class MemoryLedger:
         self._next = 0
         self._again: deque[Job] = deque()
         self._rendered: deque[Job] = deque()
+        self._saved: dict[int, Job] = {}
 
     def next_pending(self) -> Job | None:
         if self._again:
@@ -45,9 +46,14 @@ class MemoryLedger:
         self._again.append(job)
         return job
 
-    def rendered(self, job: Job) -> Job:
-        self._rendered.append(job)
+    def save(self, job: Job) -> Job:
+        self._saved[job.key] = job
+        if job.state is State.RENDERED:
+            self._rendered.append(job)
         return job
+
+    def job(self, key: int) -> Job:
+        return self._saved[key]
 
     def take(self, now: float) -> Job | None:
         return self._rendered.popleft() if self._rendered else None
@@ -67,8 +73,6 @@ class MemoryLedger:
     def rest(self, key: int, until: float, tries: int = 0) -> None: ...
 
     def rouse(self, key: int) -> None: ...
-
-    def rouse_left(self) -> None: ...
 
     def next_waking(self) -> float:
         return inf
@@ -128,7 +132,7 @@ class MemoryPipeline:
         if word is not Word.SUCCESS:
             return replace(job, wait=5.0)
         told = round(seconds * 1000) if self._service.terms.tells_cost else None
-        return self._ledger.rendered(replace(job, state=State.RENDERED, urls=("u",), generation_ms=told))
+        return self._ledger.save(replace(job, state=State.RENDERED, urls=("u",), generation_ms=told))
 
     refusal = None
 
