@@ -8,7 +8,7 @@ from batchgen.archive.places import Places
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.doubts.candidates import Candidates
 from batchgen.download.downloader import Downloader
-from batchgen.errors import BatchBusyError, BatchgenError
+from batchgen.errors import BatchgenError
 from batchgen.ledger import Ledger, standing
 from batchgen.ledger.expected import awaited_videos, video_bytes
 from batchgen.ledger.rendered import Rendered
@@ -96,4 +96,4 @@ class Assembly:
 
     def halt(self, error: BatchgenError) -> None:
         """End the run: its ledger cannot be kept any more, or its copy is another run's or cannot be continued."""
-        self.dispatcher.halt(Stop(str(error), error.exit_code if isinstance(error, BatchBusyError) else 1))
+        self.dispatcher.halt(Stop.of(error))

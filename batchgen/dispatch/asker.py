@@ -6,21 +6,26 @@ due. What waits, waits in the ledger: only what is in flight is held here.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from math import inf
+from typing import TypeAlias
 
 from batchgen.account import Account
 from batchgen.dispatch.fetcher import Fetcher
 from batchgen.dispatch.in_flight import InFlight
 from batchgen.dispatch.schedule import Schedule
 from batchgen.dispatch.waiting import wait
+from batchgen.errors import AccountError, BatchgenError, LedgerError
 from batchgen.ledger import Ledger
 from batchgen.model import Job, State
+from batchgen.pipeline import Pipeline
 from batchgen.service.polling import Polling
 
 SUBMITS_BEFORE_POLL = 8  # where callbacks free the slots, and both wait
 POLLS_AT_ONCE = 256  # unanswered: enough for the rate of a service that takes 1.5 s to answer
 DOUBT_CHECK_SECONDS = 0.5
+
+Adopt: TypeAlias = Callable[[Job, Job], None]  # a job as it was, and as it is: in flight
 
 
 @dataclass
@@ -30,12 +35,15 @@ class Asker:
     ledger: Ledger
     account: Account
     polling: Polling
+    pipeline: Pipeline
     fetcher: Fetcher
     _: KW_ONLY
-    intend: Callable[[Job], Job | None]  # records that a task is about to be asked for; None: it must not be
     step: Callable[[Job], Awaitable[Job]]  # does the next step of a job
+    changed: Callable[[Job, Job], None]  # called with a job as it was, and as it is
     ended: Callable[[asyncio.Task[None]], None]  # called with the task of each step that is over
+    failed: Callable[[BatchgenError], None]  # called with what keeps tasks from being asked for
     lost: Callable[[], None]  # called when the service is given up, since no good answer came for too long
+    first: Callable[[Adopt], Awaitable[None]] | None  # see :class:`Dispatcher`
     may_submit: bool
     callbacks: bool
     is_paused: bool = False
@@ -55,6 +63,7 @@ class Asker:
 
     async def run(self) -> None:
         """Ask until there is nothing to submit, nothing in flight, and nothing that may bring more."""
+        await self._look_first()
         while await self._something_to_ask():
             await self.account.turn()
             if self.account.is_lost:
@@ -64,10 +73,48 @@ class Asker:
                 self._start(job)
             else:
                 self.account.unused()
+        self.fetcher.no_more()
+
+    async def _look_first(self) -> None:
+        try:
+            if self.first:
+                await self.first(self.adopt)
+        except (AccountError, LedgerError) as error:
+            self.failed(error)
+
+    # -- while it runs
 
     def wake(self) -> None:
         """Something has changed: look again at what may be asked."""
         self._wake.set()
+
+    def pause(self) -> None:
+        """Submit nothing until :meth:`go`; polls and downloads go on."""
+        self.is_paused = True
+        self.wake()
+
+    def go(self) -> None:
+        """Submit again."""
+        self.account.harvest.begin_anew()
+        self.is_paused = False
+        self.wake()
+
+    def retune(self, concurrency: int | None = None, rate: int | None = None) -> None:
+        """Go on with other limits: tasks at once, requests a minute. None: as it is."""
+        self.account.retune(rate=rate, concurrency=concurrency)
+        self.wake()
+
+    def adopt(self, was: Job, job: Job) -> None:
+        """A job that had no task has one, which has probably ended: go on with it."""
+        self.changed(was, job)
+        self.in_flight.adopt(job)
+
+    def release(self, jobs: list[Job]) -> None:
+        """Jobs that were in doubt are pending again."""
+        for job in jobs:
+            self.changed(replace(job, state=State.IN_DOUBT), job)
+        self.all_submitted = False
+        self.wake()
 
     # -- which
 
@@ -122,12 +169,24 @@ class Asker:
             self._submits += 1
             job = self.ledger.next_pending()
             if job is not None:
-                return self.intend(job)
+                return self._intend(job)
             self.all_submitted = True
         self._submits = 0
         return self.schedule.take(now) if self._poll_is_due(now) else None
 
     # -- asking
+
+    def _intend(self, job: Job) -> Job | None:
+        """The job with its intent recorded: no commit, no POST. None: it must not be asked for."""
+        try:
+            if self.account.harvest.is_given_up:
+                raise BatchgenError(self.account.harvest.complaint())
+            intended = self.pipeline.intend(job)
+        except BatchgenError as error:
+            self.failed(error)
+            return None
+        self.changed(job, intended)
+        return intended
 
     def _start(self, job: Job) -> None:
         tasks, once = self.asks, self._poll_once

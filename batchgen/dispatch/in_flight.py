@@ -55,7 +55,10 @@ class InFlight:
         self._since[job.key] = self.account.awake()
 
     def hasten(self, key: int) -> None:
-        """A callback says that a job's task has ended: its slot is free, and it is asked about now."""
+        """A callback says that a job's task has ended: its slot is free, and it is asked about now.
+
+        Unknown jobs and repeats are ignored.
+        """
         if self.schedule.hasten(key, asyncio.get_running_loop().time()):
             if key not in self._told:
                 self._told.add(key)

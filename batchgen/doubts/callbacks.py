@@ -140,9 +140,10 @@ async def receiving(
     from batchgen.service.webhook import Webhook  # aiohttp's server takes a while to load
 
     assert settings.callback_listen
+    asker = dispatcher.asker
 
     def release(jobs: list[Job]) -> None:
-        dispatcher.release(jobs)
+        asker.release(jobs)
         rows = many(len(jobs), "row whose answer was lost is", "rows whose answers were lost are")
         warn(f"{rows} asked for again: for {SILENCE_SECONDS / 60:.0f} minutes every other callback came")
 
@@ -153,11 +154,11 @@ async def receiving(
         candidates,
         unheard=lambda: account.unheard,
         patience=(REPEATS_SECONDS + 6 * DEFAULT_FIRST_POLL_SECONDS) * scale,
-        hasten=dispatcher.hasten,
-        adopt=dispatcher.adopt,
+        hasten=asker.in_flight.hasten,
+        adopt=asker.adopt,
         release=release,
     )
-    dispatcher.wait_while(callbacks.may_bring_more)
+    asker.may_bring_more = callbacks.may_bring_more
     async with Webhook(*settings.callback_listen, callbacks.received):
         listening = asyncio.create_task(_until_it_fails(callbacks, dispatcher))
         try:
@@ -171,7 +172,7 @@ async def _until_it_fails(callbacks: Callbacks, dispatcher: Dispatcher) -> None:
     try:
         await callbacks.run()
     except BatchgenError as error:
-        dispatcher.halt(Stop(str(error), 1))
+        dispatcher.halt(Stop.of(error))
     except Exception:
         log.exception("unexpected error")
         dispatcher.halt(Stop("an unexpected error; run.log has it", 1))

@@ -111,14 +111,14 @@ class Steering:
             return None
         if account.harvest.is_failing or account.asked_silence > NOTABLE_SILENCE_SECONDS:
             return None
-        running = dispatcher.running()
         counts = self.tally.counts
         now = asyncio.get_running_loop().time()
+        running = dispatcher.asker.schedule.running(now)
         fetches = dispatcher.fetcher.forecast.ages(now)
         left = seconds_until_home(
             self._pace(running),
             [age for age in chain(*running.values()) if not self.polling.gives_up(age)],
-            self.affordable(counts[State.PENDING]) if dispatcher.may_submit else 0,
+            self.affordable(counts[State.PENDING]) if dispatcher.asker.may_submit else 0,
             dispatcher.fetcher.forecast.pace(now),
             fetches,
             max(0, counts[State.RENDERED] - len(fetches)),
@@ -160,7 +160,7 @@ class Steering:
 
     def _others(self, dispatcher: Dispatcher) -> str | None:
         """What a run waits for when all that it was asked for is settled."""
-        others = sum(map(len, dispatcher.running().values()))
+        others = len(dispatcher.asker.schedule)
         if not others or self.tally.settled < self.tally.rows:
             return None
         return f"waiting for {many(others, 'task')} in flight, of rows that were edited, are gone or were not chosen"
@@ -177,11 +177,11 @@ def obey(dispatcher: Dispatcher, order: Order) -> None:
         extra={"concurrency": order.concurrency, "requests_per_minute": order.rate, "action": order.action},
     )
     if order.concurrency is not None or order.rate is not None:
-        dispatcher.retune(concurrency=order.concurrency, rate=order.rate)
+        dispatcher.asker.retune(concurrency=order.concurrency, rate=order.rate)
     match order.action:
         case "pause":
-            dispatcher.pause()
+            dispatcher.asker.pause()
         case "go":
-            dispatcher.go()
+            dispatcher.asker.go()
         case "drain":
             dispatcher.stop(Stop("batchgen ctl --drain", LimitReachedError.exit_code))

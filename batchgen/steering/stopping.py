@@ -95,6 +95,6 @@ def has_time(ledger: Ledger, intend: IntendStep, dispatcher: Dispatcher, say: Ca
             intend.check_deadline(job)
     except LimitReachedError as error:
         say(f"{error}: nothing is asked for now, and what is paid for is fetched")
-        dispatcher.stop(Stop(str(error), error.exit_code))
+        dispatcher.stop(Stop.of(error))
         return False
     return True

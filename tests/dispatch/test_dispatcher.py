@@ -110,9 +110,9 @@ def test_a_pause_submits_nothing_and_polls_on() -> None:
     posts = []
     stage = play(
         20,
-        (5.0, lambda stage: stage.dispatcher.pause()),
+        (5.0, lambda stage: stage.dispatcher.asker.pause()),
         (300.0, lambda stage: posts.append((stage.service.seen.posts, stage.account.tasks))),
-        (300.0, lambda stage: stage.dispatcher.go()),
+        (300.0, lambda stage: stage.dispatcher.asker.go()),
     )
     assert posts == [(10, 0)]
     assert stage.pipeline.accepted == 20
@@ -124,8 +124,8 @@ def test_a_long_pause_is_not_taken_for_a_silence_of_the_service() -> None:
 
     stage = play(
         20,
-        (5.0, lambda stage: stage.dispatcher.pause()),
-        (3000.0, lambda stage: stage.dispatcher.go()),
+        (5.0, lambda stage: stage.dispatcher.asker.pause()),
+        (3000.0, lambda stage: stage.dispatcher.asker.go()),
         before=lose_one,
     )
     assert stage.service.seen.lost
@@ -151,7 +151,7 @@ def test_a_task_is_not_given_up_for_the_time_that_the_process_was_stopped() -> N
 
 
 def test_a_pause_with_nothing_left_to_submit_holds_no_run() -> None:
-    stage = play(10, (5.0, lambda stage: stage.dispatcher.pause()))
+    stage = play(10, (5.0, lambda stage: stage.dispatcher.asker.pause()))
     assert stage.pipeline.accepted == 10
 
 
@@ -159,7 +159,7 @@ def test_a_run_goes_on_with_other_limits() -> None:
     running = []
     play(
         60,
-        (5.0, lambda stage: stage.dispatcher.retune(concurrency=3)),
+        (5.0, lambda stage: stage.dispatcher.asker.retune(concurrency=3)),
         (200.0, lambda stage: running.append(stage.account.tasks)),
     )
     assert running == [3]
@@ -169,7 +169,7 @@ def test_a_callback_frees_its_slot_before_the_task_is_asked_about() -> None:
     slots = []
 
     def tell(stage: Stage) -> None:
-        stage.dispatcher.hasten(0)
+        stage.dispatcher.asker.in_flight.hasten(0)
         slots.append(stage.account.tasks)
 
     stage = play(20, (60.3, tell), callbacks=True)
@@ -182,10 +182,10 @@ def test_a_callback_that_lies_leaves_the_slot_taken() -> None:
     slots = []
     stage = play(
         11,
-        (20.0, lambda stage: stage.dispatcher.pause()),
-        (30.0, lambda stage: stage.dispatcher.hasten(0)),
+        (20.0, lambda stage: stage.dispatcher.asker.pause()),
+        (30.0, lambda stage: stage.dispatcher.asker.in_flight.hasten(0)),
         (30.5, lambda stage: slots.append(stage.account.tasks)),
-        (31.0, lambda stage: stage.dispatcher.go()),
+        (31.0, lambda stage: stage.dispatcher.asker.go()),
         callbacks=True,
     )
     assert slots == [10]
@@ -203,7 +203,7 @@ def test_a_task_that_a_callback_brought_before_the_run_began_holds_one_slot_and_
 
         stage.pipeline.step = step  # type: ignore[method-assign]
         stage.ledger.in_flight = lambda: iter([job])  # type: ignore[method-assign]
-        stage.dispatcher.adopt(replace(job, state=State.IN_DOUBT), job)
+        stage.dispatcher.asker.adopt(replace(job, state=State.IN_DOUBT), job)
 
     stage = play(5, tasks=2, before=bring)
     assert (stage.pipeline.accepted, stage.account.tasks) == (5, 0)
@@ -256,7 +256,7 @@ def test_when_the_account_is_refused_what_failed_for_it_is_told_to_be_pending_ag
 
 
 def test_unknown_callbacks_are_ignored() -> None:
-    stage = play(5, (1.0, lambda stage: stage.dispatcher.hasten(99)), callbacks=True)
+    stage = play(5, (1.0, lambda stage: stage.dispatcher.asker.in_flight.hasten(99)), callbacks=True)
     assert stage.account.tasks == 0
 
 
@@ -393,8 +393,8 @@ def test_a_run_that_gets_videos_again_goes_on_by_itself() -> None:
 def test_a_run_that_a_person_paused_while_nothing_came_tries_again_when_told_to_go_on() -> None:
     stage = play(
         100,
-        (700.0, lambda stage: stage.dispatcher.pause()),
-        (700.0 + 2 * PATIENCE_SECONDS, lambda stage: stage.dispatcher.go()),
+        (700.0, lambda stage: stage.dispatcher.asker.pause()),
+        (700.0 + 2 * PATIENCE_SECONDS, lambda stage: stage.dispatcher.asker.go()),
         before=stumbling(State.RENDERED, until=1000.0),
     )
     assert (stage.pipeline.accepted, stage.dispatcher.stopped) == (100, None)

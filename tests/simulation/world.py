@@ -117,7 +117,7 @@ class MemoryPipeline:
         self.accepted += 1
         if self._callbacks:
             loop = asyncio.get_running_loop()
-            loop.call_at(self._service.ends[task] + 0.05, self._callbacks.hasten, job.key)
+            loop.call_at(self._service.ends[task] + 0.05, self._callbacks.asker.in_flight.hasten, job.key)
         return replace(job, state=State.IN_FLIGHT, task_id=str(task), submitted_at=time.time())
 
     async def _poll(self, job: Job) -> Job:

@@ -9,12 +9,14 @@ from batchgen.account.harvest import FAILURES_BEFORE_PAUSE as FAILURES
 from batchgen.account.posts import FAILURES_BEFORE_PAUSE
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.dispatch.forecast import Fetching
-from batchgen.model import State
+from batchgen.dispatch.schedule import Schedule
+from batchgen.model import Job, State
 from batchgen.service.polling import Polling
 from batchgen.steering.control import Desk
 from batchgen.steering.deadline import read_deadline
 from batchgen.steering.progress import Progress, Standing, Tally
 from batchgen.steering.steering import Steering
+from tests.simulation.world import REQUEST
 
 
 async def seconds_left(counts: dict[State, int], *, running: int = 0, **limits: Any) -> float | None:
@@ -32,12 +34,14 @@ async def standing(
     **limits: Any,
 ) -> Standing:
     polling = Polling()
+    schedule, now = Schedule(polling), asyncio.get_running_loop().time()
+    for key, age in enumerate([0.0] * running + [*stuck]):
+        schedule.add(Job(key, REQUEST, State.IN_FLIGHT), now, age)
     dispatcher = SimpleNamespace(
         doing="submitting",
-        may_submit=True,
         stopped=stopped,
         is_halted=False,
-        running=lambda: {polling.usual(): [0.0] * running + [*stuck]} if running or stuck else {},
+        asker=SimpleNamespace(may_submit=True, schedule=schedule),
         fetcher=SimpleNamespace(forecast=Fetching(10, guess=5.0)),
     )
     tally = Tally(dict.fromkeys(State, 0) | counts)
