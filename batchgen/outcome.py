@@ -85,7 +85,7 @@ def write_again(folder: Path, looked: Look, *, xlsx: bool) -> Iterator[Path]:
     """Write the page anew for who looks at the batch, then results.xlsx with its posters; yields their paths."""
     from batchgen.report import page
 
-    with Ledger.open(looked.path, read_only=True) as ledger:
+    with looked.open() as ledger:
         make(folder)
         yield page.write(ledger, folder, running=looked.running)
         if xlsx:

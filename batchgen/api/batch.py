@@ -164,7 +164,7 @@ class Batch:
         from batchgen.steering.status import read_status
 
         with look(self.folder, self._elsewhere) as looked:
-            return read_status(self.folder, looked.path, running=looked.running)
+            return read_status(self.folder, looked)
 
     def rows(self) -> "Iterator[Result]":
         """The rows and what became of them, in the manifest's order; also while it runs."""

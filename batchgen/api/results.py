@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchgen.catalog import MICRO
 from batchgen.folder.opening import look
-from batchgen.ledger import Ledger, ResultRow
+from batchgen.ledger import ResultRow
 from batchgen.manifest.headings import canonical
 from batchgen.model import State
 from batchgen.report.results import headings
@@ -70,7 +70,7 @@ _STATES = [state.value for state in State if state is not State.SUBMITTING]
 
 def read_results(folder: Path, ledger_to: str | None = None) -> Iterator[Result]:
     """The rows of the present manifest, in its order. Raises :class:`UsageError` for a folder that is no batch."""
-    with look(folder, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
+    with look(folder, ledger_to) as looked, looked.open() as ledger:
         for row in ledger.results():
             yield _result(row, folder)
 
@@ -81,7 +81,7 @@ def read_frame(
     """The same as a DataFrame, with the manifest's own columns behind; ``numbers``: of which dtype some of them are."""
     import pandas as pd
 
-    with look(folder, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
+    with look(folder, ledger_to) as looked, looked.open() as ledger:
         found = [_result(row, folder) for row in ledger.results()]
         own = ledger.own_columns()
     columns = {name: pd.Series([getattr(each, name) for each in found], dtype="object") for name in _COLUMNS}

@@ -59,17 +59,20 @@ def status(batch: Path, watch: bool, plain: bool, ledger_to: str | None, as_json
 
     Example: batchgen status prompts.batch --watch
     """
+    from batchgen.folder.checks import require
     from batchgen.steering.status import read_status
     from batchgen.steering.watch import watch as look_on
 
     if watch and ledger_to:
         raise UsageError("--watch looks at a run on this machine: leave out --watch, or --ledger-to")
-    with _look(batch, ledger_to) as looked:
-        if watch and as_json:
-            raise UsageError("--watch and --json exclude each other; choose one")
-        if watch and not look_on(batch, progress(plain=plain), say):
+    if watch and as_json:
+        raise UsageError("--watch and --json exclude each other; choose one")
+    if watch:
+        require(batch)
+        if not look_on(batch, progress(plain=plain), say):
             say(f"no run is at work in {batch} now; this is how it stands:")
-        found = read_status(batch, looked.path, running=looked.running if ledger_to else None)
+    with _look(batch, ledger_to) as looked:
+        found = read_status(batch, looked)
     answer(found, as_json=as_json)
 
 
@@ -138,9 +141,8 @@ def _serve(batch: Path, port: int, ledger_to: str | None) -> None:
 def _looked_at(batch: Path, ledger_to: str) -> "tuple[Ledger, bool]":
     """A copy of what the store has now, and whether a run is at work."""
     from batchgen.folder.opening import look
-    from batchgen.ledger import Ledger
 
-    with look(batch, ledger_to) as looked, Ledger.open(looked.path, read_only=True) as ledger:
+    with look(batch, ledger_to) as looked, looked.open() as ledger:
         return ledger.copy(), looked.running
 
 

@@ -104,6 +104,10 @@ class Look:
     running: bool  # a run holds it
     said: tuple[str, ...] = ()  # whose it is, and what a person should know of it
 
+    def open(self) -> Ledger:
+        """The ledger, to be read."""
+        return Ledger.open(self.path, read_only=True)
+
 
 def holds_copy(address: str) -> bool:
     """Whether ``address`` has a copy of a ledger. Raises :class:`UsageError` for a store that cannot be read."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.catalog import MICRO
-from batchgen.folder.lock import holder
-from batchgen.ledger import Ledger, doubt, money, standing
+from batchgen.ledger import doubt, money, standing
 from batchgen.ledger.ledger import link_death
-from batchgen.model import ABANDONED, EMULATOR, LEDGER, State
+from batchgen.model import ABANDONED, EMULATOR, State
+from batchgen.replica import Look
 from batchgen.settings import to_service
 from batchgen.summary import Counts
 from batchgen.videos.missing import missing, sentences
@@ -78,20 +78,16 @@ class Status(Counts):
         yield from (f"  {words}" for words in sentences(self.batch, self.missing, self.service))
 
 
-def read_status(batch: Path, path: Path | None = None, *, running: bool | None = None) -> Status:
-    """Where the batch in a folder stands, also while it runs; ``path``: as the ledger there tells.
-
-    ``running``: whether a run is at work (None: as the folder's lock tells).
-    """
-    running = holder(batch) is not None if running is None else running
-    with Ledger.open(path or batch / LEDGER, read_only=True) as ledger:
+def read_status(batch: Path, looked: Look) -> Status:
+    """Where the batch in a folder stands, also while it runs, as the ledger that is looked at tells."""
+    with looked.open() as ledger:
         unfetched, oldest = ledger.unfetched()
         return Status(
             batch=str(batch),
             service=ledger.fact("service") or "?",
             manifest=ledger.fact("manifest") or "?",
-            running=running,
-            **_standing(standing.counts(ledger), running),
+            running=looked.running,
+            **_standing(standing.counts(ledger), looked.running),
             awaited_gone=standing.awaited_jobs(ledger, gone=True),
             in_doubt_gone=doubt.gone(ledger),
             paid_tasks=standing.paid_tasks(ledger),

@@ -15,6 +15,7 @@ from zipfile import ZipFile
 import pytest
 from click.testing import CliRunner
 
+from batchgen.api import Batch
 from batchgen.cli import group
 from batchgen.folder.lock import Lock
 from batchgen.ledger import Ledger, money
@@ -28,7 +29,6 @@ from batchgen.report.page import Page, gather, render, write
 from batchgen.report.poster import Posters
 from batchgen.report.sittings import Sittings, most_at_once, per_minute
 from batchgen.settings import Settings
-from batchgen.steering.status import read_status
 from batchgen.words import amount, seconds_words, share, size_words
 from tests.report.batches import BEGUN, HOSTILE, Wanted, failed, film, make_batch, many
 
@@ -141,7 +141,7 @@ def test_a_moment_that_cannot_be_in_an_older_ledger_spoils_nothing(tmp_path: Pat
         ledger.database.execute("UPDATE job SET completed_at = ?", (moment,))
     told = figures(gathered(folder, now=BEGUN + 61))
     assert told["Time"] == ("1 min 1 s", "")
-    assert read_status(folder).rendered == 1
+    assert Batch(folder).status().rendered == 1
 
 
 def test_a_batch_without_rows_makes_a_page(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from batchgen.api import Batch
 from batchgen.cli import group
 from batchgen.folder.lock import Lock
 from batchgen.ledger import Ledger
 from batchgen.model import ABANDONED, EMULATOR, State
-from batchgen.steering.status import read_status
 from tests.e2e.program import emulated, prompts, results, run
 from tests.report.batches import BEGUN, Wanted, failed, make_batch
 
@@ -81,11 +81,11 @@ async def test_what_a_run_is_asking_for_is_no_doubt_yet(tmp_path: Path) -> None:
 def test_advice_is_given_only_while_no_run_is_at_work(tmp_path: Path) -> None:
     batch = make_batch(tmp_path, [Wanted("fox", state=State.RENDERED), Wanted("owl", "owl", state=State.IN_DOUBT)])
     with Lock(batch):
-        busy = read_status(batch)
+        busy = Batch(batch).status()
     assert "batchgen " not in str(busy)
     assert "1 rendered" in str(busy)
-    assert "batchgen rescue" in str(read_status(batch))
-    assert "batchgen resolve" in str(read_status(batch))
+    assert "batchgen rescue" in str(Batch(batch).status())
+    assert "batchgen resolve" in str(Batch(batch).status())
 
 
 def test_a_moment_is_told_in_one_form_everywhere(tmp_path: Path) -> None:
