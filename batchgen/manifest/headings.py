@@ -19,16 +19,17 @@ NO_HEADER = (
 )
 LINES_OF_TITLES = 20  # in which a header is looked for that is not the first line
 # The headers of our own files: they come back with cells that are not a person's, and, as CSV, guarded ones.
-_RESULTS_BEGIN = ("id", "row", "status", "video", "prompt")  # results.csv
-_WORKBOOK_BEGIN = ("id", "row", "status", "video", "poster")  # results.xlsx, whose cells need no guard
-_FRAME_BEGIN = ("id", "row", "status", "prompt", "video")  # a DataFrame of results, whose cells need none either
-FAILURES = ("id", "prompt", "seed", "mode", "resolution", "duration", "aspect_ratio", "provider",
-            "negative_prompt", "image_urls", "enable_prompt_expansion")  # fmt: skip
-REASON = "reason"  # the last column of failures.csv
-_RESULT_COLUMNS = frozenset(
-    {"row", "status", "poster", "video", "task_id", "fail_code", "fail_message", "attempts", "cost_usd", "submitted_at",
-     "completed_at", "generation_seconds", "bytes", "sha256"}
+RESULTS = (
+    "id", "row", "status", "video", "prompt", "seed", "mode", "resolution", "duration", "aspect_ratio", "provider",
+    "negative_prompt", "image_urls", "enable_prompt_expansion", "task_id", "fail_code", "fail_message", "attempts",
+    "cost_usd", "submitted_at", "completed_at", "generation_seconds", "bytes", "sha256"
 )  # fmt: skip
+WORKBOOK = (*RESULTS[:4], "poster", *RESULTS[4:])  # results.xlsx, whose cells need no guard
+FAILURES = tuple(name for name in RESULTS if name in KNOWN)
+REASON = "reason"  # the last column of failures.csv
+_FRAME_BEGIN = ("id", "row", "status", "prompt", "video")  # a DataFrame of results, whose cells need no guard either
+_BEGIN = len(_FRAME_BEGIN)  # columns, by which one of them is known again
+_RESULT_COLUMNS = frozenset(WORKBOOK) - frozenset(FAILURES)
 # Near enough to a parameter to be flagged, yet words that people do use for columns of their own.
 _OWN_WORDS = frozenset({"modes", "ids", "revolution", "evolution", "solution", "provided", "provide", "promo"})
 # Other names for a parameter: only questioned, since they may well be meant as a column of one's own.
@@ -193,8 +194,9 @@ def study(header: Sequence[str], line: int | None) -> Layout:
 def _ours(header: Sequence[str]) -> tuple[frozenset[str], bool]:
     """Return the columns of a file of ours that are not read back, and whether its cells are guarded."""
     plain = tuple(name.strip().casefold() for name in header)
-    if plain[:5] in (_RESULTS_BEGIN, _WORKBOOK_BEGIN, _FRAME_BEGIN):
-        return _RESULT_COLUMNS, plain[:5] == _RESULTS_BEGIN
+    begin = plain[:_BEGIN]
+    if begin in (RESULTS[:_BEGIN], WORKBOOK[:_BEGIN], _FRAME_BEGIN):
+        return _RESULT_COLUMNS, begin == RESULTS[:_BEGIN]
     if plain[: len(FAILURES)] == FAILURES and REASON in plain:
         return frozenset({REASON}), True
     return frozenset(), False

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.manifest.formulas import guard
-from batchgen.manifest.headings import FAILURES, REASON
+from batchgen.manifest.headings import FAILURES, REASON, RESULTS
 from batchgen.model import State
-from batchgen.report.results import COLUMNS, cells_of, headings, images_as_called
+from batchgen.report.results import cells_of, headings, images_as_called
 from batchgen.system.private import replacing
 
 _EXPIRED = "the video was made and paid for, but its link died before it could be fetched"
@@ -43,7 +43,7 @@ def _lines(rows: Iterable[ResultRow], columns: Sequence[str], names: Mapping[str
 
 
 def _cells(row: ResultRow, names: Mapping[str, str]) -> Iterator[str]:
-    known = dict(zip(COLUMNS, cells_of(row), strict=True))
+    known = dict(zip(RESULTS, cells_of(row), strict=True))
     known["image_urls"] = images_as_called(row, names)
     return map(known.__getitem__, FAILURES)
 

@@ -9,14 +9,9 @@ from batchgen.catalog import MICRO
 from batchgen.ledger import Ledger, ResultRow
 from batchgen.manifest import values
 from batchgen.manifest.formulas import guard
+from batchgen.manifest.headings import RESULTS
 from batchgen.model import zulu_or_none
 from batchgen.system.private import replacing
-
-COLUMNS = (
-    "id", "row", "status", "video", "prompt", "seed", "mode", "resolution", "duration", "aspect_ratio", "provider",
-    "negative_prompt", "image_urls", "enable_prompt_expansion", "task_id", "fail_code", "fail_message", "attempts",
-    "cost_usd", "submitted_at", "completed_at", "generation_seconds", "bytes", "sha256"
-)  # fmt: skip
 
 
 def write(ledger: Ledger, path: Path) -> None:
@@ -24,11 +19,11 @@ def write(ledger: Ledger, path: Path) -> None:
     own = ledger.own_columns()
     with replacing(path, encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([guard(name) for name in (*COLUMNS, *headings(own))])
+        writer.writerow([guard(name) for name in (*RESULTS, *headings(own))])
         writer.writerows(_lines(ledger.results(), own))
 
 
-def headings(own: Iterable[str], ours: Iterable[str] = COLUMNS) -> Iterator[str]:
+def headings(own: Iterable[str], ours: Iterable[str] = RESULTS) -> Iterator[str]:
     """A column of the manifest that is called as one of ours is told apart from it, whatever its case: Status."""
     taken = set(ours)
     for name in own:
@@ -49,7 +44,7 @@ def _lines(rows: Iterable[ResultRow], own: Sequence[str]) -> Iterator[list[str]]
 
 
 def cells_of(row: ResultRow) -> tuple[str, ...]:
-    """What stands in a row's line, under :data:`COLUMNS`."""
+    """What stands in a row's line, under :data:`RESULTS`."""
     job, request = row.job, row.job.request.public  # without what signs its links
     expansion, milliseconds = request.enable_prompt_expansion, job.generation_ms
     return (

@@ -12,15 +12,13 @@ from urllib.parse import quote
 
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger, ResultRow
+from batchgen.manifest.headings import RESULTS, WORKBOOK
 from batchgen.report.poster import Poster
-from batchgen.report.results import COLUMNS as RESULTS
 from batchgen.report.results import cells_of, headings, images_as_called
 from batchgen.system.private import replacing
 
-# The manifest's reader knows the file again by its first five columns.
-COLUMNS = (*RESULTS[:4], "poster", *RESULTS[4:])
-_POSTER = COLUMNS.index("poster")
-_VIDEO = COLUMNS.index("video")
+_POSTER = WORKBOOK.index("poster")
+_VIDEO = WORKBOOK.index("video")
 _IMAGES = RESULTS.index("image_urls")
 _NUMBERS = frozenset({"row", "duration", "attempts", "cost_usd", "generation_seconds", "bytes"})
 _WIDTHS = {"id": 24, "video": 30, "poster": 24, "prompt": 60, "negative_prompt": 30, "image_urls": 30, "sha256": 12}
@@ -67,7 +65,7 @@ class _Sheet:
         self._rows = 0
         self._top = book.add_format({"valign": "top", "text_wrap": True})
         self._link = book.add_format({"valign": "top", "font_color": "#0563C1", "underline": 1})
-        self._headings = (*COLUMNS, *headings(own))
+        self._headings = (*WORKBOOK, *headings(own))
         self._sheet = book.add_worksheet("results")
         bold = book.add_format({"bold": True})
         for place, name in enumerate(self._headings):
@@ -93,7 +91,7 @@ class _Sheet:
 
     def _cell(self, number: int, place: int, text: str) -> None:
         if text and place != _VIDEO:
-            if self._headings[place] in _NUMBERS and place < len(COLUMNS):
+            if self._headings[place] in _NUMBERS and place < len(WORKBOOK):
                 self._sheet.write_number(number, place, float(text), self._top)
             else:
                 self._sheet.write_string(number, place, _fit(text), self._top)

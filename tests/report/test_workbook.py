@@ -84,7 +84,7 @@ def test_each_cell_is_of_its_kind_and_no_text_runs_or_links(ledger: Ledger, tmp_
     (sheet,) = openpyxl.load_workbook(tmp_path / "results.xlsx").worksheets
     header, *rows = [list(row) for row in sheet.iter_rows()]
     names = [cell.value for cell in header]
-    assert names == [*workbook.COLUMNS, "own"]
+    assert names == [*headings.WORKBOOK, "own"]
     at = {name: place for place, name in enumerate(names)}
     assert [row[at["prompt"]].value for row in rows[:5]] == HOSTILE[:5]
     assert rows[-1][at["prompt"]].value == "x" * 32_766 + "…"
@@ -106,13 +106,12 @@ def test_an_image_on_this_machine_is_called_as_the_manifest_calls_it(tmp_path: P
         ledger.remember({"pictures": json.dumps({image: "Bilder/Tür 1.png"})})
         workbook.write(ledger, tmp_path / "results.xlsx", no_poster)
     (sheet,) = openpyxl.load_workbook(tmp_path / "results.xlsx").worksheets
-    cell = sheet.cell(2, workbook.COLUMNS.index("image_urls") + 1)
+    cell = sheet.cell(2, headings.WORKBOOK.index("image_urls") + 1)
     assert cell.value == "Bilder/Tür 1.png\nhttps://x.example/b.png"
 
 
 def test_it_is_a_manifest_with_the_same_rows(ledger: Ledger, tmp_path: Path) -> None:
     workbook.write(ledger, tmp_path / "results.xlsx", no_poster)
-    assert workbook.COLUMNS[:5] == headings._WORKBOOK_BEGIN
     found = read_file(tmp_path / "results.xlsx")
     assert found.columns == ("own",)
     assert [problem.line for problem in found.fatal] == [10]  # the bell, which no prompt can hold
