@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from batchgen.model import Request
+from batchgen.request import Request
 
 DEFAULT_MODEL = "wan-2-5"
 

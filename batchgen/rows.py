@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from batchgen.model import Problem, Request, Row, from_json, to_json
+from batchgen.model import Problem, Row
+from batchgen.request import Request, from_json, to_json
 
 
 @dataclass

@@ -11,7 +11,8 @@ import batchgen
 from batchgen.ledger import Ledger
 
 HOUSE = Path(batchgen.__file__).parent
-VOCABULARY = {"model", "errors", "problems", "retry", "catalog", "words", "redaction", "rows", "system.private"}
+VOCABULARY = {"model", "request", "errors", "problems", "retry", "catalog", "words", "redaction", "rows",
+              "system.private"}  # fmt: skip
 # Folders whose files are rooms by themselves.
 DRAWERS = {"doubts", "folder", "others", "planning", "sheet", "spending", "steering", "system", "videos"}
 # What each room imports besides the vocabulary; a folder is one room.

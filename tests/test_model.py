@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.model import public_url, with_newlines
+from batchgen.model import with_newlines
+from batchgen.request import public_url
 
 OSS = "https://b.oss-cn-hangzhou.aliyuncs.com/a.png"
 COS = "https://b-125.cos.ap-guangzhou.myqcloud.com/a.png"

@@ -12,7 +12,7 @@ from unicodedata import normalize
 
 from batchgen.images.formats import BEGINNING_BYTES, MOST_BYTES, check
 from batchgen.images.near import Near
-from batchgen.model import IMAGE_FILE
+from batchgen.request import IMAGE_FILE
 
 
 class Files:

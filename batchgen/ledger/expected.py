@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from batchgen.ledger.ledger import OPEN, Ledger
-from batchgen.model import Request
+from batchgen.request import Request
 
 
 class Kind(NamedTuple):

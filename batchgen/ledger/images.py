@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from batchgen.ledger.ledger import Ledger
-from batchgen.model import Row, public_url
+from batchgen.model import Row
+from batchgen.request import public_url
 
 _LINES = "CREATE TEMP TABLE IF NOT EXISTS image_line (url TEXT PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID"
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Self
 from batchgen.errors import LedgerError
 from batchgen.ledger.database import Database
 from batchgen.ledger.results import ResultRow, result_rows
-from batchgen.model import Clip, Job, Kept, Request, State, zulu_or_none
+from batchgen.model import Clip, Job, Kept, State, zulu_or_none
+from batchgen.request import Request
 
 LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 15 days
 

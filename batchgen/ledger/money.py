@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from batchgen.ledger.expected import Kind
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.recovery import OF_ONE_RUN
-from batchgen.model import EMULATOR, Request
+from batchgen.model import EMULATOR
+from batchgen.request import Request
 
 # A refused attempt was not paid; each other one was, or may have been.
 _MAY_BE_PAID = "(outcome IS NULL OR outcome != 'refused')"

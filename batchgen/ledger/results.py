@@ -7,7 +7,8 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from batchgen.ledger.database import Database
-from batchgen.model import EMULATOR, Job, Quick, Request, State, from_json
+from batchgen.model import EMULATOR, Job, State
+from batchgen.request import Quick, Request, from_json
 
 Whole: TypeAlias = Callable[[str, bytes], str]  # a request as it is kept, its digest -> with what signs its links
 _OF_JOB = (

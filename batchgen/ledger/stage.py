@@ -8,8 +8,9 @@ from itertools import chain, islice
 from typing import cast
 
 from batchgen.ledger.database import Database
-from batchgen.model import Problem, Row, digest_of
+from batchgen.model import Problem, Row
 from batchgen.problems import Gathered
+from batchgen.request import digest_of
 from batchgen.rows import Rows, together
 
 STAGE = """

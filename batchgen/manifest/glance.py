@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from batchgen.manifest import values
 from batchgen.manifest.rules import CHOICES, Rules, is_plain
-from batchgen.model import Form, filled
+from batchgen.request import Form, filled
 
 _NO_FORM: Form = ("", "", "")
 

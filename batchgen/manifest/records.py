@@ -12,7 +12,8 @@ from batchgen.manifest.quoting import quoted
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, UNMISTAKABLE, Cells, Finding, Recipe, Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.values import without_secret
-from batchgen.model import Problem, Row, columns_to_json
+from batchgen.model import Problem, Row
+from batchgen.request import columns_to_json
 from batchgen.rows import Rows
 
 LONGEST_CELL = 1 << 20  # characters

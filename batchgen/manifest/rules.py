@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 from batchgen.catalog import Accepts, accepts
 from batchgen.manifest import values
 from batchgen.manifest.values import Refused
-from batchgen.model import Form, Request, with_newlines
+from batchgen.model import with_newlines
+from batchgen.request import Form, Request
 
 TEXT_TO_VIDEO = "text-to-video"
 IMAGE_TO_VIDEO = "image-to-video"

@@ -15,7 +15,8 @@ from batchgen.errors import UsageError
 from batchgen.manifest.expand import suffix
 from batchgen.manifest.headings import canonical
 from batchgen.manifest.quoting import alternatives, did_you_mean, quoted
-from batchgen.model import Present, State, from_json
+from batchgen.model import Present, State
+from batchgen.request import from_json
 from batchgen.words import first_of, many
 
 _NUMBERS = re.compile(r"(?:row:)?([0-9]{1,9})(?:-([0-9]{1,9}))?")

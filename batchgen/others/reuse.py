@@ -17,7 +17,7 @@ from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.older_requests import as_now
-from batchgen.model import digest_of
+from batchgen.request import digest_of
 from batchgen.system.private import user_file
 
 _SCHEMA = """

@@ -11,8 +11,9 @@ from batchgen.dispatch.forecast import Pace, seconds_left
 from batchgen.dispatch.schedule import LEAST_POLL_SHARE
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import Kind, video_bytes
-from batchgen.model import EMULATOR, Request
+from batchgen.model import EMULATOR
 from batchgen.others import learned
+from batchgen.request import Request
 from batchgen.service.polling import PATIENCE, Polling
 from batchgen.settings import EMULATOR_SPEED, Settings
 from batchgen.spending.disk_space import RESERVE_BYTES, free_bytes

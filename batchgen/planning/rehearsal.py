@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import pending_rows
-from batchgen.model import Request
 from batchgen.planning.plan import TIMES, Plan, planned
+from batchgen.request import Request
 from batchgen.run import Listener, Service, run
 from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS, Settings
 from batchgen.steering.progress import Progress

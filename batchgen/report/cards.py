@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from batchgen.catalog import MICRO
 from batchgen.ledger import Ledger, ResultRow, money
-from batchgen.model import State, public_url
+from batchgen.model import State
 from batchgen.report.poster import Posters
+from batchgen.request import public_url
 
 # Of posters that are put inside the page: some 1500, and a page that a mail still takes. More stay files beside it.
 INLINE_BYTES = 15_000_000

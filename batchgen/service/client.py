@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import aiohttp
 
-from batchgen.model import Request
 from batchgen.redaction import redaction
+from batchgen.request import Request
 from batchgen.retry import moment, retry_after
 from batchgen.service.wire import (
     Answer,

@@ -2,7 +2,8 @@
 
 import json
 
-from batchgen.model import Request, object_in
+from batchgen.model import object_in
+from batchgen.request import Request
 from batchgen.service.durations import Durations, Guess
 
 PATIENCE = 72  # times the first wait (an hour, at the document's 50 s): then the task is left for the next run

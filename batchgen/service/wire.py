@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from batchgen.model import Request, object_in
+from batchgen.model import object_in
+from batchgen.request import Request
 
 INPUT_FIELDS = (
     "mode", "prompt", "resolution", "duration", "aspect_ratio", "image_urls", "negative_prompt", "seed",

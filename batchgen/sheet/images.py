@@ -11,7 +11,8 @@ from batchgen.errors import ArchiveError, ManifestError, nothing_sent
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger
 from batchgen.ledger.images import links_to_try, wanted_images
-from batchgen.model import EMULATOR, IMAGE_FILE, Request
+from batchgen.model import EMULATOR
+from batchgen.request import IMAGE_FILE, Request
 from batchgen.settings import Settings, is_loopback
 from batchgen.words import many
 

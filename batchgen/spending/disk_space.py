@@ -9,7 +9,7 @@ from shutil import disk_usage
 
 from batchgen.catalog import guessed_bytes
 from batchgen.errors import ArchiveError
-from batchgen.model import Request
+from batchgen.request import Request
 
 RESERVE_BYTES = 1_000_000  # for the ledger and the results
 LOOK_EVERY_SECONDS = 1.0

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from batchgen.catalog import MICRO
 from batchgen.errors import LimitReachedError
 from batchgen.ledger import Ledger, expected, money, standing
-from batchgen.model import Request
+from batchgen.request import Request
 from batchgen.settings import Limits
 from batchgen.spending.disk_space import DiskSpace
 from batchgen.words import money_words

@@ -7,7 +7,8 @@ from dataclasses import KW_ONLY, dataclass, replace
 from batchgen.account import Account
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
-from batchgen.model import Job, Request
+from batchgen.model import Job
+from batchgen.request import Request
 from batchgen.service.polling import Polling
 from batchgen.spending.limits import Spending
 from batchgen.steering.deadline import LastCall

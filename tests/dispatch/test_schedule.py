@@ -4,7 +4,8 @@ import itertools
 import random
 
 from batchgen.dispatch.schedule import Schedule
-from batchgen.model import Job, Request, State
+from batchgen.model import Job, State
+from batchgen.request import Request
 from batchgen.service.polling import Polling
 
 REQUEST = Request("wan-2-5", "text-to-video", "a lake")

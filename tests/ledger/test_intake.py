@@ -13,8 +13,9 @@ from batchgen.ledger.expected import repeats
 from batchgen.ledger.ledger import Video
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
-from batchgen.model import Clip, Job, Problem, Request, Row, State
+from batchgen.model import Clip, Job, Problem, Row, State
 from batchgen.problems import total
+from batchgen.request import Request
 from batchgen.sheet import naming
 
 RULES = Naming(naming.content_id, naming.Template("{id}").names, naming.fold, naming.apart)

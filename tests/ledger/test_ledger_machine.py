@@ -20,8 +20,9 @@ from batchgen.ledger import Ledger, doubt, evidence, recovery, standing, take_in
 from batchgen.ledger import ledger as ledger_module
 from batchgen.ledger.ledger import Video, token_hash
 from batchgen.ledger.rendered import Rendered
-from batchgen.model import Clip, Job, Request, Row, State
+from batchgen.model import Clip, Job, Row, State
 from batchgen.others import reuse
+from batchgen.request import Request
 from tests.ledger.test_intake import RULES, request
 
 WINDOW = 100.0  # seconds within which the service's callback comes, if the receiver listens

@@ -10,7 +10,8 @@ from batchgen.errors import LedgerError
 from batchgen.ledger import Intake, Ledger, standing, take_in
 from batchgen.ledger.schema import APPLICATION_ID, VERSION
 from batchgen.manifest import open_manifest
-from batchgen.model import Request, State
+from batchgen.model import State
+from batchgen.request import Request
 from tests.ledger.older import schema_3
 from tests.ledger.test_intake import RULES
 

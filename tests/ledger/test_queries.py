@@ -8,7 +8,8 @@ import pytest
 from batchgen.ledger import Ledger, doubt, evidence, recovery, standing
 from batchgen.ledger.expected import awaited_videos, video_bytes
 from batchgen.ledger.rendered import Rendered
-from batchgen.model import Job, Request, State
+from batchgen.model import Job, State
+from batchgen.request import Request
 
 JOB = Job(1, Request("wan-2-5", "text-to-video", "a lake"), State.RENDERED)
 OFTEN: dict[str, Callable[[Ledger], object]] = {

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from batchgen.errors import ManifestError
 from batchgen.manifest import open_manifest
-from batchgen.model import Problem, Request, Row
+from batchgen.model import Problem, Row
+from batchgen.request import Request
 from batchgen.rows import Rows
 
 

@@ -13,7 +13,8 @@ from batchgen.manifest import records
 from batchgen.manifest.glance import Glance, glance
 from batchgen.manifest.records import Block, Records, layout_of
 from batchgen.manifest.rules import KNOWN, Rules
-from batchgen.model import Problem, Request, Row
+from batchgen.model import Problem, Row
+from batchgen.request import Request
 from batchgen.rows import Rows, together
 from tests.manifest.reading import singly
 

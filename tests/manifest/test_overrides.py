@@ -7,7 +7,8 @@ import pytest
 
 from batchgen.errors import UsageError
 from batchgen.manifest import open_manifest, overrides
-from batchgen.model import Problem, Request, Row
+from batchgen.model import Problem, Row
+from batchgen.request import Request
 from tests.manifest.reading import singly
 from tests.manifest.same_rows import ROWS, WRITERS
 

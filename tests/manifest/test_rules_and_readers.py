@@ -208,7 +208,7 @@ def test_each_sample_has_no_problems_and_ids_that_differ(sample: Path) -> None:
 def test_cells_are_the_parameters_of_a_request_and_two_more() -> None:
     from dataclasses import fields
 
-    from batchgen.model import Request
+    from batchgen.request import Request
 
     assert {*Cells._fields} == {field.name for field in fields(Request)} - {"model"} | {"id", "seeds"}
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.model import Request
 from batchgen.others import learned
+from batchgen.request import Request
 from batchgen.service.polling import Polling
 
 REQUEST = Request("wan-2-5", "text-to-video", "a lake")

@@ -12,7 +12,8 @@ from typing import Any
 import av
 
 from batchgen.ledger import Ledger
-from batchgen.model import Request, State
+from batchgen.model import State
+from batchgen.request import Request
 from batchgen.settings import SERVICE_URL
 
 HOSTILE = (

@@ -11,8 +11,9 @@ import pytest
 from batchgen.ledger import Intake, Ledger, standing, take_in
 from batchgen.ledger.stage import Naming
 from batchgen.manifest import open_manifest
-from batchgen.model import Job, Request, State
+from batchgen.model import Job, State
 from batchgen.report import failures
+from batchgen.request import Request
 from batchgen.sheet import naming
 from tests.manifest.reading import read_file
 

@@ -18,9 +18,10 @@ from batchgen.ledger import Ledger, ResultRow, take_in
 from batchgen.ledger.ledger import Video
 from batchgen.ledger.stage import Naming
 from batchgen.manifest import headings
-from batchgen.model import Clip, Request, Row, State
+from batchgen.model import Clip, Row, State
 from batchgen.report import workbook
 from batchgen.report.poster import Poster
+from batchgen.request import Request
 from batchgen.sheet import naming
 from tests.manifest.reading import read_file
 

@@ -9,7 +9,7 @@ from secrets import token_urlsafe
 import pytest
 from aiohttp import web
 
-from batchgen.model import Request
+from batchgen.request import Request
 from batchgen.service.client import ASKED, COME_SECONDS, DRIP_SECONDS, MOST_LETTERS, Client
 from batchgen.service.wire import TaskWord, Verdict
 

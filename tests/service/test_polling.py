@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.dispatch.schedule import WORTH
-from batchgen.model import Request
+from batchgen.request import Request
 from batchgen.service.durations import Durations, Guess
 from batchgen.service.polling import Polling, kind_of
 

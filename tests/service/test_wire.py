@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.model import Request
+from batchgen.request import Request
 from batchgen.service.wire import (
     Answer,
     Balance,

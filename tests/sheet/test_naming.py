@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import UsageError
-from batchgen.model import Request, Row
+from batchgen.model import Row
+from batchgen.request import Request
 from batchgen.rows import Rows
 from batchgen.sheet.naming import MOST_BYTES, Template, apart, content_id, fold, slug
 

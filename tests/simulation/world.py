@@ -11,7 +11,8 @@ from typing import Any
 
 from batchgen.account import Account
 from batchgen.dispatch.dispatcher import Dispatcher
-from batchgen.model import Job, Request, State
+from batchgen.model import Job, State
+from batchgen.request import Request
 from batchgen.service.polling import Polling
 from tests.simulation import clock
 from tests.simulation.service import Seen, Service, Terms, Word, bound

@@ -10,7 +10,8 @@ from batchgen.catalog import MICRO, Prices, guessed_bytes
 from batchgen.errors import ArchiveError, LimitReachedError
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.expected import awaited_videos, pending_kinds, video_bytes
-from batchgen.model import Request, State
+from batchgen.model import State
+from batchgen.request import Request
 from batchgen.settings import Limits
 from batchgen.spending.disk_space import RESERVE_BYTES, DiskSpace
 from batchgen.spending.limits import Spending

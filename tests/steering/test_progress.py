@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from batchgen.cli.terminal import progress, say, shown
-from batchgen.model import Job, Request, State
+from batchgen.model import Job, State
+from batchgen.request import Request
 from batchgen.steering.progress import Bar, Lines, Standing, Tally
 from batchgen.words import duration
 

@@ -20,8 +20,9 @@ from batchgen.ledger import Ledger, evidence, money, take_in
 from batchgen.ledger.ledger import token_hash
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
-from batchgen.model import Clip, Job, Request, Row, State
+from batchgen.model import Clip, Job, Row, State
 from batchgen.others.reuse import Offer, take
+from batchgen.request import Request
 from batchgen.service.polling import Polling
 from batchgen.service.wire import Balance, Submitted, TaskStatus, TaskWord, Verdict
 from batchgen.settings import Limits

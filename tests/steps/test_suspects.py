@@ -3,7 +3,8 @@
 import pytest
 
 from batchgen.errors import AccountError
-from batchgen.model import Job, Request, State
+from batchgen.model import Job, State
+from batchgen.request import Request
 from batchgen.steps.suspects import DENIALS_BEFORE_STOP, ROWS_BEFORE_STOP, Suspects
 
 REFUSAL = AccountError("the service refuses the account")
