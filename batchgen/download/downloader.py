@@ -28,6 +28,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RANGE = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})", re.ASCII)
 _DEAD = frozenset({403, 404, 410})
 _READ_BUFFER_BYTES = 1 << 18
+_HEAD_LINE_BYTES = 1 << 16  # a redirect to a signed link may be long, and so may a policy
 _NOT_PUBLIC = "this address is not a public one"
 # All that aiohttp and what is below it raise for a bad answer; ValueError: a host that cannot be encoded.
 _NETWORK_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError, EOFError)
@@ -81,6 +82,8 @@ class Downloader:
             auto_decompress=False,
             trust_env=False,
             read_bufsize=_READ_BUFFER_BYTES,
+            max_line_size=_HEAD_LINE_BYTES,
+            max_field_size=_HEAD_LINE_BYTES,
             timeout=aiohttp.ClientTimeout(
                 total=None, connect=self.bounds.connect_seconds, sock_read=self.bounds.silence_seconds
             ),

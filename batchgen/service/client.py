@@ -30,6 +30,7 @@ from batchgen.service.wire import (
 )
 
 ANSWER_LIMIT_BYTES = 1 << 20
+HEAD_LINE_BYTES = 1 << 16  # a policy or a cookie may be long, and the answer behind it tells what was paid
 MOST_LETTERS = 2000  # of what the service says, cut when no secret is in it any more
 ASKED = "the task was asked for, but "
 _Outcome = TypeVar("_Outcome", Submitted, TaskStatus, Balance)
@@ -138,6 +139,8 @@ class Client:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=timeout,
             trace_configs=list(traces),
+            max_line_size=HEAD_LINE_BYTES,
+            max_field_size=HEAD_LINE_BYTES,
         )
 
 

@@ -153,8 +153,12 @@ CHUNKS = b"%x\r\n%s\r\n" % (len(VIDEO), VIDEO)
         send(head(OPEN_VIDEO), OPEN_VIDEO),
         send(head(VIDEO, Content_Encoding="identity", Content_Type="text/plain"), VIDEO),
         send(head(VIDEO, "206 Partial", Content_Range=f"bytes 0-{len(VIDEO) - 1}/{len(VIDEO)}"), VIDEO),
+        send(head(VIDEO, Content_Security_Policy="x" * 60_000), VIDEO),
     ],
-    ids=["to the end of the connection", "chunked", "open box with a length", "a wrong type", "a part that is all"],
+    ids=[
+        *("to the end of the connection", "chunked", "open box with a length", "a wrong type", "a part that is all"),
+        "a long head",
+    ],
 )
 async def test_every_way_of_sending_a_whole_video_will_do(host: Host, reply: Handler) -> None:
     host.reply = reply
@@ -187,7 +191,7 @@ async def test_every_way_of_sending_a_whole_video_will_do(host: Host, reply: Han
         (send(head(status="503 No")), "HTTP 503"),
         (send(b"SSH-2.0-OpenSSH\r\n\r\n", close=True), "not HTTP"),
         (send(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(200)) + b"\r\n"), "not HTTP"),
-        (send(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 10_000 + b"\r\n\r\n"), "not HTTP"),
+        (send(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n"), "not HTTP"),
         (send(close=True), "connection"),
         (send(reset=True), "connection"),
         (send(head(status="302 Found")), "nowhere"),

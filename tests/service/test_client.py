@@ -61,7 +61,7 @@ async def submit(origin: str) -> tuple[Verdict, str]:
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
         b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000 + b"\r\n\r\n",
         b"nonsense\r\n\r\n",
         b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 50\r\n\r\n",
     ],
@@ -144,8 +144,9 @@ NAMED = b'{"code": 200, "data": {"taskId": "task_1"}}'
         b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(NAMED), NAMED),
         b"Content-Length: %d\r\n\r\n%b" % (len(NAMED) + 2, b"\xe4 " + NAMED),
         b"Content-Length: 99\r\n\r\n" + NAMED[:-2],
+        b"Set-Cookie: %b\r\nContent-Length: %d\r\n\r\n%b" % (b"x" * 60_000, len(NAMED), NAMED),
     ],
-    ids=["too short", "without an end", "not UTF-8", "broken off"],
+    ids=["too short", "without an end", "not UTF-8", "broken off", "a long head"],
 )
 async def test_an_answer_that_names_its_task_is_an_acceptance_however_it_ends(answer: bytes) -> None:
     script = says(b"HTTP/1.1 200 OK\r\n" + answer)
