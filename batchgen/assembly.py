@@ -72,6 +72,7 @@ class Assembly:
             *(desk, account, polling, Tally(standing.counts(ledger, selected=True)), progress),
             affordable=spending.affordable,
             deadline=settings.deadline,
+            has_ledger=lambda: ledger.database.is_at_its_place,
         )
         self.dispatcher = Dispatcher(
             *(ledger, Rendered(ledger), account, polling, Pipeline(self.intend, submit, poll, fetch)),

@@ -43,7 +43,7 @@ class Lock:
 
     def __enter__(self) -> Self:
         self._open()
-        while not self._is_at_its_place():  # whoever had it took its folder away: nobody else finds what is locked now
+        while not self.is_at_its_place():  # whoever had it took its folder away: nobody else finds what is locked now
             os.close(self._file)
             self._open()
         os.ftruncate(self._file, 0)
@@ -66,7 +66,8 @@ class Lock:
             os.close(self._file)
             raise busy(self._path.parent, found)
 
-    def _is_at_its_place(self) -> bool:
+    def is_at_its_place(self) -> bool:
+        """Whether the file is still in the folder: else that was moved, or taken away, and may be another's by now."""
         try:
             return os.path.samestat(os.fstat(self._file), self._path.lstat())
         except FileNotFoundError:

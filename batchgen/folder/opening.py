@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from batchgen.errors import UsageError
+from batchgen.errors import UsageError, perhaps_sent
 from batchgen.folder.checks import check_place, check_service, refuse_results_without_ledger, require
 from batchgen.folder.journal import journal
 from batchgen.folder.lock import LOCK, Lock, holder
@@ -31,7 +31,7 @@ def open_for_run(settings: Settings, *, verbose: bool = False) -> Iterator[tuple
     folder = settings.batch
     check_place(settings)
     made = make(folder)
-    with Lock(folder):
+    with Lock(folder) as lock:
         kept = frozenset(os.listdir(folder))  # was there before: what a run that is refused adds to it is taken away
         is_new = discard = LEDGER not in kept
         try:
@@ -49,6 +49,10 @@ def open_for_run(settings: Settings, *, verbose: bool = False) -> Iterator[tuple
                 except UsageError:
                     discard = is_new and not money.has_begun(ledger)
                     raise
+                finally:
+                    if lock.is_at_its_place():
+                        with perhaps_sent():
+                            ledger.database.put_back()
         finally:
             if discard:
                 _take_away(folder, kept, made=made)

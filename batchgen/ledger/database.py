@@ -19,6 +19,7 @@ from typing import Any, Self
 from batchgen.errors import LedgerError
 from batchgen.ledger import schema
 from batchgen.ledger.ballast import Ballast
+from batchgen.system import private
 
 LEAST_SQLITE = (3, 37, 0)  # STRICT tables, PRAGMA table_list
 WRITTEN = "written"  # the fact that the results' files are up to date: the first change of a process strikes it out
@@ -61,6 +62,7 @@ class Database:
         except LedgerError:
             self._connection.close()
             raise
+        self._file = _file_at(path) if path and not read_only else None
 
     def _is_old(self) -> bool:
         """Whether the file has to be read from a copy, which then is what this is."""
@@ -261,9 +263,41 @@ class Database:
         return other
 
     def snapshot(self) -> "Snapshot":
-        """The file as it is at this moment, whatever is written after."""
+        """The file as it is at this moment, whatever is written after. Raises :class:`LedgerError` if it is gone."""
         assert self.path
+        if not self.is_at_its_place:
+            raise LedgerError(f"{self._name} was moved, removed or replaced")
         return Snapshot(self.path)
+
+    @property
+    def is_at_its_place(self) -> bool:
+        """Whether what stands under the file's name is the file: somebody may move it, remove it, or replace it."""
+        if self._file is None or self.path is None:
+            return True
+        try:
+            return _file_at(self.path) == self._file
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # which proves nothing
+            return True
+
+    def put_back(self) -> None:
+        """Write all that the file holds to its place, if it was taken from there: nobody else knows what was paid.
+
+        What stands there instead is set aside, and what SQLite kept beside it goes: it is not of what is written now.
+        """
+        if self.is_at_its_place or not (self.path and self.path.parent.is_dir()):
+            return
+        try:
+            if os.path.lexists(self.path):
+                self.path.rename(private.free_name(self.path, "replaced"))
+            for end in ("-wal", "-shm"):
+                Path(f"{self.path}{end}").unlink(missing_ok=True)
+            _make_private(self.path)
+            with closing(sqlite3.connect(self.path)) as place:
+                self._connection.backup(place)
+        except (OSError, sqlite3.Error) as error:
+            raise LedgerError(f"{self._name} was taken away, and cannot be written anew: {error}") from None
 
     def close(self) -> None:
         """Close the file, its log folded in."""
@@ -303,6 +337,12 @@ def _make_private(path: Path) -> None:
     """
     with suppress(OSError):  # SQLite tells what is wrong
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _file_at(path: Path) -> tuple[int, int]:
+    """Which file stands there."""
+    facts = path.stat()
+    return facts.st_dev, facts.st_ino
 
 
 class Snapshot:

@@ -14,7 +14,7 @@ from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.dispatch.forecast import Pace, seconds_until_home
 from batchgen.dispatch.kinds import Ages
 from batchgen.errors import LimitReachedError
-from batchgen.model import State
+from batchgen.model import LEDGER, State
 from batchgen.service.polling import Polling
 from batchgen.steering.control import Desk, Order
 from batchgen.steering.deadline import Deadline
@@ -41,6 +41,7 @@ class Steering:
     _: KW_ONLY
     affordable: Callable[[int], int] = lambda tasks: tasks  # of so many tasks, how many may be asked for
     deadline: Deadline | None = None
+    has_ledger: Callable[[], bool] = lambda: True  # whether it is still the one in the batch's folder
     _published: float = -inf
 
     async def beside(self, dispatcher: Dispatcher) -> None:
@@ -64,8 +65,8 @@ class Steering:
             log.exception("the progress could not be shown")
 
     def _beat(self, dispatcher: Dispatcher) -> None:
-        if not self.desk.is_at_its_place():
-            dispatcher.halt(Stop("the batch's folder was moved or removed; bring it back, and run again", 1))
+        if taken_away := self._taken_away():
+            dispatcher.halt(Stop(taken_away, 1))
             return
         order = self.desk.take()
         if order:
@@ -76,6 +77,14 @@ class Steering:
         if order or now - self._published >= PUBLISH_EVERY_SECONDS:
             self._published = now
             self.desk.publish(standing.facts())
+
+    def _taken_away(self) -> str | None:
+        """What to say if the run works on what no later one will find: it would pay, and nobody would know."""
+        if not self.desk.is_at_its_place():
+            return "the batch's folder was moved or removed; bring it back, and run again"
+        if not self.has_ledger():
+            return f"the batch's {LEDGER} was moved, removed or replaced; as it was it is put back: run again"
+        return None
 
     def standing(self, dispatcher: Dispatcher) -> Standing:
         """How the run stands."""

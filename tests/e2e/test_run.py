@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from batchgen.model import LEDGER
 from tests.e2e.program import (
     KEY,
     PATIENT,
@@ -383,6 +384,33 @@ async def test_a_run_whose_folder_was_moved_or_taken_away_pays_for_nothing_more(
         if is_moved:
             (tmp_path / "moved").rename(batch)
             assert (await run(emulator, manifest)).summary["archived"] == len(emulator.tasks) == 40
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+async def test_a_run_whose_ledger_was_taken_away_pays_for_nothing_more_and_puts_it_back(
+    tmp_path: Path, how: str
+) -> None:
+    manifest, ledger = prompts(tmp_path / "p.csv", 40), tmp_path / "p.batch" / LEDGER
+    async with emulated(speed=20.0) as emulator:
+        arguments = ("run", manifest, "--base-url", emulator.url, "--concurrency", "2")
+        process = await start(*arguments, *QUICK, cwd=tmp_path)
+        await until(lambda: len(emulator.tasks) >= 3, process)
+        if how == "removed":
+            for file in ledger.parent.glob(f"{LEDGER}*"):
+                file.unlink()
+        else:
+            ledger.rename(tmp_path / "moved")
+        if how == "replaced":
+            shutil.copy(tmp_path / "moved", ledger)
+        out, err = await process.communicate()
+        assert process.returncode == 1
+        assert b"the batch's ledger.sqlite was moved, removed or replaced; as it was it is put back: run again" in out
+        assert b"Traceback" not in err
+        assert len(emulator.tasks) < 20
+        again = await run(emulator, manifest)
+        assert (again.code, again.summary["archived"], len(emulator.tasks)) == (0, 40, 40)
+        assert (ledger.parent / "ledger.replaced.sqlite").is_file() == (how == "replaced")
+        assert not await wrong_files(emulator, ledger.parent)
 
 
 async def test_a_ledger_refuses_another_service(tmp_path: Path) -> None:
