@@ -9,7 +9,6 @@ from batchgen.dispatch.dispatcher import Stop
 from batchgen.errors import LedgerError, UsageError
 from batchgen.folder.opening import make
 from batchgen.ledger import Ledger, money, standing
-from batchgen.ledger.ledger import link_death
 from batchgen.model import State
 from batchgen.replica import Look
 from batchgen.report import failures, results, written
@@ -125,26 +124,19 @@ def summarize(
         unfinished = sum(selected.values()) - selected[State.ARCHIVED] + paid_open
     else:  # what is paid, or may be, was to be fetched, and nothing else
         unfinished = standing.awaited_jobs(ledger) + counts[State.IN_DOUBT] + counts[State.EXPIRED]
-    _, oldest = ledger.unfetched()
     return Summary(
         batch=str(settings.batch),
         **Summary.fields(counts),
         selected=sum(selected.values()),
         selected_pending=selected[State.PENDING],
         submitted=money.accepted_tasks(ledger),
-        awaited_gone=standing.awaited_jobs(ledger, gone=True),
-        reused=standing.reused_rows(ledger),
-        bytes=standing.archived_bytes(ledger),
+        **standing.told(ledger),
         seconds=round(seconds, 3),
         stopped=stopped.reason if stopped else None,
         exit=stopped.exit_code if stopped else (1 if unfinished else 0),
         spent_usd=0.0 if settings.emulator else money.spent_at_most(ledger) / MICRO,
         doubtful_usd=0.0 if settings.emulator else money.unanswered_at_most(ledger) / MICRO,
-        failures=dict(standing.failures(ledger)),
         failed_before=failed_before,
-        fetch_failures=dict(standing.fetch_failures(ledger)),
-        expired_until=link_death(standing.first_expired(ledger)),
-        first_death=link_death(oldest),
         emulated=settings.emulator,
         base_url=settings.base_url if to_service(settings.service) else None,
     )

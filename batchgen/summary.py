@@ -16,8 +16,6 @@ from batchgen.words import (
     in_one_line,
     many,
     money_words,
-    tried_anew,
-    why,
     with_command,
 )
 
@@ -59,26 +57,48 @@ class Counts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary(Counts):
-    """How a run ended. Counts are rows of the manifest, but for ``submitted``."""
+class Stand(Counts):
+    """How a batch stands, at a run's end or meanwhile. Counts are rows of the manifest."""
 
     batch: str
-    selected: int  # rows that this run was asked for; all, unless a person chose
-    submitted: int  # tasks that this run asked for, and the service is known to have accepted
+    awaited_gone: int = 0  # tasks paid for and not archived, whose rows were edited or are gone
     reused: int  # rows that need no task of their own
     bytes: int  # of all archived videos
+    failures: dict[str, int] = field(default_factory=dict)  # fail code -> rows
+    fetch_failures: dict[str, int] = field(default_factory=dict)  # the commonest reasons -> rows made, not fetched
+    expired_until: str | None = None  # when the first of the expired that are tried anew is given up (ISO 8601, UTC)
+    first_death: str | None = None  # when the first link of a video that is not archived dies (ISO 8601, UTC)
+
+    @property
+    def why_rendered(self) -> str:
+        """The commonest cause, and how many of the rows made and not fetched do not have it; empty: none is known."""
+        if not self.fetch_failures:
+            return ""
+        cause, number = next(iter(self.fetch_failures.items()))
+        others = many(self.rendered - number, "for another reason", "for other reasons")
+        return f" ({cause}{f'; {others}' if number < self.rendered else ''})"
+
+    @property
+    def tried_anew(self) -> str:
+        """What there is to say of videos whose links died."""
+        if self.expired_until is None:
+            return "15 days are over"
+        return f"each run tries it anew until its 15 days are over (the first: {self.expired_until})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary(Stand):
+    """How a run ended."""
+
+    selected: int  # rows that this run was asked for; all, unless a person chose
+    submitted: int  # tasks that this run asked for, and the service is known to have accepted
     seconds: float
     stopped: str | None
     exit: int
     selected_pending: int = 0  # rows that wait, of those that this run was asked for
-    awaited_gone: int = 0  # tasks paid for and not archived, whose rows were edited or are gone
     spent_usd: float = 0.0  # what this run's tasks cost at most
     doubtful_usd: float = 0.0  # what of that is for tasks whose answer was lost
-    failures: dict[str, int] = field(default_factory=dict)  # fail code -> rows
     failed_before: int = 0  # rows of ``failed`` that had failed before this run
-    fetch_failures: dict[str, int] = field(default_factory=dict)  # the commonest reasons -> rows made, not fetched
-    expired_until: str | None = None  # when the first of the expired that are tried anew is given up (ISO 8601, UTC)
-    first_death: str | None = None  # when the first link of a video that is not archived dies (ISO 8601, UTC)
     emulated: bool = False  # made with the emulator: nothing was paid
     base_url: str | None = None  # of the service, where it is not the usual one: commands have to name it
 
@@ -115,7 +135,7 @@ class Summary(Counts):
             "what it says); or pay for them as they are once more with --retry-failed",
             "given_up": given_up(folder),
             "expired": f"expired: made{'' if self.emulated else ' and paid for'}, but the link died before the video "
-            f"was here ({failures} has each one's reason); {tried_anew(self.expired_until)}; --retry-failed pays once "
+            f"was here ({failures} has each one's reason); {self.tried_anew}; --retry-failed pays once "
             "more if it must",
             "in_doubt": with_command(
                 f"in doubt: {'asked for' if self.emulated else 'perhaps paid for'}, and what came of it is not known; "
@@ -124,7 +144,7 @@ class Summary(Counts):
                 folder,
             ),
             "rendered": with_command(
-                f"made and not fetched{why(self.fetch_failures, self.rendered)}{dies}; tried again by the next run, "
+                f"made and not fetched{self.why_rendered}{dies}; tried again by the next run, "
                 "or, without asking for anything",
                 *("rescue", folder, *(("--base-url", self.base_url) if self.base_url else ())),
             ),

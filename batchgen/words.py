@@ -1,6 +1,6 @@
 """Numbers, durations, sizes, commands and strange letters as a person reads them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from itertools import islice
 from shlex import join
 
@@ -32,20 +32,6 @@ def given_up(batch: str) -> str:
     """What there is to say, behind their number, of rows that a person gave up."""
     what = "given up by a person, and asked for again only with"
     return with_command(what, "resolve", batch, "--row", "ID", "--resubmit")
-
-
-def why(causes: Mapping[str, int], rows: int) -> str:
-    """The commonest cause, and how many of so many rows do not have it; empty where none is known."""
-    if not causes:
-        return ""
-    cause, number = next(iter(causes.items()))
-    others = many(rows - number, "for another reason", "for other reasons")
-    return f" ({cause}{f'; {others}' if number < rows else ''})"
-
-
-def tried_anew(until: str | None) -> str:
-    """What there is to say of videos whose links died; ``until``: when the first is given up, if any is tried anew."""
-    return f"each run tries it anew until its 15 days are over (the first: {until})" if until else "15 days are over"
 
 
 def left_alone(rows: int) -> str:

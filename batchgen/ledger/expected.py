@@ -74,9 +74,7 @@ def pending_rows(ledger: Ledger) -> Iterator[tuple[str, Request]]:
 
 def pending_requests(ledger: Ledger) -> Iterator[Request]:
     """The requests of the tasks that the run will ask for, in its order, without what signs their links."""
-    found = ledger.database.execute(
-        f"SELECT request FROM job WHERE state = 'pending' AND wanted > 0{ledger.and_selected} ORDER BY position"
-    )
+    found = ledger.database.execute(f"SELECT request FROM job WHERE {ledger.to_submit} ORDER BY position")
     return (Request.from_json(request) for (request,) in found)
 
 

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from time import time
+from typing import Any
 
-from batchgen.ledger.ledger import LINK_LIFE_SECONDS, OPEN, Ledger
+from batchgen.ledger.ledger import LINK_LIFE_SECONDS, OPEN, Ledger, link_death
 from batchgen.model import State
 
 CAUSES = 5  # that are told
@@ -21,25 +22,39 @@ def counts(ledger: Ledger, *, selected: bool = False) -> dict[State, int]:
     return known
 
 
-def failures(ledger: Ledger) -> list[tuple[str, int]]:
-    """Why rows failed: (fail code, rows), the most frequent first."""
-    return ledger.database.execute(
+def told(ledger: Ledger) -> dict[str, Any]:
+    """What is told besides, under the names that it has in :class:`batchgen.summary.Stand`."""
+    return {
+        "awaited_gone": awaited_jobs(ledger, gone=True),
+        "reused": reused_rows(ledger),
+        "bytes": archived_bytes(ledger),
+        "failures": failures(ledger),
+        "fetch_failures": _fetch_failures(ledger),
+        "expired_until": link_death(_first_expired(ledger)),
+        "first_death": link_death(ledger.unfetched()[1]),
+    }
+
+
+def failures(ledger: Ledger) -> dict[str, int]:
+    """Why rows failed: fail code -> rows, the most frequent first."""
+    found = ledger.database.execute(
         f"SELECT coalesce(fail_code, '?'), sum(wanted) FROM job WHERE {OPEN} AND state = 'failed' AND wanted > 0 "
         "GROUP BY 1 ORDER BY 2 DESC, 1"
-    ).fetchall()
+    )
+    return dict(found.fetchall())
 
 
-def fetch_failures(ledger: Ledger) -> list[tuple[str, int]]:
-    """Why videos that are made were not fetched: (reason, rows), the most frequent first."""
+def _fetch_failures(ledger: Ledger) -> dict[str, int]:
+    """Why videos that are made were not fetched: reason -> rows, the most frequent first."""
     known: Counter[str] = Counter()
     for message, rows in ledger.database.execute(
         "SELECT fail_message, wanted FROM job WHERE state = 'rendered' AND wanted > 0 AND fail_message IS NOT NULL"
     ):
         known[_without_path(message)[:CAUSE_LETTERS]] += rows
-    return known.most_common(CAUSES)
+    return dict(known.most_common(CAUSES))
 
 
-def first_expired(ledger: Ledger) -> float | None:
+def _first_expired(ledger: Ledger) -> float | None:
     """When the oldest of the expired videos that runs try anew was made (Unix seconds)."""
     found = ledger.database.one(
         f"SELECT min(completed_at) FROM job WHERE {OPEN} AND state = 'expired' AND wanted > 0 AND completed_at >= ?",

@@ -195,7 +195,7 @@ def _plan(
         offered=0 if settings.reuse else len(offered),
         is_dearest=any(None in (kind.request.resolution, kind.request.duration) for kind in kinds),
         remake_usd=money.remake_price(ledger, prices.of) / MICRO,
-        given_up=dict(standing.failures(ledger)).get(ABANDONED, 0),
+        given_up=standing.failures(ledger).get(ABANDONED, 0),
         service=ledger.fact("service"),
         emulated=settings.emulator,
         remarks=(

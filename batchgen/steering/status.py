@@ -3,43 +3,35 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from batchgen.catalog import MICRO
 from batchgen.ledger import doubt, money, standing
-from batchgen.ledger.ledger import link_death
 from batchgen.model import ABANDONED, EMULATOR, State
 from batchgen.replica import Look
 from batchgen.settings import to_service
-from batchgen.summary import Counts
+from batchgen.summary import Stand
 from batchgen.videos.missing import missing, sentences
-from batchgen.words import GONE_AWAITED, GONE_IN_DOUBT, given_up, many, money_words, tried_anew, why, with_command
+from batchgen.words import GONE_AWAITED, GONE_IN_DOUBT, given_up, many, money_words, with_command
 
 
 @dataclass(frozen=True, kw_only=True)
-class Status(Counts):
-    """Where a batch stands. Counts are rows of its manifest, but for ``paid_tasks``.
+class Status(Stand):
+    """Where a batch stands.
 
     While a run is at work, the rows that it is asking for are ``submitting``; else nobody will hear the answer, and
     they are in doubt.
     """
 
-    batch: str
     running: bool  # a run is at work
     submitting: int
-    awaited_gone: int  # tasks paid for and not archived, whose rows were edited or are gone
     in_doubt_gone: int  # rows that are no longer in the manifest, and in doubt
     service: str
     manifest: str
     paid_tasks: int
     paid_usd: float  # what they cost at most
     gone_usd: float  # of it, for rows that the manifest has no longer, or has edited
-    reused: int
-    bytes: int
-    failures: dict[str, int]  # fail code -> rows
-    fetch_failures: dict[str, int]  # the commonest reasons -> rows that are made and not fetched
     unfetched: int  # videos that are paid and made, and not archived
-    first_death: str | None  # when the first of their links dies (ISO 8601, UTC)
-    expired_until: str | None  # when the first of the expired that are tried anew is given up (the same)
     missing: tuple[str, ...]  # places of archived videos that are no longer there, on this machine
 
     def __str__(self) -> str:
@@ -47,8 +39,8 @@ class Status(Counts):
         states = ("archived", "rendered", "in_flight", "submitting", "pending", "in_doubt", "expired", "failed")
         lines = [f"{self.batch}: {many(self.rows, 'row')} of {self.manifest}, made with {self.service}"]
         words = {
-            "rendered": f"rendered{why(self.fetch_failures, self.rendered)}",
-            "expired": f"expired: {tried_anew(self.expired_until)}",
+            "rendered": f"rendered{self.why_rendered}",
+            "expired": f"expired: {self.tried_anew}",
         }
         lines += [
             f"  {getattr(self, state)} {words.get(state, state.replace('_', ' '))}"
@@ -81,30 +73,23 @@ class Status(Counts):
 def read_status(batch: Path, looked: Look) -> Status:
     """Where the batch in a folder stands, also while it runs, as the ledger that is looked at tells."""
     with looked.open() as ledger:
-        unfetched, oldest = ledger.unfetched()
         return Status(
             batch=str(batch),
             service=ledger.fact("service") or "?",
             manifest=ledger.fact("manifest") or "?",
             running=looked.running,
             **_standing(standing.counts(ledger), looked.running),
-            awaited_gone=standing.awaited_jobs(ledger, gone=True),
             in_doubt_gone=doubt.gone(ledger),
             paid_tasks=standing.paid_tasks(ledger),
             paid_usd=money.paid_price(ledger) / MICRO,
             gone_usd=money.gone_price(ledger) / MICRO,
-            reused=standing.reused_rows(ledger),
-            bytes=standing.archived_bytes(ledger),
-            failures=dict(standing.failures(ledger)),
-            fetch_failures=dict(standing.fetch_failures(ledger)),
-            unfetched=unfetched,
-            first_death=link_death(oldest),
-            expired_until=link_death(standing.first_expired(ledger)),
+            **standing.told(ledger),
+            unfetched=ledger.unfetched()[0],
             missing=tuple(missing(batch, ledger)),
         )
 
 
-def _standing(counts: dict[State, int], running: bool) -> dict[str, int]:
+def _standing(counts: dict[State, int], running: bool) -> dict[str, Any]:
     """The counts by name; what is being asked for apart from what is in flight."""
     submitting = counts[State.SUBMITTING] if running else 0
     counts[State.IN_DOUBT] += counts[State.SUBMITTING] - submitting
