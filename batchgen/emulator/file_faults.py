@@ -42,7 +42,7 @@ def _raw(answer: Callable[[bytes], tuple[bytes, dict[str, str | int]]]) -> Act:
     async def act(exchange: Exchange, content: bytes) -> web.StreamResponse:
         body, headers = answer(content)
         wire.write_raw(exchange.request, "200 OK", {**VIDEO, **headers, "Connection": "close"}, body)
-        return wire.hang_up(exchange.request)
+        return wire.hang_up(exchange)
 
     return act
 
@@ -78,7 +78,7 @@ async def _drip(exchange: Exchange, content: bytes) -> web.StreamResponse:
     await response.prepare(exchange.request)
     for place in range(0, len(content), DRIP_BYTES):
         if exchange.stopping.is_set():
-            return wire.hang_up(exchange.request)
+            return wire.hang_up(exchange)
         await response.write(content[place : place + DRIP_BYTES])
         await asyncio.sleep(DRIP_SECONDS)
     return response
@@ -97,7 +97,7 @@ async def _endless(exchange: Exchange, content: bytes) -> web.StreamResponse:
     while not exchange.stopping.is_set():
         await response.write(ENDLESS_CHUNK)
         await asyncio.sleep(0)
-    return wire.hang_up(exchange.request)
+    return wire.hang_up(exchange)
 
 
 ACTS: dict[str, Act] = {

@@ -51,7 +51,7 @@ ACTS: dict[str, Act] = {
     "status-404": lambda exchange, *_: unknown(exchange),
     "status-unknown-at-first": _at_first,
     "status-429": lambda exchange, *_: wire.refuse(exchange.style, 429, "Rate limit exceeded", {"Retry-After": "1"}),
-    "status-close": lambda exchange, *_: wire.hang_up(exchange.request),
+    "status-close": lambda exchange, *_: wire.hang_up(exchange),
     "status-html": lambda *_: wire.html(200, "Welcome"),
     "status-garbage": _garbage,
     "status-unknown-state": _in_state("queued"),

@@ -45,7 +45,7 @@ def _instead(answer: Answer) -> Act:
 
 
 def _close(exchange: Exchange) -> web.StreamResponse:
-    return wire.hang_up(exchange.request)
+    return wire.hang_up(exchange)
 
 
 def _page(status: int) -> Answer:
@@ -58,8 +58,8 @@ def _refusal(code: int, message: str) -> Answer:
 
 def _refusal_cut(exchange: Exchange) -> web.StreamResponse:
     refusal = wire.envelope(400, "Invalid parameters", None)
-    wire.write_json(exchange.request, refusal, status="400 Bad Request", share=0.5)
-    return wire.hang_up(exchange.request)
+    wire.write_json(exchange, refusal, status="400 Bad Request", share=0.5)
+    return wire.hang_up(exchange)
 
 
 async def _hang(exchange: Exchange, accept: Accept) -> web.StreamResponse:
@@ -68,8 +68,8 @@ async def _hang(exchange: Exchange, accept: Accept) -> web.StreamResponse:
 
 
 async def _cut(exchange: Exchange, accept: Accept) -> web.StreamResponse:
-    wire.write_json(exchange.request, wire.envelope(200, "success", accept()), share=0.5)
-    return wire.hang_up(exchange.request)
+    wire.write_json(exchange, wire.envelope(200, "success", accept()), share=0.5)
+    return wire.hang_up(exchange)
 
 
 async def _slow(exchange: Exchange, accept: Accept) -> web.StreamResponse:
@@ -79,8 +79,8 @@ async def _slow(exchange: Exchange, accept: Accept) -> web.StreamResponse:
 
 
 async def _idle_close(exchange: Exchange, accept: Accept) -> web.StreamResponse:
-    wire.write_json(exchange.request, wire.envelope(200, "success", accept()))
-    return wire.hang_up(exchange.request)
+    wire.write_json(exchange, wire.envelope(200, "success", accept()))
+    return wire.hang_up(exchange)
 
 
 def _retry_after(form: str, now: float) -> str:

@@ -67,10 +67,10 @@ def write_raw(request: web.Request, status: str, headers: dict[str, str | int], 
         request.transport.write("\r\n".join(lines).encode() + body)
 
 
-def hang_up(request: web.Request) -> web.Response:
+def hang_up(exchange: Exchange) -> web.Response:
     """Close the connection after what was written; the answer returned goes nowhere."""
-    if request.transport is not None:
-        request.transport.close()
+    if exchange.request.transport is not None:
+        exchange.request.transport.close()
     return web.Response(status=NO_ANSWER)
 
 
@@ -86,14 +86,14 @@ def reset(request: web.Request) -> web.Response:
 async def hang(exchange: Exchange) -> web.Response:
     """Say nothing more until the emulator stops."""
     await exchange.stopping.wait()
-    return hang_up(exchange.request)
+    return hang_up(exchange)
 
 
-def write_json(request: web.Request, value: Any, *, status: str = "200 OK", share: float = 1.0) -> None:
+def write_json(exchange: Exchange, value: Any, *, status: str = "200 OK", share: float = 1.0) -> None:
     """Write a JSON answer with the right Content-Length, of which only a share is sent."""
     body = json.dumps(value).encode()
     headers: dict[str, str | int] = {"Content-Type": "application/json", "Content-Length": len(body)}
-    write_raw(request, status, headers, body[: int(len(body) * share)])
+    write_raw(exchange.request, status, headers, body[: int(len(body) * share)])
 
 
 def broken_json(value: Any) -> str:

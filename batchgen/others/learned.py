@@ -7,7 +7,6 @@ read or written, a batch begins with the document's figures and nothing fails.
 import json
 from contextlib import suppress
 from hashlib import sha256
-from pathlib import Path
 
 from batchgen.account import Account
 from batchgen.errors import LedgerError
@@ -18,24 +17,26 @@ from batchgen.settings import Settings
 from batchgen.system import awake
 from batchgen.system.private import replacing, user_file
 
+NAME = "learned.json"  # of the user's file
 MOST_ENTRIES = 32
 _MARK_DIGITS = 12
 
 
 def account_of(settings: Settings, ledger: Ledger) -> Account:
     """The account, with what was learned of its limits by this batch, or else by another one."""
-    memory = ledger.fact("account")
-    if memory is None and not settings.rehearsal:
-        memory = recall(account_name(settings.service, settings.key), path())
+    memory = _memory(settings, ledger, "account", account_name(settings.service, settings.key))
     return Account(settings.rate, settings.concurrency, awake.Clock(), memory=memory)
 
 
 def polling_of(settings: Settings, ledger: Ledger) -> Polling:
     """When to ask, with what was learned by this batch, or else by another one."""
-    memory = ledger.fact("polling")
-    if memory is None and not settings.rehearsal:
-        memory = recall(settings.service, path())
+    memory = _memory(settings, ledger, "polling", settings.service)
     return Polling(settings.first_poll, settings.poll_every, spare_share=settings.spare_share, memory=memory)
+
+
+def _memory(settings: Settings, ledger: Ledger, fact: str, name: str) -> str | None:
+    memory = ledger.fact(fact)
+    return recall(name) if memory is None and not settings.rehearsal else memory
 
 
 def keep(settings: Settings, ledger: Ledger, account: Account, polling: Polling) -> None:
@@ -43,16 +44,11 @@ def keep(settings: Settings, ledger: Ledger, account: Account, polling: Polling)
     with suppress(LedgerError):  # a full disk: the next run learns it anew
         ledger.remember({"account": account.memory(), "polling": polling.memory()})
     if not settings.rehearsal:
-        record(settings.service, polling.memory(), path())
-        record(account_name(settings.service, settings.key), account.memory(), path())
+        record(settings.service, polling.memory())
+        record(account_name(settings.service, settings.key), account.memory())
 
 
 # -- the user's file
-
-
-def path() -> Path:
-    """The user's file."""
-    return user_file("learned.json")
 
 
 def account_name(service: str, key: str) -> str:
@@ -60,18 +56,18 @@ def account_name(service: str, key: str) -> str:
     return f"{service} {sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:_MARK_DIGITS]}"
 
 
-def recall(name: str, file: Path) -> str | None:
+def recall(name: str) -> str | None:
     """What was learned of a service (as :meth:`Polling.memory` gave it) or an account (:meth:`Account.memory`), if any.
 
     ``name`` is the service's, or that of :func:`account_name`.
     """
-    known = _read(file).get(name)
+    known = _known().get(name)
     return known if isinstance(known, str) else None
 
 
-def record(name: str, memory: str, file: Path) -> None:
+def record(name: str, memory: str) -> None:
     """Keep what a run has learned; of kinds of task that it did not meet, what was known stays."""
-    known = _read(file)
+    file, known = user_file(NAME), _known()
     facts = object_in(str(known.pop(name, ""))) | object_in(memory)
     known[name] = json.dumps(facts, separators=(",", ":"))  # the last: those not met for longest go first
     with suppress(OSError):
@@ -80,8 +76,8 @@ def record(name: str, memory: str, file: Path) -> None:
             json.dump(dict(list(known.items())[-MOST_ENTRIES:]), part)
 
 
-def _read(file: Path) -> dict[str, object]:
+def _known() -> dict[str, object]:
     try:
-        return object_in(file.read_bytes())
+        return object_in(user_file(NAME).read_bytes())
     except OSError:
         return {}

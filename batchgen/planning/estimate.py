@@ -36,7 +36,7 @@ class Estimate:
 def estimate(ledger: Ledger, settings: Settings, kinds: Sequence[Kind]) -> Estimate:
     """What a run takes for the pending tasks, with the limits of the settings and all that the batch remembers."""
     memory = ledger.fact("polling")
-    recalled = learned.recall(ledger.fact("service") or settings.service, learned.path()) if memory is None else None
+    recalled = learned.recall(ledger.fact("service") or settings.service) if memory is None else None
     seconds, is_learned, late = _seconds(ledger, settings, kinds, memory or recalled)
     size, is_seen = _bytes(ledger, kinds)
     return Estimate(
