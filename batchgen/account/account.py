@@ -30,6 +30,7 @@ NEVER_HEARD_LIMIT_SECONDS = 600.0  # for a service that gave no answer at all ye
 PROOF_SECONDS = 6.0  # between two steps up of the rate: a minute's window tells late
 SAFE = 0.97  # of the requests that passed within a minute before one was refused
 USED = 0.95  # of the rate, from which on a higher one would be used: the pace keeps as far below it
+LONGEST_PAUSE_SECONDS = 15.0  # after a refusal: within a minute the rate is free again, whatever used it up
 DOUBT_SECONDS = 15.0  # after a refused task, in which a refused question tells that it was for the rate
 HALF_OPEN_SECONDS = 20.0
 REFUSED_SHARE = 0.04  # of a minute's answers: no accident
@@ -207,7 +208,7 @@ class Account:
         self._refusals += is_news
         if is_news:
             self._learn(now, posted, retry_after or 0.0)
-        self._pause(retry_after if retry_after is not None else backoff(self._refusals))
+        self._pause(retry_after if retry_after is not None else backoff(self._refusals, cap=LONGEST_PAUSE_SECONDS))
         self._asked_until = self._silent_until
 
     def _learn(self, now: float, posted: bool, retry_after: float) -> None:
@@ -215,7 +216,7 @@ class Account:
         in_flight = self.tasks - self.posting
         _, answered, refused = self._window.counts()
         passed = answered - refused
-        if posted and (in_flight >= self._room.limit or passed < self._rate.refused_from):
+        if posted and (in_flight >= self._room.limit or not self._is_for_rate(passed)):
             self._room_before = now, copy(self._room)
             self._room.refused(in_flight, now)
             return
@@ -223,8 +224,13 @@ class Account:
             self._take_back(now)
         is_frequent = refused >= max(REFUSED_ROUNDS, REFUSED_SHARE * answered)  # whatever passes between them
         if is_frequent or self._is_sure(now, passed, retry_after):
-            self._rate.refused(max(1, int(SAFE * passed)), now)
+            self._rate.refused(max(1, round(SAFE * passed)), now)
             self._set_pace()
+
+    def _is_for_rate(self, passed: int) -> bool:
+        """Whether a task is refused for the rate rather than for the tasks, of which there were more before."""
+        are_both_known = self._room.is_learned and self._rate.is_learned
+        return passed >= (self._rate.struck_at if are_both_known else self._rate.refused_from)
 
     def _take_back(self, now: float) -> None:
         """A status call is refused, which can only be for the rate: so the task just before was refused for it too."""

@@ -23,7 +23,7 @@ class Ceiling:
         self._proof = proof
         self._learned: int | None = None  # whatever the cap
         self._strikes = 0
-        self._struck_at = 0  # the level of the last refusal
+        self.struck_at = 0  # the level of the last refusal; 0: there was none
         self._held_until = -inf
         self._step = 1
 
@@ -44,16 +44,16 @@ class Ceiling:
     @property
     def refused_from(self) -> float:
         """The level from which on a refusal may be for this limit."""
-        return max(0.9 * self.limit, self._struck_at if self.is_learned else 0)
+        return max(0.9 * self.limit, self.struck_at if self.is_learned else 0)
 
     def is_known_limit(self, level: int) -> bool:
         """Whether a refusal at this level is no news."""
-        return self.is_learned and self._strikes > 0 and level >= 0.9 * self._struck_at
+        return self.is_learned and self._strikes > 0 and level >= 0.9 * self.struck_at
 
     def refused(self, level: int, now: float) -> None:
         """With ``level`` of them there already, one more was refused."""
         self._strikes = min(self._strikes + 1, MOST_STRIKES) if self.is_known_limit(level) else 1
-        self._struck_at = level
+        self.struck_at = level
         self._learned = max(1, min(level, self.limit))
         self._step = 1
         self._held_until = now + self._hold_seconds  # whatever held a higher level
@@ -88,6 +88,6 @@ class Ceiling:
         """Begin with what an earlier run learned."""
         match memory:
             case [int(limit), int(strikes)] if limit > 0:
-                self._learned = self._struck_at = limit
+                self._learned = self.struck_at = limit
                 self._strikes = min(max(strikes, 1), KEPT_STRIKES)
                 self.hold(now, self._hold_seconds)

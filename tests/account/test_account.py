@@ -455,6 +455,33 @@ def test_a_task_refused_at_the_rate_that_is_known_lowers_no_tasks(now: Clock) ->
     assert account.concurrency == 1000
 
 
+def test_a_task_refused_where_the_rate_was_refused_before_and_fewer_run_than_did_lowers_no_tasks(now: Clock) -> None:
+    account = learned_rate(now, 10)
+    now.now += 61
+    refuse_post(account, now, 3)
+    now.now += 600
+    for _ in range(20):  # for a while more passes
+        now.now += 4.0
+        account.answered()
+    account.tasks = 4
+    account.accepted(0.02)
+    tasks = account.concurrency
+    assert account.rate > 13
+    assert 3 < tasks < 9
+    now.now += 61
+    for _ in range(11):
+        account.answered()
+    refuse_post(account, now, 3)
+    assert account.concurrency == tasks
+
+
+def test_a_pause_after_a_refusal_is_no_longer_than_the_minute_needs(now: Clock, account: Account) -> None:
+    for _ in range(20):
+        account.busy(None)
+        assert account.silence <= 15
+        now.now += account.silence
+
+
 @pytest.mark.parametrize(("seconds", "tasks"), [(1, 1000), (20, 10)])
 def test_a_poll_refused_just_after_a_task_tells_that_both_were_refused_for_the_rate(
     now: Clock, account: Account, seconds: float, tasks: int
