@@ -46,7 +46,6 @@ class Assembly:
         desk: Desk,
         progress: Progress,
     ) -> None:
-        self._ledger = ledger
         self._replica = replica
         self.account = account = learned.account_of(settings, ledger)
         self.polling = polling = learned.polling_of(settings, ledger)
@@ -68,19 +67,20 @@ class Assembly:
         poll = PollStep(ledger, account, polling, client)
         places = Places(settings.batch, connections=settings.downloads)
         fetch = FetchStep(ledger, account, client, downloader, archive, places, last_call=last)
-        self.steering = Steering(
-            *(desk, account, polling, Tally(standing.counts(ledger, selected=True)), progress),
-            affordable=spending.affordable,
-            deadline=settings.deadline,
-            has_ledger=lambda: ledger.database.is_at_its_place,
-        )
-        self.dispatcher = Dispatcher(
+        tally = Tally(standing.counts(ledger, selected=True))
+        self.dispatcher = dispatcher = Dispatcher(
             *(ledger, Rendered(ledger), account, polling, Pipeline(self.intend, submit, poll, fetch)),
             downloads=settings.downloads,
-            changed=self._counted(),
+            changed=_counted(ledger, tally),
             may_submit=settings.may_submit,
             callbacks=callbacks,
             first=self.candidates.verify_all,
+        )
+        self.steering = Steering(
+            *(desk, dispatcher, account, polling, tally, progress),
+            affordable=spending.affordable,
+            deadline=settings.deadline,
+            has_ledger=lambda: ledger.database.is_at_its_place,
         )
 
     async def _durable(self) -> None:
@@ -88,13 +88,13 @@ class Assembly:
         await self.syncing.durable()
         await self._replica.durable()
 
-    def _counted(self) -> Callable[[Job, Job], None]:
-        """What counts the steps of jobs: of those alone that were asked for, though the run fetches for others too."""
-        ledger, changed = self._ledger, self.steering.tally.changed
-        if not ledger.is_selecting:
-            return changed
-        return lambda before, after: changed(before, after) if ledger.is_selected(before) else None
-
     def halt(self, error: BatchgenError) -> None:
         """End the run: its ledger cannot be kept any more, or its copy is another run's or cannot be continued."""
         self.dispatcher.halt(Stop.of(error))
+
+
+def _counted(ledger: Ledger, tally: Tally) -> Callable[[Job, Job], None]:
+    """What counts the steps of jobs: of those alone that were asked for, though the run fetches for others too."""
+    if not ledger.is_selecting:
+        return tally.changed
+    return lambda before, after: tally.changed(before, after) if ledger.is_selected(before) else None

@@ -259,7 +259,7 @@ async def _run_parts(
         if settings.may_submit and has_time(ledger, parts.intend, dispatcher, listener.say):
             await balance.compare(client, account, ledger, parts.spending, listener.say)
         with listener.stopping(dispatcher, listener.say), until(settings.deadline, dispatcher):
-            await parts.steering.beside(dispatcher)
+            await parts.steering.beside()
         learned.keep(settings, ledger, account, parts.polling)
     if dispatcher.is_halted:  # an upload that hangs is not waited for
         threads.shutdown(wait=False, cancel_futures=True)

@@ -41,7 +41,7 @@ def _raw(answer: Callable[[bytes], tuple[bytes, dict[str, str | int]]]) -> Act:
 
     async def act(exchange: Exchange, content: bytes) -> web.StreamResponse:
         body, headers = answer(content)
-        wire.write_raw(exchange.request, "200 OK", {**VIDEO, **headers, "Connection": "close"}, body)
+        wire.write_raw(exchange, "200 OK", {**VIDEO, **headers, "Connection": "close"}, body)
         return wire.hang_up(exchange)
 
     return act
@@ -56,9 +56,9 @@ def _redirect(location: Callable[[Exchange], str]) -> Act:
 
 async def _reset(exchange: Exchange, content: bytes) -> web.StreamResponse:
     headers: dict[str, str | int] = {**VIDEO, "Content-Length": len(content)}
-    wire.write_raw(exchange.request, "200 OK", headers, _half(content))
+    wire.write_raw(exchange, "200 OK", headers, _half(content))
     await asyncio.sleep(0.01)  # a reset overtakes what is still to be sent; let some of it arrive
-    return wire.reset(exchange.request)
+    return wire.reset(exchange)
 
 
 def _without_moov(content: bytes) -> bytes:
@@ -86,7 +86,7 @@ async def _drip(exchange: Exchange, content: bytes) -> web.StreamResponse:
 
 async def _stall(exchange: Exchange, content: bytes) -> web.StreamResponse:
     headers: dict[str, str | int] = {**VIDEO, "Content-Length": len(content)}
-    wire.write_raw(exchange.request, "200 OK", headers, _half(content))
+    wire.write_raw(exchange, "200 OK", headers, _half(content))
     return await wire.hang(exchange)
 
 

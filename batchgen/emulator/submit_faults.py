@@ -44,10 +44,6 @@ def _instead(answer: Answer) -> Act:
     return act
 
 
-def _close(exchange: Exchange) -> web.StreamResponse:
-    return wire.hang_up(exchange)
-
-
 def _page(status: int) -> Answer:
     return lambda _: wire.html(status, GATEWAY[status])
 
@@ -108,8 +104,8 @@ def _redirect(status: int) -> Answer:
 
 
 ACTS: dict[str, Act] = {
-    "submit-lost": _accepted(_close),
-    "submit-reset": _accepted(lambda exchange: wire.reset(exchange.request)),
+    "submit-lost": _accepted(wire.hang_up),
+    "submit-reset": _accepted(wire.reset),
     "submit-hang": _hang,
     "submit-cut": _cut,
     "submit-empty": _accepted(lambda _: web.Response(content_type="application/json")),
@@ -117,7 +113,7 @@ ACTS: dict[str, Act] = {
     "submit-no-taskid": _accepted(lambda _: wire.answer({})),
     "submit-slow": _slow,
     "submit-idle-close": _idle_close,
-    "submit-dropped": _instead(_close),
+    "submit-dropped": _instead(wire.hang_up),
     "submit-accepted-500": _accepted(_refusal(500, GATEWAY[500])),
     **{f"submit-accepted-{status}": _accepted(_page(status)) for status in (403, 502, 503, 504)},
     "submit-500": _instead(_refusal(500, GATEWAY[500])),

@@ -60,11 +60,11 @@ def redirect(status: int, location: str) -> web.Response:
     return web.Response(status=status, headers={"Location": location})
 
 
-def write_raw(request: web.Request, status: str, headers: dict[str, str | int], body: bytes) -> None:
+def write_raw(exchange: Exchange, status: str, headers: dict[str, str | int], body: bytes) -> None:
     """Write an answer as it is, whatever its headers say; the connection stays open."""
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-    if request.transport is not None:
-        request.transport.write("\r\n".join(lines).encode() + body)
+    if exchange.request.transport is not None:
+        exchange.request.transport.write("\r\n".join(lines).encode() + body)
 
 
 def hang_up(exchange: Exchange) -> web.Response:
@@ -74,12 +74,12 @@ def hang_up(exchange: Exchange) -> web.Response:
     return web.Response(status=NO_ANSWER)
 
 
-def reset(request: web.Request) -> web.Response:
+def reset(exchange: Exchange) -> web.Response:
     """Reset the connection (RST), as a crashed or overloaded host does."""
-    if request.transport is not None:
-        sock = request.transport.get_extra_info("socket")
+    if (transport := exchange.request.transport) is not None:
+        sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        request.transport.abort()
+        transport.abort()
     return web.Response(status=NO_ANSWER)
 
 
@@ -93,7 +93,7 @@ def write_json(exchange: Exchange, value: Any, *, status: str = "200 OK", share:
     """Write a JSON answer with the right Content-Length, of which only a share is sent."""
     body = json.dumps(value).encode()
     headers: dict[str, str | int] = {"Content-Type": "application/json", "Content-Length": len(body)}
-    write_raw(exchange.request, status, headers, body[: int(len(body) * share)])
+    write_raw(exchange, status, headers, body[: int(len(body) * share)])
 
 
 def broken_json(value: Any) -> str:

@@ -34,6 +34,7 @@ class Steering:
     """What a run is told, and tells, while it works."""
 
     desk: Desk
+    dispatcher: Dispatcher
     account: Account
     polling: Polling
     tally: Tally
@@ -44,39 +45,55 @@ class Steering:
     has_ledger: Callable[[], bool] = lambda: True  # whether it is still the one in the batch's folder
     _published: float = -inf
 
-    async def beside(self, dispatcher: Dispatcher) -> None:
+    async def beside(self) -> None:
         """Run the batch to its end; meanwhile take orders, and say how it stands."""
-        working = asyncio.create_task(dispatcher.run())
+        working = asyncio.create_task(self.dispatcher.run())
         try:
             while not working.done():
-                self.beat(dispatcher)
+                self.beat()
                 await asyncio.wait([working], timeout=BEAT_SECONDS)
-            self.beat(dispatcher)
+            self.beat()
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
         working.result()
 
-    def beat(self, dispatcher: Dispatcher) -> None:
+    def beat(self) -> None:
         """Take orders, and say how the run stands. Whatever goes wrong here must not end the run."""
         try:
-            self._beat(dispatcher)
+            self._beat()
         except Exception:
             log.exception("the progress could not be shown")
 
-    def _beat(self, dispatcher: Dispatcher) -> None:
+    def _beat(self) -> None:
         if taken_away := self._taken_away():
-            dispatcher.halt(Stop(taken_away, 1))
+            self.dispatcher.halt(Stop(taken_away, 1))
             return
         order = self.desk.take()
         if order:
-            obey(dispatcher, order)
-        standing = self.standing(dispatcher)
+            self._obey(order)
+        standing = self.standing()
         self.progress.show(standing)
         now = time.monotonic()
         if order or now - self._published >= PUBLISH_EVERY_SECONDS:
             self._published = now
             self.desk.publish(standing.facts())
+
+    def _obey(self, order: Order) -> None:
+        """Do what a person ordered."""
+        log.info(
+            "order",
+            extra={"concurrency": order.concurrency, "requests_per_minute": order.rate, "action": order.action},
+        )
+        if order.concurrency is not None or order.rate is not None:
+            self.dispatcher.asker.retune(concurrency=order.concurrency, rate=order.rate)
+        match order.action:
+            case "pause":
+                self.dispatcher.asker.pause()
+            case "go":
+                self.dispatcher.asker.go()
+            case "drain":
+                self.dispatcher.stop(Stop("batchgen ctl --drain", LimitReachedError.exit_code))
 
     def _taken_away(self) -> str | None:
         """What to say if the run works on what no later one will find: it would pay, and nobody would know."""
@@ -86,7 +103,7 @@ class Steering:
             return f"the batch's {LEDGER} was moved, removed or replaced; as it was it is put back: run again"
         return None
 
-    def standing(self, dispatcher: Dispatcher) -> Standing:
+    def standing(self) -> Standing:
         """How the run stands."""
         counts = self.tally.counts
         per_minute = self.tally.per_minute()
@@ -101,34 +118,34 @@ class Steering:
             rendered=counts[State.RENDERED],
             pending=counts[State.PENDING],
             per_minute=per_minute,
-            seconds_left=self._seconds_left(dispatcher),
-            doing=dispatcher.doing,
-            waiting=self._waiting(dispatcher),
+            seconds_left=self._seconds_left(),
+            doing=self.dispatcher.doing,
+            waiting=self._waiting(),
             concurrency=concurrency,
             rate=rate,
             bearable_concurrency=min(concurrency, self.account.concurrency),
             bearable_rate=min(rate, self.account.rate),
         )
 
-    def _seconds_left(self, dispatcher: Dispatcher) -> float | None:
+    def _seconds_left(self) -> float | None:
         """None while nobody can know: it is paused, or the service is silent, or wants to be left alone.
 
         When a task ends that is older than any that a run waits for, nobody can know either; the others are foretold.
         """
         account = self.account
-        if dispatcher.doing == "paused" or account.unheard > BEAT_SECONDS or account.posts.are_failing:
+        if self.dispatcher.doing == "paused" or account.unheard > BEAT_SECONDS or account.posts.are_failing:
             return None
         if account.harvest.is_failing or account.asked_silence > NOTABLE_SILENCE_SECONDS:
             return None
         counts = self.tally.counts
         now = asyncio.get_running_loop().time()
-        running = dispatcher.asker.schedule.running(now)
-        fetches = dispatcher.fetcher.forecast.ages(now)
+        running = self.dispatcher.asker.schedule.running(now)
+        fetches = self.dispatcher.fetcher.forecast.ages(now)
         left = seconds_until_home(
             self._pace(running),
             [age for age in chain(*running.values()) if not self.polling.gives_up(age)],
-            self.affordable(counts[State.PENDING]) if dispatcher.asker.may_submit else 0,
-            dispatcher.fetcher.forecast.pace(now),
+            self.affordable(counts[State.PENDING]) if self.dispatcher.asker.may_submit else 0,
+            self.dispatcher.fetcher.forecast.pace(now),
             fetches,
             max(0, counts[State.RENDERED] - len(fetches)),
         )
@@ -142,34 +159,34 @@ class Steering:
         latest = max(max(table.latest(), TAIL * table.mean) for table in running)
         return Pace(self.account.concurrency, self.account.per_second, mean, latest)
 
-    def _waiting(self, dispatcher: Dispatcher) -> str | None:
+    def _waiting(self) -> str | None:
         """What the run waits for."""
         asked = self.account.asked_silence
         wait = f"the service asks us to wait {duration(asked)} more (too many requests or tasks)"
-        is_asked = asked > NOTABLE_SILENCE_SECONDS and not dispatcher.is_halted
-        if dispatcher.stopped is not None:
-            return f"submitting nothing more: {dispatcher.stopped.reason}" + (f"; {wait}" if is_asked else "")
-        return wait if is_asked else self._trouble(dispatcher)
+        is_asked = asked > NOTABLE_SILENCE_SECONDS and not self.dispatcher.is_halted
+        if self.dispatcher.stopped is not None:
+            return f"submitting nothing more: {self.dispatcher.stopped.reason}" + (f"; {wait}" if is_asked else "")
+        return wait if is_asked else self._trouble()
 
-    def _trouble(self, dispatcher: Dispatcher) -> str | None:
+    def _trouble(self) -> str | None:
         account, posts = self.account, self.account.posts
         if account.is_cut_off:
             silence = account.silence or posts.pause
             return f"{account.complaint()}; " + (f"next try in {_seconds(silence)}" if silence >= 1 else "trying again")
-        if dispatcher.doing == "paused":
+        if self.dispatcher.doing == "paused":
             return f"paused; to go on: {join(['batchgen', 'ctl', str(self.desk.folder), '--go'])}"
-        if posts.are_failing and dispatcher.doing == "submitting":
+        if posts.are_failing and self.dispatcher.doing == "submitting":
             when = f"in {_seconds(posts.pause)}" if posts.pause >= 1 else "now"
             return (
                 f"no clear answer when a task is asked for ({posts.cause}): submitting pauses, and one is tried {when}"
             )
-        if account.harvest.is_failing and dispatcher.doing == "submitting":
+        if account.harvest.is_failing and self.dispatcher.doing == "submitting":
             return f"{account.harvest.complaint()}: submitting pauses, and one is tried now and then"
-        return self._others(dispatcher)
+        return self._others()
 
-    def _others(self, dispatcher: Dispatcher) -> str | None:
+    def _others(self) -> str | None:
         """What a run waits for when all that it was asked for is settled."""
-        others = len(dispatcher.asker.schedule)
+        others = len(self.dispatcher.asker.schedule)
         if not others or self.tally.settled < self.tally.rows:
             return None
         return f"waiting for {many(others, 'task')} in flight, of rows that were edited, are gone or were not chosen"
@@ -177,20 +194,3 @@ class Steering:
 
 def _seconds(seconds: float) -> str:
     return many(f"{seconds:.0f}", "second")
-
-
-def obey(dispatcher: Dispatcher, order: Order) -> None:
-    """Do what a person ordered."""
-    log.info(
-        "order",
-        extra={"concurrency": order.concurrency, "requests_per_minute": order.rate, "action": order.action},
-    )
-    if order.concurrency is not None or order.rate is not None:
-        dispatcher.asker.retune(concurrency=order.concurrency, rate=order.rate)
-    match order.action:
-        case "pause":
-            dispatcher.asker.pause()
-        case "go":
-            dispatcher.asker.go()
-        case "drain":
-            dispatcher.stop(Stop("batchgen ctl --drain", LimitReachedError.exit_code))

@@ -46,8 +46,8 @@ async def standing(
     )
     tally = Tally(dict.fromkeys(State, 0) | counts)
     account = account or Account(10_000, 10)
-    steering = Steering(cast(Desk, None), account, polling, tally, Progress(), **limits)
-    return steering.standing(cast(Dispatcher, dispatcher))
+    steering = Steering(cast(Desk, None), cast(Dispatcher, dispatcher), account, polling, tally, Progress(), **limits)
+    return steering.standing()
 
 
 async def test_while_videos_are_fetched_the_time_that_takes_is_told() -> None:
