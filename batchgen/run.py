@@ -82,7 +82,7 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         if ledger.has_work() or evidence.candidates(ledger):
             stopped, has_worked = _make_videos(settings, ledger, replica, listener, service, files), True
         elif is_elsewhere(settings, ledger):
-            _proved_archive(settings, ledger)
+            _proved_archive(settings, ledger, listener.warn)
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
         with perhaps_sent():
             problem = write_all(ledger, settings, listener.warn, is_current=is_current and not has_worked)
@@ -105,11 +105,7 @@ def _make_videos(
 ) -> Stop | None:
     """Make what can be made now; returns what kept the run from asking for all of it."""
     try:
-        archive = _proved_archive(settings, ledger)
-        if settings.may_pay:
-            with nothing_sent():
-                for sentence in refuse_foreign(ledger, archive):
-                    listener.warn(sentence)
+        archive = _proved_archive(settings, ledger, listener.warn)
         if settings.may_submit:
             RunImages(settings).provide(ledger, files, listener.say)
         with nothing_sent():  # before the first copy nothing may be submitted
@@ -217,12 +213,14 @@ def _archive_of(settings: Settings, ledger: Ledger) -> Archive:
     )
 
 
-def _proved_archive(settings: Settings, ledger: Ledger) -> Archive:
+def _proved_archive(settings: Settings, ledger: Ledger, warn: Callable[[str], None]) -> Archive:
     """The batch's archive, proved, and remembered for the runs to come; not before: a slip of the pen would last."""
     archive = _archive_of(settings, ledger)
     with nothing_sent():
         archive.probe()
         archive.sweep()
+        for sentence in refuse_foreign(ledger, archive) if settings.may_pay else ():
+            warn(sentence)
     remember_destination(settings, ledger)
     return archive
 

@@ -5,7 +5,7 @@ from shutil import copyfile, copytree, rmtree
 
 import pytest
 
-from tests.e2e.program import PATIENT, batchgen, emulated, kill_at, prompts, run, standing_still, start
+from tests.e2e.program import KEY, PATIENT, batchgen, emulated, kill_at, prompts, run, standing_still, start
 from tests.s3_server import S3Server
 
 
@@ -134,3 +134,16 @@ async def test_a_few_files_of_the_same_names_hold_no_new_batch_up(tmp_path: Path
     assert (ended.code, len(emulator.tasks)) == (0, 3)
     assert "1 of the first 3 videos of this batch, which has asked for none yet, is in" in ended.err
     assert (tmp_path / "out" / "r1.mp4").read_bytes() == b"mine"
+
+
+async def test_a_destination_that_was_refused_is_not_remembered(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for number in (1, 2, 3):
+        (tmp_path / "out" / f"r{number}.mp4").write_bytes(b"mine")
+    manifest = prompts(tmp_path / "prompts.csv", 3)
+    async with emulated(keys={KEY}) as emulator:
+        await run(emulator, manifest, APIXO_API_KEY="expired")
+        refused = await run(emulator, manifest, "--to", tmp_path / "out")
+        ended = await run(emulator, manifest)
+    assert (refused.code, ended.code, len(emulator.tasks)) == (2, 0, 3)
+    assert len(list((tmp_path / "prompts.batch" / "videos").glob("*.mp4"))) == 3
