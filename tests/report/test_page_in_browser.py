@@ -397,6 +397,10 @@ async def test_a_page_that_was_copied_shows_what_came_with_it(
             await opened.until("document.querySelectorAll('.card .words').length === 2")
             said = await opened.page.locator(".card .words").first.inner_text()
             assert said == "It cannot be loaded from where this page looks for it."
+            await opened.page.click(".card >> nth=0")
+            lost = await opened.page.locator(".stage [role=alert]").inner_text()
+            assert "videos/" in lost
+            assert "Send or move a page together with its videos." in lost
         opened.complaints[:] = [each for each in opened.complaints if "ERR_FILE_NOT_FOUND" not in each]
 
 

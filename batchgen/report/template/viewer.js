@@ -65,15 +65,20 @@ class Viewer {
     if (part === 0 && row.poster) video.poster = row.poster;
     video.src = source;
     video.addEventListener("volumechange", () => (this.muted = video.muted));
-    video.addEventListener("error", () => video.isConnected && video.replaceWith(this.#lost(row)));
+    video.addEventListener("error", () => video.isConnected && video.replaceWith(this.#lost(row, part)));
     video.play().catch(() => {}); // not allowed, or no longer wanted: the controls are there
     this.video = video;
     return video;
   }
 
-  #lost(row) {
-    const words = row.places[0].startsWith("s3://") ? "S3 does not give the video now." : "The video's file cannot be played.";
-    return element("div", { class: "still" }, element("p", { role: "alert" }, words));
+  /** A page is often sent alone, or moved without its videos. */
+  #lost(row, part) {
+    const place = row.places[part];
+    const words = place.startsWith("s3://")
+      ? "S3 does not give the video now."
+      : `The video is not where this page looks for it, ${shown(place)}, or is damaged. Send or move a page together with its videos.`;
+    const poster = part === 0 && row.poster ? element("img", { src: row.poster, alt: "" }) : null;
+    return element("div", { class: "still lost" }, ...[poster, element("p", { role: "alert" }, words)].filter(Boolean));
   }
 
   #buttons(row) {
