@@ -17,8 +17,8 @@ def with_memory(settings: Settings, ledger: Ledger) -> Settings:
     What was said of another manifest than the present one (its encoding, sheet, overrides) does not hold for this.
     """
     manifest = settings.manifest
-    if manifest is None and (remembered := ledger.fact("manifest")):
-        manifest = Path(remembered)
+    if manifest is None:
+        manifest = _known_manifest(settings.batch, ledger)
     is_known = manifest is not None and _is_remembered(manifest, settings.batch, ledger)
 
     def known(name: str, flag: str | None) -> str | None:
@@ -40,6 +40,15 @@ def with_memory(settings: Settings, ledger: Ledger) -> Settings:
         image_folder=_image_folder(settings, manifest, ledger),
         overrides=tuple(word for word in json.loads(overrides or "[]") if word),
     )
+
+
+def _known_manifest(batch: Path, ledger: Ledger) -> Path | None:
+    """The manifest that the batch remembers; where both were moved, it lies to the batch's folder as it did before."""
+    known, beside = ledger.fact("manifest"), ledger.fact("beside")
+    if known and beside and not Path(known).exists():
+        moved = Path(os.path.normpath(batch.absolute() / beside))
+        return moved if moved.is_file() else Path(known)
+    return Path(known) if known else None
 
 
 def _destination(settings: Settings, ledger: Ledger) -> str | None:
@@ -102,9 +111,16 @@ def remember(settings: Settings, ledger: Ledger, *, partial: bool = False, **mor
     if not (partial and ledger.fact("manifest")):
         facts |= {
             "manifest": str(settings.manifest) if settings.manifest else None,
+            "beside": _beside(settings),
             "encoding": settings.encoding or "",
             "sheet": settings.sheet or "",
             "image_folder": str(settings.image_folder or ""),
             "overrides": json.dumps(settings.overrides or []),
         }
     ledger.remember({name: value for name, value in facts.items() if value is not None})
+
+
+def _beside(settings: Settings) -> str:
+    """The manifest as seen from the batch's folder, if it is near: they may be moved together."""
+    folder, manifest = settings.batch.absolute(), settings.manifest
+    return os.path.relpath(manifest, folder) if manifest and manifest.is_relative_to(folder.parent) else ""

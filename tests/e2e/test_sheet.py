@@ -101,6 +101,18 @@ async def test_a_manifest_is_the_same_however_its_path_is_written_and_also_when_
             assert "is gone; its rows are continued as they were" in ended.err
 
 
+async def test_a_sheet_that_was_moved_with_its_batch_is_read_where_it_is_now(tmp_path: Path) -> None:
+    before, now = tmp_path / "before", tmp_path / "now"
+    before.mkdir()
+    prompts(before / "p.csv", 1)
+    async with emulated() as emulator:
+        await run(emulator, before / "p.csv", "--batch", "film")
+        before.rename(now)
+        prompts(now / "p.csv", 3)
+        ended = await resume(emulator, now / "film")
+        assert (ended.summary["archived"], len(emulator.tasks), "is gone" in ended.err) == (3, 3, False)
+
+
 async def test_a_sheet_through_a_pipe_is_kept_for_later_runs(tmp_path: Path) -> None:
     batch, lines = tmp_path / "night", b'{"id": "a", "prompt": "a"}\n{"id": "b", "prompt": "b"}\n'
     async with emulated() as emulator:
