@@ -113,7 +113,7 @@ def _print_summary(summary: "Summary", *, xlsx: bool) -> None:
     from batchgen.words import size_words
 
     tell(f"{many(summary.rows, 'row')}: {summary.counts()}")
-    tell(f"{summary.paid()}, {size_words(summary.bytes)} of video in all")
+    tell(f"{summary.paid()}, {size_words(summary.bytes)} of video in the batch")
     if summary.selected < summary.rows:
         chosen = many(summary.selected, "row was", "rows were")
         tell(f"{chosen} chosen for this run; the others are left as they are")
