@@ -11,6 +11,7 @@ from io import StringIO
 from itertools import chain
 from typing import TextIO
 
+from batchgen.manifest.headings import LINES_OF_TITLES, is_below_titles, is_header
 from batchgen.manifest.records import LONGEST_CELL, Block, Unreadable
 from batchgen.model import Problem, is_text
 from batchgen.system.borrowed import Borrowed
@@ -28,6 +29,7 @@ class CsvBlocks:
     def __init__(self, stream: TextIO, delimiter: str) -> None:
         self.delimiter = delimiter
         self.records = 0
+        self.has_titles = False  # above the header
         self._stream = stream
         self._pieces = 0  # read so far
         self._is_odd = False  # a piece held what no cell may hold: records are looked at singly from there on
@@ -59,7 +61,22 @@ class CsvBlocks:
             return "", self._stream.readline(_LONGEST_LINE)
 
     def header(self) -> tuple[list[str], int]:
-        """Return the first record that is not blank, and its line. Raises Unreadable, also where there is none."""
+        """Return the first record that is not blank, or the header below such titles, and its line.
+
+        Raises Unreadable, also where there is none.
+        """
+        names, start = self._filled()
+        if not is_header(names):
+            below = self._below_titles()
+            self.has_titles = below is not None
+            names, start = below or (names, start)
+        if any("\0" in name for name in names):
+            raise Unreadable(start, "the header holds a NUL character; is the file UTF-16? Then say --encoding utf-16")
+        self._width = len(names)
+        return names, start
+
+    def _filled(self) -> tuple[list[str], int]:
+        """Return the next record that is not blank, and its line."""
         while True:
             start = self._reader.line_num + 1
             try:
@@ -70,11 +87,17 @@ class CsvBlocks:
             except StopIteration:
                 raise Unreadable(1, "the file is empty; write a header and a row") from None
             if any(map(str.strip, names)):
-                break
-        if any("\0" in name for name in names):
-            raise Unreadable(start, "the header holds a NUL character; is the file UTF-16? Then say --encoding utf-16")
-        self._width = len(names)
-        return names, start
+                return names, start
+
+    def _below_titles(self) -> tuple[list[str], int] | None:
+        for _ in range(LINES_OF_TITLES):
+            try:
+                names, start = self._filled()
+            except Unreadable:
+                return None
+            if is_below_titles(names):
+                return names, start
+        return None
 
     def __iter__(self) -> Iterator[Block]:
         """Blocks of records. Raises Unreadable where reading cannot go on; what was in order came before."""

@@ -1,14 +1,13 @@
 """Sheets as text: CSV, TSV, and CSV with semicolons, read as a stream."""
 
-import csv
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from batchgen.errors import ManifestError
 from batchgen.manifest.csv_blocks import CsvBlocks
-from batchgen.manifest.headings import LINES_OF_TITLES, NO_HEADER, Layout, canonical, resembles
+from batchgen.manifest.headings import NO_HEADER, Layout, canonical, resembles, titles_left_out
 from batchgen.manifest.records import NO_ROWS, Records, Unreadable, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, refusal, undecodable
@@ -64,27 +63,14 @@ class Delimited:
     def _no_header(self) -> ManifestError:
         """Return why the first line is no header."""
         message = f"the first line {NO_HEADER}"
-        if below := self._header_below():
-            message = f"line {below} looks like the header, but others stand above it; delete those"
         with open_text(self.path, self._encoding) as stream:
             try:
                 names, line = CsvBlocks(stream, ",").header()
             except Unreadable as unreadable:
                 return refusal(self.path, unreadable.problem.message, unreadable.problem.line)
-        if names[0].casefold().startswith("sep="):
-            message = 'the first line is the "sep=" of a spreadsheet; delete it, the separator is found without'
-        elif names[0].startswith(("{", "[")):
+        if names[0].startswith(("{", "[")):
             message = "this looks like JSON; name it .json or .jsonl, or say so with --format if it is standard input"
         return refusal(self.path, message, line)
-
-    def _header_below(self) -> int | None:
-        """Return the line further down that is like a header: titles may stand above it."""
-        for delimiter in _DELIMITERS:
-            with open_text(self.path, self._encoding) as stream:
-                reader = csv.reader(islice(stream, LINES_OF_TITLES), delimiter=delimiter)
-                if any("prompt" in map(canonical, record) for record in reader):
-                    return reader.line_num
-        return None
 
     def _known_columns(self, delimiter: str) -> int:
         try:
@@ -100,4 +86,7 @@ class Delimited:
     def _start(self, stream: TextIO) -> tuple[Layout, CsvBlocks]:
         blocks = CsvBlocks(stream, self._delimiter)
         names, line = blocks.header()
-        return layout_of(self.path, names, line), blocks
+        layout = layout_of(self.path, names, line)
+        if blocks.has_titles:
+            layout = replace(layout, problems=(titles_left_out(line), *layout.problems))
+        return layout, blocks

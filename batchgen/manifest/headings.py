@@ -1,7 +1,7 @@
 """The names of columns and keys: which parameter each means, which are a person's own, which look misspelled. Pure."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -17,7 +17,7 @@ NO_HEADER = (
     "names no column that is known; begin with a header such as id, prompt, seed, or rename the column of the prompts "
     "to prompt"
 )
-LINES_OF_TITLES = 20  # in which a header is looked for that is not the first line
+LINES_OF_TITLES = 20  # below the first line, in which a header is looked for if that is none
 # The headers of our own files: they come back with cells that are not a person's, and, as CSV, guarded ones.
 RESULTS = (
     "id", "row", "status", "video", "prompt", "seed", "mode", "resolution", "duration", "aspect_ratio", "provider",
@@ -57,6 +57,21 @@ _LONG = 9  # letters from which on two slips are allowed
 def canonical(name: str) -> str | None:
     """Return the parameter that a column or key means, whatever its case, blanks, ``_`` and ``-``: Aspect Ratio."""
     return name if name in KNOWN else _PARAMETERS.get(_squeezed(name))
+
+
+def is_header(names: Iterable[str]) -> bool:
+    """Whether a line names a column that is known, be it misspelled."""
+    return any(canonical(name) or resembles(name) for name in names)
+
+
+def is_below_titles(names: Iterable[str]) -> bool:
+    """Whether a line is the header though others stand above it, which name no column."""
+    return "prompt" in map(canonical, names)
+
+
+def titles_left_out(line: int) -> Problem:
+    """Return what there is to say of a header that is not the first line."""
+    return Problem(line, None, "this is taken for the header, and what stands above it is left out", fatal=False)
 
 
 @lru_cache(maxsize=1024)  # each job of a YAML file asks about its keys again

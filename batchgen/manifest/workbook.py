@@ -1,8 +1,8 @@
 """Sheets of spreadsheet programs: one sheet of an .xlsx or .ods file as a stream of rows and problems.
 
-Decided here: hidden rows are read like others, and said; merged cells are refused, since what is seen in all of them
-stands in the first alone; a cell that holds a date, a time, an error, or a number that may have lost digits is
-refused where it is a parameter's, never guessed at.
+Decided here: hidden rows are read like others, and said. Merged cells are refused where a parameter's are among them,
+since what is seen in all of them stands in the first alone; so is a cell of a parameter that holds a date, a time, an
+error, or a number that may have lost digits: it is never guessed at. Of a person's own columns the same is said.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from batchgen.manifest import zipped
-from batchgen.manifest.headings import LINES_OF_TITLES, NO_HEADER, Layout, canonical
+from batchgen.manifest.headings import LINES_OF_TITLES, NO_HEADER, Layout, is_below_titles, is_header, titles_left_out
 from batchgen.manifest.office import Line, Merged, SheetName, as_text
 from batchgen.manifest.quoting import did_you_mean, quoted
 from batchgen.manifest.records import NO_ROWS, Block, Records, Unreadable, beyond, layout_of
@@ -55,21 +55,11 @@ class Workbook:
         self.partial = self._layout.partial
 
     def _no_header(self, sheets: list[SheetName]) -> str:
-        if below := self._header_below():
-            return f"row {below} looks like the header, but others stand above it; delete those"
         message = f"the first row {NO_HEADER}"
         others = ", ".join(quoted(sheet.name) for sheet in sheets if sheet.name != self._sheet and not sheet.blank)
         return (
             f"{message}, or name another sheet than {quoted(self._sheet)} with --sheet: {others}" if others else message
         )
-
-    def _header_below(self) -> int | None:
-        """Return the row further down that is like a header: titles may stand above it."""
-        with suppress(Unreadable), self._open() as book:
-            for line in islice(book.reading(self._sheet), LINES_OF_TITLES):
-                if line.cells and "prompt" in map(canonical, _names(line)):
-                    return line.number
-        return None
 
     def __iter__(self) -> Iterator[Rows | Row | Problem]:
         """Every row and every problem."""
@@ -109,7 +99,8 @@ class Workbook:
 
     def _unmerge(self, merged: Merged) -> Problem:
         message = f"the cells {merged} are merged, and only the first has the value; unmerge them and fill each"
-        return Problem(max(merged.top, self._header_line), self._layout.title(merged.left), message)
+        fatal = any(merged.left <= place <= merged.right for place in self._layout.places.values())
+        return Problem(max(merged.top, self._header_line), self._layout.title(merged.left), message, fatal)
 
 
 def _book(path: Path, archive: ZipFile) -> zipped.Book:
@@ -148,13 +139,30 @@ def _chosen(path: Path, sheets: list[SheetName], wanted: str | None) -> tuple[st
 
 
 def _header(path: Path, lines: Iterator[Line]) -> tuple[Line, list[Problem]]:
-    """Return the first row with something in it, and what is wrong with its cells."""
-    for line in lines:
-        faults = [as_text(cell, "")[1] for _, cell in sorted(line.cells.items())]
-        problems = [Problem(line.number, None, f"{message} (in the header)") for message in faults if message]
-        if problems or any(name.strip() for name in _names(line)):
-            return line, problems
-    raise refusal(path, "the sheet is empty; write a header and a row")
+    """Return the first row with something in it, or the header below such titles, and what there is to say of it."""
+    filled = filter(_is_filled, lines)
+    first = next(filled, None)
+    if first is None:
+        raise refusal(path, "the sheet is empty; write a header and a row")
+    problems = [Problem(first.number, None, f"{message} (in the header)") for message in _faults(first)]
+    if not problems and not is_header(_names(first)) and (below := _below_titles(filled)):
+        return below, [titles_left_out(below.number)]
+    return first, problems
+
+
+def _below_titles(lines: Iterator[Line]) -> Line | None:
+    with suppress(Unreadable):
+        return next((line for line in islice(lines, LINES_OF_TITLES) if is_below_titles(_names(line))), None)
+    return None
+
+
+def _is_filled(line: Line) -> bool:
+    return bool(_faults(line)) or any(name.strip() for name in _names(line))
+
+
+def _faults(line: Line) -> list[str]:
+    told = (as_text(cell, "")[1] for _, cell in sorted(line.cells.items()))
+    return [message for message in told if message]
 
 
 def _names(header: Line) -> list[str]:
@@ -212,8 +220,10 @@ class _Gatherer:
             elif place in self._parameters:
                 texts[place] = found
                 if message:
-                    block.problems.append(Problem(line.number, self._layout.title(place), message))
-                    block.flaws.setdefault(place_in_block, set()).add(parameter)
+                    is_own = not parameter  # what is only carried along may lack
+                    block.problems.append(Problem(line.number, self._layout.title(place), message, fatal=not is_own))
+                    if not is_own:
+                        block.flaws.setdefault(place_in_block, set()).add(parameter)
         return texts
 
     def _outside(self, line: Line, place: int, text: str) -> list[Problem]:

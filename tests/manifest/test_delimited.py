@@ -107,7 +107,6 @@ REFUSED = [
     ("prompt\na\0b\n", 2, None, "NUL"),
     ("pro\0mpt\na\n", 1, None, "UTF-16"),
     ('"prompt,seed\na,1\n', 1, None, "never closed"),
-    ("sep=;\nprompt;seed\na;1\n", 1, None, "delete it"),
     ("prompt" + ",x" * 250 + "\n", 1, None, "transposed"),
     ('prompt\n"' + "a" * (2 << 20) + '"\n', 2, None, "longer than 1048576"),
 ]
@@ -321,12 +320,23 @@ def test_a_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
     assert "save it as .xlsx" in read(tmp_path, "x", name="sheet.xls").told
 
 
+@pytest.mark.parametrize(
+    "titles", ['Shots{0}\n"of the\nnight"\n\n', "sep={0}\n\n\n\n", "{0}\n\nSCENE 1{0}24.11.\n{0}{0}\n"]
+)
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_header_below_a_title_is_named_by_its_line(tmp_path: Path, delimiter: str) -> None:
-    found = read(tmp_path, f'Shots{delimiter}\n"of the\nnight"\n\nid{delimiter}Prompt\na{delimiter}a fox\n')
+def test_a_header_below_titles_is_read_and_what_is_left_out_is_said(
+    tmp_path: Path, delimiter: str, titles: str
+) -> None:
+    found = read(tmp_path, titles.format(delimiter) + f"id{delimiter}Prompt\na{delimiter}a fox\n")
     assert [str(problem) for problem in found.problems] == [
-        "line 1: line 5 looks like the header, but others stand above it; delete those"
+        "warning: line 5: this is taken for the header, and what stands above it is left out"
     ]
+    assert [(row.id, row.number, row.line, row.request.prompt) for row in found.rows] == [("a", 1, 6, "a fox")]
+
+
+def test_a_header_that_is_misspelled_is_not_passed_over(tmp_path: Path) -> None:
+    found = read(tmp_path, "resolutoin,text\n720p,prompt\n")
+    assert found.told.startswith('line 1, column resolutoin: column "resolutoin" is not known; rename it to resolution')
 
 
 def test_json_under_the_name_of_a_sheet_is_said_to_be_json(tmp_path: Path) -> None:

@@ -287,14 +287,40 @@ def test_a_header_that_no_column_of_is_known_is_refused(tmp_path: Path) -> None:
     assert "begin with a header" in read_file(tmp_path / "t.xlsx").told
 
 
-def test_a_header_below_a_title_is_named_by_its_row(tmp_path: Path) -> None:
+def test_a_header_below_titles_is_read_and_what_is_left_out_is_said(tmp_path: Path) -> None:
     with xlsxwriter.Workbook(str(tmp_path / "t.xlsx")) as book:
         sheet = book.add_worksheet()
-        sheet.write(0, 0, "Shots of the night")
+        sheet.merge_range(0, 0, 0, 2, "Shots of the night")
+        sheet.write_formula(1, 0, "=NA()", None, "#N/A")
         sheet.write_row(3, 1, ["ID", "Prompt"])
         sheet.write_row(4, 1, ["a", "a fox"])
-    told = read_file(tmp_path / "t.xlsx").told
-    assert told == "line 1: row 4 looks like the header, but others stand above it; delete those"
+    found = read_file(tmp_path / "t.xlsx")
+    assert found.told == "warning: line 4: this is taken for the header, and what stands above it is left out"
+    assert [(row.id, row.line, row.request.prompt) for row in found.rows] == [("a", 5, "a fox")]
+
+
+def test_what_an_own_column_lacks_is_a_warning(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(str(tmp_path / "t.xlsx")) as book:
+        sheet = book.add_worksheet()
+        sheet.write_column(0, 0, ["prompt", "a fox", "an owl", "a hare"])
+        sheet.write(0, 1, "scene")
+        sheet.merge_range(1, 1, 2, 1, "forest")
+        sheet.write_formula(3, 1, "=NA()", None, "#N/A")
+    found = read_file(tmp_path / "t.xlsx")
+    assert [(problem.line, problem.column, problem.fatal) for problem in found.problems] == [
+        (4, "scene", False),
+        (2, "scene", False),
+    ]
+    assert [row.extras for row in found.rows] == [{"scene": "forest"}, {"scene": ""}, {"scene": ""}]
+
+
+def test_merged_cells_of_a_parameter_and_an_own_column_are_refused(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(str(tmp_path / "t.xlsx")) as book:
+        sheet = book.add_worksheet()
+        sheet.write_column(0, 1, ["prompt", "a fox", "an owl"])
+        sheet.write(0, 0, "scene")
+        sheet.merge_range(1, 0, 1, 1, "forest")
+    assert [problem.column for problem in read_file(tmp_path / "t.xlsx").fatal] == ["scene"]
 
 
 def test_other_sheets_are_named_where_the_first_has_no_header(tmp_path: Path) -> None:
