@@ -162,10 +162,12 @@ class Summary(Stand):
 
         What failed in an earlier run was told then.
         """
-        if self.exit != LimitReachedError.exit_code:
-            return self.exit != 0
-        is_amiss = self.failed > self.failed_before or self.expired or self.in_doubt or self.fetch_failures
-        return bool(is_amiss) or not self.submitted
+        is_news = self.failed > self.failed_before
+        if self.exit == LimitReachedError.exit_code:
+            return bool(is_news or self.expired or self.in_doubt or self.fetch_failures) or not self.submitted
+        unsettled = self.expired + self.in_doubt + self.in_flight + self.rendered + self.selected_pending
+        has_only_failed = self.failed and not (self.stopped or unsettled or self.awaited_gone)
+        return self.exit != 0 and bool(is_news or not has_only_failed)
 
     def _stop(self) -> list[str]:
         if not self.stopped:

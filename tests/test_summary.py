@@ -30,6 +30,13 @@ def test_the_next_run_is_not_said_to_ask_for_rows_that_were_not_chosen() -> None
     [
         ({"exit": 0}, False),
         ({"exit": 1}, True),
+        ({"exit": 1, "failed": 2, "failed_before": 2}, False),
+        ({"exit": 1, "failed": 2, "failed_before": 1}, True),
+        ({"exit": 1, "failed": 2, "failed_before": 2, "stopped": "the disk is full"}, True),
+        ({"exit": 1, "failed": 2, "failed_before": 2, "expired": 1}, True),
+        ({"exit": 1, "failed": 2, "failed_before": 2, "in_flight": 1}, True),
+        ({"exit": 1, "failed": 2, "failed_before": 2, "awaited_gone": 1}, True),
+        ({"exit": 3, "failed": 2, "failed_before": 2, "stopped": "no credits"}, True),
         ({"exit": 4, "pending": 5}, False),
         ({"exit": 4, "in_flight": 2, "rendered": 1}, False),
         ({"exit": 4, "failed": 2, "failed_before": 2}, False),
@@ -41,7 +48,7 @@ def test_the_next_run_is_not_said_to_ask_for_rows_that_were_not_chosen() -> None
         ({"exit": 143}, True),
     ],
 )
-def test_a_limit_needs_a_person_only_where_the_run_did_not_get_on_or_something_is_amiss(
+def test_a_person_is_needed_only_where_a_run_did_not_get_on_or_something_is_amiss_that_was_not_told(
     changes: dict[str, Any], needs: bool
 ) -> None:
     assert replace(DONE, **changes).needs_a_person == needs

@@ -123,4 +123,6 @@ async def test_nights_under_cron_are_silent_until_something_needs_a_person(tmp_p
         assert code == 1
         assert (mail.count("\n"), mail.startswith("batchgen: ")) == (1, True)
         assert "4 rows, 3 archived, 1 failed" in mail
+        with cron(line, mailbox.shell):
+            assert await mailbox.mail() == (1, "")
         assert sorted(len(tasks) for tasks in paid(emulator).values()) == [1, 1, 1, 1]
