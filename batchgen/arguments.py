@@ -21,6 +21,7 @@ from batchgen.settings import (
 from batchgen.steering.deadline import read_deadline
 
 NO_KEY = "none-is-needed"  # the key of who sends nothing
+_OF_TELLING = frozenset({"quiet", "plain", "verbose", "ping", "notify", "metrics"})  # how it is told, not what is done
 
 
 def to_settings(
@@ -76,7 +77,7 @@ def to_settings(
         resubmit_in_doubt=in_doubt == "resubmit",
         callback_url=url,
         callback_listen=listen,
-        **more,
+        **{name: flag for name, flag in more.items() if name not in _OF_TELLING},
     )
 
 

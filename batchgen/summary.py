@@ -57,8 +57,8 @@ class Counts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stand(Counts):
-    """How a batch stands, at a run's end or meanwhile. Counts are rows of the manifest."""
+class Told(Counts):
+    """What is told of a batch alike when a run has ended and when somebody looks. Counts are rows of the manifest."""
 
     batch: str
     awaited_gone: int = 0  # tasks paid for and not archived, whose rows were edited or are gone
@@ -87,7 +87,7 @@ class Stand(Counts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary(Stand):
+class Summary(Told):
     """How a run ended."""
 
     selected: int  # rows that this run was asked for; all, unless a person chose

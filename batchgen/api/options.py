@@ -129,9 +129,8 @@ def read_options(batch: Path, manifest: Path | None, key: str | None, options: M
     words = [*_words(options), *([f"--batch={batch}"] if manifest else []), "--", str(manifest or batch)]
     flags = _parse("run" if manifest else "resume", words)
     flags |= {} if ids is None else {"only": ids}
-    verbose, notices = flags.pop("verbose"), {name: flags.pop(name) for name in ("ping", "notify", "metrics")}
     settings = to_settings(flags.pop("batch"), flags.pop("manifest", None), key=key, **flags)
-    return Given(settings, verbose, notices)
+    return Given(settings, flags["verbose"], {name: flags[name] for name in ("ping", "notify", "metrics")})
 
 
 def _parse(name: str, words: list[str]) -> dict[str, Any]:

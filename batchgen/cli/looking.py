@@ -19,9 +19,6 @@ from batchgen.errors import UsageError
 from batchgen.settings import batch_folder, to_service
 from batchgen.words import MOVED, with_command
 
-OF_A_TERMINAL = frozenset({"quiet", "plain", "verbose"})
-OF_A_RUN = OF_A_TERMINAL | {"ping", "notify", "metrics"}  # they say how it is told, not what it does
-
 if TYPE_CHECKING:
     from batchgen.ledger import Ledger
     from batchgen.replica import Look
@@ -40,8 +37,7 @@ def plan(manifest: Path, batch: Path | None, as_json: bool, quiet: bool, **flags
     """
     from batchgen.planning.plan import make_plan
 
-    given = {name: flag for name, flag in flags.items() if name not in OF_A_RUN}
-    made = make_plan(arguments.to_settings(batch or batch_folder(manifest), manifest, key=arguments.NO_KEY, **given))
+    made = make_plan(arguments.to_settings(batch or batch_folder(manifest), manifest, key=arguments.NO_KEY, **flags))
     for sentence in made.remarks:
         say(sentence)
     if as_json or not quiet:
@@ -89,8 +85,7 @@ def verify(batch: Path, repair: bool, as_json: bool, **flags: Any) -> None:
     from batchgen.videos.verify import after_repair, verify_batch
 
     require(batch, flags["ledger_to"])
-    given = {name: flag for name, flag in flags.items() if name not in OF_A_TERMINAL}
-    settings = arguments.to_settings(batch, None, may_submit=False, **given) if repair else None
+    settings = arguments.to_settings(batch, None, may_submit=False, **flags) if repair else None
     found = verify_batch(batch, flags["ledger_to"], repair=settings)
     for damage in found.damaged:
         say(f"{damage.place}: {damage.what} (row {damage.id})")

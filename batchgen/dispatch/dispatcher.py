@@ -1,4 +1,4 @@
-"""Many jobs in two lanes: how they are steered while they run, and how they stop gently.
+"""Many jobs in two lanes: what comes of each step, and how they stop gently.
 
 The asking lane (``asker``) owns every submit and every poll. The fetching lane (``fetcher``) brings home what is
 rendered.
@@ -14,7 +14,7 @@ from typing import Any
 from batchgen.account import Account
 from batchgen.dispatch.asker import Adopt, Asker
 from batchgen.dispatch.fetcher import Fetcher
-from batchgen.dispatch.forecast import FETCH_SHARE, Fetching
+from batchgen.dispatch.forecast import FETCH_SHARE
 from batchgen.errors import (
     AccountError,
     ArchiveError,
@@ -79,8 +79,8 @@ class Dispatcher:
         self._pipeline = pipeline
         self._submit = pipeline.submit_step
         self._changed = changed
-        forecast = Fetching(downloads, FETCH_SHARE * polling.first)
-        self.fetcher = Fetcher(rendered, downloads, forecast, step=self._step, ended=self._fetched, renew=self._renew)
+        guess = FETCH_SHARE * polling.first
+        self.fetcher = Fetcher(rendered, downloads, guess, step=self._step, ended=self._fetched, renew=self._renew)
         self.asker = Asker(
             *(ledger, account, polling, pipeline, self.fetcher),
             step=self._step,

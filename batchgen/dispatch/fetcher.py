@@ -19,7 +19,7 @@ class Fetcher:
 
     rendered: Rendered
     downloads: int
-    forecast: Fetching
+    guess: float  # seconds that a fetch is believed to take until one was seen
     _: KW_ONLY
     step: Callable[[Job], Awaitable[Job]]  # fetches a job
     # Called with each fetch that is over, and (None) when the backlog is.
@@ -33,6 +33,9 @@ class Fetcher:
     _is_last: bool = False  # nothing more will be rendered
     _is_full: bool = False  # the archive
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.forecast = Fetching(self.downloads, self.guess)
 
     async def run(self) -> None:
         """Bring home what is rendered until nothing more can come; with a full archive, what was begun."""

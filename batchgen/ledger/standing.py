@@ -23,7 +23,7 @@ def counts(ledger: Ledger, *, selected: bool = False) -> dict[State, int]:
 
 
 def told(ledger: Ledger) -> dict[str, Any]:
-    """What is told besides, under the names that it has in :class:`batchgen.summary.Stand`."""
+    """What is told besides, under the names that it has in :class:`batchgen.summary.Told`."""
     return {
         "awaited_gone": awaited_jobs(ledger, gone=True),
         "reused": reused_rows(ledger),

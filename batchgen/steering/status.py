@@ -10,13 +10,13 @@ from batchgen.ledger import doubt, money, standing
 from batchgen.model import ABANDONED, EMULATOR, State
 from batchgen.replica import Look
 from batchgen.settings import to_service
-from batchgen.summary import Stand
+from batchgen.summary import Told
 from batchgen.videos.missing import missing, sentences
 from batchgen.words import GONE_AWAITED, GONE_IN_DOUBT, given_up, many, money_words, with_command
 
 
 @dataclass(frozen=True, kw_only=True)
-class Status(Stand):
+class Status(Told):
     """Where a batch stands.
 
     While a run is at work, the rows that it is asking for are ``submitting``; else nobody will hear the answer, and

@@ -6,7 +6,6 @@ from dataclasses import replace
 from math import inf
 
 from batchgen.dispatch.fetcher import Fetcher
-from batchgen.dispatch.forecast import Fetching
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, State
 from tests.ledger.test_ledger import filled, rendered
@@ -25,7 +24,7 @@ async def test_a_video_of_an_earlier_run_that_takes_hours_holds_up_no_submit() -
             if task is None:
                 over.set()
 
-        fetcher = Fetcher(Rendered(ledger), 2, Fetching(2, 1.0), step=step, ended=ended, renew=lambda keys: None)
+        fetcher = Fetcher(Rendered(ledger), 2, 1.0, step=step, ended=ended, renew=lambda keys: None)
         fetcher.has_backlog = True
         lane = asyncio.create_task(fetcher.run())
         await over.wait()
@@ -52,7 +51,7 @@ async def test_what_was_left_while_the_host_was_gone_is_tried_once_more_when_a_v
             if len(tries) == 3:
                 are_left.set()
 
-        fetcher = Fetcher(Rendered(ledger), 2, Fetching(2, 1.0), step=step, ended=ended, renew=lambda keys: None)
+        fetcher = Fetcher(Rendered(ledger), 2, 1.0, step=step, ended=ended, renew=lambda keys: None)
         lane = asyncio.create_task(fetcher.run())
         await are_left.wait()
         is_gone = False
