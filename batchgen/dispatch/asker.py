@@ -189,11 +189,11 @@ class Asker:
         return intended
 
     def _start(self, job: Job) -> None:
-        tasks, once = self.asks, self._poll_once
+        tasks = self.asks
         if job.state is State.SUBMITTING:
-            tasks, once = self.posts, self._submit_once
+            tasks = self.posts
             self.in_flight.posting()
-        task = asyncio.create_task(once(job))
+        task = asyncio.create_task(self._once(job))
         tasks.add(task)
         task.add_done_callback(self._asked)
 
@@ -203,19 +203,13 @@ class Asker:
         self.ended(task)
         self._wake.set()
 
-    async def _submit_once(self, job: Job) -> None:
+    async def _once(self, job: Job) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         after = await self.step(job)
-        self.in_flight.posted(after, loop.time() - began)
-        self._open_up(after)
-
-    async def _poll_once(self, job: Job) -> None:
-        after = await self.step(job)
-        self.in_flight.polled(after)
-        self._open_up(after)
-
-    def _open_up(self, after: Job) -> None:
-        """What the step makes possible."""
+        if job.state is State.SUBMITTING:
+            self.in_flight.posted(after, loop.time() - began)
+        else:
+            self.in_flight.polled(after)
         if after.state is State.RENDERED:
             self.fetcher.made(after)
