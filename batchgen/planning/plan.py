@@ -124,7 +124,10 @@ class Plan(Counts):
         if self.minutes:
             yield f"  it would take about {duration(self.minutes * 60)}, {TIMES[self.minutes_from]}"
         if self.to_submit:
-            source = {"archived": "as this batch's videos weigh", "guess": "a guess, until there are some"}
+            source = {
+                "archived": "as this batch's videos weigh",
+                "guess": "a guess, until there are some of each resolution and duration",
+            }
             yield f"  its videos would weigh about {size_words(self.gigabytes * 1e9)}, {source[self.gigabytes_from]}"
             more = ", ..." if self.to_submit > len(self.first_files) else ""
             yield f"  its first files: {', '.join(self.first_files)}{more}"

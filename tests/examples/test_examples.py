@@ -40,6 +40,7 @@ def test_a_run_is_watched_and_stopped_and_the_next_pays_for_nothing_twice(capsys
     first = re.search(r"(\d+) tasks? asked for by this run", said)
     assert first
     assert int(first[1]) + made["summary"].submitted == 8
+    assert len(re.findall(r"^take-\d is here: .*\.mp4$", said, re.MULTILINE)) >= 2
 
 
 def test_a_failed_row_is_told_mended_and_alone_paid_for_again(capsys: pytest.CaptureFixture[str]) -> None:
