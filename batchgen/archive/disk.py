@@ -109,9 +109,10 @@ class DiskArchive:
         tried = names(name, clip.sha256)
         with self._refusals():
             file.flush()
-            if not _is_at(file, file.name):  # kept before: links would let two videos change as one
+            facts = os.fstat(file.fileno())
+            if not private.is_at(file.name, facts):  # kept before: links would let two videos change as one
                 return self._keep_copy(file, name, clip)
-            if os.fstat(file.fileno()).st_size != clip.bytes:
+            if facts.st_size != clip.bytes:
                 raise ArchiveError(f"{self}: {name} does not have the {clip.bytes:,} bytes that were downloaded")
             if others := os.stat(self._folder).st_mode & _READERS:  # who may read the folder may read what is in it
                 os.fchmod(file.fileno(), 0o600 | others)
@@ -214,14 +215,6 @@ def _relative(folder: Path, home: Path) -> str:
 
 def _open_to_read(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-def _is_at(file: BinaryIO, path: str) -> bool:
-    """Say whether the open file still stands under this name."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
-    except FileNotFoundError:
-        return False
 
 
 def _link(part: str, final: str) -> bool:

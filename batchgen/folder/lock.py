@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from batchgen.errors import BatchBusyError, UsageError
 from batchgen.model import LEDGER, object_in, zulu
+from batchgen.system import private
 
 LOCK = ".lock"  # the file in a batch's folder
 TRIES = 4  # whoever only looks whether it is held has it for a moment
@@ -68,10 +69,7 @@ class Lock:
 
     def is_at_its_place(self) -> bool:
         """Whether the file is still in the folder: else that was moved, or taken away, and may be another's by now."""
-        try:
-            return os.path.samestat(os.fstat(self._file), self._path.lstat())
-        except FileNotFoundError:
-            return False
+        return private.is_at(self._path, os.fstat(self._file))
 
     def _is_taken(self) -> bool:
         for _ in range(TRIES):

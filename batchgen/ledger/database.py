@@ -62,7 +62,7 @@ class Database:
         except LedgerError:
             self._connection.close()
             raise
-        self._file = _file_at(path) if path and not read_only else None
+        self._file = path.stat() if path and not read_only else None
 
     def _is_old(self) -> bool:
         """Whether the file has to be read from a copy, which then is what this is."""
@@ -271,15 +271,8 @@ class Database:
 
     @property
     def is_at_its_place(self) -> bool:
-        """Whether what stands under the file's name is the file: somebody may move it, remove it, or replace it."""
-        if self._file is None or self.path is None:
-            return True
-        try:
-            return _file_at(self.path) == self._file
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError:  # which proves nothing
-            return True
+        """Whether what stands under the file's name is the file."""
+        return self._file is None or self.path is None or private.is_at(self.path, self._file)
 
     def put_back(self) -> None:
         """Write all that the file holds to its place, if it was taken from there: nobody else knows what was paid.
@@ -337,12 +330,6 @@ def _make_private(path: Path) -> None:
     """
     with suppress(OSError):  # SQLite tells what is wrong
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-
-
-def _file_at(path: Path) -> tuple[int, int]:
-    """Which file stands there."""
-    facts = path.stat()
-    return facts.st_dev, facts.st_ino
 
 
 class Snapshot:

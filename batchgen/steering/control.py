@@ -51,14 +51,7 @@ class Desk:
 
     def is_at_its_place(self) -> bool:
         """Whether the batch's folder is still that of this run: who moves it, or takes it away, may begin another."""
-        if self._lock is None:
-            return True
-        try:
-            return os.path.samestat(os.lstat(self.folder / LOCK), self._lock)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError:  # which proves nothing
-            return True
+        return self._lock is None or private.is_at(self.folder / LOCK, self._lock)
 
     def take(self) -> Order | None:
         """The order that waits, if there is one for this run; the file is taken away."""

@@ -18,6 +18,16 @@ def opener(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
+def is_at(path: str | Path, file: os.stat_result) -> bool:
+    """Whether a file is still what stands there: somebody may move it, remove it, or replace it."""
+    try:
+        return os.path.samestat(os.stat(path), file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # which proves nothing
+        return True
+
+
 def sync_folder(path: Path) -> None:
     """See that the names in a folder are on the disk, where its file system can do that."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -40,8 +40,8 @@ def test_a_folder_is_gone_only_if_that_is_seen(tmp_path: Path, monkeypatch: pyte
         with Lock(folder):
             assert not desk.is_at_its_place()
 
-        def refuse(_: Path) -> None:
+        def refuse(*_: object) -> bool:
             raise OSError(errno.EIO, "Input/output error")
 
-        monkeypatch.setattr("batchgen.steering.control.os.lstat", refuse)
+        monkeypatch.setattr("batchgen.system.private.os.path.samestat", refuse)
         assert desk.is_at_its_place()
