@@ -17,6 +17,7 @@ from batchgen.settings import (
     PING_VARIABLE,
     SERVICE_URL,
     URL_VARIABLE,
+    read_notice_url,
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -55,6 +56,10 @@ class _Folder(click.Path):
 
 
 FOLDER = _Folder(path_type=Path)
+
+
+def _notice_url(context: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    return read_notice_url(f"--{param.name}", value)
 
 
 MANIFEST = (
@@ -164,12 +169,14 @@ NIGHT = (
         "--ping",
         metavar="URL",
         envvar=PING_VARIABLE,
+        callback=_notice_url,
         help=f"Report start and end to healthchecks.io or a service like it.  [default: {PING_VARIABLE}]",
     ),
     click.option(
         "--notify",
         metavar="URL",
         envvar=NOTIFY_VARIABLE,
+        callback=_notice_url,
         help=f"POST the summary there as JSON, which Slack accepts too.  [default: {NOTIFY_VARIABLE}]",
     ),
     click.option("--metrics", type=METRICS, metavar="FILE.prom", help="Write figures for Prometheus' node_exporter."),

@@ -9,7 +9,6 @@ from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
 
 from batchgen.errors import BatchBusyError, BatchgenError, FaultError
-from batchgen.settings import read_notice_url
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -25,7 +24,7 @@ def announced(
     """Tell that a run begins, and how it ended, however that is; gives what is to be called with its summary."""
     from batchgen.notices.notice import Ending, Notices
 
-    notices = Notices(read_notice_url("--ping", ping), read_notice_url("--notify", notify), warn)
+    notices = Notices(ping, notify, warn)
 
     def ended(ending: Ending, summary: "Summary | None" = None) -> None:
         is_in_the_way = summary is None and ending.exit == BatchBusyError.exit_code

@@ -97,9 +97,11 @@ async def test_what_was_given_wrong_is_told_before_the_key_is_asked_for(tmp_path
     for wrong, told in (
         (("--deadline", "soon"), "--deadline soon"),
         (("--price", "x=1"), "--price x=1 is not a price"),
+        (("--ping", "hc-ping.com/x"), "--ping: this is not an address"),
     ):
-        ended = await batchgen("run", "p.csv", *wrong, cwd=tmp_path, **NO_KEY)
-        assert (ended.code, told in ended.err) == (2, True)
+        for command in ("run", "plan"):
+            ended = await batchgen(command, "p.csv", *wrong, cwd=tmp_path, **NO_KEY)
+            assert (ended.code, told in ended.err) == (2, True), command
 
 
 async def test_a_manifest_does_not_take_over_the_batch_of_another(tmp_path: Path) -> None:
