@@ -54,7 +54,8 @@ from tests.e2e.program import batchgen, prompts
         (("stats",), "no such command 'stats'. Did you mean 'status'? (batchgen --help tells more)"),
         (("status", "p.csv"), "p.csv is not a batch: it has no ledger.sqlite; name the folder that batchgen run made"),
         (("p.csv",), "no such command 'p.csv'; to run this file: batchgen run p.csv"),
-        (("status", ".", "--watch", "--json"), ". is not a batch"),
+        (("status", ".", "--watch"), ". is not a batch"),
+        (("status", ".", "--watch", "--json"), "--watch and --json exclude each other; choose one"),
         (("run", "p.csv", "--base-url", "x"), "the service's address 'x' is not one; write it like https://"),
     ],
 )
