@@ -265,9 +265,9 @@ class Ledger:
     def results(self, *states: State) -> Iterator[ResultRow]:
         """The rows of the present manifest, in its order; of those states alone, if some are given.
 
-        Their jobs do not know where the service keeps the results.
+        Their jobs do not know where the service keeps the results, and their links are without what signs them.
         """
-        return result_rows(self.database, self._whole, states)
+        return result_rows(self.database, states)
 
     # -- rows of the table job
 

@@ -1,16 +1,15 @@
 """The rows of the manifest as results.csv tells them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 from batchgen.ledger.database import Database
 from batchgen.model import EMULATOR, Job, State
 from batchgen.request import Quick, Request, from_json
 
-Whole: TypeAlias = Callable[[str, bytes], str]  # a request as it is kept, its digest -> with what signs its links
 _OF_JOB = (
     *("request", "state", "wanted", "task_id", "fail_code", "fail_message", "attempts", "submitted_at"),
     *("completed_at", "generation_ms", "key"),
@@ -36,33 +35,33 @@ class ResultRow(Quick):
     cost: int | None  # of its tasks, in millionths of a US dollar; of rows that share them, the first has it all
 
 
-def result_rows(database: Database, whole: Whole, states: tuple[State, ...]) -> Iterator[ResultRow]:
+def result_rows(database: Database, states: tuple[State, ...]) -> Iterator[ResultRow]:
     """See :meth:`batchgen.ledger.Ledger.results`."""
     among = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
     is_free = database.has("SELECT 1 FROM fact WHERE name = 'service' AND value = ?", (EMULATOR,))
     cost = "NULL" if is_free else _COST
     found = database.execute(
-        f"SELECT row.position, signed, job.digest, id, number, extras, place, bytes, sha256, {cost}, {_JOB_COLUMNS} "
+        f"SELECT row.position, id, number, extras, place, bytes, sha256, {cost}, {_JOB_COLUMNS} "
         f"FROM row JOIN job USING (job) LEFT JOIN video USING (row) WHERE row.position IS NOT NULL{among} "
         "ORDER BY row.position, part",
         states,
     )
     counted: set[int] = set()  # the jobs of several rows whose cost was told
     for _, parts in groupby(found, itemgetter(0)):
-        yield _result(list(parts), whole, counted)
+        yield _result(list(parts), counted)
 
 
-def _result(lines: list[Any], whole: Whole, counted: set[int]) -> ResultRow:
+def _result(lines: list[Any], counted: set[int]) -> ResultRow:
     """The row of these lines: one for each part of its video, or one without."""
-    _, signed, digest, identity, number, extras, place, size, sha256, cost, *of_job = lines[0]
+    _, identity, number, extras, place, size, sha256, cost, *of_job = lines[0]
     facts = dict(zip(_OF_JOB, of_job, strict=True))
-    facts["request"] = Request.from_json(whole(facts["request"], digest) if signed else facts["request"])
+    facts["request"] = Request.from_json(facts["request"])
     if facts["wanted"] > 1:
         cost = 0 if cost and facts["key"] in counted else cost
         counted.add(facts["key"])
     state = facts["state"] = _STATES[facts["state"]]
     if len(lines) > 1:
-        place, size, sha256 = zip(*[line[6:9] for line in lines], strict=True)
+        place, size, sha256 = zip(*[line[4:7] for line in lines], strict=True)
     elif place is not None:
         place, size, sha256 = (place,), (size,), (sha256,)
     return ResultRow.of(

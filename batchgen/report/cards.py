@@ -133,7 +133,7 @@ def _card(
 
 
 def _image(url: str, names: Mapping[str, str]) -> str:
-    """A link that anybody may see (within a run, the ledger gives it signed), or a file by its name."""
+    """A link that anybody may see, or a file by its name."""
     return f"{PurePath(names[url]).name} ({url[:MARK]})" if url in names else public_url(url)
 
 

@@ -281,7 +281,7 @@ def test_what_signs_an_image_link_is_never_in_the_ledger_and_still_sent(ledger: 
     job = ledger.next_pending()
     assert job is not None
     assert job.request.image_urls == (link,)
-    assert next(ledger.results()).job.request.image_urls == (link,)
+    assert next(ledger.results()).job.request.image_urls == ("https://pics.example/cat.png?v=2",)
 
 
 def test_an_image_link_that_is_signed_anew_pays_for_nothing(ledger: Ledger) -> None:
