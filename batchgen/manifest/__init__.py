@@ -12,7 +12,7 @@ from typing import Protocol
 from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.quoting import alternatives
 from batchgen.manifest.rules import Rules
-from batchgen.manifest.textfile import check_plain, check_text, refusal
+from batchgen.manifest.textfile import check_plain, encoding_of, refusal
 from batchgen.model import Problem, Row
 from batchgen.rows import Rows
 
@@ -64,7 +64,7 @@ def open_manifest(
     overrides: Mapping[str, str] = NOTHING_SET,
     image_of: Callable[[str], str] | None = None,
 ) -> Manifest:
-    """Return the manifest in ``path``, for ``model``; its text is UTF-8, or in the ``encoding`` that is given.
+    """Return the manifest in ``path``, for ``model``; its text is UTF-8, as it is marked, or in ``encoding``.
 
     ``sheet`` is the one to read of a file with several; ``overrides`` (of ``overrides.parse``) stand in the place of
     what the manifest says; ``image_of`` gives what stands in a request for a file that is named where a link may be,
@@ -74,7 +74,7 @@ def open_manifest(
     check_plain(path)
     form = format_of(path)
     if form not in _BINARY:
-        check_text(path, encoding)
+        encoding = encoding_of(path, encoding)
     if sheet is not None and form not in ("xlsx", "ods"):
         raise refusal(path, "it has no sheets; leave out --sheet, or name an .xlsx or .ods file")
     rules = Rules(model, image_of)

@@ -1,4 +1,4 @@
-"""A file of text: opened strictly, in an encoding that is known and never guessed."""
+"""A file of text: opened strictly, in an encoding that is given, or told by its first bytes, and never guessed."""
 
 import codecs
 import io
@@ -15,7 +15,13 @@ _NO_TEXT = {
     b"\xd0\xcf\x11\xe0": "an old .xls, or another file of Microsoft Office; save it as .xlsx",
     b"PAR1": "Parquet; name it .parquet",
 }
-_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+# What a file of more than a byte a character begins with: UTF-32 first, since UTF-16's mark begins its own.
+_WIDE = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 def refusal(path: Path, message: str, line: int | None = None) -> ManifestError:
@@ -23,8 +29,11 @@ def refusal(path: Path, message: str, line: int | None = None) -> ManifestError:
     return ManifestError(escaped(str(path)), [Problem(line, None, message)])
 
 
-def check_text(path: Path, encoding: str | None) -> None:
-    """Raise ManifestError unless the encoding is one, and the plain file ``path`` begins as a text."""
+def encoding_of(path: Path, encoding: str | None) -> str | None:
+    """Return the encoding that is given, or else told by how the file begins; None: UTF-8.
+
+    Raises ManifestError unless it is one, and the plain file ``path`` begins as a text.
+    """
     try:
         io.TextIOWrapper(io.BytesIO(), encoding=encoding or "utf-8")
     except (LookupError, ValueError):
@@ -38,9 +47,7 @@ def check_text(path: Path, encoding: str | None) -> None:
     if not beginning.removeprefix(codecs.BOM_UTF8).strip():
         # A file of blanks alone is as empty as one of no bytes; a longer one is found out by the reader.
         raise refusal(path, "the file is empty; write a header and a row, or jobs")
-    if encoding is None and beginning.startswith(_WIDE_BOMS):
-        message = "the file is UTF-16 (or UTF-32); save it as UTF-8, or say --encoding utf-16 (or utf-32)"
-        raise refusal(path, message)
+    return encoding or next((name for mark, name in _WIDE.items() if beginning.startswith(mark)), None)
 
 
 def check_plain(path: Path) -> None:

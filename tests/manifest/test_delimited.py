@@ -294,12 +294,13 @@ def test_what_is_wrong_before_a_byte_that_cannot_be_decoded_is_told_too(tmp_path
     assert f"line {records + 1}" in found.told
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
-def test_utf_16_has_its_own_sentence_and_is_read_when_named(tmp_path: Path, encoding: str) -> None:
-    text = "\ufeffprompt\ncafé\n".encode(encoding) if encoding == "utf-16-le" else "prompt\ncafé\n".encode(encoding)
-    found = read(tmp_path, text)
-    assert "--encoding utf-16" in found.told
-    assert read(tmp_path, text, encoding=encoding).prompts == ["café"]
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("name", ["sheet.csv", "sheet.yaml"])
+def test_utf_16_and_utf_32_are_read_by_their_mark_or_when_named(tmp_path: Path, encoding: str, name: str) -> None:
+    text = {"sheet.csv": "prompt\ncafé\n", "sheet.yaml": "jobs: [café]\n"}[name]
+    assert read(tmp_path, f"\ufeff{text}".encode(encoding), name).prompts == ["café"]
+    assert read(tmp_path, f"\ufeff{text}".encode(encoding), name, encoding=encoding).prompts == ["café"]
+    assert read(tmp_path, text.encode(encoding), name, encoding=encoding).prompts == ["café"]
 
 
 def test_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
