@@ -126,7 +126,7 @@ class Plan(Counts):
         if self.to_submit:
             source = {
                 "archived": "as this batch's videos weigh",
-                "guess": "a guess, until there are some of each resolution and duration",
+                "guess": "a guess, until there are some of each kind",
             }
             yield f"  its videos would weigh about {size_words(self.gigabytes * 1e9)}, {source[self.gigabytes_from]}"
             more = ", ..." if self.to_submit > len(self.first_files) else ""
