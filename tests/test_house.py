@@ -41,7 +41,7 @@ ROOMS = {
     "steering.deadline": set(),
     "planning.nightly": {"settings"},
     "summary": set(),
-    "notices": {"steering.progress", "settings", "summary"},
+    "notices": {"steering.progress", "summary"},
     "arguments": {"steering.deadline", "folder.checks", "manifest", "settings"},
     "origin": {"emulator", "run", "settings"},
     "folder.witnesses": {"ledger"},
