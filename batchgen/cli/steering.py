@@ -39,6 +39,9 @@ def ctl(
         raise UsageError("--pause, --go and --drain exclude each other; choose one")
     order = control.Order(concurrency, rate, actions[0] if actions else None)
     facts = control.send(batch, order, resumes=("resume", str(batch), *to_service(service_in(batch))))
+    if facts is None:
+        click.echo(shown_json(json.dumps({"doing": "ended"})) if as_json else "the run has ended")
+        return
     standing = Standing.from_facts(facts)
     click.echo(shown_json(json.dumps(standing.facts(), ensure_ascii=False)) if as_json else shown(standing.limits()))
     if go and standing.doing == "stopping":

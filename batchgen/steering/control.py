@@ -87,10 +87,11 @@ def read(folder: Path) -> dict[str, Any] | None:
 
 def send(
     folder: Path, order: Order, patience: float = PATIENCE_SECONDS, *, resumes: Sequence[str] = ("resume", "BATCH")
-) -> dict[str, Any]:
-    """Give an order and wait for the answer: how the run stands now. ``resumes``: the command that starts one.
+) -> dict[str, Any] | None:
+    """Give an order and wait for the answer: how the run stands now; None for one that was to drain, and has ended.
 
-    Raises :class:`UsageError` where no run holds the batch, :class:`BatchgenError` where it does not answer.
+    ``resumes``: the command that starts a run. Raises :class:`UsageError` where no run holds the batch,
+    :class:`BatchgenError` where it does not answer.
     """
     who = holder(folder)
     if who is None:
@@ -108,6 +109,8 @@ def send(
             break
         time.sleep(LOOK_EVERY_SECONDS)
     (folder / ORDER).unlink(missing_ok=True)
+    if order.action == "drain" and holder(folder) != who:
+        return None
     raise _unanswered(folder, who, resumes)
 
 

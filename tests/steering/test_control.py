@@ -25,7 +25,17 @@ def test_an_order_waits_until_the_one_before_it_is_taken(tmp_path: Path) -> None
             time.sleep(0.01)
         assert second
         desk.publish({"concurrency": second.concurrency})
-        assert sent.result()["concurrency"] == 2
+        assert (sent.result() or {})["concurrency"] == 2
+
+
+def test_a_run_that_ends_before_it_has_said_that_it_drains_is_drained(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as other:
+        with Lock(tmp_path):
+            desk = Desk(tmp_path)
+            sent = other.submit(send, tmp_path, Order(action="drain"))
+            while not desk.take():
+                time.sleep(0.01)
+        assert sent.result() is None
 
 
 def test_a_folder_is_gone_only_if_that_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
