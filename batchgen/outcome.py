@@ -28,6 +28,21 @@ def write_all(ledger: Ledger, settings: Settings, warn: Callable[[str], None], *
 
     ``warn`` is told what a person must know of it; ``is_current``: results.csv and failures.csv are so already.
     """
+    if ledger.database.is_at_its_place:
+        problem = _write_files(ledger, settings, warn, is_current=is_current)
+    else:  # the folder may be another batch's by now
+        problem = "its results are not written"
+    try:
+        money.end_run(ledger)
+    except LedgerError as error:
+        problem = str(error)
+    if problem:
+        log.error("not all could be written", extra={"reason": problem})
+        problem += ". What is paid is in the ledger; mend that, and run the same command again"
+    return problem
+
+
+def _write_files(ledger: Ledger, settings: Settings, warn: Callable[[str], None], *, is_current: bool) -> str | None:
     problem, folder = None, settings.batch
     try:
         if not is_current and (kept := write_results(ledger, folder)):
@@ -41,13 +56,6 @@ def write_all(ledger: Ledger, settings: Settings, warn: Callable[[str], None], *
             write_workbook(ledger, folder)
     except (OSError, UsageError) as error:
         problem = f"results.xlsx in {folder} cannot be written: {error}"
-    try:
-        money.end_run(ledger)
-    except LedgerError as error:
-        problem = str(error)
-    if problem:
-        log.error("not all could be written", extra={"reason": problem})
-        problem += ". What is paid is in the ledger; mend that, and run the same command again"
     return problem
 
 

@@ -386,6 +386,22 @@ async def test_a_run_whose_folder_was_moved_or_taken_away_pays_for_nothing_more(
             assert (await run(emulator, manifest)).summary["archived"] == len(emulator.tasks) == 40
 
 
+async def test_a_run_whose_folder_was_moved_writes_nothing_into_the_one_that_is_there_now(tmp_path: Path) -> None:
+    manifest, batch = prompts(tmp_path / "p.csv", 40), tmp_path / "p.batch"
+    async with emulated(speed=20.0) as emulator:
+        arguments = ("run", manifest, "--base-url", emulator.url, "--to", tmp_path / "videos", "--concurrency", "2")
+        process = await start(*arguments, *QUICK, cwd=tmp_path)
+        await until(lambda: len(emulator.tasks) >= 3, process)
+        batch.rename(tmp_path / "moved")
+        batch.mkdir()
+        (batch / "results.csv").write_text("another batch's")
+        out, _ = await process.communicate()
+        assert process.returncode == 1
+        assert b"bring it back, and run again; its results are not written" in out
+        assert [file.name for file in batch.iterdir()] == ["results.csv"]
+        assert (batch / "results.csv").read_text() == "another batch's"
+
+
 @pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
 async def test_a_run_whose_ledger_was_taken_away_pays_for_nothing_more_and_puts_it_back(
     tmp_path: Path, how: str
