@@ -24,11 +24,6 @@ def is_text(text: str) -> bool:
     return True
 
 
-def with_newlines(text: str) -> str:
-    r"""The text with its line ends as ``\n``: which ones it has is a matter of who saved it, not of what it says."""
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-
-
 def zulu(seconds: float, timespec: str = "seconds") -> str:
     """A moment (Unix seconds) as it is written everywhere: ISO 8601, UTC, like ``2026-11-25T06:00:00Z``.
 

@@ -35,6 +35,11 @@ _decode = json.JSONDecoder().raw_decode
 _quoted = json.encoder.encode_basestring  # a string as JSON, its letters as they are
 
 
+def with_newlines(text: str) -> str:
+    r"""The text with its line ends as ``\n``: which ones it has is a matter of who saved it, not of what it says."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
 def public_url(url: str) -> str:
     """The link without the parameters that sign it: fit to be shown, and the same each time it is signed."""
     parts = urlsplit(url)

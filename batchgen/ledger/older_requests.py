@@ -7,8 +7,8 @@ import sqlite3
 from dataclasses import replace
 from typing import NamedTuple
 
-from batchgen.model import State, with_newlines
-from batchgen.request import Request, digest_of
+from batchgen.model import State
+from batchgen.request import Request, digest_of, with_newlines
 
 # The condition, in SQL, on a request whose text or digest may be another now. Only the JSON is looked at: it has blanks
 # within its texts alone, writes a carriage return as \r, and a link that is signed has a query.

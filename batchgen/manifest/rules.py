@@ -7,8 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from batchgen.catalog import Accepts, accepts
 from batchgen.manifest import values
 from batchgen.manifest.values import Refused
-from batchgen.model import with_newlines
-from batchgen.request import Form, Request
+from batchgen.request import Form, Request, with_newlines
 
 TEXT_TO_VIDEO = "text-to-video"
 IMAGE_TO_VIDEO = "image-to-video"

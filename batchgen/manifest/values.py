@@ -12,8 +12,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from batchgen.manifest.quoting import alternatives, did_you_mean, quoted
-from batchgen.model import with_newlines
-from batchgen.request import IMAGE_FILE
+from batchgen.request import IMAGE_FILE, with_newlines
 from batchgen.words import escaped
 
 MOST_SEEDS = 10_000  # jobs that the seeds of one row may make

@@ -15,7 +15,7 @@ from batchgen.manifest.formulas import guard, unguard
 from batchgen.manifest.headings import resembles
 from batchgen.manifest.quoting import quoted
 from batchgen.manifest.rules import Cells, Rules
-from batchgen.model import with_newlines
+from batchgen.request import with_newlines
 from tests.manifest.reading import read, read_file
 
 SAMPLES = Path(__file__).parents[2] / "manifests"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from batchgen.errors import ManifestError, UsageError
 from batchgen.manifest import open_manifest
 from batchgen.manifest.table import Table, identities
-from batchgen.model import Row, with_newlines
+from batchgen.model import Row
+from batchgen.request import with_newlines
 from tests.manifest.reading import singly
 
 

@@ -1,11 +1,10 @@
-"""What signs a link is no part of it."""
+"""What signs a link is no part of it, and how lines end none of a text."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.model import with_newlines
-from batchgen.request import public_url
+from batchgen.request import public_url, with_newlines
 
 OSS = "https://b.oss-cn-hangzhou.aliyuncs.com/a.png"
 COS = "https://b-125.cos.ap-guangzhou.myqcloud.com/a.png"
