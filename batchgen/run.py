@@ -20,7 +20,7 @@ from batchgen.download.downloader import Downloader
 from batchgen.errors import BatchgenError, LedgerError, LimitReachedError, UsageError, nothing_sent, perhaps_sent
 from batchgen.folder.memory import is_elsewhere, remember_destination, with_memory
 from batchgen.folder.opening import open_for_run
-from batchgen.folder.witnesses import note_run
+from batchgen.folder.witnesses import note_run, noting
 from batchgen.images.files import Files
 from batchgen.ledger import Ledger, evidence, money, recovery, standing
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
@@ -251,6 +251,8 @@ async def _run_parts(
         account, dispatcher = parts.account, parts.dispatcher
         await stack.enter_async_context(parts.syncing.running(parts.halt))
         await stack.enter_async_context(replica.shipping(ledger, parts.halt))
+        if settings.may_pay:
+            await stack.enter_async_context(noting(ledger, settings.batch))
         if settings.callback_listen:
             callbacks = receiving(settings, ledger, account, parts.candidates, dispatcher, listener.warn)
             await stack.enter_async_context(callbacks)

@@ -5,10 +5,11 @@ beside it. It would pay once more, in silence, for all that it has forgotten. Or
 answer came, and the log could.
 """
 
+import asyncio
 import json
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ from batchgen.system.private import replacing, user_file
 
 LOG = "run.log"
 TAIL_BYTES = 262_144  # some thousand tasks, the last ones
+NOTE_SECONDS = 30.0  # between two notes of a run: a folder may be put back as it was in its midst
 _RECORDED = (
     "SELECT EXISTS (SELECT 1 FROM attempt WHERE task_id = :task) OR EXISTS (SELECT 1 FROM job WHERE task_id = :task)"
 )
 _DOUBTED = (
     "SELECT EXISTS (SELECT 1 FROM attempt WHERE job = :job AND task_id IS NULL)"  # nothing is paid for it unasked
 )
-_LAST = "SELECT task_id FROM attempt WHERE task_id IS NOT NULL ORDER BY attempt DESC LIMIT 1"
+_LAST = "SELECT task_id, job FROM attempt WHERE task_id IS NOT NULL ORDER BY attempt DESC LIMIT 1"
 
 
 def refuse_older(ledger: Ledger, folder: Path) -> None:
@@ -53,12 +55,30 @@ def note_run(ledger: Ledger, folder: Path) -> None:
 
     A convenience: where it cannot be written, nothing fails.
     """
-    (task_id,) = ledger.database.one(_LAST) or (None,)
-    note, file = {"began": money.runs(ledger)[-1], "task_id": task_id}, _note_of(ledger, folder)
+    task_id, job = ledger.database.one(_LAST) or (None, None)
+    note = {"began": money.runs(ledger)[-1], "task_id": task_id, "job": job}
+    file = _note_of(ledger, folder)
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with replacing(file, shared=True, encoding="utf-8") as part:
             json.dump(note, part)
+
+
+@asynccontextmanager
+async def noting(ledger: Ledger, folder: Path) -> AsyncIterator[None]:
+    """Note the present run now and then, for as long as it asks for tasks."""
+
+    async def note() -> None:
+        while True:
+            await asyncio.sleep(NOTE_SECONDS)
+            note_run(ledger, folder)
+
+    noted = asyncio.create_task(note())
+    try:
+        yield
+    finally:
+        noted.cancel()
+        await asyncio.gather(noted, return_exceptions=True)
 
 
 def _forgotten(ledger: Ledger, folder: Path) -> str | None:
@@ -71,7 +91,9 @@ def _forgotten(ledger: Ledger, folder: Path) -> str | None:
         case {"began": float(began)} if began not in money.runs(ledger):
             return f"the run of {zulu_or_none(began, 'seconds')}"
         case {"task_id": str(task)} if not ledger.database.number(_RECORDED, {"task": task}):
-            return f"the task {task}"
+            # A power cut may have taken the answer, and left that it was asked for: then it is in doubt.
+            is_doubted = ledger.database.number(_DOUBTED, {"job": note.get("job")})
+            return None if is_doubted else f"the task {task}"
     return None
 
 

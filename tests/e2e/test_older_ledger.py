@@ -1,12 +1,14 @@
 """A ledger that is lost, or older than what was paid, as from a backup, pays for nothing again unasked."""
 
+import asyncio
 from pathlib import Path
 from shutil import copyfile, copytree, rmtree
 
 import pytest
 
-from tests.e2e.program import KEY, PATIENT, batchgen, emulated, kill_at, prompts, run, standing_still, start
+from tests.e2e.program import KEY, PATIENT, altered, batchgen, emulated, kill_at, prompts, run, standing_still, start
 from tests.s3_server import S3Server
+from tests.waiting import until
 
 
 async def test_a_ledger_that_was_put_back_from_a_backup_pays_for_nothing_again(tmp_path: Path) -> None:
@@ -93,6 +95,27 @@ async def test_a_whole_folder_that_was_put_back_from_a_backup_pays_for_nothing_a
         assert f"{batch.name} is older than this batch's last run" in each.err
     assert [rescued.code, *(each.code for each in meant)] == [0, 0, 0]
     assert len(emulator.tasks) == 9
+
+
+async def test_a_folder_that_was_put_back_as_it_was_in_the_midst_of_a_run_pays_for_nothing_again(
+    tmp_path: Path,
+) -> None:
+    batch, backup, manifest = tmp_path / "prompts.batch", tmp_path / "backup", prompts(tmp_path / "prompts.csv", 6)
+    often = altered(tmp_path, {"batchgen.folder.witnesses": "NOTE_SECONDS = 0.1"})
+    async with standing_still() as (emulator, _):
+        arguments = ("run", manifest, "--base-url", emulator.url, "--concurrency", "3", *PATIENT)
+        process = await start(*arguments, cwd=tmp_path, **often)
+        await until(lambda: len(emulator.tasks) == 3, process)
+        await asyncio.sleep(0.5)
+        copytree(batch, backup)
+        await batchgen("ctl", batch, "--concurrency", "6", cwd=tmp_path)
+        await kill_at(process, emulator.tasks, 6, 0.5)
+        rmtree(batch)
+        copytree(backup, batch)
+        refused = await run(emulator, manifest)
+        assert refused.code == 2
+        assert f"{batch.name} is older than this batch's last run" in refused.err
+        assert len(emulator.tasks) == 6
 
 
 async def test_a_copy_of_a_batch_elsewhere_and_the_batch_itself_are_run_in_turn(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""What a note outside the folder tells of a batch's last run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batchgen.errors import LedgerError
+from batchgen.folder.witnesses import LOG, note_run, refuse_older
+from batchgen.ledger import Ledger, money
+from batchgen.model import Job, State
+from tests.ledger.test_ledger import filled, first
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    (tmp_path / LOG).touch()
+
+
+def accept(ledger: Ledger, job: Job) -> None:
+    ledger.settle(replace(job, state=State.IN_FLIGHT, task_id="task_1"), "accepted", "")
+
+
+def test_a_ledger_that_does_not_know_the_last_task_that_was_noted_is_refused(tmp_path: Path) -> None:
+    with filled(None) as ledger:
+        money.begin_run(ledger)
+        with ledger.copy() as before:
+            accept(ledger, ledger.intend(first(ledger)))
+            note_run(ledger, tmp_path)
+            refuse_older(ledger, tmp_path)
+            with pytest.raises(LedgerError, match="does not know the task task_1"):
+                refuse_older(before, tmp_path)
+
+
+def test_a_ledger_from_which_a_power_cut_took_the_last_answer_is_not_refused(tmp_path: Path) -> None:
+    with filled(None) as ledger:
+        money.begin_run(ledger)
+        job = ledger.intend(first(ledger))
+        with ledger.copy() as before:
+            accept(ledger, job)
+            note_run(ledger, tmp_path)
+            refuse_older(before, tmp_path)
