@@ -281,14 +281,17 @@ class Database:
         """
         if self.is_at_its_place or not (self.path and self.path.parent.is_dir()):
             return
+        part = self.path.with_name(f".{self.path.name}.part")
         try:
+            part.unlink(missing_ok=True)
+            _make_private(part)
+            with closing(sqlite3.connect(part)) as whole:
+                self._connection.backup(whole)
             if os.path.lexists(self.path):
                 self.path.rename(private.free_name(self.path, "replaced"))
             for end in ("-wal", "-shm"):
                 Path(f"{self.path}{end}").unlink(missing_ok=True)
-            _make_private(self.path)
-            with closing(sqlite3.connect(self.path)) as place:
-                self._connection.backup(place)
+            part.rename(self.path)
         except (OSError, sqlite3.Error) as error:
             raise LedgerError(f"{self._name} was taken away, and cannot be written anew: {error}") from None
 

@@ -426,6 +426,7 @@ async def test_a_run_whose_ledger_was_taken_away_pays_for_nothing_more_and_puts_
         again = await run(emulator, manifest)
         assert (again.code, again.summary["archived"], len(emulator.tasks)) == (0, 40, 40)
         assert (ledger.parent / "ledger.replaced.sqlite").is_file() == (how == "replaced")
+        assert not list(ledger.parent.glob("*.part*"))
         assert not await wrong_files(emulator, ledger.parent)
 
 
