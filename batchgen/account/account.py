@@ -70,7 +70,6 @@ class Account:
         self._troubles = 0
         self._rounds = 0  # refusals in a row that a pause lay between
         self._long_retry_at = -inf
-        self.has_answered = False  # well, once in this run
         self._is_known = False  # it gave an answer in this run, be it a refusal
         self.cause = ""  # of the trouble that lasts, in words
         self._heard_until = clock()
@@ -177,7 +176,7 @@ class Account:
         elif self.is_cut_off:
             self.posts.revive()
         self._refusals = self._troubles = self._rounds = 0
-        self._is_known, self.has_answered, self.cause = True, True, ""
+        self._is_known, self.cause = True, ""
         self._heard_until = now = self._clock()
         if self._rate.is_learned and self._rate.passed(self._needed_level(), now):
             self._set_pace()
