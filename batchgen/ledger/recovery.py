@@ -68,10 +68,16 @@ def retry_failed(ledger: Ledger) -> int:
             (ABANDONED,),
         ).rowcount
         expired = ledger.database.execute(
-            f"UPDATE job SET state = 'rendered', remake = 1, urls = NULL WHERE {OPEN} AND state = 'expired' "
-            "AND wanted > 0" + ledger.and_selected
+            "UPDATE job SET state = 'rendered', remake = 1, urls = NULL, "
+            f"source = iif({OF_ONE_RUN}, source, NULL) WHERE {OPEN} AND state = 'expired' AND wanted > 0"
+            + ledger.and_selected
         ).rowcount
     return failed + expired
+
+
+def is_anothers(ledger: Ledger, job: int) -> bool:
+    """Whether a job's video is one that another batch paid for, and no person gave leave to pay for it here."""
+    return ledger.database.has(f"SELECT 1 FROM job WHERE job = ? AND NOT {OF_ONE_RUN}", (job,))
 
 
 def retry_expired(ledger: Ledger, since: float) -> None:

@@ -147,7 +147,7 @@ def _matches(
 
 
 def take(ledger: Ledger, offered: list[Offer]) -> None:
-    """Let the jobs be fetched instead of paid for; one that cannot be had after all is paid for like any other."""
+    """Let the jobs be fetched instead of paid for; one that can never be had after all is paid for like any other."""
     with ledger.database.transaction():
         ledger.database.execute_many(
             "UPDATE job SET state = 'rendered', task_id = ?, completed_at = ?, source = ?, remake = 1 "

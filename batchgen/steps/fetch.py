@@ -15,7 +15,7 @@ from batchgen.archive import Archive
 from batchgen.archive.places import Places
 from batchgen.download.downloader import Downloader
 from batchgen.errors import ArchiveError, DeadLinkError, DownloadError, NoVideoError
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, recovery
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS, Video
 from batchgen.model import Clip, Job, Kept, State
 from batchgen.retry import backoff
@@ -168,9 +168,13 @@ class FetchStep:
             return self._archived_in_part(whole, videos, error)
         log.warning("link dead", extra={"job": job.key, "task_id": job.task_id, "reason": str(error)})
         job = replace(job, fail_message=f"{error}, {_age(job)}")
-        if job.remake:
+        if job.remake and not self._may_come_back(whole):
             return self.ledger.save(replace(job, state=State.PENDING, task_id=None, tries=0))
         return self.ledger.save(replace(job, state=State.EXPIRED))
+
+    def _may_come_back(self, job: Job) -> bool:
+        """Whether a video that another batch paid for is refused within its link's life: the host may be at fault."""
+        return bool(job.urls) and not _is_past_life(job) and recovery.is_anothers(self.ledger, job.key)
 
     def _fetch_later(self, job: Job, error: Exception) -> Job:
         unreachable = isinstance(error, DownloadError) and error.unreachable

@@ -16,7 +16,7 @@ from batchgen.account import Account
 from batchgen.archive import open_archive
 from batchgen.archive.places import Places
 from batchgen.errors import AccountError, DeadLinkError, DownloadError, NoVideoError
-from batchgen.ledger import Ledger, evidence, money, take_in
+from batchgen.ledger import Ledger, evidence, money, recovery, take_in
 from batchgen.ledger.ledger import token_hash
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
@@ -391,6 +391,29 @@ async def test_a_task_of_another_batch_that_this_account_does_not_know_is_paid_f
     stage.service.knows = False
     assert await unknown(stage, FETCH_TRIES - 1) is State.RENDERED  # it may be a passing trouble
     assert await unknown(stage, 1) is State.PENDING
+
+
+@pytest.mark.parametrize(
+    ("days", "has_leave", "state"),
+    [(1, False, State.EXPIRED), (1, True, State.PENDING), (16, False, State.PENDING)],
+)
+async def test_a_video_of_another_batch_whose_link_is_refused_for_now_is_not_paid_for_unasked(
+    stage: Stage, days: int, *, has_leave: bool, state: State
+) -> None:
+    stage.take_in("a")
+    job = stage.ledger.next_pending()
+    assert job
+    stage.host.has_none, stage.service.completed_at = True, time.time() - days * 86400
+    take(stage.ledger, [Offer(job.key, "elsewhere", "task_9", stage.service.completed_at, "[]")])
+    if has_leave:
+        stage.ledger.save(replace(stage.ledger.job(job.key), state=State.EXPIRED))
+        recovery.retry_failed(stage.ledger)
+    job = stage.ledger.job(job.key)
+    while job.state is State.RENDERED:
+        job = await stage.fetch(job)
+    assert job.state is state
+    recovery.retry_expired(stage.ledger, since=0.0)
+    assert stage.ledger.job(job.key).state is (State.PENDING if state is State.PENDING else State.RENDERED)
 
 
 async def test_a_task_of_ones_own_that_the_service_does_not_know_now_is_not_paid_for_again(stage: Stage) -> None:
