@@ -122,7 +122,7 @@ def summarize(
 ) -> Summary:
     """How the run ended: ``stopped`` is what kept rows from being asked for, ``problem`` from being written.
 
-    ``failed_before``: how many rows had failed when it began.
+    ``failed_before``: how many rows had failed when it began, and were told.
     """
     counts, selected = standing.counts(ledger), standing.counts(ledger, selected=True)
     if problem:

@@ -75,8 +75,8 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
         files = take_in_as_asked(asked, settings, ledger, listener.say, listener.warn)
         _begin(settings, ledger, listener)
         is_current = written.are_current(ledger, settings.batch)
-        money.begin_run(ledger)
-        failed_before = standing.counts(ledger)[State.FAILED]
+        goes_on = money.begin_run(ledger)
+        failed_before = 0 if goes_on else standing.counts(ledger)[State.FAILED]
         _say_where_kept(replica, settings, listener.say)
         stopped, has_worked = None, False
         if ledger.has_work() or evidence.candidates(ledger):

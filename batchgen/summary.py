@@ -98,7 +98,7 @@ class Summary(Told):
     selected_pending: int = 0  # rows that wait, of those that this run was asked for
     spent_usd: float = 0.0  # what this run's tasks cost at most
     doubtful_usd: float = 0.0  # what of that is for tasks whose answer was lost
-    failed_before: int = 0  # rows of ``failed`` that had failed before this run
+    failed_before: int = 0  # rows of ``failed`` that an earlier run told of
     emulated: bool = False  # made with the emulator: nothing was paid
     base_url: str | None = None  # of the service, where it is not the usual one: commands have to name it
 

@@ -15,8 +15,11 @@ _MAY_BE_PAID = "(outcome IS NULL OR outcome != 'refused')"
 CONTINUED = "continued"  # the fact that holds when a run went on with one that crashed
 
 
-def begin_run(ledger: Ledger) -> None:
-    """Begin a run, or go on with the one that crashed: what it reserved counts against the same limits."""
+def begin_run(ledger: Ledger) -> bool:
+    """Begin a run, or go on with the one that crashed: what it reserved counts against the same limits.
+
+    Returns whether it goes on: then nobody was told how that one ended.
+    """
     database = ledger.database
     ledger.attempts_before = database.number("SELECT max(attempt) FROM attempt")
     with database.transaction():
@@ -27,6 +30,7 @@ def begin_run(ledger: Ledger) -> None:
             database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (CONTINUED, known))
         else:
             ledger.run = database.execute("INSERT INTO run (started_at) VALUES (?)", (time.time(),)).lastrowid
+    return crashed is not None
 
 
 def end_run(ledger: Ledger) -> None:

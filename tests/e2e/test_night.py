@@ -28,6 +28,7 @@ from tests.e2e.program import (
     batchgen,
     emulated,
     finished,
+    kill_at,
     paid,
     prompts,
     run,
@@ -122,6 +123,17 @@ async def test_failed_rows_are_told_once_and_each_night_how_many_of_them_are_its
     assert "1 failed (CONTENT_VIOLATION 1): " in first.err
     assert (second.code, second.err) == (1, "")
     assert "2 failed (CONTENT_VIOLATION 2; 1 of them in this run): " in third.err
+
+
+async def test_rows_that_failed_in_a_run_that_was_killed_are_told_by_the_next_night(root: Path) -> None:
+    manifest = sheet(root / "p.csv", [{"prompt": "[violation] x"}, {"prompt": "y"}, {"prompt": "z"}])
+    async with emulated() as emulator:
+        process = await start("run", manifest, "--base-url", emulator.url, "--concurrency", "1", *QUICK, cwd=root)
+        assert await kill_at(process, emulator.tasks, 2)
+        next_one = await at_night(emulator.url, manifest, cwd=root)
+        last = await at_night(emulator.url, manifest, cwd=root)
+    assert "2 archived, 1 failed" in next_one.err
+    assert (last.code, last.err) == (1, "")
 
 
 async def test_a_run_that_is_in_the_way_is_named(root: Path) -> None:
