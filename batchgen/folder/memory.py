@@ -122,5 +122,7 @@ def remember(settings: Settings, ledger: Ledger, *, partial: bool = False, **mor
 
 def _beside(settings: Settings) -> str:
     """The manifest as seen from the batch's folder, if it is near: they may be moved together."""
-    folder, manifest = settings.batch.absolute(), settings.manifest
-    return os.path.relpath(manifest, folder) if manifest and manifest.is_relative_to(folder.parent) else ""
+    if settings.manifest is None:
+        return ""
+    folder, manifest = (Path(os.path.abspath(path)) for path in (settings.batch, settings.manifest))
+    return os.path.relpath(manifest, folder) if manifest.is_relative_to(folder.parent) else ""

@@ -103,10 +103,11 @@ async def test_a_manifest_is_the_same_however_its_path_is_written_and_also_when_
 
 async def test_a_sheet_that_was_moved_with_its_batch_is_read_where_it_is_now(tmp_path: Path) -> None:
     before, now = tmp_path / "before", tmp_path / "now"
-    before.mkdir()
+    (before / "notes").mkdir(parents=True)
     prompts(before / "p.csv", 1)
     async with emulated() as emulator:
         await run(emulator, before / "p.csv", "--batch", "film")
+        await batchgen("resume", "../film", "--base-url", emulator.url, cwd=before / "notes")
         before.rename(now)
         prompts(now / "p.csv", 3)
         ended = await resume(emulator, now / "film")
