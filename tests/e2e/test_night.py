@@ -127,9 +127,9 @@ async def test_failed_rows_are_told_once_and_each_night_how_many_of_them_are_its
 
 async def test_rows_that_failed_in_a_run_that_was_killed_are_told_by_the_next_night(root: Path) -> None:
     manifest = sheet(root / "p.csv", [{"prompt": "[violation] x"}, {"prompt": "y"}, {"prompt": "z"}])
-    async with emulated() as emulator:
+    async with emulated(speed=SPEED / 4) as emulator:
         process = await start("run", manifest, "--base-url", emulator.url, "--concurrency", "1", *QUICK, cwd=root)
-        assert await kill_at(process, emulator.tasks, 2)
+        assert await kill_at(process, emulator.tasks, 2, 1.0)
         next_one = await at_night(emulator.url, manifest, cwd=root)
         last = await at_night(emulator.url, manifest, cwd=root)
     assert "2 archived, 1 failed" in next_one.err
