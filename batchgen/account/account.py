@@ -30,7 +30,7 @@ NEVER_HEARD_LIMIT_SECONDS = 600.0  # for a service that gave no answer at all ye
 PROOF_SECONDS = 6.0  # between two steps up of the rate: a minute's window tells late
 SAFE = 0.97  # of the requests that passed within a minute before one was refused
 USED = 0.95  # of the rate, from which on a higher one would be used: the pace keeps as far below it
-LONGEST_PAUSE_SECONDS = 15.0  # after a refusal: within a minute the rate is free again, whatever used it up
+REFUSED_PAUSE_SECONDS = 15.0  # at most, after a refusal: within a minute the rate is free again, whatever used it up
 DOUBT_SECONDS = 15.0  # after a refused task, in which a refused question tells that it was for the rate
 HALF_OPEN_SECONDS = 20.0
 REFUSED_SHARE = 0.04  # of a minute's answers: no accident
@@ -207,7 +207,7 @@ class Account:
         self._refusals += is_news
         if is_news:
             self._learn(now, posted, retry_after or 0.0)
-        self._pause(retry_after if retry_after is not None else backoff(self._refusals, cap=LONGEST_PAUSE_SECONDS))
+        self._pause(retry_after if retry_after is not None else backoff(self._refusals, cap=REFUSED_PAUSE_SECONDS))
         self._asked_until = self._silent_until
 
     def _learn(self, now: float, posted: bool, retry_after: float) -> None:

@@ -62,7 +62,7 @@ class Database:
         except LedgerError:
             self._connection.close()
             raise
-        self._file = path.stat() if path and not read_only else None
+        self._file = path.lstat() if path and not read_only else None
 
     def _is_old(self) -> bool:
         """Whether the file has to be read from a copy, which then is what this is."""

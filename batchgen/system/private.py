@@ -19,9 +19,9 @@ def opener(path: str, flags: int) -> int:
 
 
 def is_at(path: str | Path, file: os.stat_result) -> bool:
-    """Whether a file is still what stands there: somebody may move it, remove it, or replace it."""
+    """Whether a file is still what stands there, and no link to it: somebody may move it, remove it, or replace it."""
     try:
-        return os.path.samestat(os.stat(path), file)
+        return os.path.samestat(os.lstat(path), file)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:  # which proves nothing

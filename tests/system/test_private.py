@@ -1,11 +1,11 @@
-"""Files that take the place of others only when they are whole."""
+"""The user's own files: written whole in the place of others, and known again there."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from batchgen.system.private import replacing
+from batchgen.system.private import is_at, replacing
 
 
 def test_a_file_is_replaced_when_the_new_one_is_whole_and_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -26,3 +26,14 @@ def test_what_fails_midway_leaves_the_file_that_was_there(tmp_path: Path, shared
         file.write(f"half, {1 / 0}")
     assert path.read_text() == "before"
     assert os.listdir(tmp_path) == ["figures"]
+
+
+def test_a_file_that_is_moved_is_at_its_place_no_more_though_a_link_to_it_is(tmp_path: Path) -> None:
+    place = tmp_path / "a"
+    place.touch()
+    facts = place.stat()
+    assert is_at(place, facts)
+    place.rename(tmp_path / "b")
+    assert not is_at(place, facts)
+    place.symlink_to("b")
+    assert not is_at(place, facts)
