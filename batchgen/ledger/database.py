@@ -277,23 +277,30 @@ class Database:
     def put_back(self) -> None:
         """Write all that the file holds to its place, if it was taken from there: nobody else knows what was paid.
 
-        What stands there instead is set aside, and what SQLite kept beside it goes: it is not of what is written now.
+        What stands there instead is set aside, with its log; ours goes: it is not of what is written now.
         """
         if self.is_at_its_place or not (self.path and self.path.parent.is_dir()):
             return
-        part = self.path.with_name(f".{self.path.name}.part")
+        part = _part(self.path)
         try:
             part.unlink(missing_ok=True)
             _make_private(part)
             with closing(sqlite3.connect(part)) as whole:
                 self._connection.backup(whole)
-            if os.path.lexists(self.path):
-                self.path.rename(private.free_name(self.path, "replaced"))
-            for end in ("-wal", "-shm"):
-                Path(f"{self.path}{end}").unlink(missing_ok=True)
+            self._set_aside(self.path, Path(f"{self.path}-wal"))
+            Path(f"{self.path}-shm").unlink(missing_ok=True)
             part.rename(self.path)
         except (OSError, sqlite3.Error) as error:
             raise LedgerError(f"{self._name} was taken away, and cannot be written anew: {error}") from None
+
+    def _set_aside(self, path: Path, log: Path) -> None:
+        is_ours = self._log is not None and private.is_at(log, os.fstat(self._log))
+        if is_ours or not os.path.lexists(path):
+            log.unlink(missing_ok=True)
+        aside = private.free_name(path, "replaced")
+        for file, name in ((log, f"{aside}-wal"), (path, aside)):
+            if os.path.lexists(file):
+                file.rename(name)
 
     def close(self) -> None:
         """Close the file, its log folded in."""
@@ -307,6 +314,17 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def left_by_put_back(path: Path) -> Path | None:
+    """Where all that ``path`` held is still, if a kill came just before it was back in its place."""
+    part = _part(path)
+    is_whole = part.is_file() and part.stat().st_size > 0 and not Path(f"{part}-journal").exists()
+    return part if is_whole else None
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
 
 
 def check_sqlite() -> None:

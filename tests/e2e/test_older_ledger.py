@@ -67,6 +67,42 @@ async def test_a_ledger_that_is_gone_and_whose_batch_has_nothing_but_its_log_pay
     assert len(emulator.tasks) == 3
 
 
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+async def test_a_ledger_that_a_kill_kept_from_being_put_back_is_named_with_what_to_do(tmp_path: Path, how: str) -> None:
+    batch = tmp_path / "prompts.batch"
+    ledger, left = batch / "ledger.sqlite", batch / ".ledger.sqlite.part"
+    dying = altered(tmp_path, {"batchgen.ledger.database": _DIES_AS_IT_PUTS_BACK})
+    async with emulated(speed=20.0) as emulator:
+        await run(emulator, prompts(tmp_path / "prompts.csv", 1))
+        copyfile(ledger, tmp_path / "older.sqlite")
+        manifest = prompts(tmp_path / "prompts.csv", 6)
+        process = await start("run", manifest, "--base-url", emulator.url, cwd=tmp_path, **dying)
+        await until(lambda: len(emulator.tasks) == 6, process)
+        for file in batch.glob("ledger.sqlite*"):
+            file.unlink()
+        if how == "replaced":
+            copyfile(tmp_path / "older.sqlite", ledger)
+        await process.communicate()
+        refused = [await run(emulator, manifest), await batchgen("plan", manifest, cwd=tmp_path)]
+        refused += [await batchgen("status", batch, cwd=tmp_path)] if how == "removed" else []
+        for each in refused:
+            assert (each.code, "prompts.batch/.ledger.sqlite.part" in each.err) == (2, True), each.err
+        for file in batch.glob("ledger.sqlite*"):
+            file.unlink()
+        left.rename(ledger)
+        ended = await run(emulator, manifest)
+    assert (process.returncode, ended.code, len(emulator.tasks)) == (-9, 0, 6)
+
+
+_DIES_AS_IT_PUTS_BACK = """
+def _set_aside(self, *_):
+    import signal
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Database._set_aside = _set_aside
+"""
+
+
 @pytest.mark.parametrize("killed", [False, True])
 async def test_a_whole_folder_that_was_put_back_from_a_backup_pays_for_nothing_again(
     tmp_path: Path, *, killed: bool

@@ -51,6 +51,29 @@ def left_with_a_log(folder: Path) -> Path:
     return folder / "ledger.sqlite"
 
 
+def test_what_stands_in_the_place_of_a_ledger_that_is_put_back_is_set_aside_with_its_log(tmp_path: Path) -> None:
+    other, path = left_with_a_log(tmp_path / "other"), tmp_path / "ledger.sqlite"
+    with Database(path) as database:
+        write(database, "ours")
+        database.sync()
+        for end in ("", "-wal"):
+            Path(f"{other}{end}").replace(f"{path}{end}")
+        database.put_back()
+    assert (names(path), names(tmp_path / "ledger.replaced.sqlite")) == (["ours"], ["a"])
+
+
+def test_the_log_of_a_ledger_that_is_put_back_is_not_laid_beside_what_was_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Database(tmp_path / "other.sqlite") as other:
+        write(other, "other")
+    with Database(path) as database:
+        write(database, "ours")
+        database.sync()
+        (tmp_path / "other.sqlite").replace(path)
+        database.put_back()
+    assert (names(path), names(tmp_path / "ledger.replaced.sqlite")) == (["ours"], ["other"])
+
+
 def test_what_the_last_run_left_in_the_log_is_in_the_file_before_anything_is_written_behind_it(tmp_path: Path) -> None:
     path = left_with_a_log(tmp_path / "batch")
     with Database(path):
