@@ -90,6 +90,11 @@ class Posts:
         if not self._was_revived:
             self._was_revived, self._not_before = True, -inf
 
+    @property
+    def is_revived(self) -> bool:
+        """Whether the service was silent and answers again, and no POST since then has told of those to come."""
+        return self._was_revived and self._not_before == -inf
+
     def complaint(self) -> str:
         """What is wrong, and why."""
         why = f" ({self.cause})" if self.cause else ""

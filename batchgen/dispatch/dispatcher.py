@@ -111,13 +111,13 @@ class Dispatcher:
 
     def _complain(self) -> None:
         """A limit of the user's counts as success: not where nothing comes of what is paid for, nor without answers."""
-        stopped, account = self.stopped, self._account
+        stopped, account, posts = self.stopped, self._account, self._account.posts
         if not stopped or stopped.exit_code != LimitReachedError.exit_code:
             return
         if account.harvest.is_failing:
             self.stopped = Stop(f"{stopped.reason}; {account.harvest.complaint()}", 1)
-        elif account.is_cut_off or account.posts.are_failing:
-            complaint = account.posts.complaint() if account.is_answering else account.complaint()
+        elif account.is_cut_off or (posts.are_failing and not posts.is_revived):
+            complaint = posts.complaint() if account.is_answering else account.complaint()
             self.stopped = Stop(f"{stopped.reason}; {complaint}", 1)
 
     def stop(self, stop: Stop) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from batchgen.account import Account
+from batchgen.account.account import TROUBLE_BEFORE_PAUSE
 from batchgen.account.harvest import FAILURES_BEFORE_PAUSE, PATIENCE_SECONDS
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.errors import AccountError, ArchiveError, BatchgenError, LedgerError, LimitReachedError
@@ -382,6 +383,19 @@ def test_a_limit_of_the_users_is_no_success_where_only_tasks_are_asked_for_in_va
     assert stage.dispatcher.stopped == Stop(
         "--budget 10 is reached; to ask for a task brings no clear answer (no answer)", 1
     )
+
+
+@pytest.mark.parametrize(("tried_at", "code"), [(inf, 4), (58.0, 1)])
+def test_a_drain_during_an_outage_that_is_over_by_the_end_is_as_any_other(tried_at: float, code: int) -> None:
+    def fail_to_ask(stage: Stage) -> None:
+        for _ in range(TROUBLE_BEFORE_PAUSE + 1):
+            stage.account.post_trouble("connection refused", may_be_paid=False)
+
+    stop = Stop("batchgen ctl --drain", 4)
+    stage = play(25, (5.0, fail_to_ask), (5.1, lambda stage: stage.dispatcher.stop(stop)), (tried_at, fail_to_ask))
+    assert stage.ended > 58.0
+    assert stage.dispatcher.stopped
+    assert (stage.dispatcher.stopped == stop, stage.dispatcher.stopped.exit_code) == (code == 4, code)
 
 
 def test_a_run_that_gets_videos_again_goes_on_by_itself() -> None:
