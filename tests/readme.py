@@ -26,39 +26,19 @@ def _help() -> str:
 
 
 def _options() -> str:
-    """A table of each command's own options; those of ``run`` stand once, for all that share them."""
-    shared = {option.name: option for option in _of(group.commands["run"])}
-    tables = [_table("run", list(shared.values()))]
-    for name, command in group.commands.items():
-        own = [option for option in _of(command) if not _is_same(option, shared.get(option.name))]
-        if name != "run" and own:
-            tables.append(_table(name, own))
-    return "\n".join(tables)
+    """A table of what ``run`` takes; of the other commands, each one's own help tells."""
+    run = group.commands["run"]
+    rows = [option.get_help_record(click.Context(run)) for option in run.params if isinstance(option, click.Option)]
+    cells = (f"| `{_cell(how)}` | {_cell(_plain(what))} |\n" for how, what in filter(None, rows))
+    return "| `batchgen run` | |\n| --- | --- |\n" + "".join(cells)
 
 
-def _of(command: click.Command) -> list[click.Option]:
-    return [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+def _plain(text: str) -> str:
+    return re.sub(r"\[(default: [^\]]+)\]?", r"(\1)", text)
 
 
-def _is_same(option: click.Option, other: click.Option | None) -> bool:
-    return other is not None and (option.help == other.help or option.name == "as_json")
-
-
-def _table(name: str, options: list[click.Option]) -> str:
-    rows = (f"| {_cell(how)} | {_cell(what, code=False)} |" for how, what in map(_record, options))
-    return "\n".join([f"| `batchgen {name}` | |", "| --- | --- |", *rows]) + "\n"
-
-
-def _record(option: click.Option) -> tuple[str, str]:
-    record = option.get_help_record(click.Context(click.Command("batchgen")))
-    assert record
-    how, what = record
-    return how, re.sub(r"\[(default: [^\]]+)\]?", r"(\1)", what)
-
-
-def _cell(text: str, *, code: bool = True) -> str:
-    text = re.sub(r"\s+", " ", text).replace("|", "\\|").strip()
-    return f"`{text}`" if code else text
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("|", "\\|").strip()
 
 
 if __name__ == "__main__":
