@@ -5,7 +5,7 @@ from pathlib import Path
 from batchgen.errors import LedgerError, UsageError
 from batchgen.folder.lock import busy, holder
 from batchgen.ledger import Ledger, money
-from batchgen.ledger.database import left_by_put_back
+from batchgen.ledger.database import left_by_kill
 from batchgen.manifest.textfile import check_plain
 from batchgen.model import EMULATOR, LEDGER, is_text
 from batchgen.replica import holds_copy
@@ -22,7 +22,7 @@ def require(folder: Path, ledger_to: str | None = None) -> None:
     if (folder / LEDGER).is_file():
         return
     if ledger_to is None:
-        if left := left_by_kill(folder):
+        if left := left_by_kill(folder / LEDGER):
             raise UsageError(f"{folder} has no {LEDGER}{left}")
         named = "the folder that batchgen run made"
         if folder.is_file() and (batch_folder(folder) / LEDGER).is_file():
@@ -69,19 +69,8 @@ def refuse_results_without_ledger(folder: Path) -> None:
         what = f"its {LEDGER} is empty" if ledger.exists() else f"no {LEDGER}"
         raise LedgerError(
             f"{folder} holds results but {what}: without it every video would be paid for again; "
-            f"put the ledger back, or choose another folder with --batch{left_by_kill(folder)}"
+            f"put the ledger back, or choose another folder with --batch{left_by_kill(ledger)}"
         )
-
-
-def left_by_kill(folder: Path) -> str:
-    """Where the ledger is that a run was about to put back when it was killed, and what to do; empty: nowhere."""
-    left = left_by_put_back(folder / LEDGER)
-    if left is None:
-        return ""
-    return (
-        f"; a run that was killed as it put its ledger back has left it as {left}: "
-        f"move {LEDGER} and {LEDGER}-wal away, if they are there, and rename that to {LEDGER}"
-    )
 
 
 def check_service(folder: Path, ledger: Ledger, service: str) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.errors import LedgerError
-from batchgen.folder.checks import left_by_kill
 from batchgen.ledger import Ledger, evidence, money
+from batchgen.ledger.database import left_by_kill
 from batchgen.model import LEDGER, object_in, zulu_or_none
 from batchgen.system.private import replacing, user_file
 
@@ -42,13 +42,13 @@ def refuse_older(ledger: Ledger, folder: Path) -> None:
             raise LedgerError(
                 f"{folder / LEDGER} is older than {LOG}: it does not know the task {line['task_id']}, accepted at "
                 f"{line['time']}, and would pay for it again. Put the latest one back, with the {LEDGER}-wal that "
-                f"was beside it; to go on with this one all the same, move {LOG} away{left_by_kill(folder)}"
+                f"was beside it; to go on with this one all the same, move {LOG} away{left_by_kill(folder / LEDGER)}"
             )
     if (folder / LOG).exists() and (forgotten := _forgotten(ledger, folder)):
         raise LedgerError(
             f"{folder} is older than this batch's last run: its {LEDGER} does not know {forgotten}, and would pay for "
             f"the same again. Put the latest folder back; to go on with this one all the same, move its {LOG} away"
-            f"{left_by_kill(folder)}"
+            f"{left_by_kill(folder / LEDGER)}"
         )
 
 

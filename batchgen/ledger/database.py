@@ -316,11 +316,15 @@ class Database:
         self.close()
 
 
-def left_by_put_back(path: Path) -> Path | None:
-    """Where all that ``path`` held is still, if a kill came just before it was back in its place."""
+def left_by_kill(path: Path) -> str:
+    """Where the ledger is that a run was about to put back when it was killed, and what to do; empty: nowhere."""
     part = _part(path)
-    is_whole = part.is_file() and part.stat().st_size > 0 and not Path(f"{part}-journal").exists()
-    return part if is_whole else None
+    if not part.is_file() or not part.stat().st_size or Path(f"{part}-journal").exists():  # not whole
+        return ""
+    return (
+        f"; a run that was killed as it put its ledger back has left it as {part}: "
+        f"move {path.name} and {path.name}-wal away, if they are there, and rename that to {path.name}"
+    )
 
 
 def _part(path: Path) -> Path:
