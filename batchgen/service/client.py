@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
+from urllib.request import getproxies_environment
 
 import aiohttp
 
@@ -33,6 +34,7 @@ ANSWER_LIMIT_BYTES = 1 << 20
 HEAD_LINE_BYTES = 1 << 16  # a policy or a cookie may be long, and the answer behind it tells what was paid
 MOST_LETTERS = 2000  # of what the service says, cut when no secret is in it any more
 ASKED = "the task was asked for, but "
+_PROXY = "; the proxy of HTTPS_PROXY is not used"
 _Outcome = TypeVar("_Outcome", Submitted, TaskStatus, Balance)
 _WORDS = ("message", "fail_code")
 _JSON = {"Content-Type": "application/json"}
@@ -184,18 +186,12 @@ def _answer(response: aiohttp.ClientResponse, content: bytes | bytearray, *, is_
 
 def _sentence(error: Exception) -> str:
     """What happened, without the error's own text: that may hold the key or a link."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"the name {error.host} is not found"
-    if isinstance(error, socket.gaierror):
-        return "the name of the service's host is not found"
+    if (unreached := _unreached(error)) is not None:
+        return f"{unreached}{_PROXY}" if "https" in getproxies_environment() else unreached
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "the service's certificate is not valid"
+        return "the service's certificate is not valid; an authority of your own is named with SSL_CERT_FILE"
     if isinstance(error, aiohttp.ClientSSLError):
         return "no secure connection could be made"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        if isinstance(error.os_error, ConnectionRefusedError):
-            return f"connection refused by {error.host}:{error.port}"
-        return f"no connection to {error.host}:{error.port} could be made"
     if isinstance(error, asyncio.TimeoutError):
         return "no answer came in time"
     if isinstance(error, aiohttp.ClientPayloadError):
@@ -203,3 +199,18 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError):
         return "the connection broke before an answer came"
     return "the answer could not be read"
+
+
+def _unreached(error: Exception) -> str | None:
+    """Why no connection to the service came about; None for what happened on one."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name {error.host} is not found"
+    if isinstance(error, socket.gaierror):
+        return "the name of the service's host is not found"
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "no connection came about in time"
+    if not isinstance(error, aiohttp.ClientConnectorError) or isinstance(error, aiohttp.ClientSSLError):
+        return None
+    where = f"{error.host}:{error.port}"
+    is_refused = isinstance(error.os_error, ConnectionRefusedError)
+    return f"connection refused by {where}" if is_refused else f"no connection to {where} could be made"

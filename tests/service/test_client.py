@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from secrets import token_urlsafe
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -219,6 +221,25 @@ async def test_a_submit_whose_secure_connection_fails_was_never_sent() -> None:
     assert verdict is Verdict.NEVER_SENT
 
 
+async def test_who_cannot_reach_the_service_is_told_that_the_proxy_of_the_environment_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@proxy.example:3128")
+    _, message = await submit("https://no-such-host.invalid")
+    assert message == "the name no-such-host.invalid is not found; the proxy of HTTPS_PROXY is not used"
+    async with raw_server(says(b"")) as (origin, _):
+        pass
+    _, message = await submit(origin)
+    assert message.endswith("; the proxy of HTTPS_PROXY is not used")
+
+
+async def test_a_service_whose_connection_does_not_come_about_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchgen.service.client.SUBMIT_TIMEOUT", aiohttp.ClientTimeout(sock_connect=0.1))
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, socket.create_connection(deaf.getsockname()):
+        outcome = await submit(f"http://127.0.0.1:{deaf.getsockname()[1]}")
+    assert outcome == (Verdict.NEVER_SENT, "no connection came about in time")
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_of_a_submit_is_not_followed(status: int) -> None:
     async with raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as (elsewhere, taken):
@@ -226,6 +247,15 @@ async def test_a_redirect_of_a_submit_is_not_followed(status: int) -> None:
         async with raw_server(says(head)) as (origin, seen):
             verdict, _ = await submit(origin)
     assert verdict is Verdict.MISDIRECTED
+    assert (len(seen), len(taken)) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_of_a_status_call_is_not_followed(status: int) -> None:
+    async with raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as (elsewhere, taken):
+        head = f"HTTP/1.1 {status} Moved\r\nLocation: {elsewhere}/x\r\nContent-Length: 0\r\n\r\n".encode()
+        async with raw_server(says(head)) as (origin, seen), Client(origin, KEY, "wan-2-5") as client:
+            assert (await client.status("t")).word is TaskWord.TROUBLE
     assert (len(seen), len(taken)) == (1, 0)
 
 
