@@ -39,7 +39,7 @@ from batchgen.steering.progress import Progress
 from batchgen.steering.stopping import has_time, signals, until
 from batchgen.summary import Summary
 from batchgen.system import awake, descriptors
-from batchgen.videos import moved
+from batchgen.videos import alike, moved
 from batchgen.videos.foreign import refuse_foreign
 from batchgen.videos.missing import missing, sentences
 from batchgen.words import many
@@ -86,6 +86,8 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
             listener.say(f"nothing is to be fetched now; videos of later runs go to {settings.destination}")
         with perhaps_sent():
             problem = write_all(ledger, settings, listener.warn, is_current=is_current and not has_worked)
+            for sentence in alike.sentences(ledger) if has_worked else ():
+                listener.warn(sentence)
             problem = _copy_last(replica, ledger, settings.batch) or problem
             if not settings.rehearsal:
                 reuse.record(ledger, settings.batch)
