@@ -84,6 +84,8 @@ class FaultError(BatchgenError):
 def _unforeseen(cause: BaseException) -> str:
     if isinstance(cause, MemoryError):
         return "the memory of this machine is used up"
+    if isinstance(cause, FileNotFoundError) and cause.filename is None:  # of os.getcwd
+        return "the folder that this is run in was removed: change to one that is there with cd"
     if isinstance(cause, OSError) and cause.strerror:
         return f"{cause.filename or 'the system'}: {cause.strerror}"
     kind = type(cause)

@@ -1,6 +1,8 @@
 """Every message is of one style: the program's name, what is wrong and where, what to do."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from batchgen import UsageError
 from batchgen.ledger import Ledger
 from batchgen.model import LEDGER
 from batchgen.settings import read_key
-from tests.e2e.program import batchgen, prompts
+from tests.e2e.program import batchgen, environment, prompts
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,17 @@ async def test_a_sheet_in_the_place_of_its_batch_is_told_the_batchs_folder(tmp_p
     Ledger.open(tmp_path / "p.batch" / LEDGER).close()
     ended = await batchgen("status", manifest.name, cwd=tmp_path)
     assert (ended.code, "name its batch's folder, p.batch" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize("arguments", [("run", "p.csv"), ("run", "../p.csv"), ("resume", "p.batch"), ("plan", "p.csv")])
+def test_where_the_folder_that_a_command_is_run_in_was_removed_that_is_said(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    gone = ("sh", "-c", 'rmdir "$PWD" && exec "$0" -m batchgen "$@"', sys.executable, *arguments)
+    ended = subprocess.run(gone, cwd=tmp_path / "gone", env=environment(), capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("batchgen: the folder that this is run in was removed: change to one that is there")
 
 
 async def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
