@@ -112,8 +112,6 @@ class Xlsx:
         self._book, self._relations = _Book(), _Relations()
         self._relations.read(archive, "xl/_rels/workbook.xml.rels")
         self._book.read(archive, "xl/workbook.xml")
-        self._strings: list[Cell] | None = None
-        self._kinds: list[str] = []
 
     def sheets(self) -> list[SheetName]:
         """Every sheet that holds cells, in order."""
@@ -124,10 +122,12 @@ class Xlsx:
 
     def reading(self, name: str) -> OoxmlSheet:
         """Return a pass over the sheet called ``name``."""
+        strings, styles = _Strings(), _Styles()
+        for walk, kind in ((strings, "sharedStrings"), (styles, "styles")):
+            if shared := self._relations.kinds.get(kind):
+                walk.read(self._archive, shared)
         part = next(self._part(mark) for known, _, mark in self._book.sheets if known == name)
-        if self._strings is None:
-            self._strings, self._kinds = self._shared()
-        return self._pass(part, self._strings, self._kinds)
+        return self._pass(part, strings.texts, styles.kinds)
 
     def images(self) -> int:
         """How many different images lie in the file itself, on sheets or in cells."""
@@ -141,11 +141,3 @@ class Xlsx:
 
     def _part(self, mark: str) -> str:
         return self._relations.targets.get(mark, "")
-
-    def _shared(self) -> tuple[list[Cell], list[str]]:
-        strings, styles = _Strings(), _Styles()
-        for walk, kind in ((strings, "sharedStrings"), (styles, "styles")):
-            part = self._relations.kinds.get(kind)
-            if part:
-                walk.read(self._archive, part)
-        return strings.texts, styles.kinds

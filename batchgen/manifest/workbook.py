@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from zipfile import ZipFile
 
 from batchgen.manifest import zipped
 from batchgen.manifest.headings import LINES_OF_TITLES, NO_HEADER, Layout, is_below_titles, is_header, titles_left_out
 from batchgen.manifest.office import Line, Merged, SheetName, as_text
+from batchgen.manifest.ooxml import Xlsx
+from batchgen.manifest.opendocument import Ods
 from batchgen.manifest.quoting import did_you_mean, quoted
 from batchgen.manifest.records import NO_ROWS, Block, Records, Unreadable, beyond, layout_of
 from batchgen.manifest.rules import Rules
@@ -72,11 +73,11 @@ class Workbook:
             yield unreadable.problem
 
     @contextmanager
-    def _open(self) -> Iterator[zipped.Book]:
+    def _open(self) -> Iterator[Xlsx | Ods]:
         """Open the file; whatever a damaged one leads to is Unreadable."""
         with zipped.opened(self.path) as archive:
             try:
-                yield _book(self.path, archive)
+                yield Ods(archive) if self.path.suffix.lower() == ".ods" else Xlsx(archive)
             except zipped.BROKEN as error:
                 raise Unreadable(None, f"the file is damaged ({escaped(str(error))}); save it again") from None
 
@@ -101,16 +102,6 @@ class Workbook:
         message = f"the cells {merged} are merged, and only the first has the value; unmerge them and fill each"
         fatal = any(merged.left <= place <= merged.right for place in self._layout.places.values())
         return Problem(max(merged.top, self._header_line), self._layout.title(merged.left), message, fatal)
-
-
-def _book(path: Path, archive: ZipFile) -> zipped.Book:
-    if path.suffix.lower() == ".ods":
-        from batchgen.manifest.opendocument import Ods
-
-        return Ods(archive)
-    from batchgen.manifest.ooxml import Xlsx
-
-    return Xlsx(archive)
 
 
 def _called(wanted: str, names: list[str]) -> str | None:

@@ -5,14 +5,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 from xml.parsers import expat
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from batchgen.errors import ManifestError
-from batchgen.manifest.office import SheetName
 from batchgen.manifest.textfile import refusal
-from batchgen.manifest.xml_walk import SheetWalk
 
 MOST_BYTES = 500_000_000  # that all parts together may unpack to
 _SUSPECT_BYTES = 8_000_000  # from here on, a part must not have shrunk more than any real sheet does
@@ -24,19 +21,6 @@ _OLD = b"\xd0\xcf\x11\xe0"  # how .xls begins, and also .xlsx with a password
 BROKEN = (
     BadZipFile, expat.ExpatError, zlib.error, struct.error, EOFError, OSError, RuntimeError, LookupError, ValueError
 )  # fmt: skip
-
-
-class Book(Protocol):
-    """The sheets of an open file, whatever its format."""
-
-    def sheets(self) -> list[SheetName]:
-        """Every sheet that holds cells, in order."""
-
-    def reading(self, name: str) -> SheetWalk:
-        """Return a pass over the sheet called ``name``."""
-
-    def images(self) -> int:
-        """How many different images lie in the file itself, on sheets or in cells."""
 
 
 def parts_in(archive: ZipFile, folder: str) -> int:
