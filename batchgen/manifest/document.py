@@ -12,7 +12,6 @@ from batchgen.manifest.records import Unreadable
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, undecodable
 from batchgen.model import Problem, Row
-from batchgen.words import escaped
 
 TOP = ("defaults", "vars", "jobs")
 EMPTY = Problem(None, None, "the file is empty; write jobs: and a list below it")
@@ -66,7 +65,7 @@ class Document(ABC):
             yield from self._drained()
             yield from jobs.rows(node, number)
         yield from self._drained()
-        yield from sections.unused(jobs) if number else [none]
+        yield from jobs.unused() if number else [none]
 
     def _drained(self) -> Iterator[Problem]:
         problems = list(self._problems)
@@ -79,7 +78,6 @@ class Sections:
 
     def __init__(self) -> None:
         self.entries: dict[str, tuple[Text, Node]] = {}
-        self._variables: dict[str, list[Text]] = {}
 
     def check(self, key: Text, value: Node) -> Iterator[Problem]:
         """Return what is wrong with one section."""
@@ -98,14 +96,8 @@ class Sections:
         entries = dict(defaults.entries) if isinstance(defaults, Keyed) else {}
         entries.pop("vars", None)
         node = self.entries.get("vars", (None, None))[1]
-        self._variables = read_vars(node, problems) if node is not None else {}
-        return Jobs(rules, entries, self._variables, overrides)
-
-    def unused(self, jobs: Jobs) -> Iterator[Problem]:
-        """Return a question for each of the vars that no job used."""
-        for name in self._variables.keys() - jobs.used:
-            message = f"the var {quoted(name)} is used by no job; write {{{escaped(name)}}} in a prompt"
-            yield at(self._variables[name][0], message, False)
+        variables = read_vars(node, problems) if node is not None else {}
+        return Jobs(rules, entries, variables, overrides)
 
 
 def _check_defaults(value: Node) -> Iterator[Problem]:

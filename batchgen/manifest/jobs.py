@@ -9,10 +9,10 @@ from math import prod
 from batchgen.manifest import expand, placeholders, values
 from batchgen.manifest.headings import MOST_COLUMNS, question, question_of_cells
 from batchgen.manifest.nodes import Broken, Keyed, Many, Node, Text, at
-from batchgen.manifest.overrides import NOTHING_SET
 from batchgen.manifest.quoting import did_you_mean, quoted
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, Cells, Rules
 from batchgen.model import Problem, Row
+from batchgen.words import escaped
 
 MOST_JOBS = 1_000_000  # that one job of the file may expand to
 _PROSE = ("prompt", "negative_prompt", "id")  # where {name} is filled in
@@ -89,18 +89,16 @@ class _Job:
 
 
 class Jobs:
-    """What jobs share: defaults, vars, the rules; ``columns`` and ``used`` grow as jobs are read."""
+    """What jobs share: defaults, vars, the rules; ``columns`` grows as jobs are read."""
 
-    def __init__(
-        self, rules: Rules, defaults: Entries, variables: Vars, overrides: Mapping[str, str] = NOTHING_SET
-    ) -> None:
+    def __init__(self, rules: Rules, defaults: Entries, variables: Vars, overrides: Mapping[str, str]) -> None:
         self._rules = rules
         self._overrides = {name: Text(value, 0, 0) for name, value in overrides.items()}
         self._defaults = defaults
         self._vars = variables
         self._told: set[Problem] = set()  # of what stands above the jobs, in the defaults
         self.columns: dict[str, None] = {}
-        self.used: set[str] = set()  # names of vars
+        self._used: set[str] = set()  # names of vars
 
     def rows(self, node: Node, number: int) -> Iterator[Row | Problem]:
         """Return the rows of one item of ``jobs:``, and what is wrong with it."""
@@ -127,6 +125,12 @@ class Jobs:
         job.problems += [at(own[name][0], f"the var {quoted(name)} is not used by this job", False) for name in unused]
         yield from self._untold(job.problems, job)
         yield from self._expanded(job)
+
+    def unused(self) -> Iterator[Problem]:
+        """Return a question for each of the file's vars that no job has used so far."""
+        for name in self._vars.keys() - self._used:
+            message = f"the var {quoted(name)} is used by no job; write {{{escaped(name)}}} in a prompt"
+            yield at(self._vars[name][0], message, False)
 
     def _untold(self, problems: Iterable[Problem], job: _Job) -> Iterator[Problem]:
         """Return those that were not told before: of what stands above the jobs, each is told once."""
@@ -200,7 +204,7 @@ class Jobs:
                     job.problems.append(at(text, f"no var is called {quoted(name)}{hint}"))
                     job.broken = True
             job.wanted[text.value] = [name for name in names if name in job.scope]
-        self.used |= job.used
+        self._used |= job.used
 
     def _expanded(self, job: _Job) -> Iterator[Row | Problem]:
         total = prod(map(len, job.texts.values())) * prod(len(job.scope[name]) for name in job.used)

@@ -1,6 +1,7 @@
 """JSON manifests: a list of jobs, or an object like a YAML manifest; and JSON Lines, a job on each line."""
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import TextIO
 
@@ -49,15 +50,14 @@ class JsonManifest(Document):
         jobs: Cursor | None = None
         for key in cursor.members():
             if isinstance(key, Text) and key.value == "jobs" and cursor.next() == "[" and not jobs:
-                jobs = cursor.copy()
+                jobs = copy(cursor)
+                sections.entries["jobs"] = (key, key)  # that they are there
                 cursor.skip()
                 continue
             value = cursor.value()
             if isinstance(key, Text):
-                told: dict[str, tuple[Text, Node]] = {"jobs": (key, value)}
-                known = told if jobs and key.value == "jobs" else sections.entries
-                twice = key.value in known
-                enter(self._problems, known, key, value)
+                twice = key.value in sections.entries
+                enter(self._problems, sections.entries, key, value)
                 yield from () if twice else sections.check(key, value)
             yield from self._drained()
         if jobs:

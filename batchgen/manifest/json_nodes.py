@@ -30,12 +30,6 @@ class Cursor:
         self._line_start = 0
         self._counted = 0
 
-    def copy(self) -> "Cursor":
-        """Return a cursor at the same place."""
-        other = Cursor(self.text, self.problems)
-        other.__dict__.update(self.__dict__)
-        return other
-
     def next(self) -> str:
         """Go to the next character that is no blank, and return it; "" at the end."""
         found = _SPACE.match(self.text, self.place)

@@ -22,10 +22,9 @@ class YamlManifest(Document):
 
     _nodes: Nodes
     _sections: Sections
-    _read_jobs: bool
 
     def _read(self, stream: TextIO) -> Iterator[Row | Problem]:
-        self._nodes, self._sections, self._read_jobs = Nodes(stream, self._problems), Sections(), False
+        self._nodes, self._sections = Nodes(stream, self._problems), Sections()
         try:
             yield from self._document()
         except yaml.YAMLError as error:
@@ -62,26 +61,24 @@ class YamlManifest(Document):
     def _section(self, event: Any) -> Iterator[Row | Problem]:
         key = self._nodes.piece(event)
         event = self._nodes.event()
-        is_jobs = isinstance(key, Text) and key.value == "jobs" and not self._read_jobs
-        if is_jobs and isinstance(event, yaml.SequenceStartEvent):
-            self._read_jobs = True
+        known = self._sections.entries
+        is_list = isinstance(event, yaml.SequenceStartEvent)
+        if isinstance(key, Text) and key.value == "jobs" and is_list and "jobs" not in known:
+            known["jobs"] = (key, key)  # that they are there: they themselves are handed on
             yield from self._jobs(event)
             return
         value = self._nodes.piece(event)
         if isinstance(key, Text):
-            yield from self._check_section(key, value, is_jobs)
+            yield from self._check_section(key, value)
+            enter(self._problems, known, key, value)
         yield from self._drained()
 
-    def _check_section(self, key: Text, value: Node, is_jobs: bool) -> Iterator[Problem]:
+    def _check_section(self, key: Text, value: Node) -> Iterator[Problem]:
         known = self._sections.entries
-        self._read_jobs |= is_jobs
-        if self._read_jobs and key.value in ("defaults", "vars") and key.value not in known:
+        if "jobs" in known and key.value in ("defaults", "vars") and key.value not in known:
             yield at(key, f"{key.value} must stand above jobs; move it up, since jobs are handed on as they are read")
-        elif key.value != "jobs" or is_jobs:
+        elif key.value != "jobs" or "jobs" not in known:
             yield from self._sections.check(key, value)
-        if key.value == "jobs" and not is_jobs:
-            known = {"jobs": (key, value)}
-        enter(self._problems, known, key, value)
 
     def _jobs(self, sequence: Any) -> Iterator[Row | Problem]:
         self._nodes.refuse_marks(sequence)
@@ -89,7 +86,7 @@ class YamlManifest(Document):
         return self._rows(self._sections, nodes, Problem(sequence.start_mark.line + 1, None, NO_JOB))
 
     def _finish(self) -> Iterator[Problem]:
-        if not self._read_jobs:
+        if "jobs" not in self._sections.entries:
             yield NO_JOBS
         self._nodes.event()
         following = self._nodes.event()
