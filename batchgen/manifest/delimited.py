@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
 
 from batchgen.errors import ManifestError
 from batchgen.manifest.csv_blocks import CsvBlocks
-from batchgen.manifest.headings import NO_HEADER, Layout, canonical, resembles, titles_left_out
+from batchgen.manifest.headings import NO_HEADER, canonical, resembles, titles_left_out
 from batchgen.manifest.records import NO_ROWS, Records, Unreadable, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, refusal, undecodable
@@ -31,7 +30,11 @@ class Delimited:
         self._overrides = overrides
         self._delimiter = self._find_delimiter()
         with open_text(path, encoding) as stream:
-            self._layout, _ = self._start(stream)
+            blocks = CsvBlocks(stream, self._delimiter)
+            names, line = blocks.header()
+        self._layout = layout_of(path, names, line)
+        if blocks.has_titles:
+            self._layout = replace(self._layout, problems=(titles_left_out(line), *self._layout.problems))
         self.columns = self._layout.columns
         self.partial = self._layout.partial
 
@@ -40,7 +43,8 @@ class Delimited:
         yield from self._layout.problems
         try:
             with open_text(self.path, self._encoding) as stream:
-                _, blocks = self._start(stream)
+                blocks = CsvBlocks(stream, self._delimiter)
+                blocks.header()
                 records = Records(self._layout, self._rules, self._overrides)
                 for block in blocks:
                     yield from records.rows(block)
@@ -82,11 +86,3 @@ class Delimited:
             problem = undecodable(self.path, self._encoding)
             raise refusal(self.path, problem.message, problem.line) from None
         return sum(1 for name in names if canonical(name) or resembles(name))
-
-    def _start(self, stream: TextIO) -> tuple[Layout, CsvBlocks]:
-        blocks = CsvBlocks(stream, self._delimiter)
-        names, line = blocks.header()
-        layout = layout_of(self.path, names, line)
-        if blocks.has_titles:
-            layout = replace(layout, problems=(titles_left_out(line), *layout.problems))
-        return layout, blocks

@@ -17,6 +17,7 @@ NO_HEADER = (
     "names no column that is known; begin with a header such as id, prompt, seed, or rename the column of the prompts "
     "to prompt"
 )
+NO_PROMPT = "no column is called prompt; give that name to the one that holds the prompts"
 LINES_OF_TITLES = 20  # below the first line, in which a header is looked for if that is none
 # The headers of our own files: they come back with cells that are not a person's, and, as CSV, guarded ones.
 RESULTS = (
@@ -199,9 +200,7 @@ def study(header: Sequence[str], line: int | None) -> Layout:
     places = {name: place for name, place in first.items() if name in KNOWN}
     problems = [*_twice(names, plain, line), *_questions([names[place] for place in own], places, line)]
     if "prompt" not in places and not any(resembles(names[place]) == "prompt" for place in own):
-        problems.append(
-            Problem(line, None, "no column is called prompt; give that name to the one that holds the prompts")
-        )
+        problems.append(Problem(line, None, NO_PROMPT))
     unnamed = tuple(place for place, name in enumerate(plain) if not name)
     return Layout(names, places, own, unnamed, guarded, partial, tuple(problems))
 

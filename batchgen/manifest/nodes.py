@@ -10,7 +10,6 @@ from batchgen.model import Problem
 from batchgen.words import escaped
 
 DEEPEST = 20
-_LONGEST = LONGEST_CELL  # characters of one value
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,8 @@ def at(node: Node, message: str, fatal: bool = True) -> Problem:
 
 def scalar(problems: list[Problem], value: str, line: int, column: int, plain: bool = False, cut: bool = False) -> Node:
     """Return the text, unless it is one that nothing takes, which is a problem."""
-    if len(value) > _LONGEST:
-        fault = f"is longer than {_LONGEST} characters"
+    if len(value) > LONGEST_CELL:
+        fault = f"is longer than {LONGEST_CELL} characters"
     elif bad := UNSTORABLE.search(value):
         fault = f"holds a character that no text can have ({escaped(bad[0])})"
     else:

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 from batchgen.manifest.quoting import quoted
 from batchgen.manifest.rules import KNOWN
-from batchgen.manifest.values import UNSTORABLE, clock_ratio
+from batchgen.manifest.values import LARGEST_EXACT, UNSTORABLE, clock_ratio
 from batchgen.words import escaped
 
 MOST_SHEET_COLUMNS = 16384  # of any spreadsheet program
 _ROUNDED_FROM = 16  # digits: of a number, a spreadsheet program keeps 15 and writes noughts behind them
-_EXACT = 2**53  # up to here a number of a spreadsheet, a double, can be any whole number
 _UNSTEADY = re.compile(r"\b(RAND|RANDBETWEEN|RANDARRAY|NOW|TODAY)\(")
 _IN_QUOTES = re.compile('"[^"]*"')
 
@@ -31,7 +30,7 @@ class Number(NamedTuple):
         digits = self.text.lstrip("-")
         if not digits.isdecimal() or len(digits) < _ROUNDED_FROM:
             return False
-        return digits.endswith("0") or int(digits) > _EXACT
+        return digits.endswith("0") or int(digits) > LARGEST_EXACT
 
 
 class Moment(NamedTuple):

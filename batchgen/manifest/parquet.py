@@ -13,6 +13,7 @@ from batchgen.manifest.office import Cell, Moment, Number, as_text, of_type, rea
 from batchgen.manifest.records import LONGEST_CELL, NO_ROWS, Block, Records, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
+from batchgen.manifest.values import LARGEST_EXACT
 from batchgen.model import Problem, Row
 from batchgen.rows import Rows
 from batchgen.words import escaped
@@ -20,7 +21,7 @@ from batchgen.words import escaped
 _BLOCK_RECORDS = 4096
 _MOST_ROWS = 50_000_000  # a file of a kilobyte can claim more rows than anybody could pay for
 _MOST_GROUP_BYTES = 2_000_000_000  # a group of rows is read at once
-_EXACT = {"halffloat": 2**11 - 1, "float": 2**24 - 1, "double": 2**53}  # up to here one can be any whole number
+_EXACT = {"halffloat": 2**11 - 1, "float": 2**24 - 1, "double": LARGEST_EXACT}  # up to here one can be any whole number
 
 
 class ParquetManifest:

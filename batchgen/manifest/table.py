@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO, TypeGuard
 
 from batchgen.errors import ManifestError, UsageError
-from batchgen.manifest.headings import canonical, resembles
+from batchgen.manifest.headings import NO_PROMPT, canonical, is_header
 from batchgen.manifest.office import Cell, Fault, as_text, of_type, real, several, text
 from batchgen.manifest.rules import MISSING_PROMPT
 from batchgen.manifest.values import LARGEST_EXACT
@@ -69,9 +69,7 @@ class Table:
         """What no row can do without."""
         if not any(map(len, self._columns)):
             return "there is no row; give one for each video"
-        if not any(canonical(name) or resembles(name) for name in self._names):
-            return "no column is called prompt; give that name to the one that holds the prompts"
-        return None
+        return None if is_header(self._names) else NO_PROMPT
 
     def place(self, problem: Problem) -> Problem:
         """A problem of the CSV as one of the rows: ``rows[1]`` for the line where that one begins."""
