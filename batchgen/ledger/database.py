@@ -246,14 +246,18 @@ class Database:
             raise AssertionError(f"more than one row: {sql}")
         return rows[0] if rows else None
 
+    def value(self, sql: str, parameters: Any = ()) -> Any | None:
+        """What the only row of a query begins with, or None; two rows are a mistake of ours."""
+        row = self.one(sql, parameters)
+        return row[0] if row else None
+
     def has(self, sql: str, parameters: Any = ()) -> bool:
         """Whether a query finds anything."""
         return self.execute(sql, parameters).fetchone() is not None
 
     def number(self, sql: str, parameters: Any = ()) -> int:
         """The whole number that a query gives; 0 for NULL, and for no row."""
-        found = self.one(sql, parameters)
-        return int(found[0] or 0) if found else 0
+        return int(self.value(sql, parameters) or 0)
 
     def copy(self) -> "Database":
         """A temporary copy, to try things on."""

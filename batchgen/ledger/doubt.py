@@ -126,19 +126,15 @@ def doubts(ledger: Ledger, identity: str | None = None, *, in_flight: bool = Fal
 
 def last_decision(ledger: Ledger, identity: str) -> str | None:
     """What a person decided last about the row of that id."""
-    found = ledger.database.one(
+    return ledger.database.value(
         "SELECT action FROM decision JOIN row USING (job) WHERE id = ? ORDER BY decided_at DESC LIMIT 1", (identity,)
     )
-    return found[0] if found else None
 
 
 def price_again(ledger: Ledger, jobs: Iterable[int]) -> int:
     """What these jobs cost if each is asked for once more, as when it was last, in millionths of a dollar."""
-    prices = (
-        ledger.database.one("SELECT price FROM attempt WHERE job = ? ORDER BY attempt DESC LIMIT 1", (job,))
-        for job in set(jobs)
-    )
-    return sum(int(price[0]) for price in prices if price)
+    last = "SELECT price FROM attempt WHERE job = ? ORDER BY attempt DESC LIMIT 1"
+    return sum(ledger.database.number(last, (job,)) for job in set(jobs))
 
 
 def rows_of(ledger: Ledger, job: int) -> dict[str, bool]:
@@ -180,13 +176,12 @@ def owner(ledger: Ledger, task_id: str, asker: Job | None = None) -> str | None:
     """
     if asker and (_is_given_up(asker, task_id) or _is_missing(ledger, asker, task_id)):
         return None
-    found = ledger.database.one(
+    return ledger.database.value(
         "SELECT id FROM row JOIN job USING (job) WHERE task_id = :task "
         "OR job IN (SELECT job FROM attempt WHERE attempt.task_id = :task OR (candidate = :task AND job != :asker)) "
         "LIMIT 1",
         {"task": task_id, "asker": asker.key if asker else None},
     )
-    return str(found[0]) if found else None
 
 
 def _is_given_up(job: Job, task_id: str) -> bool:

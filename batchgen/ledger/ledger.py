@@ -79,8 +79,7 @@ class Ledger:
 
     def fact(self, name: str) -> str | None:
         """What was remembered under ``name``."""
-        found = self.database.one("SELECT value FROM fact WHERE name = ?", (name,))
-        return found[0] if found else None
+        return self.database.value("SELECT value FROM fact WHERE name = ?", (name,))
 
     def own_columns(self) -> list[str]:
         """The names of the manifest's own columns, which are no parameters: the keys of a row's extras."""
@@ -121,11 +120,11 @@ class Ledger:
         """The first job of the manifest's order that nothing was asked for yet."""
         whole = "(signed = 0 OR digest IN (SELECT digest FROM temp.signed))"
         if self.is_selecting:
-            found = self.database.one(
+            key = self.database.value(
                 f"SELECT job FROM temp.waiting JOIN main.job USING (job) WHERE {whole} "
                 "ORDER BY waiting.position LIMIT 1"
             )
-            return self.job(found[0]) if found else None
+            return None if key is None else self.job(key)
         return self._first(f"state = 'pending' AND wanted > 0 AND {whole} ORDER BY position LIMIT 1")
 
     def in_flight(self) -> Iterator[Job]:
@@ -200,8 +199,7 @@ class Ledger:
 
     def first_row(self, job: Job) -> str:
         """The id of a row that wants the job."""
-        found = self.database.one("SELECT id FROM row WHERE job = ? LIMIT 1", (job.key,))
-        return str(found[0]) if found else "?"
+        return str(self.database.value("SELECT id FROM row WHERE job = ? LIMIT 1", (job.key,)) or "?")
 
     def missing_videos(self, job: Job, part: int) -> list[tuple[int, str]]:
         """The rows of a job that lack a part of its video: (key, file name)."""
@@ -315,8 +313,7 @@ class Ledger:
 
     def _whole(self, request: str, digest: bytes) -> str:
         """The request with what signs its links, where this process has read it."""
-        whole = self.database.one("SELECT request FROM temp.signed WHERE digest = ?", (digest,))
-        return whole[0] if whole else request
+        return self.database.value("SELECT request FROM temp.signed WHERE digest = ?", (digest,)) or request
 
 
 def _kept(source: str) -> tuple[Kept, ...]:

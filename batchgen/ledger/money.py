@@ -23,9 +23,9 @@ def begin_run(ledger: Ledger) -> bool:
     database = ledger.database
     ledger.attempts_before = database.number("SELECT max(attempt) FROM attempt")
     with database.transaction():
-        crashed = database.one("SELECT run FROM run WHERE ended_at IS NULL ORDER BY run DESC LIMIT 1")
-        if crashed:
-            ledger.run = int(crashed[0])
+        crashed = database.value("SELECT run FROM run WHERE ended_at IS NULL ORDER BY run DESC LIMIT 1")
+        if crashed is not None:
+            ledger.run = crashed
             known = json.dumps([*_continued(ledger), time.time()])
             database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (CONTINUED, known))
         else:
@@ -52,8 +52,8 @@ def _continued(ledger: Ledger) -> list[float]:
 
 def run_seconds(ledger: Ledger) -> float:
     """How long the present run has been at work; one that crashed counts from where it began."""
-    found = ledger.database.one("SELECT started_at FROM run WHERE run = ?", (ledger.run,))
-    return max(0.0, time.time() - found[0]) if found else 0.0
+    began = ledger.database.value("SELECT started_at FROM run WHERE run = ?", (ledger.run,))
+    return 0.0 if began is None else max(0.0, time.time() - began)
 
 
 def reserved_by_run(ledger: Ledger) -> tuple[int, int]:

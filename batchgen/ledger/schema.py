@@ -10,10 +10,6 @@ from batchgen.ledger import older_requests
 
 VERSION = 5
 APPLICATION_ID = 0x62617467  # "batg"
-_DIGESTING = {
-    1: older_requests.digest_what_is_kept,
-    4: older_requests.digest_anew,
-}  # schema -> what is done behind its script
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
@@ -35,10 +31,13 @@ def make(connection: sqlite3.Connection) -> None:
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
     """Bring a file of an older schema up to date."""
-    for older in range(version, VERSION):
-        _run_script(connection, f"migrate_{older}.sql")
-        if step := _DIGESTING.get(older):
-            step(connection)
+    if version < 2:
+        _run_script(connection, "migrate_1.sql")
+        older_requests.digest_what_is_kept(connection)
+    if version < 3:
+        _run_script(connection, "migrate_2.sql")
+    if version < 5:  # schema 4 was another digest, which this makes as well
+        older_requests.digest_anew(connection)
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 

@@ -56,11 +56,10 @@ def _fetch_failures(ledger: Ledger) -> dict[str, int]:
 
 def _first_expired(ledger: Ledger) -> float | None:
     """When the oldest of the expired videos that runs try anew was made (Unix seconds)."""
-    found = ledger.database.one(
+    return ledger.database.value(
         f"SELECT min(completed_at) FROM job WHERE {OPEN} AND state = 'expired' AND wanted > 0 AND completed_at >= ?",
         (time() - LINK_LIFE_SECONDS,),
     )
-    return found[0] if found else None
 
 
 def _without_path(message: str) -> str:

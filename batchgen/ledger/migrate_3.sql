@@ -1,2 +1,0 @@
--- Schema 3 to 4: requests by another digest, which anew.py makes. Prompts have their line ends as \n, whoever saved the
--- sheet; links that Alibaba OSS or Tencent COS signed are kept without what signs them.

@@ -1,2 +1,0 @@
--- Schema 4 to 5: requests by another digest, which anew.py makes. It tells nothing of blanks around prompts, nor of the
--- normal form of their letters.
