@@ -12,7 +12,7 @@ import click
 from batchgen import __version__
 from batchgen.cli import looking, nights, rehearsing, running, settling, starting, steering
 from batchgen.cli.sections import Context
-from batchgen.cli.terminal import say
+from batchgen.cli.terminal import hush, say
 from batchgen.errors import BatchgenError, FaultError, ManifestError, UsageError
 from batchgen.words import in_one_line
 
@@ -45,7 +45,7 @@ def program() -> int:
     except SystemExit as stop:
         code = stop.code
     except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        hush(sys.stdout.fileno())
         code = BROKEN_PIPE
     except Exception as error:
         code = _tell(error)

@@ -15,7 +15,7 @@ from batchgen.cli.terminal import even_if_unheard, progress, say, shown, shown_j
 from batchgen.notices import announced, metered
 from batchgen.origin import service_of
 from batchgen.settings import batch_folder
-from batchgen.words import many, with_command
+from batchgen.words import many, size_words, with_command
 
 if TYPE_CHECKING:
     from batchgen.summary import Summary
@@ -110,8 +110,6 @@ def _note(text: str) -> None:
 
 
 def _print_summary(summary: "Summary", *, xlsx: bool) -> None:
-    from batchgen.words import size_words
-
     tell(f"{many(summary.rows, 'row')}: {summary.counts()}")
     tell(f"{summary.paid()}, {size_words(summary.bytes)} of video in the batch")
     if summary.selected < summary.rows:

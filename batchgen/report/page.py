@@ -16,7 +16,7 @@ from batchgen.ledger import Ledger, money
 from batchgen.report import head
 from batchgen.report.cards import Card, Links, beside, cards, costs, locate
 from batchgen.report.head import Figure
-from batchgen.report.markup import Node, Tree, embed, fill, policy, to_html, to_tree
+from batchgen.report.markup import Node, embed, fill, policy, to_html, to_tree
 from batchgen.report.poster import Posters
 from batchgen.system.private import replacing
 from batchgen.words import with_command
@@ -60,9 +60,8 @@ class Page:
 
     def to_json(self) -> bytes:
         """The same with the head, for a page that is open."""
-        tree: Tree | str = to_tree(self.head)
-        text = json.dumps({**self.to_data(), "head": tree}, ensure_ascii=False, separators=(",", ":"))
-        return text.encode(errors="replace")
+        data = self.to_data() | {"head": to_tree(self.head)}
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def gather(ledger: Ledger, batch: Path, links: Links, *, running: bool = False, now: float | None = None) -> Page:
