@@ -111,7 +111,7 @@ class Callbacks:
             self._begin_anew()
         self._beat, self._offset = beat, now - beat
         if beat - self._recorded >= RECORD_SECONDS:
-            doubt.listening(self.ledger, self._since, now)
+            doubt.note_listening(self.ledger, self._since, now)
             self._recorded = beat
 
     def _named(self) -> Iterator[Candidate]:

@@ -44,7 +44,7 @@ class Doubt:
         return next((attempt.task_id for attempt in reversed(self.attempts) if attempt.task_id), None)
 
 
-def listening(ledger: Ledger, since: float, until: float) -> None:
+def note_listening(ledger: Ledger, since: float, until: float) -> None:
     """Record that callbacks could be received from ``since`` to ``until``, without a gap (Unix seconds)."""
     ledger.database.execute("INSERT OR REPLACE INTO listening VALUES (?, ?)", (since, until))
 

@@ -183,7 +183,7 @@ def scene(
         call(ledger, f"c{n}")
     for n in range(missing):
         submitted(ledger, f"m{n}", State.IN_FLIGHT, now - 600)
-    doubt.listening(ledger, now + listened_since, now)
+    doubt.note_listening(ledger, now + listened_since, now)
     return submitted(ledger, "silent", State.IN_DOUBT, now - 500)
 
 

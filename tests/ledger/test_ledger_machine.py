@@ -495,7 +495,7 @@ class LedgerMachine(RuleBasedStateMachine):
                     and post.at >= self.since
                 ):
                     self._call(want, post, post.task)
-        doubt.listening(self.ledger, self.since, self.clock.now)
+        doubt.note_listening(self.ledger, self.since, self.clock.now)
 
     def _call(self, want: Want, post: Post, task: str | None) -> None:
         assert post.token

@@ -40,7 +40,7 @@ def test_no_table_is_read_from_end_to_end(name: str) -> None:
     with Ledger.open(None) as ledger:
         connection = ledger.database._connection
         said: list[str] = []
-        doubt.listening(ledger, 0.0, 1e12)
+        doubt.note_listening(ledger, 0.0, 1e12)
         connection.set_trace_callback(said.append)
         OFTEN[name](ledger)
         connection.set_trace_callback(None)
