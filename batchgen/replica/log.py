@@ -97,7 +97,11 @@ class LastWord:
 
 _VOID = Entry({})
 _ELSEWHERE = "another run holds {}: wait for it to end"
-_MEND = "restore the objects under that prefix as they were (a versioned bucket still has them), and run again"
+OTHERWISE = "where that cannot be done, go on with the machine that ran last, and give --ledger-to a new prefix there"
+_MEND = (
+    "restore the objects under that prefix as they were (a versioned bucket still has them), and run again; "
+    f"{OTHERWISE}"
+)
 
 
 def _this_process() -> dict[str, Any]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.errors import LedgerError
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, money
 from batchgen.replica import FACT, copies
-from batchgen.replica.log import Entry, Log, Slot
+from batchgen.replica.log import OTHERWISE, Entry, Log, Slot
 from batchgen.replica.store import Store
 
 LACKS = (
     "{} lacks objects that others there build on: restore those under that prefix as they were "
-    "(a versioned bucket still has them), and run again"
+    f"(a versioned bucket still has them), and run again; {OTHERWISE}"
 )
 
 
@@ -32,6 +32,7 @@ class Local:
 
     to: str | None
     position: Position
+    is_unused: bool  # nothing was ever asked for by it
 
     @classmethod
     def read(cls, path: Path) -> "Local | None":
@@ -40,7 +41,7 @@ class Local:
             return None
         with Ledger.open(path) as ledger:
             facts = json.loads(ledger.fact(FACT) or '{"to": null, "term": 0, "sequence": 0}')
-        return cls(facts["to"], Position(facts["term"], facts["sequence"]))
+            return cls(facts["to"], Position(facts["term"], facts["sequence"]), not money.has_tasks(ledger))
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Chain:
     @property
     def is_whole(self) -> bool:
         """Whether the log begins with the copy, or at its very first place, and changes nothing but what was copied."""
-        if next(iter(self.entries)) != (self.copy or Slot(0, 1)):
+        first, entry = next(iter(self.entries.items()))
+        if first != (self.copy or Slot(0, 1)) or (self.copy and entry.sequence is None):  # of a log begun anew, perhaps
             return False
         is_copied = self.copy is not None  # the ledger that the entries at hand change
         for slot, each in self.entries.items():
@@ -103,11 +105,13 @@ def restore(log: Log, store: Store, path: Path, local: Local | None, slots: list
     chain = _find(log, store, slots)
     known = chain.known
     sequence = max(each.sequence or 0 for each in chain.entries.values())
-    if local is not None:
-        _refuse_others(local, known, store, path)
-        if local.to != str(store):
+    if local is not None and local.to != str(store):
+        if known is None:
             moved = f"the ledger is kept in {store} from now on, no longer in {local.to}: delete what is there"
             return Start(max(sequence, local.position.sequence), moved if local.to else None)
+        if not local.is_unused:  # else a run that was killed before its first copy has left it
+            raise _apart(store, path)
+    elif local is not None:
         if slots[-1].term < local.position.term:
             raise LedgerError(
                 f"{store} no longer holds what this batch kept there: restore it, and run again; if you are sure that "
@@ -176,13 +180,12 @@ def _passed_over(store: Store, slot: Slot) -> str:
     )
 
 
-def _refuse_others(local: Local, known: Position | None, store: Store, path: Path) -> None:
+def _apart(store: Store, path: Path) -> LedgerError:
     """Two ledgers that know nothing of each other are no batch."""
-    if local.to != str(store) and known is not None:
-        raise LedgerError(
-            f"{store} holds another ledger than {path.parent}, which was not kept there: to go on with the one in "
-            f"{store}, use another folder with --batch; to go on with this folder, give another --ledger-to"
-        )
+    return LedgerError(
+        f"{store} holds another ledger than {path.parent}, which was not kept there: to go on with the one in "
+        f"{store}, use another folder with --batch; to go on with this folder, give another --ledger-to"
+    )
 
 
 def _set_aside(local: Local, store: Store, path: Path) -> str:

@@ -9,13 +9,14 @@ from batchgen.replica.store import Found
 class MemoryStore:
     """What :class:`batchgen.replica.store.Store` promises. ``happens`` is called before and after each request."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "s3://memory/ledger") -> None:
+        self._address = address
         self.now = 0.0
         self.objects: dict[str, tuple[bytes, float]] = {}
         self.happens: Callable[[str], None] = lambda _: None
 
     def __str__(self) -> str:
-        return "s3://memory/ledger"
+        return self._address
 
     def create(self, key: str, body: bytes | BinaryIO) -> bool:
         self.happens(f"before create {key}")

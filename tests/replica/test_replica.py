@@ -13,7 +13,7 @@ from batchgen.replica import replica as replica_module
 from batchgen.replica.log import TAKEOVER_SECONDS, Log, Slot
 from batchgen.replica.replica import StoreReplica
 from batchgen.replica.store import prove
-from tests.replica.container import Container, Copied, Service, inline
+from tests.replica.container import Container, Copied, GoneError, Service, inline
 from tests.replica.memory_store import MemoryStore
 from tests.waiting import until
 
@@ -243,6 +243,49 @@ def test_a_store_that_lost_something_is_refused(
     with pytest.raises(LedgerError, match=r"is missing|lacks|no longer holds|is not what batchgen wrote"):
         container.start()
     container.vanish(with_disk=True)
+
+
+def test_a_store_that_lost_its_log_is_refused_each_time_and_goes_on_under_a_new_prefix_where_the_folder_is(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline(monkeypatch)
+    service = Service()
+    container = Container(store, service, "abc", tmp_path / "container")
+    container.do("start", "intend", "ship", "post", "settle", "ship")
+    container.vanish(with_disk=False)
+    for key in entries(store):
+        del store.objects[key]
+    for _ in range(3):
+        store.now += TAKEOVER_SECONDS
+        with pytest.raises(LedgerError, match=r"lacks objects .* give --ledger-to a new prefix"):
+            container.start()
+    container.store = MemoryStore("s3://memory/anew")
+    container.do("start", "intend", "ship", "post", "settle", "end")
+    assert sorted(service.paid) == ["a", "b"]
+    assert not service.twice
+
+
+def test_what_a_run_left_that_was_killed_before_its_first_copy_is_no_other_batch(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline(monkeypatch)
+    service = Service()
+    killed, other = (Container(store, service, "ab", tmp_path / name) for name in ("killed", "other"))
+    with monkeypatch.context() as before:
+        before.setattr(StoreReplica, "checkpoint", _vanish)
+        with pytest.raises(GoneError):
+            killed.start()
+    killed.vanish(with_disk=False)
+    store.now += TAKEOVER_SECONDS
+    other.do("start", "intend", "ship", "post", "settle", "end")
+    killed.start()
+    assert killed.tasks() == {"a": "task-a-0", "b": None}
+    killed.do("intend", "ship", "post", "settle", "end")
+    assert not service.twice
+
+
+def _vanish(*_: object) -> None:
+    raise GoneError
 
 
 def test_a_store_that_ignores_conditions_is_refused() -> None:
