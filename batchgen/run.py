@@ -88,10 +88,11 @@ def run(settings: Settings, listener: Listener, service: Service) -> Summary:
             problem = write_all(ledger, settings, listener.warn, is_current=is_current and not has_worked)
             for sentence in alike.sentences(ledger) if has_worked else ():
                 listener.warn(sentence)
-            problem = _copy_last(replica, ledger, settings.batch) or problem
+            uncopied = _copy_last(replica, ledger, settings.batch)
+            problem = uncopied or problem
             if not settings.rehearsal:
                 reuse.record(ledger, settings.batch)
-            if settings.may_pay:
+            if settings.may_pay and not uncopied:  # else another machine may go on without what this run did last
                 note_run(ledger, settings.batch)
             if not problem:
                 written.note_current(ledger, settings.batch)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from batchgen.emulator.server import Emulator
 from tests.e2e.container import BUSY, ROWS, Container
-from tests.e2e.program import PATIENT, QUICK, emulated, paid, prompts, standing_still
+from tests.e2e.program import PATIENT, QUICK, altered, emulated, paid, prompts, run, standing_still
 from tests.proof.fleet import Fleet, fleet
 from tests.s3_server import S3Server
 from tests.waiting import until
@@ -130,6 +130,27 @@ async def test_without_the_store_nothing_is_submitted_and_all_goes_on_when_it_is
         assert went.code == 0, went.said
         assert max(len(tasks) for tasks in paid(emulator).values()) == 1
         assert len(emulator.tasks) == ROWS
+
+
+async def test_a_machine_whose_last_run_did_not_come_to_the_store_goes_on_when_another_has_gone_on(
+    s3: S3Server, tmp_path: Path
+) -> None:
+    prefix = ("--to", "s3://night/unheard/videos", "--ledger-to", "s3://night/unheard/ledger")
+    async with emulated() as emulator:
+        one, other = (prompts(_folder(tmp_path / name) / "p.csv", 2) for name in ("one", "other"))
+        home = {"XDG_DATA_HOME": str(tmp_path / "home"), **s3.environment}
+        assert (await run(emulator, one, *prefix, **home)).code == 0
+        unheard = altered(tmp_path, {"batchgen.run": "def _copy_last(*_): return 'the store is down'"})
+        assert (await run(emulator, one, *prefix, **home, **unheard)).summary["stopped"] == "the store is down"
+        assert (await run(emulator, other, *prefix, **home)).code == 0
+        again = await run(emulator, one, *prefix, **home)
+        assert (again.code, len(emulator.tasks)) == (0, 2), again.err
+        assert "was older than s3://night/unheard/ledger, which is used" in again.err
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 async def test_the_other_commands_begin_with_the_copy_too(s3: S3Server, tmp_path: Path) -> None:
