@@ -9,9 +9,10 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html import escape
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from threading import Thread
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -24,8 +25,15 @@ TRIES = 2
 TRY_SECONDS = 4.0
 PAUSE_SECONDS = 1.0
 LAST_SECONDS = 10.0  # after the run's end
+BEGUN_SECONDS = 5.0  # of these, for which the end waits for a start that is under way
 BODY_LIMIT_BYTES = 10_000
+ANSWER_BYTES = 100
 CLEAN = (0, 4)  # exit codes of a night that went as it was told to: a limit of one's own is no failure
+# What healthchecks.io says with a 200, and has not noted.
+_IGNORED = {
+    b"OK (not found)": "it knows no check of this address",
+    b"OK (rate limited)": "it has been sent too many in this minute",
+}
 
 log = logging.getLogger("batchgen")
 log.addHandler(logging.NullHandler())  # before the run's log is open, the sentence on the terminal must do
@@ -82,7 +90,7 @@ class Notices:
 
         def send() -> None:
             if after:
-                after.join()
+                after.join(BEGUN_SECONDS)
             trouble = _post(address, body, kind)
             if trouble:
                 self._failed(name, trouble)
@@ -126,8 +134,8 @@ def _post(url: str, body: bytes, kind: str) -> str | None:
             time.sleep(PAUSE_SECONDS)
         try:
             request = Request(url, data=body, headers=headers, method="POST")  # noqa: S310 (checked: https, or here)
-            with build_opener(_NoRedirects()).open(request, timeout=TRY_SECONDS):
-                return None
+            with build_opener(_NoRedirects()).open(request, timeout=TRY_SECONDS) as answer:
+                return _ignored(answer)
         except HTTPError as error:
             trouble = f"it answered {error.code}"
             error.close()
@@ -138,9 +146,18 @@ def _post(url: str, body: bytes, kind: str) -> str | None:
     return trouble
 
 
+def _ignored(answer: HTTPResponse) -> str | None:
+    """What a 200 says against itself; it counts, whatever becomes of its body."""
+    with suppress(OSError, HTTPException):
+        return _IGNORED.get(answer.read1(ANSWER_BYTES))
+    return None
+
+
 def _words(error: Exception) -> str:
     reason = getattr(error, "reason", None)
     cause = reason if isinstance(reason, Exception) else error
     if isinstance(cause, TimeoutError):
         return f"no answer within {TRY_SECONDS:.0f} seconds"
+    if isinstance(cause, HTTPException):
+        return "it gave no answer that can be read"
     return getattr(cause, "strerror", None) or type(cause).__name__

@@ -288,13 +288,14 @@ class Watcher:
 
     url: str = ""
     answer: int = 200
+    says: str = "OK"
     sent: list[tuple[str, dict[str, list[str]], str]] = field(default_factory=list)
 
     async def receive(self, request: web.Request) -> web.Response:
         self.sent.append((request.path, parse_qs(request.query_string), await request.text()))
         if self.answer == 302:
             return web.Response(status=302, headers={"Location": "/elsewhere"})
-        return web.Response(status=self.answer)
+        return web.Response(status=self.answer, text=self.says)
 
     @property
     def paths(self) -> list[str]:
@@ -390,6 +391,29 @@ async def test_a_notice_that_is_refused_is_one_line_and_changes_nothing_and_show
     assert "notice not sent" in log
     for file in (path for path in (root / "p.batch").rglob("*") if path.is_file()):
         assert SECRET.encode() not in file.read_bytes(), file
+
+
+async def test_a_ping_of_a_check_that_is_not_there_is_told_though_it_is_answered_with_200(root: Path) -> None:
+    async with emulated() as emulator, watching() as watcher:
+        watcher.says = "OK (not found)"
+        ended = await at_night(emulator.url, prompts(root / "p.csv", 1), cwd=root, BATCHGEN_PING_URL=watcher.url)
+    told = "the notice of --ping to 127.0.0.1 could not be sent: it knows no check of this address"
+    assert (ended.code, ended.err.splitlines()) == (0, [told, told])
+    assert watcher.paths == ["/start", ""]
+
+
+@pytest.mark.parametrize("answer", [b"", b"no HTTP\r\n\r\n"])
+async def test_an_answer_that_is_none_is_told_in_words(root: Path, answer: bytes) -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(close, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        ended = await batchgen("rescue", "nowhere.batch", "--notify", f"http://127.0.0.1:{port}/{SECRET}", cwd=root)
+        server.close()
+    assert "the notice of --notify to 127.0.0.1 could not be sent: it gave no answer that can be read" in ended.err
 
 
 async def test_the_log_of_a_night_says_which_version_ran(root: Path) -> None:

@@ -1,6 +1,7 @@
 """Whoever watches is told of every end, whatever it was."""
 
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,21 @@ def test_a_secret_in_an_error_of_the_network_is_not_told(monkeypatch: pytest.Mon
     with pytest.raises(UsageError), announced(Path("b"), PING, None, None, said.append):
         raise UsageError("no")
     assert said == ["the notice of --ping to hc.example could not be sent: ValueError"] * 2
+
+
+def test_the_end_is_told_though_the_start_is_still_being_answered(
+    sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post, over = notice._post, threading.Event()
+
+    def slowly(url: str, body: bytes, kind: str) -> None:
+        post(url, body, kind)
+        if "/start" in url:
+            over.wait(60)
+
+    monkeypatch.setattr(notice, "_post", slowly)
+    monkeypatch.setattr(notice, "BEGUN_SECONDS", 0.1)
+    with pytest.raises(UsageError), announced(Path("b"), PING, None, None, print):
+        raise UsageError("no")
+    assert sent == ["https://hc.example/uuid/start?create=1&", "https://hc.example/uuid/2?create=1&"]
+    over.set()
