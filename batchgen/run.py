@@ -31,7 +31,7 @@ from batchgen.replica import Replica
 from batchgen.report import written
 from batchgen.service.client import Client
 from batchgen.settings import Settings, is_loopback
-from batchgen.sheet.images import RunImages, try_links
+from batchgen.sheet.images import RunImages, doubtful_links, try_links
 from batchgen.sheet.intake import choose, take_in_as_asked
 from batchgen.spending import allowances, balance
 from batchgen.steering.control import Desk
@@ -171,6 +171,8 @@ def _begin(settings: Settings, ledger: Ledger, listener: Listener) -> None:
     try_links(settings, ledger, str(settings.manifest))
     for sentence in allowances.allow(settings, ledger, settings.service):
         listener.say(sentence)
+    for sentence in doubtful_links(settings, ledger):
+        listener.warn(sentence)
     recovery.retry_expired(ledger, since=time.time() - LINK_LIFE_SECONDS if settings.may_submit else 0.0)
     begun = {"version": __version__, "service": settings.service, "manifest": str(settings.manifest)}
     log.info("run begins", extra=begun)

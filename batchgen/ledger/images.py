@@ -24,6 +24,16 @@ def wanted_images(ledger: Ledger, *states: str) -> Iterator[str]:
     return (url for (url,) in found)
 
 
+def links_to_send(ledger: Ledger) -> Iterator[str]:
+    """Each distinct image of the jobs that the run is to ask for; links whole, where this process has them so."""
+    found = ledger.database.execute(
+        "SELECT DISTINCT json_each.value FROM main.job LEFT JOIN temp.signed USING (digest), "
+        "json_each(coalesce(signed.request, job.request), '$.image_urls') "
+        f"WHERE {ledger.to_submit} AND job.request LIKE '%\"image_urls\":%' ORDER BY position"
+    )
+    return (url for (url,) in found)
+
+
 def note_lines(ledger: Ledger, row: Row) -> None:
     """Remember, for this process, the first line at which each of the row's images stands, and the link whole."""
     ledger.database.execute(_LINES)

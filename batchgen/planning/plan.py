@@ -20,7 +20,7 @@ from batchgen.others.reuse import Offer
 from batchgen.planning.estimate import estimate, lack_of_room, lack_of_time, overdue
 from batchgen.replica import look_at
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
-from batchgen.sheet.images import try_links
+from batchgen.sheet.images import doubtful_links, try_links
 from batchgen.sheet.intake import choose, describe, manifest_as_file, take_in_manifest, warnings
 from batchgen.spending import allowances
 from batchgen.spending.limits import within_limits
@@ -160,6 +160,7 @@ def planned(settings: Settings) -> Iterator[tuple[Plan, Ledger, Settings]]:
         service = ledger.fact("service") or settings.service
         offered = reuse.offers(ledger, service, settings.batch)
         remarks += allowances.allow(settings, ledger, service)
+        remarks += doubtful_links(settings, ledger)
         if EMULATOR not in (settings.service, service):
             remarks += _foreign(settings.destination, ledger)
         yield _plan(settings, ledger, name, taken.intake, offered, remarks), ledger, settings

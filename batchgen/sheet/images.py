@@ -1,7 +1,8 @@
 """The images of a run: links are tried, files are uploaded before anything is paid, and signed as it pays."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
@@ -9,16 +10,18 @@ from typing import TYPE_CHECKING
 
 from batchgen.errors import ArchiveError, ManifestError, nothing_sent
 from batchgen.images.files import Files
+from batchgen.images.unreachable import death, is_inner
 from batchgen.ledger import Ledger
-from batchgen.ledger.images import links_to_try, wanted_images
+from batchgen.ledger.images import links_to_send, links_to_try, wanted_images
 from batchgen.model import EMULATOR
-from batchgen.request import IMAGE_FILE, Request
+from batchgen.request import IMAGE_FILE, Request, public_url
 from batchgen.settings import Settings, is_loopback
-from batchgen.words import many
+from batchgen.words import first_of, many
 
 if TYPE_CHECKING:
     from batchgen.images.bucket import ImageBucket
 
+SHOWN = 3  # links, of any number
 _PRETENDED = "https://emulator.invalid/picture"  # the videos that it draws follow from these letters
 
 
@@ -35,6 +38,31 @@ def try_links(settings: Settings, ledger: Ledger, manifest: str) -> None:
     problems = asyncio.run(check_links(links, allow_loopback=at_home))
     if problems:
         raise ManifestError(manifest, problems)
+
+
+def doubtful_links(settings: Settings, ledger: Ledger) -> Iterator[str]:
+    """What a person must know of links that the run would send, and the service could not follow."""
+    if settings.emulator:  # which follows none
+        return
+    inner: list[str] = []
+    dead: list[str] = []
+    now, at_home = time.time(), is_loopback(settings.service)
+    for link in links_to_send(ledger):
+        if IMAGE_FILE.fullmatch(link):
+            continue
+        if not at_home and is_inner(link):
+            inner.append(public_url(link))
+        elif (dies := death(link)) is not None and dies < now:
+            dead.append(public_url(link))
+    if inner:
+        links = many(len(inner), "link to an image leads", "links to images lead")
+        yield (
+            f"{links} into a network of your own, where the service does not come ({first_of(inner, SHOWN)}): "
+            "put images where anybody can fetch them, or name their files and give --images-to"
+        )
+    if dead:
+        links = many(len(dead), "link to an image has expired", "links to images have expired")
+        yield f"{links}, by the date in it ({first_of(dead, SHOWN)}): sign anew, or what is asked for comes to nothing"
 
 
 class RunImages:

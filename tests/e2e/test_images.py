@@ -194,6 +194,24 @@ async def test_a_link_to_an_inner_address_is_not_followed_for_a_service_outside(
         assert "not a public one" in planned.err
 
 
+async def test_links_that_the_service_cannot_follow_are_told_before_anything_is_paid(tmp_path: Path) -> None:
+    signed = "X-Amz-Date=20200101T000000Z&X-Amz-Expires=3600&X-Amz-Signature=s3cret"
+    links = ["http://192.168.1.5/a.jpg", "http://nas/b.jpg", f"https://host.example/c.png?{signed}"]
+    rows = [{"id": str(n), "prompt": "p", "image_urls": link} for n, link in enumerate(links)]
+    manifest = sheet(tmp_path / "p.csv", rows)
+    planned = await batchgen("plan", manifest, cwd=tmp_path)
+    assert "2 links to images lead into a network of your own" in planned.err
+    assert f"({', '.join(links[:2])})" in planned.err
+    dead = "1 link to an image has expired, by the date in it (https://host.example/c.png): sign anew"
+    assert dead in planned.err
+    assert "s3cret" not in planned.err
+    async with emulated() as emulator:
+        ended = await run(emulator, manifest, "--quiet")
+        assert dead in ended.err
+        again = await run(emulator, manifest, "--quiet")
+        assert "link" not in again.err, "what is archived is not asked for"
+
+
 async def test_an_image_that_is_taken_away_after_its_video_was_made_holds_no_later_run_up(tmp_path: Path) -> None:
     for name, shade in (("a.png", 1), ("b.png", 2)):
         (tmp_path / name).write_bytes(png(shade))
