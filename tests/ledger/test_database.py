@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -132,6 +133,17 @@ def test_a_ledger_may_be_a_symbolic_link(tmp_path: Path) -> None:
         write(database, "a")
         database.sync()
     assert names(tmp_path / "elsewhere.sqlite") == ["a"]
+
+
+def test_the_space_that_is_set_aside_is_given_up_for_what_was_paid_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database(tmp_path / "ledger.sqlite") as database:
+        database.ballast.load()
+        for free, vital, is_kept in ((1 << 40, True, True), (0, False, True), (0, True, False)):
+            monkeypatch.setattr(ballast, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+            with database.transaction(vital=vital):
+                assert (tmp_path / ".ballast").exists() is is_kept
 
 
 @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from secrets import token_urlsafe
 
 import aiohttp
@@ -21,7 +23,7 @@ Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def raw_server(script: Script) -> AsyncIterator[tuple[str, list[bytes]]]:
+async def raw_server(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server that reads a request and then does what the script says; gives its origin and the requests."""
     seen: list[bytes] = []
 
@@ -36,9 +38,9 @@ async def raw_server(script: Script) -> AsyncIterator[tuple[str, list[bytes]]]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+        yield f"http{'s' * bool(tls)}://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
 
 
 def says(*parts: bytes) -> Script:
@@ -238,6 +240,17 @@ async def test_a_service_whose_connection_does_not_come_about_is_told_as_such(mo
     with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, socket.create_connection(deaf.getsockname()):
         outcome = await submit(f"http://127.0.0.1:{deaf.getsockname()[1]}")
     assert outcome == (Verdict.NEVER_SENT, "no connection came about in time")
+
+
+async def test_a_service_whose_certificate_nobody_vouches_for_learns_nothing(certificate: Path) -> None:
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(certificate)
+    async with raw_server(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), server_side) as (origin, seen):
+        outcome = await submit(origin)
+        async with Client(origin, KEY, "wan-2-5") as client:
+            assert (await client.status("t")).word is TaskWord.TROUBLE
+    words = "the service's certificate is not valid; an authority of your own is named with SSL_CERT_FILE"
+    assert (outcome, seen) == ((Verdict.NEVER_SENT, words), [])
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -15,7 +15,7 @@ import pytest
 from batchgen.account import Account
 from batchgen.archive import open_archive
 from batchgen.archive.places import Places
-from batchgen.errors import AccountError, DeadLinkError, DownloadError, NoVideoError
+from batchgen.errors import AccountError, DeadLinkError, DownloadError, LimitReachedError, NoVideoError
 from batchgen.ledger import Ledger, evidence, money, recovery, take_in
 from batchgen.ledger.ledger import token_hash
 from batchgen.ledger.rendered import Rendered
@@ -198,6 +198,54 @@ async def test_a_task_whose_callback_came_is_never_asked_for_anew_whatever_the_a
     states = [row.status for row in stage.ledger.results()]
     assert states == [State.IN_DOUBT, State.IN_DOUBT, State.PENDING]
     assert len(evidence.candidates(stage.ledger)) == 2
+
+
+async def test_what_is_refused_uses_up_nothing_of_what_the_run_may_spend(stage: Stage) -> None:
+    stage.spending = Spending(stage.ledger, Limits(max_tasks=1, budget=0.4))
+    stage.intending.spending = stage.submitting.spending = stage.spending
+    rows = [Row(n, n, replace(REQUEST, seed=n), f"r{n}") for n in range(1, 4)]
+    assert take_in(stage.ledger, rows, RULES).is_usable
+    states = []
+    for verdict in (Verdict.REFUSED, Verdict.BUSY, Verdict.ACCEPTED):
+        job = stage.ledger.next_pending()
+        assert job
+        stage.service.answer = Submitted(verdict, "no", code="400", task_id="task_1")
+        states.append((await stage.submit(stage.intend(job))).state)
+    assert states == [State.FAILED, State.PENDING, State.IN_FLIGHT]
+    job = stage.ledger.next_pending()
+    assert job
+    with pytest.raises(LimitReachedError):
+        stage.intend(job)
+
+
+async def test_a_task_that_fails_for_lack_of_credits_leaves_its_row_pending_and_ends_the_run(stage: Stage) -> None:
+    stage.take_in("a")
+    job = stage.ledger.next_pending()
+    assert job
+    job = await stage.submit(stage.intend(job))
+
+    async def status(_: str) -> TaskStatus:
+        return TaskStatus(TaskWord.FAILED, "top up", fail_code="INSUFFICIENT_CREDITS")
+
+    stage.service.status = status  # type: ignore[method-assign, assignment]
+    with pytest.raises(AccountError, match=r"credits are used up \(top up\)"):
+        await stage.poll(job)
+    pending = stage.ledger.next_pending()
+    assert pending
+    assert (pending.key, pending.task_id) == (job.key, None)
+
+
+async def test_a_video_that_has_changed_since_it_was_archived_is_copied_for_no_other_row(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.take_in("a")
+    await stage.fetch(stage.rendered())
+    (tmp_path / "videos" / "a.mp4").write_text("something else, of another length")
+    stage.take_in("a", "b")
+    job = stage.queue.take(inf)
+    assert job
+    await stage.fetch(job)
+    assert (tmp_path / "videos" / "b.mp4").read_text() == LINKS[0]
 
 
 async def test_a_row_that_joins_later_is_given_copies_of_all_videos(stage: Stage) -> None:
