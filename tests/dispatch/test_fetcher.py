@@ -64,3 +64,23 @@ async def test_what_was_left_while_the_host_was_gone_is_tried_once_more_when_a_v
             *[State.ARCHIVED] * 2,
             State.RENDERED,
         ]
+
+
+async def test_once_the_archive_is_full_what_was_begun_is_ended_and_nothing_else_is_fetched() -> None:
+    with filled(None, 5) as ledger:
+        jobs = [rendered(ledger, float(n)) for n in range(5)]
+        begun, over = [], asyncio.Event()
+
+        async def step(job: Job) -> Job:
+            begun.append(job.key)
+            if len(begun) < 2:
+                await over.wait()
+            else:
+                fetcher.begin_no_more()
+            return ledger.save(replace(job, state=State.ARCHIVED))
+
+        fetcher = Fetcher(Rendered(ledger), 2, 1.0, step=step, ended=lambda task: over.set(), renew=lambda keys: None)
+        fetcher.no_more()
+        await fetcher.run()
+        assert begun == [job.key for job in jobs[:2]]
+        assert [ledger.job(key).state for key in begun] == [State.ARCHIVED] * 2

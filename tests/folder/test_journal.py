@@ -89,3 +89,11 @@ def test_the_key_is_never_written_and_a_short_one_spoils_no_other_word(
     with journal.journal(tmp_path / "run.log", key, verbose=False):
         logging.getLogger("batchgen").info("told", extra={"words": said})
     assert json.loads((tmp_path / "run.log").read_text())["words"] == written
+
+
+def test_what_signs_a_link_and_what_stands_behind_bearer_is_never_written(tmp_path: Path) -> None:
+    with journal.journal(tmp_path / "run.log", "", verbose=False):
+        said = "asked https://host.example/v.mp4?X-Amz-Signature=s3cret with Bearer s3cret"
+        logging.getLogger("batchgen").info("told", extra={"words": said})
+    line = json.loads((tmp_path / "run.log").read_text())
+    assert line["words"] == "asked https://host.example/v.mp4?*** with ***"
