@@ -42,8 +42,8 @@ def program() -> int:
         sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
         code = 130
-    except SystemExit as stop:
-        code = stop.code
+    except SystemExit as stop:  # a signal's; or click's own, which says 1 where the reader of our output has gone
+        code = BROKEN_PIPE if stop.code == 1 else stop.code
     except BrokenPipeError:  # the reader of our output has gone
         hush(sys.stdout.fileno())
         code = BROKEN_PIPE

@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 from shlex import split
 
 import pytest
@@ -67,3 +69,12 @@ def test_where_there_is_no_terminal_nothing_is_broken() -> None:
 def test_nothing_that_is_said_commands_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     say("the row \x1b]0;owned\x07 failed\nin film\u202e.batch")
     assert capsys.readouterr().err == "the row \\x1b]0;owned\\x07 failed\nin film\\u202e.batch\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["schema"]])
+def test_a_reader_that_has_gone_is_no_failure_of_rows(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as gone:
+        ended = subprocess.run([sys.executable, "-m", "batchgen", *words], stdout=gone, stderr=subprocess.PIPE)
+    assert (ended.returncode, ended.stderr) == (141, b"")
