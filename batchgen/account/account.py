@@ -23,6 +23,7 @@ from batchgen.words import duration
 
 PACE = 0.99  # of the rate: a service that measures shorter stretches than a minute is not overrun either
 BURST = 3  # requests that may pass at once: a turn that was not used is not lost
+BURST_RATES = (8, 60)  # from which on it is two, a question and the task that follows from it; and all of them
 TROUBLE_BEFORE_PAUSE = 5  # failures in a row, without a single answer between them
 TROUBLE_HOLD_SECONDS = 10.0  # for which a limit does not grow after a failure
 SILENCE_LIMIT_SECONDS = 1800.0
@@ -37,6 +38,7 @@ REFUSED_SHARE = 0.04  # of a minute's answers: no accident
 REFUSED_ROUNDS = 3  # in a row, a pause between each and the next: no accident
 LONG_RETRY_AFTER_SECONDS = 5.0  # an accident asks for less
 LONG_RETRY_AFTER_MEMORY_SECONDS = 180.0
+FEW_OVER = 0.05  # of the tasks in flight: whatever is asked, a few have always ended that nobody knows of yet
 
 
 class Account:
@@ -77,7 +79,7 @@ class Account:
 
     def _set_pace(self) -> None:
         rate = self._rate.limit
-        self._burst = max(1, min(BURST, rate // 20))
+        self._burst = BURST - sum(rate < least for least in BURST_RATES)
         self.per_second = PACE * (rate + 1 - self._burst) / MINUTE_SECONDS
         self._limiter = AsyncLimiter(self._burst, self._burst / self.per_second)
         self._is_empty = True  # the limiter: it would let a burst pass
@@ -152,7 +154,8 @@ class Account:
         """Whether one more task may be in flight."""
         if self.tasks < self._room.limit:
             return True
-        return self.tasks < self._room.cap and self.posting == 0 and self._room.may_probe(self._clock())
+        is_next = self.tasks == self._room.limit < self._room.cap
+        return is_next and self.posting == 0 and self._room.may_probe(self._clock())
 
     @property
     def may_post(self) -> bool:
@@ -187,10 +190,15 @@ class Account:
         level, limit = count - refused, self._rate.limit
         return max(level, limit) if level >= min(USED * limit, limit - 1) else level
 
-    def accepted(self, seconds: float) -> None:
-        """A task was accepted, ``seconds`` after it was asked for: the service bears as many as are in flight now."""
+    def accepted(self, seconds: float, over: Callable[[], float] = lambda: 0.0) -> None:
+        """A task was accepted, ``seconds`` after it was asked for: the service bears as many as run now.
+
+        ``over`` tells how many of those in flight are expected to have ended unnoticed: each left its room to another.
+        """
         self.posts.took(seconds)
-        self._room.passed(self.tasks - self.posting, self._clock())
+        level, now = self.tasks - self.posting, self._clock()
+        if self._room.may_grow(level, now) and over() <= FEW_OVER * level:
+            self._room.passed(level, now)
 
     def busy(self, retry_after: float | None, *, posted: bool = False) -> None:
         """The service wants fewer requests, or tasks (429): silence for all.
@@ -214,7 +222,7 @@ class Account:
         self._rounds += 1
         in_flight = self.tasks - self.posting
         _, answered, refused = self._window.counts()
-        passed = answered - refused
+        passed = answered - refused - posted  # a question that is refused now is among the refused
         if posted and (in_flight >= self._room.limit or not self._is_for_rate(passed)):
             self._room_before = now, copy(self._room)
             self._room.refused(in_flight, now)

@@ -62,9 +62,13 @@ class Ceiling:
     def _hold_seconds(self) -> float:
         return min(LONGEST_HOLD_SECONDS, FIRST_HOLD_SECONDS * 2.0 ** (self._strikes - 1))
 
+    def may_grow(self, level: int, now: float) -> bool:
+        """Whether the limit is higher if ``level`` of them have passed."""
+        return self.is_learned and (level > self.limit or (level == self.limit and now >= self._held_until))
+
     def passed(self, level: int, now: float) -> bool:
         """With it, there are ``level`` of them. Returns whether the limit has grown."""
-        if not self.is_learned or level < self.limit or (now < self._held_until and level == self.limit):
+        if not self.may_grow(level, now):
             return False
         grown = max(level, self.limit) + self._step
         self._learned = grown if grown < self.cap else None

@@ -76,8 +76,9 @@ class InFlight:
         """The answer came after so many seconds; ``job`` is what it made of it."""
         self.account.posting -= 1
         if job.state is State.IN_FLIGHT:
-            self.account.accepted(seconds)
-            self._begin(job, asyncio.get_running_loop().time(), 0.0)
+            now = asyncio.get_running_loop().time()
+            self.account.accepted(seconds, over=lambda: self.schedule.over(now))
+            self._begin(job, now, 0.0)
         else:
             self._free_slot(job)
 

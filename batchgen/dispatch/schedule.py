@@ -103,6 +103,13 @@ class Schedule:
         kinds = self._kinds.items()
         return {table: [now - task.born for task in kind] for table, kind in kinds if kind}
 
+    def over(self, now: float) -> float:
+        """How many of the tasks in flight are expected to have ended, though nobody has asked since."""
+        if self._awaits_callbacks:
+            return 0.0
+        kinds = self._kinds.items()
+        return sum(table.share_over(task.place, now - task.born) for table, kind in kinds for task in kind)
+
     def add(self, job: Job, now: float, age: float) -> None:
         """A task is in flight, submitted ``age`` ago."""
         is_own = age == 0.0

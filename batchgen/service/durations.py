@@ -167,6 +167,10 @@ class Durations:
             found.append(age - _EDGES[before] - into - (known - left) / (share - drop))
         return found
 
+    def share_over(self, known: tuple[int, float], age: float) -> float:
+        """The share of tasks known to run at an age, whose :meth:`place` is ``known``, that is over at a later one."""
+        return 1 - self._alive[_bin(age)] / self._alive[known[0]]
+
     def age_of_idle(self, seconds: float) -> float:
         """The age from which on a task that was never asked about may be expected to have been over for so long."""
         unasked = self.place(0.0)

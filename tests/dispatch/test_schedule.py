@@ -139,7 +139,24 @@ def test_a_task_that_is_left_is_not_asked_any_more() -> None:
     assert not schedule
 
 
+def test_how_many_tasks_have_ended_unnoticed_follows_from_what_is_known_of_them() -> None:
+    schedule = Schedule(learned(50, 70))
+    for key in range(10):
+        schedule.add(job(key), 0.0, 0.0)
+    assert schedule.over(40.0) < 0.5
+    assert 4 < schedule.over(60.0) < 6
+    assert schedule.over(80.0) > 9
+    asked(schedule, 60.5, start=59.0)
+    assert schedule.over(60.5) < 1
+
+
 # -- callbacks
+
+
+def test_with_callbacks_no_task_is_thought_to_have_ended_unnoticed() -> None:
+    schedule = Schedule(learned(50, 70), callbacks=True)
+    schedule.add(job(1), 0.0, 0.0)
+    assert schedule.over(80.0) == 0
 
 
 def test_with_callbacks_a_task_is_asked_when_its_callback_comes() -> None:

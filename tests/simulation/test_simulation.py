@@ -134,6 +134,13 @@ def test_a_small_accounts_limits_are_not_mistaken_for_each_other(regime: str) ->
     assert fmean(told.ratio for told in following) < 1 / 0.9
 
 
+@pytest.mark.parametrize("regime", ["document", "slow", "skewed"])
+def test_an_account_of_three_tasks_is_asked_for_a_fourth_less_than_once_in_two_rows(regime: str) -> None:
+    _, *following = runs(Terms(rate=10, tasks=3), regime, 4)
+    assert fmean(len(told.seen.refused) for told in following) < 60
+    assert fmean(told.ratio for told in following) < 1.3
+
+
 def runs(terms: Terms, regime: str, number: int) -> list[Told]:
     """The same batch, one run after the other, each with what those before have learned."""
     told: list[Told] = []
