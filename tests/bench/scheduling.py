@@ -1,6 +1,7 @@
 """As fast as the account allows: the program beside the plain client, and the simulation of the real sizes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tests.bench.race import Result, Scale, race
 from tests.bench.table import sparkline, table
@@ -47,8 +48,10 @@ def simulations(*, full: bool) -> Iterator[str]:
     for what, away in (("0.5 s away", (0.2, 0.3)), ("1 s away", (0.4, 0.6))):
         lines.append(_line("document", what, simulate(times("document", rows), Terms(latency=away))))
     yield table(("regime", "", "span/bound", "status calls", "worst minute", "429"), lines)
-    yield "An account of 60 requests a minute and 10 tasks, which nobody told: 120 rows, again and again"
-    yield table(("refuses", "", "span/bound", "status calls", "worst minute", "429"), list(_small()))
+    for rate, tasks in ((60, 10), (10, 3)):
+        yield f"An account of {rate} requests a minute and {tasks} tasks, which nobody told: 120 rows, again and again"
+        lines = list(_small(Terms(rate=rate, tasks=tasks)))
+        yield table(("refuses", "", "span/bound", "status calls", "worst minute", "429"), lines)
     if full:
         yield from _sizes()
 
@@ -59,18 +62,19 @@ def _line(regime: str, how: str, told: Told) -> tuple[str, ...]:
     return regime, how, *figures
 
 
-def _small() -> Iterator[tuple[str, ...]]:
+def _small(plain: Terms) -> Iterator[tuple[str, ...]]:
     for what, terms in (
-        ("sliding minute", Terms(rate=60, tasks=10)),
-        ("with Retry-After", Terms(rate=60, tasks=10, retry_after=True)),
-        ("bucket", Terms(rate=60, tasks=10, is_bucket=True)),
+        ("sliding minute", plain),
+        ("with Retry-After", replace(plain, retry_after=True)),
+        ("bucket", replace(plain, is_bucket=True)),
     ):
         memory = Set()
         for run in range(5):
             told = simulate(times("document", 120), terms, memory, seed=run)
             yield _line(what, f"run {run + 1}", told)
             memory = Set(polling_memory=told.polling_memory, account_memory=told.account_memory)
-        yield _line(what, "with flags", simulate(times("document", 120), terms, Set(rate=60, concurrency=10)))
+        flags = Set(rate=plain.rate, concurrency=plain.tasks)
+        yield _line(what, "with flags", simulate(times("document", 120), terms, flags))
 
 
 def _sizes() -> Iterator[str]:
