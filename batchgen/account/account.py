@@ -38,6 +38,7 @@ REFUSED_SHARE = 0.04  # of a minute's answers: no accident
 REFUSED_ROUNDS = 3  # in a row, a pause between each and the next: no accident
 LONG_RETRY_AFTER_SECONDS = 5.0  # an accident asks for less
 LONG_RETRY_AFTER_MEMORY_SECONDS = 180.0
+UNPROVEN_HOLD_SECONDS = 2.0  # for which a limit does not grow after a task that shows no room for more
 FEW_OVER = 0.05  # of the tasks in flight: whatever is asked, a few have always ended that nobody knows of yet
 
 
@@ -197,8 +198,12 @@ class Account:
         """
         self.posts.took(seconds)
         level, now = self.tasks - self.posting, self._clock()
-        if self._room.may_grow(level, now) and over() <= FEW_OVER * level:
+        if not self._room.may_grow(level, now):
+            return
+        if over() <= FEW_OVER * level:
             self._room.passed(level, now)
+        else:
+            self._room.hold(now, UNPROVEN_HOLD_SECONDS)
 
     def busy(self, retry_after: float | None, *, posted: bool = False) -> None:
         """The service wants fewer requests, or tasks (429): silence for all.

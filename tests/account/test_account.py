@@ -234,6 +234,17 @@ def test_a_task_that_may_have_the_place_of_one_that_has_ended_unnoticed_shows_no
     assert account.concurrency == tasks
 
 
+def test_where_a_task_showed_no_room_for_more_the_next_is_not_tried_at_once(now: Clock, account: Account) -> None:
+    refuse_post(account, now, 10)
+    now.now += 2
+    account.tasks = 11
+    account.accepted(0.02, over=lambda: 1.0)
+    account.tasks = 10
+    assert not account.has_slot
+    now.now += 2
+    assert account.has_slot
+
+
 def test_after_an_accident_the_tasks_are_soon_as_many_as_before(now: Clock, account: Account) -> None:
     refuse_post(account, now, 10)
     now.now += 2
