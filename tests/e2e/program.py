@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,9 +16,12 @@ from typing import Any
 
 from batchgen.emulator.server import Emulator
 from batchgen.emulator.tasks import Task
+from tests.e2e.forked import running
 from tests.waiting import until
 
 KEY = "sentinel-key-7f3a"
+MOST_SAID = 100_000_000  # bytes
+READ_AT_START = ("PYTHON", "LANG", "LC_", "LD_", "SSL_")  # what changes how a program loads
 # What the document's times become at the emulator's speed in these tests.
 SPEED = 100.0
 QUICK = ("--first-poll", "0.3", "--poll-every", "0.1")
@@ -104,7 +108,12 @@ async def _start(
 
 async def batchgen(*arguments: str | Path, cwd: Path, **env: str) -> Ended:
     """Run ``batchgen ARGUMENTS`` to its end."""
-    return await finished(await start(*arguments, cwd=cwd, **env))
+    if any(name.startswith(READ_AT_START) for name in env):
+        return await finished(await start(*arguments, cwd=cwd, **env))
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        async with running(arguments, cwd, environment(**env), out, err) as process:
+            code = await process.ended()
+        return _ended(code, *(os.pread(file.fileno(), MOST_SAID, 0) for file in (out, err)))
 
 
 async def pipe(content: bytes, *arguments: str | Path, cwd: Path) -> Ended:
@@ -128,9 +137,13 @@ async def finished(process: asyncio.subprocess.Process, content: bytes | None = 
     """How it ends, with ``content`` on its standard input."""
     out, err = await process.communicate(content)
     assert process.returncode is not None
+    return _ended(process.returncode, out, err)
+
+
+def _ended(code: int, out: bytes, err: bytes) -> Ended:
     assert KEY not in out.decode() + err.decode()
     assert "Traceback" not in err.decode(), err.decode()
-    return Ended(process.returncode, out.decode(), err.decode())
+    return Ended(code, out.decode(), err.decode())
 
 
 async def run(emulator: Emulator, manifest: Path, *arguments: str | Path, **env: str) -> Ended:

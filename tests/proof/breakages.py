@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.proof.fleet import ROOT
+from tests.e2e.forked import ROOT
 
 TIMEOUT_SECONDS = 600  # longer than a test may take by itself
 _RED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)

@@ -16,8 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.forked import ROOT
 from tests.e2e.program import environment
-from tests.proof.fleet import ROOT
 
 CALLS = (
     "pwrite64,write,ftruncate,fsync,fdatasync,sendto,sendmsg,writev,"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.e2e.forked import ROOT
 from tests.proof.breakages import BREAKAGES, Breakage
-from tests.proof.fleet import ROOT
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.name)
