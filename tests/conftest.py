@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 settings.register_profile("batchgen", deadline=None)  # how long an example takes is the machine's business
 settings.load_profile("batchgen")
 
-SLOWEST_FIRST = ("proof", "replica", "e2e", "ledger")  # folders, by what a file of theirs takes
+# Folders, by what a file of theirs takes.
+SLOWEST_FIRST = ("proof", "simulation", "e2e", "replica", "ledger", "report", "api", "archive", "dispatch")
 
 for number in (signal.SIGINT, signal.SIGHUP):  # ignored where tests run in the background, and programs inherit that
     if signal.getsignal(number) is signal.SIG_IGN:

@@ -8,7 +8,7 @@ import pytest
 
 from batchgen.emulator.faults import Moment
 from batchgen.emulator.server import Emulator
-from tests.e2e.program import Ended, altered, emulated, paid, prompts, results, run, sheet, wrong_files
+from tests.e2e.program import SPEED, Ended, altered, emulated, paid, prompts, results, run, sheet, wrong_files
 from tests.waiting import free_port
 
 ROWS, AT_ONCE = 60, 10
@@ -112,7 +112,7 @@ async def test_a_run_goes_on_by_itself_once_videos_come_again(tmp_path: Path) ->
 
 async def test_many_bad_rows_and_a_host_that_fails_now_and_then_hold_no_run_back(tmp_path: Path) -> None:
     rows = [{"id": f"r{n}", "prompt": f"prompt {n}" + " [violation]" * (20 <= n < 80)} for n in range(200)]
-    async with emulated(faults={"file-500": 0.2, "file-403": 0.1, "status-404": 0.05}) as emulator:
+    async with emulated(speed=4 * SPEED, faults={"file-500": 0.2, "file-403": 0.1, "status-404": 0.05}) as emulator:
         ended = await run(emulator, sheet(tmp_path / "p.csv", rows), "--concurrency", str(AT_ONCE))
         assert (ended.summary["archived"], ended.summary["failed"]) == (140, 60), ended.err
         assert IN_VAIN not in told(tmp_path / "p.batch")

@@ -25,6 +25,7 @@ from tests.e2e.program import (
     QUICK,
     SPEED,
     Ended,
+    altered,
     batchgen,
     emulated,
     finished,
@@ -430,7 +431,8 @@ async def test_a_watcher_that_is_silent_or_away_holds_nothing_up_for_long(root: 
     async with emulated() as emulator, await asyncio.start_server(never, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         flags = ("--ping", f"http://127.0.0.1:{port}/{SECRET}", "--notify", "http://127.0.0.1:9/away")
-        ended = await run(emulator, prompts(root / "p.csv", 1), *flags)
+        sooner = altered(root, {"batchgen.notices.notice": "BEGUN_SECONDS, LAST_SECONDS = 1.0, 4.0"})
+        ended = await run(emulator, prompts(root / "p.csv", 1), *flags, **sooner)
         server.close()
     assert ended.code == 0
     assert "--ping to 127.0.0.1 could not be sent" in ended.err

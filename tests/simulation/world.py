@@ -213,15 +213,16 @@ async def _simulate(times: Sequence[float], terms: Terms, settings: Set, seed: i
         span=loop.time(),
         bound=bound(times, min(terms.rate, settings.rate), min(terms.tasks, settings.concurrency)),
         seen=service.seen,
-        in_use=_in_use(service),
+        in_use=_in_use(service, loop.time()),
         polling_memory=polling.memory(),
         account_memory=account.memory(),
     )
 
 
-def _in_use(service: Service) -> list[int]:
-    steps = [0] * (int(max(service.ends) / SAMPLE_SECONDS) + 2)
-    for start, end in zip(service.starts, service.ends, strict=True):
+def _in_use(service: Service, span: float) -> list[int]:
+    ends = [min(end, span) for end in service.ends]  # some tasks never end
+    steps = [0] * (int(max(ends) / SAMPLE_SECONDS) + 2)
+    for start, end in zip(service.starts, ends, strict=True):
         steps[int(start / SAMPLE_SECONDS)] += 1
         steps[int(end / SAMPLE_SECONDS) + 1] -= 1
     in_use, total = [], 0
