@@ -13,8 +13,8 @@ from math import inf
 from batchgen.account.account import BURST
 from batchgen.dispatch.kinds import Ages, Asked, Kind
 from batchgen.model import Job, State
-from batchgen.service.durations import Durations
-from batchgen.service.polling import ENOUGH, Polling
+from batchgen.service.durations import ENOUGH, Durations
+from batchgen.service.polling import Polling
 
 WORTH = 2e-4  # of a generation time: the slot time that a question has to find on average (12 ms at a minute)
 # The same when nothing waits for the slot, for each task that runs still: any may be the last, which ends the batch.

@@ -235,6 +235,8 @@ class Database:
             raise self._refusal(error) from None
 
     def _refusal(self, error: BaseException, what: str = "written") -> LedgerError:
+        if what == "written":
+            self.ballast.drop()  # where a quota is used up, the disk has room
         is_damaged = type(error) is sqlite3.DatabaseError
         hint = "; put a copy of it back: without it every video would be paid for again" if is_damaged else ""
         return LedgerError(f"{self._name} cannot be {what}: {error}{hint}")

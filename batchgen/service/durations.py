@@ -11,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import exp, log, sqrt
+from operator import neg
 
 YOUNGEST_SECONDS = 0.05
 WIDENING = 1.025
 BINS = 500  # to three hours
 MEMORY = 120.0  # ends: enough for a form, few enough that a wave of 1000 tasks replaces it eight times
+ENOUGH = 20.0  # ends of a kind: from then on they are believed
 PRIOR = 3.0  # tasks, as many as the first guess counts for
 SMOOTHING = (1 / 9, 2 / 9, 3 / 9, 2 / 9, 1 / 9)  # over neighbouring bins: 5 % of age to either side
 RENORMALIZE = 1e9  # the newest weight at which all are scaled down
@@ -181,6 +183,15 @@ class Durations:
     def mean(self) -> float:
         """Seconds, as far as is known."""
         return self._mean_sum / self._mean_weight
+
+    @property
+    def expected(self) -> float:
+        """Seconds, of a task of which nothing is known; until enough have ended, those count too that run longer."""
+        return self.mean if self.known >= ENOUGH else max(self.mean, self._median())
+
+    def _median(self) -> float:
+        """The age that half of all are thought to reach."""
+        return _EDGES[bisect_left(self._alive, -0.5, key=neg)]
 
     @property
     def known(self) -> float:

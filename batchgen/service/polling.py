@@ -4,12 +4,11 @@ import json
 
 from batchgen.model import object_in
 from batchgen.request import Request
-from batchgen.service.durations import Durations, Guess
+from batchgen.service.durations import ENOUGH, Durations, Guess
 
 PATIENCE = 72  # times the first wait (an hour, at the document's 50 s): then the task is left for the next run
 LATE = 4  # times the first wait: from then on a task is late, and asked for less and less often
 LATE_SHARE = 0.1  # of the time it has taken so far
-ENOUGH = 20.0  # ends of a kind: from then on the latest of them is believed
 SPREAD = 4  # times the interval: the document's 50-70 s, asked for every 5
 REFRESH_AT_ONCE = 3
 MOST_KINDS = 64  # kept between runs

@@ -10,7 +10,7 @@ from batchgen.ledger.expected import pending_kinds
 from batchgen.service.client import Client
 from batchgen.spending.limits import Spending
 from batchgen.steps.answers import note_answer
-from batchgen.words import money_words
+from batchgen.words import many, money_words
 
 log = logging.getLogger("batchgen")
 
@@ -19,9 +19,14 @@ async def compare(
     client: Client, account: Account, ledger: Ledger, spending: Spending, say: Callable[[str], None]
 ) -> None:
     """Say what the run will cost, and whether the account has it, where the service tells."""
-    estimate = money.estimate(pending_kinds(ledger), spending.price) / MICRO
+    kinds = tuple(pending_kinds(ledger))
+    estimate = money.estimate(kinds, spending.price) / MICRO
     if not estimate:
         return
+    if not money.is_free(ledger):
+        limited = ", as far as the limits allow" if spending.has_limits else ""
+        tasks = many(sum(kind.tasks for kind in kinds), "task")
+        say(f"to be paid for: {tasks}, up to {money_words(estimate)}{limited}")
     await account.turn()
     balance = await client.balance()
     note_answer(account, balance.word, balance.retry_after, balance.message)

@@ -23,6 +23,11 @@ class Spending:
         self._day = (0.0, 0.0)  # from midnight to midnight, Unix seconds
         self._spent_today = 0
 
+    @property
+    def has_limits(self) -> bool:
+        """Whether the user set any."""
+        return not self._limits.are_none
+
     def price(self, request: Request) -> int:
         """What a task costs at most, in millionths of a dollar."""
         return self._limits.prices.of(request)

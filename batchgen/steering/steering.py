@@ -155,8 +155,8 @@ class Steering:
 
     def _pace(self, running: Ages) -> Pace:
         running = running or {self.polling.usual(): [0.0]}
-        mean = sum(table.mean * len(ages) for table, ages in running.items()) / sum(map(len, running.values()))
-        latest = max(max(table.latest(), TAIL * table.mean) for table in running)
+        mean = sum(table.expected * len(ages) for table, ages in running.items()) / sum(map(len, running.values()))
+        latest = max(max(table.latest(), TAIL * table.expected) for table in running)
         return Pace(self.account.concurrency, self.account.per_second, mean, latest)
 
     def _waiting(self) -> str | None:

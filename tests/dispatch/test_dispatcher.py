@@ -107,6 +107,26 @@ def test_what_forbids_a_task_stops_submitting(error: BatchgenError, halted: bool
     assert stage.service.seen.posts == 10
 
 
+def test_once_the_archive_is_full_no_other_video_is_fetched_and_no_task_asked_for() -> None:
+    fetched = []
+
+    def fill(stage: Stage) -> None:
+        step = stage.pipeline.step
+
+        async def refusing(job: Job) -> Job:
+            if job.state is not State.RENDERED:
+                return await step(job)
+            fetched.append(job.key)
+            raise ArchiveError("no room", full=True)
+
+        stage.pipeline.step = refusing  # type: ignore[method-assign]
+
+    stage = play(25, before=fill)
+    assert len(fetched) == 1
+    assert stage.service.seen.posts < 25
+    assert stage.dispatcher.stopped == Stop("no room", 1)
+
+
 def test_a_pause_submits_nothing_and_polls_on() -> None:
     posts = []
     stage = play(

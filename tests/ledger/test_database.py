@@ -146,6 +146,15 @@ def test_the_space_that_is_set_aside_is_given_up_for_what_was_paid_alone(
                 assert (tmp_path / ".ballast").exists() is is_kept
 
 
+def test_the_space_is_given_up_too_where_a_write_fails_though_the_disk_has_room(tmp_path: Path) -> None:
+    with Database(tmp_path / "ledger.sqlite") as database:
+        database.ballast.load()
+        database.execute("PRAGMA max_page_count = 1")  # which is as many as it has
+        with pytest.raises(LedgerError, match="full"), database.transaction():
+            database.execute("INSERT INTO fact VALUES ('large', ?)", ("x" * 1_000_000,))
+        assert not (tmp_path / ".ballast").exists()
+
+
 @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
 def test_space_is_set_aside_in_no_file_that_somebody_else_has_linked_to(tmp_path: Path, link: str) -> None:
     theirs, batch = tmp_path / "theirs", tmp_path / "b"

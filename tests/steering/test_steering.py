@@ -31,9 +31,10 @@ async def standing(
     stuck: tuple[float, ...] = (),
     account: Account | None = None,
     stopped: Stop | None = None,
+    polling: Polling | None = None,
     **limits: Any,
 ) -> Standing:
-    polling = Polling()
+    polling = polling or Polling()
     schedule, now = Schedule(polling), asyncio.get_running_loop().time()
     for key, age in enumerate([0.0] * running + [*stuck]):
         schedule.add(Job(key, REQUEST, State.IN_FLIGHT), now, age)
@@ -71,6 +72,18 @@ async def test_a_task_that_has_run_for_hours_makes_no_run_last_for_hours() -> No
     counts = {State.PENDING: 5, State.IN_FLIGHT: 1}
     assert await seconds_left(counts, stuck=(72_000.0,)) == await seconds_left(counts)
     assert await seconds_left({State.IN_FLIGHT: 1}, stuck=(72_000.0,)) is None
+
+
+async def test_while_hardly_a_task_has_ended_those_that_run_longer_than_expected_tell_that_all_will() -> None:
+    counts = {State.PENDING: 1000, State.IN_FLIGHT: 10}
+    slow = Polling()
+    for _ in range(10):
+        slow.durations(REQUEST).running(0.0, 180.0)
+    slow.refresh()
+    usual, longer = [await seconds_left(counts, running=10, polling=polling) for polling in (Polling(), slow)]
+    assert usual
+    assert longer
+    assert longer > 2.5 * usual
 
 
 async def test_a_run_lasts_no_longer_than_its_deadline() -> None:

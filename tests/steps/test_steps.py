@@ -20,7 +20,7 @@ from batchgen.ledger import Ledger, evidence, money, recovery, take_in
 from batchgen.ledger.ledger import token_hash
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.stage import Naming
-from batchgen.model import Clip, Job, Row, State
+from batchgen.model import EMULATOR, Clip, Job, Row, State
 from batchgen.others.reuse import Offer, take
 from batchgen.request import Request
 from batchgen.service.polling import Polling
@@ -426,9 +426,23 @@ async def test_leave_to_pay_again_is_used_up_by_the_post_whatever_its_answer(sta
 async def test_a_balance_that_is_not_told_for_lack_of_an_answer_counts_as_none(stage: Stage, is_gone: bool) -> None:
     stage.take_in("a")
     stage.service.is_gone = is_gone
+    said: list[str] = []
     service: Any = stage.service
-    await balance.compare(service, stage.account, stage.ledger, stage.spending, pytest.fail)
+    await balance.compare(service, stage.account, stage.ledger, stage.spending, said.append)
+    assert said == ["to be paid for: 1 task, up to $0.40"]
     assert stage.account.is_answering is not is_gone
+
+
+async def test_what_is_to_be_paid_is_said_with_the_limits_that_hold_but_not_of_the_emulator(stage: Stage) -> None:
+    stage.take_in("a")
+    said: list[str] = []
+    service: Any = stage.service
+    spending = Spending(stage.ledger, Limits(max_tasks=5))
+    await balance.compare(service, stage.account, stage.ledger, spending, said.append)
+    assert said == ["to be paid for: 1 task, up to $0.40, as far as the limits allow"]
+    stage.ledger.remember({"service": EMULATOR})
+    await balance.compare(service, stage.account, stage.ledger, spending, said.append)
+    assert len(said) == 1
 
 
 async def test_a_task_of_another_batch_that_this_account_does_not_know_is_paid_for_like_any_other(stage: Stage) -> None:
