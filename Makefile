@@ -11,7 +11,7 @@ demo: $(READY)  ## run manifests/demo.csv on the emulator, without a key and wit
 	$(BIN)/batchgen run manifests/demo.csv --emulator --batch demo.batch
 
 test: $(READY_TEST)  ## run the tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY_TEST)  ## check style and types
 	$(BIN)/ruff check .

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from batchgen import Batch, UsageError
-from tests.e2e.program import QUICK, SPEED, Ended, altered, batchgen, emulated, prompts, results, run, sheet
+from tests.api.support import quick_emulator
+from tests.e2e.program import QUICK, Ended, altered, batchgen, emulated, prompts, results, run, sheet
 
 NO_KEY = {"APIXO_API_KEY": ""}
 
@@ -77,8 +78,7 @@ async def test_a_sheet_is_the_same_one_by_whatever_path_it_is_named(tmp_path: Pa
 async def test_a_batch_knows_that_it_was_made_with_the_emulator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for room in ("batchgen.arguments", "batchgen.origin"):
-        monkeypatch.setattr(f"{room}.EMULATOR_SPEED", SPEED)
+    quick_emulator(monkeypatch)
     manifest = prompts(tmp_path / "p.csv", 3)
     await try_out(manifest, "--limit", "1")
     rescued = await batchgen("rescue", "p.batch", "--json", cwd=tmp_path, **NO_KEY)
