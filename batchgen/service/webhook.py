@@ -17,6 +17,7 @@ from batchgen.service.wire import read_callback
 
 BODY_LIMIT_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 5.0
+STOP_SECONDS = 1.0  # for who is still sending when the run ends: the service repeats it, and the next run asks anyway
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # secrets.token_urlsafe(32)
 
 
@@ -35,7 +36,7 @@ class Webhook:
         # A log would show the secrets; and what scanners send that is no HTTP would be a traceback in a night's mail.
         silent = logging.Logger("silent", logging.CRITICAL + 1)
         server = web.Server(self._handle, access_log=None, logger=silent)
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=STOP_SECONDS)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()

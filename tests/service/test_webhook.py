@@ -52,6 +52,16 @@ async def test_what_scanners_send_is_no_matter_for_a_night_s_mail(caplog: pytest
     assert (received, caplog.records) == ([], [])
 
 
+async def test_who_is_still_sending_when_the_run_ends_is_not_waited_for() -> None:
+    async with receiver() as (origin, received):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(origin.rpartition(":")[2]))
+        writer.write(f"POST /{TOKEN} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode())
+        await writer.drain()
+        assert await post(f"{origin}/{TOKEN}", BODY) == 200  # and so the other has begun
+    assert (await reader.read(), received) == (b"", [(TOKEN, "task_1")])
+    writer.close()
+
+
 @pytest.mark.parametrize("path", ["/", "/short", "/" + "x" * 44, f"/{TOKEN}/more", "/%2e%2e/x"])
 async def test_a_path_that_no_token_has_is_not_looked_up(path: str) -> None:
     async with receiver() as (origin, received):
