@@ -1,4 +1,4 @@
-"""What each model accepts: one table, from the API's document (parameters, tips); and what it costs, with a date."""
+"""What each model accepts, from the API's document, with the service's other advice; and what it costs, with a date."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -210,7 +210,7 @@ def _say_missing(settings: Settings, ledger: Ledger, listener: Listener, lost: l
 
 def _archive_of(settings: Settings, ledger: Ledger) -> Archive:
     return open_archive(
-        settings.destination or str(settings.batch / "videos"),
+        settings.archive,
         tag=ledger.fact("tag") or "batchgen",
         scratch=settings.batch,
         home=settings.batch,

@@ -102,6 +102,11 @@ class Settings:
         return self.may_submit and not self.emulator
 
     @property
+    def archive(self) -> str:
+        """Where videos go: a folder, or s3://bucket/prefix."""
+        return self.destination or str(self.batch / "videos")
+
+    @property
     def service(self) -> str:
         """The service as the ledger remembers it."""
         return EMULATOR if self.emulator else self.base_url

@@ -17,6 +17,7 @@ from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
 from batchgen.ledger.ledger import LINK_LIFE_SECONDS
 from batchgen.ledger.older_requests import as_now
+from batchgen.model import LEDGER
 from batchgen.request import digest_of
 from batchgen.system.private import user_file
 
@@ -70,7 +71,7 @@ def _index() -> Iterator[sqlite3.Connection]:
 def _digest_anew(index: sqlite3.Connection) -> None:
     """Know the tasks by the digests that requests have now; what was asked is in the ledgers of their batches."""
     for (batch,) in index.execute("SELECT DISTINCT batch FROM paid").fetchall():
-        ledger = Path(batch, "ledger.sqlite")
+        ledger = Path(batch, LEDGER)
         with suppress(sqlite3.Error), closing(sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True)) as asked:
             for task, former in index.execute("SELECT task_id, digest FROM paid WHERE batch = ?", (batch,)).fetchall():
                 for (request,) in asked.execute("SELECT request FROM job WHERE task_id = ?", (task,)):

@@ -50,7 +50,7 @@ def estimate(ledger: Ledger, settings: Settings, kinds: Sequence[Kind]) -> Estim
 
 def lack_of_room(settings: Settings, videos: Estimate) -> Iterator[str]:
     """What there is to say if the videos do not fit on the disk that they go to; of a store elsewhere nobody knows."""
-    destination = settings.destination or str(settings.batch / "videos")
+    destination = settings.archive
     free = None if "://" in destination else free_bytes(Path(destination))
     if free is not None and videos.gigabytes * 1e9 > max(0, free - RESERVE_BYTES):
         guess = ", as is guessed" if videos.gigabytes_from == "guess" else ""

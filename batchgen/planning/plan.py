@@ -129,8 +129,12 @@ class Plan(Counts):
                 "guess": "a guess, until there are some of each kind",
             }
             yield f"  its videos would weigh about {size_words(self.gigabytes * 1e9)}, {source[self.gigabytes_from]}"
-            more = ", ..." if self.to_submit > len(self.first_files) else ""
-            yield f"  its first files: {', '.join(self.first_files)}{more}"
+            yield f"  its {self.first_names()}"
+
+    def first_names(self) -> str:
+        """The first files, in words."""
+        more = ", ..." if self.to_submit > len(self.first_files) else ""
+        return f"first files: {', '.join(self.first_files)}{more}"
 
 
 def make_plan(settings: Settings) -> Plan:

@@ -74,7 +74,7 @@ class Rehearsal:
             f"  done about {duration(self.minutes * 60)} after the start ({self._source()})",
             f"  {many(self.most_at_once, 'task')} at once at most{self._requests()}",
             f"  videos of about {size_words(plan.gigabytes * 1e9)}{guess}",
-            f"  first files: {', '.join(plan.first_files)}{', ...' if plan.to_submit > len(plan.first_files) else ''}",
+            f"  {plan.first_names()}",
             "nobody knows beforehand which prompts the service's moderation will refuse",
             "nothing was sent, and nothing of the batch was touched",
         ]

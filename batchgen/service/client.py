@@ -1,4 +1,4 @@
-"""The client of the two endpoints. One try a call: who calls decides whether there is another."""
+"""The client of the service's endpoints. One try a call: who calls decides whether there is another."""
 
 import asyncio
 import logging
