@@ -85,8 +85,7 @@ class Steering:
             "order",
             extra={"concurrency": order.concurrency, "requests_per_minute": order.rate, "action": order.action},
         )
-        if order.concurrency is not None or order.rate is not None:
-            self.dispatcher.asker.retune(concurrency=order.concurrency, rate=order.rate)
+        self.dispatcher.asker.retune(concurrency=order.concurrency, rate=order.rate)
         match order.action:
             case "pause":
                 self.dispatcher.asker.pause()

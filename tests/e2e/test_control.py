@@ -54,7 +54,9 @@ async def test_a_paused_batch_submits_nothing_and_lives_until_it_may_go_on(tmp_p
 async def test_a_running_batch_goes_on_with_other_limits(tmp_path: Path) -> None:
     async with standing_still() as (emulator, clock):
         process = await begin(emulator, tmp_path, rows=12)
-        told = await ctl(tmp_path, "--concurrency", "5", "--rate", "6000")
+        told = await ctl(tmp_path, "--rate", "6000")
+        assert told.out == "2 tasks at once, 6000 requests a minute, submitting\n"
+        told = await ctl(tmp_path, "--concurrency", "5")
         assert told.out == "5 tasks at once, 6000 requests a minute, submitting\n"
         await until(lambda: len(emulator.tasks) >= 5, process)
         clock.go()
