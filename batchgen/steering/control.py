@@ -100,7 +100,8 @@ def send(
     until = time.monotonic() + patience
     while (folder / ORDER).exists() and time.monotonic() < until - patience / 2:  # another's, about to be taken
         time.sleep(LOOK_EVERY_SECONDS)
-    _write(folder / ORDER, asdict(order))
+    with private.replacing(folder / ORDER, shared=True, encoding="utf-8") as file:  # another may give one right now
+        json.dump(asdict(order), file)
     while time.monotonic() < until:
         facts = read(folder)
         if facts and facts.get("answered") == order.id:
