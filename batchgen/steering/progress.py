@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from batchgen.errors import UsageError
 from batchgen.model import Job, State
 from batchgen.words import duration, many
 
@@ -43,7 +44,12 @@ class Standing:
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> "Standing":
-        """The standing that ``asdict`` gave. Raises :class:`KeyError` where something is missing."""
+        """The standing that ``asdict`` gave. Raises :class:`UsageError` where something is missing."""
+        if any(field.name not in facts for field in fields(cls)):
+            raise UsageError(
+                "the run is of another version of batchgen, and how it stands cannot be shown; an order that it was "
+                "given holds, and batchgen status without --watch tells of its rows"
+            )
         return cls(**{field.name: facts[field.name] for field in fields(cls)})
 
     def facts(self) -> dict[str, Any]:

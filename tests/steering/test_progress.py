@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from batchgen.cli.terminal import progress, say, shown
+from batchgen.errors import UsageError
 from batchgen.model import Job, State
 from batchgen.request import Request
 from batchgen.steering.progress import Bar, Lines, Standing, Tally
@@ -68,6 +69,11 @@ def test_a_sentence_says_nothing_of_what_nobody_knows() -> None:
 )
 def test_a_stretch_of_time_is_told_no_more_exactly_than_it_is_known(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_run_of_another_version_that_says_less_is_told_as_one() -> None:
+    with pytest.raises(UsageError, match="another version"):
+        Standing.from_facts({"rows": 3, "archived": 1})
 
 
 def test_the_limits_tell_what_the_account_bears_where_that_is_less() -> None:
