@@ -1,6 +1,7 @@
 """A batch from end to end: the real program, real sockets, what was paid counted at the service."""
 
 import asyncio
+import random
 import shutil
 import signal
 import sqlite3
@@ -18,6 +19,8 @@ from tests.e2e.program import (
     batchgen,
     emulated,
     finished,
+    kill_at,
+    paid,
     prompts,
     results,
     run,
@@ -95,6 +98,30 @@ async def test_each_video_of_a_task_that_gives_several_is_archived(tmp_path: Pat
         ended = await run(emulator, sheet(tmp_path / "p.csv", [{"id": "x", "prompt": "[urls:3] three"}]))
     assert ended.code == 0
     assert sorted(path.name for path in (tmp_path / "p.batch" / "videos").iterdir()) == ["x.mp4", "x_2.mp4", "x_3.mp4"]
+
+
+async def test_kill_9_at_any_moment_pays_for_nothing_twice_and_loses_nothing(tmp_path: Path) -> None:
+    manifest = prompts(tmp_path / "prompts.csv", 60)
+    draw = random.Random(11)
+    kills = 0
+    async with emulated(speed=50.0, faults={"submit-slow": 0.7}) as emulator:
+        for _ in range(12):
+            last, jitter = len(emulator.requests) + draw.randrange(10), draw.uniform(0, 0.05)
+            process = await start(
+                *("run", manifest, "--base-url", emulator.url, "--concurrency", "8", *QUICK), cwd=tmp_path
+            )
+            kills += await kill_at(process, emulator.requests, last, jitter)
+        assert kills >= 6  # half of them come long before all rows are done, however quick the machine is
+        ended = await run(emulator, manifest)
+        assert max(len(tasks) for tasks in paid(emulator).values()) == 1
+        assert ended.summary["pending"] == ended.summary["failed"] == ended.summary["in_flight"] == 0
+        known = {row["task_id"] for row in results(tmp_path / "prompts.batch")}
+        listed = {row["prompt"] for row in results(tmp_path / "prompts.batch") if row["status"] == "in_doubt"}
+        lost = [task for task in emulator.tasks if task.id not in known and task.input["prompt"] not in listed]
+        assert lost == []
+        assert await wrong_files(emulator, tmp_path / "prompts.batch") == []
+        finished = await run(emulator, manifest, "--in-doubt", "resubmit")
+        assert (finished.code, finished.summary["archived"]) == (0, 60)
 
 
 @pytest.mark.parametrize(
