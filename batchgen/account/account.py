@@ -23,7 +23,7 @@ from batchgen.words import duration
 
 PACE = 0.99  # of the rate: a service that measures shorter stretches than a minute is not overrun either
 BURST = 3  # requests that may pass at once: a turn that was not used is not lost
-BURST_RATES = (8, 60)  # from which on it is two, a question and the task that follows from it; and all of them
+BURST_RATES = (8, 60)  # requests a minute from which on two may, a question and the task that follows; and three
 TROUBLE_BEFORE_PAUSE = 5  # failures in a row, without a single answer between them
 TROUBLE_HOLD_SECONDS = 10.0  # for which a limit does not grow after a failure
 SILENCE_LIMIT_SECONDS = 1800.0
@@ -155,8 +155,7 @@ class Account:
         """Whether one more task may be in flight."""
         if self.tasks < self._room.limit:
             return True
-        is_next = self.tasks == self._room.limit < self._room.cap
-        return is_next and self.posting == 0 and self._room.may_probe(self._clock())
+        return self.tasks == self._room.limit and self.posting == 0 and self._room.may_probe(self._clock())
 
     @property
     def may_post(self) -> bool:
