@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 import time
 from contextlib import nullcontext
@@ -284,6 +285,14 @@ def test_a_task_whose_end_nobody_saw_did_not_run_for_days(tmp_path: Path) -> Non
     assert figures(gathered(folder, now=BEGUN + 5 * 86400))["Time"] == ("1 min 1 s", "")
 
 
+def test_a_task_that_was_asked_for_before_the_clock_was_set_back_is_not_counted_as_less_than_none(
+    tmp_path: Path,
+) -> None:
+    short = Wanted("owl", "owl", start=12, generation=8)
+    folder = make_batch(tmp_path, [Wanted("fox"), short, Wanted("elk", "elk", state=State.IN_FLIGHT, start=30)])
+    assert figures(gathered(folder, now=BEGUN + 10))["Throughput"][1] == "at most 2 at once"
+
+
 @pytest.mark.parametrize(("value", "top"), [(0, 1), (1, 1), (7, 8), (14, 15), (101, 120), (412, 500), (999, 1000)])
 def test_an_axis_ends_at_a_number_that_a_person_would_write(value: float, top: float) -> None:
     assert plots.nice(value) == top
@@ -402,6 +411,15 @@ def test_posters_are_in_the_page_where_they_are_few_and_beside_it_else(
     else:
         assert all(re.fullmatch(r"posters/[0-9a-f]{64}-320x180\.jpg", poster) for poster in posters)
         assert all((folder / poster).is_file() for poster in posters)
+
+
+def test_a_poster_that_somebody_removes_meanwhile_is_no_end_of_the_report(tmp_path: Path) -> None:
+    folder = make_batch(tmp_path, [Wanted("fox", content=film())])
+    written(folder)
+    posters = Posters(folder / "posters")
+    shutil.rmtree(folder / "posters")
+    with Ledger.open(folder / "ledger.sqlite") as ledger:
+        assert card(gather(ledger, folder, beside(folder, posters)), "fox").poster is None
 
 
 def test_a_video_that_is_none_still_has_its_card(tmp_path: Path) -> None:

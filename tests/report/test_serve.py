@@ -55,6 +55,9 @@ async def test_the_page_is_live_and_may_ask_its_own_server_alone(
     assert "img-src 'self' data:;" in html.replace("&#x27;", "'")
     assert '"live":true' in html
     assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     assert answer.headers["Cache-Control"] == "no-store"
 
 
@@ -106,9 +109,12 @@ async def test_nothing_can_be_changed(server: ReportServer, web: aiohttp.ClientS
 # -- videos and posters
 
 
-async def test_a_local_video_is_given_whole_and_in_parts(server: ReportServer, web: aiohttp.ClientSession) -> None:
+async def test_a_local_video_is_given_whole_and_in_parts_and_the_browser_may_keep_it(
+    server: ReportServer, web: aiohttp.ClientSession
+) -> None:
     async with web.get(f"{server.url}video/{SHA}.mp4") as whole:
         assert (whole.status, whole.content_type, await whole.read()) == (200, "video/mp4", FOX)
+        assert whole.headers["Cache-Control"] == "private, no-cache"
     async with web.get(f"{server.url}video/{SHA}.mp4", headers={"Range": "bytes=100-199"}) as part:
         assert (part.status, await part.read()) == (206, FOX[100:200])
         assert part.headers["Content-Range"] == f"bytes 100-199/{len(FOX)}"
@@ -194,6 +200,21 @@ def test_a_run_is_at_work_while_it_holds_the_lock(batch: Path) -> None:
             told.append(reader.read().page.running)
     reader.close()
     assert told == [False, True, False]
+
+
+@pytest.mark.usefixtures("restless")
+def test_a_ledger_that_another_takes_the_place_of_is_let_go(batch: Path) -> None:
+    """Of a batch elsewhere each look gives another: what is not closed would stay in memory."""
+    one, other = (Ledger.open(batch / "ledger.sqlite", read_only=True) for _ in range(2))
+    sources = iter([one, one, other])
+    reader = Reader(lambda: (next(sources), False), batch)
+    reader.read()
+    reader.read()
+    one.fact("service")
+    reader.read()
+    with pytest.raises(LedgerError):
+        one.fact("service")
+    reader.close()
 
 
 # -- its beginning and end

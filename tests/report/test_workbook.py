@@ -138,6 +138,20 @@ def test_a_poster_stands_beside_its_row(ledger: Ledger, tmp_path: Path) -> None:
     assert f'cx="{160 * 9525}" cy="{90 * 9525}"' in drawing
 
 
+def test_beyond_the_links_that_a_sheet_can_hold_each_video_and_poster_is_named_without_one(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook, "_MOST_LINKS", 0)
+    picture = Poster(jpeg(tmp_path / "p.jpg"), 400, 225)
+    workbook.write(ledger, tmp_path / "results.xlsx", lambda row: picture if row.places else None)
+    (sheet,) = openpyxl.load_workbook(tmp_path / "results.xlsx").worksheets
+    cell = sheet.cell(2, headings.WORKBOOK.index("video") + 1)
+    assert (cell.value, cell.hyperlink) == ("videos/r1 #1%.mp4", None)
+    with ZipFile(tmp_path / "results.xlsx") as archive:
+        drawing = archive.read("xl/drawings/drawing1.xml").decode()
+    assert "hlinkClick" not in drawing
+
+
 def test_a_file_that_is_there_stays_until_the_new_one_is_whole(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
