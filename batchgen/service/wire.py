@@ -1,6 +1,6 @@
 """JSON to nouns and back: the only file that knows the service's field names, states and codes.
 
-Every fact is from the API's document, unless it says otherwise. Errors come as an HTTP status or as ``code`` in a
+Every fact is from the API's document, unless it says otherwise. Errors may come as an HTTP status or as ``code`` in a
 200; states, codes and fields that the document does not know are tolerated.
 """
 
@@ -35,14 +35,16 @@ class Verdict(Enum):
 VERDICTS = {
     400: Verdict.REFUSED,
     401: Verdict.ACCOUNT,
-    402: Verdict.ACCOUNT,  # seen in the vendor's other pages: balance
-    403: Verdict.ACCOUNT,
+    429: Verdict.BUSY,
+    # Seen in the vendor's other pages.
+    402: Verdict.ACCOUNT,  # the balance
+    403: Verdict.ACCOUNT,  # the key, or the content: its words tell
     404: Verdict.MISDIRECTED,
+    # As HTTP means them.
     405: Verdict.MISDIRECTED,
     413: Verdict.REFUSED,
     415: Verdict.REFUSED,
     422: Verdict.REFUSED,
-    429: Verdict.BUSY,
     **dict.fromkeys((301, 302, 303, 307, 308), Verdict.MISDIRECTED),
 }
 _OF_ALL = (401, 402)  # whoever says so: a firewall or a load balancer says others, of one request
@@ -129,7 +131,10 @@ class TaskStatus:
 
 @dataclass(frozen=True)
 class Balance:
-    """The outcome of asking for the balance; ``SUCCESS`` for any answer that is no trouble."""
+    """The outcome of asking for the balance: ``BUSY``, ``TROUBLE`` where the service fails, or else ``SUCCESS``.
+
+    A refusal is ``SUCCESS``, too: not every service tells a balance, and whether the key will do a submit tells.
+    """
 
     word: TaskWord
     usd: float | None = None  # where the service tells
@@ -137,7 +142,7 @@ class Balance:
     retry_after: float | None = None  # seconds
 
 
-def submit_body(request: Request, callback_url: str | None = None) -> bytes:
+def submit_body(request: Request, callback_url: str | None) -> bytes:
     """The body of generateTask; what the request leaves open is left out."""
     values = {name: getattr(request, name) for name in INPUT_FIELDS}
     body: dict[str, Any] = {"request_type": "callback" if callback_url else "async"}
@@ -177,14 +182,14 @@ def read_submitted(answer: Answer) -> Submitted:
     )
 
 
-def read_status(answer: Answer, task_id: str | None = None) -> TaskStatus:
+def read_status(answer: Answer, task_id: str) -> TaskStatus:
     """What an answer to statusTask says of the task; one about another task than ``task_id`` says nothing."""
     envelope = object_in(answer.body)
     message = _text(envelope.get("message"))
     code = answer.status if not 200 <= answer.status < 300 else _number(envelope.get("code"))
     data = envelope.get("data")
     if code in (200, 0, None) and isinstance(data, dict) and data.get("state"):
-        if task_id is not None and _task_id(envelope) not in (task_id, None):
+        if _task_id(envelope) not in (task_id, None):
             return TaskStatus(TaskWord.TROUBLE, "the service answered about another task")
         return _task(data)
     words = {
@@ -254,9 +259,9 @@ def callback_address(url: str, token: str) -> str:
 
 
 def read_callback(body: bytes) -> str | None:
-    """The task id in a callback's body (the status envelope); raises ValueError for what is no envelope.
+    """The task id in a callback's body; raises ValueError for what is no envelope.
 
-    Nothing else in the body is of use: nobody signs it.
+    That it is the status envelope, the vendor's other pages say. Nothing else in it is of use: nobody signs it.
     """
     try:
         envelope = json.loads(body)

@@ -9,6 +9,7 @@ from batchgen.request import Request
 from batchgen.service.wire import (
     Answer,
     Balance,
+    TaskStatus,
     TaskWord,
     Verdict,
     is_of_service,
@@ -27,7 +28,7 @@ def answer(status: int, body: Any) -> Answer:
 
 def test_a_request_is_sent_in_the_words_of_the_document_and_what_is_open_is_left_out() -> None:
     request = Request("wan-2-5", "text-to-video", "a 🐈", duration=10, seed=2**53 + 1, provider="value")
-    assert json.loads(submit_body(request)) == {
+    assert json.loads(submit_body(request, None)) == {
         "request_type": "async",
         "provider": "value",
         "input": {"mode": "text-to-video", "prompt": "a 🐈", "duration": 10, "seed": 2**53 + 1},
@@ -231,19 +232,17 @@ def test_an_accepted_task_has_its_id() -> None:
     assert read_submitted(answer(200, ACCEPTED)).task_id == "task_12345678"
 
 
-def status_of(**data: Any) -> Answer:
-    return answer(200, {"code": 200, "message": "success", "data": {"taskId": "t", **data}})
+def status_of(**data: Any) -> TaskStatus:
+    return read_status(answer(200, {"code": 200, "message": "success", "data": {"taskId": "t", **data}}), "t")
 
 
 def test_a_finished_task_has_links_and_times() -> None:
-    status = read_status(
-        status_of(
-            state="success",
-            resultJson='{"resultUrls":["https://r2.apixo.ai/video.mp4"]}',
-            createTime=1767965610929,
-            completeTime=1767965652317,
-            costTime=41388,
-        )
+    status = status_of(
+        state="success",
+        resultJson='{"resultUrls":["https://r2.apixo.ai/video.mp4"]}',
+        createTime=1767965610929,
+        completeTime=1767965652317,
+        costTime=41388,
     )
     assert status.word is TaskWord.SUCCESS
     assert status.urls == ("https://r2.apixo.ai/video.mp4",)
@@ -253,17 +252,17 @@ def test_a_finished_task_has_links_and_times() -> None:
 
 @pytest.mark.parametrize("told", [1767965652, 1767965652317000, -5, 0, 10**17])
 def test_a_moment_that_cannot_be_is_none(told: int) -> None:
-    status = read_status(status_of(state="success", resultJson="{}", createTime=told, completeTime=told))
+    status = status_of(state="success", resultJson="{}", createTime=told, completeTime=told)
     assert (status.created_at, status.completed_at) == (None, None)
 
 
 @pytest.mark.parametrize("told", [-5, 10**15, "a minute", None])
 def test_a_duration_that_no_generation_takes_is_none(told: object) -> None:
-    assert read_status(status_of(state="success", resultJson="{}", costTime=told)).generation_ms is None
+    assert status_of(state="success", resultJson="{}", costTime=told).generation_ms is None
 
 
 def test_what_the_service_says_is_one_line_of_letters() -> None:
-    status = read_status(status_of(state="failed", failCode="A\n\x1b[31mB", failMsg="line\r\nline\x07"))
+    status = status_of(state="failed", failCode="A\n\x1b[31mB", failMsg="line\r\nline\x07")
     assert (status.fail_code, status.message) == ("A [31mB", "line line")
 
 
@@ -273,19 +272,19 @@ def test_an_acceptance_without_an_id_that_can_be_read_says_so() -> None:
 
 
 def test_a_failed_task_keeps_the_services_code_and_words_even_unknown_ones() -> None:
-    status = read_status(status_of(state="failed", failCode="SomethingNew", failMsg="Because."))
+    status = status_of(state="failed", failCode="SomethingNew", failMsg="Because.")
     assert (status.word, status.fail_code, status.message) == (TaskWord.FAILED, "SomethingNew", "Because.")
 
 
 def test_a_signed_link_that_the_service_repeats_is_not_kept_whole() -> None:
     told = 'no access to "https://b.example/a.png?sig=s3c&e=1" now'
-    status = read_status(status_of(state="failed", failCode="X", failMsg=told))
+    status = status_of(state="failed", failCode="X", failMsg=told)
     assert status.message == 'no access to "https://b.example/a.png" now'
 
 
 @pytest.mark.parametrize("state", ["pending", "processing", "queued", "PROCESSING", "something-new"])
 def test_a_state_that_is_no_end_means_that_the_task_runs(state: str) -> None:
-    assert read_status(status_of(state=state)).word is TaskWord.RUNNING
+    assert status_of(state=state).word is TaskWord.RUNNING
 
 
 @pytest.mark.parametrize(
@@ -307,7 +306,7 @@ def test_a_state_that_is_no_end_means_that_the_task_runs(state: str) -> None:
     ],
 )
 def test_result_json_is_read_in_every_form_and_a_broken_one_gives_no_link(result: Any, urls: tuple[str, ...]) -> None:
-    status = read_status(status_of(state="success", resultJson=result))
+    status = status_of(state="success", resultJson=result)
     assert (status.word, status.urls) == (TaskWord.SUCCESS, urls)
 
 
@@ -324,7 +323,7 @@ LINK = '{"resultUrls": ["https://a.example/v.mp4"]}'
     ],
 )
 def test_of_a_state_that_the_document_does_not_know_what_comes_with_it_tells(data: Any, word: TaskWord) -> None:
-    assert read_status(status_of(**data)).word is word
+    assert status_of(**data).word is word
 
 
 @pytest.mark.parametrize(
@@ -346,9 +345,9 @@ def test_a_code_that_tells_of_the_service_is_told_apart_from_all_others(codes: s
 
 
 def test_a_code_and_a_cover_picture_are_taken_for_what_they_are() -> None:
-    assert read_status(status_of(state="failed", failCode=4031)).fail_code == "4031"
+    assert status_of(state="failed", failCode=4031).fail_code == "4031"
     urls = ["https://a.example/cover.JPG?x=1", "https://a.example/v.mp4?y=.png"]
-    assert read_status(status_of(state="success", resultJson={"resultUrls": urls})).urls == (urls[1],)
+    assert status_of(state="success", resultJson={"resultUrls": urls}).urls == (urls[1],)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +372,7 @@ def test_a_code_and_a_cover_picture_are_taken_for_what_they_are() -> None:
     ],
 )
 def test_an_error_of_the_status_call_is_no_failure_of_the_task(status: int, body: Any, word: TaskWord) -> None:
-    assert read_status(answer(status, body)).word is word
+    assert read_status(answer(status, body), "t").word is word
 
 
 @pytest.mark.parametrize(
@@ -408,4 +407,4 @@ def test_a_service_that_fails_is_told_by_its_status() -> None:
     assert read_submitted(answer(503, {"code": 503, "message": "Service Unavailable"})).message == (
         "HTTP 503: Service Unavailable"
     )  # fmt: skip
-    assert read_status(answer(502, b"<html>")).message == "HTTP 502"
+    assert read_status(answer(502, b"<html>"), "t").message == "HTTP 502"
