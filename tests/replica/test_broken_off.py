@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from batchgen.errors import BatchBusyError, BatchgenError, FaultError, LedgerError, ReplicaError
+from batchgen.ledger import Ledger
 from batchgen.model import State
+from batchgen.replica.copies import PASSING
 from batchgen.replica.log import TAKEOVER_SECONDS, Log, Slot
 from tests.replica.container import Container, Copied, Service, inline
 from tests.replica.memory_store import MemoryStore
@@ -47,6 +49,7 @@ def test_what_an_upload_that_broke_off_left_is_void_and_the_log_goes_on_behind_i
 def test_a_claim_goes_behind_what_is_void_and_whoever_slept_before_it_runs_into_the_claim(store: MemoryStore) -> None:
     holder, other = Log(store), Log(store)
     holder.claim()
+    store.now += TAKEOVER_SECONDS / 2
     break_off(store)
     with pytest.raises(ReplicaError):
         holder.append(sequence=1)
@@ -175,6 +178,56 @@ def test_a_copy_without_which_nobody_knows_what_was_paid_is_asked_for(
     with pytest.raises(LedgerError, match=r"-0000000\d\.sqlite\.gz, the newest .* damaged, .* restore this object"):
         container.start()
     assert [path.name for path in container.folder.iterdir()] == []
+    container.vanish(with_disk=True)
+
+
+def test_the_log_of_a_ledger_that_is_gone_is_not_read_into_the_one_that_is_fetched(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline(monkeypatch)
+    service = Service()
+    one, other = (Container(store, service, "abc", tmp_path / name) for name in ("one", "other"))
+    one.do("start", "intend", "ship", "post", "settle", "ship")
+    log = (one.folder / "ledger.sqlite-wal").read_bytes()
+    one.vanish(with_disk=True)
+    (one.folder / "ledger.sqlite-wal").write_bytes(log)
+    store.now += TAKEOVER_SECONDS
+    other.do("start", "intend", "ship", "post", "settle", "end")
+    one.start()
+    assert one.tasks() == {"a": "task-a-0", "b": "task-b-0", "c": None}
+    one.vanish(with_disk=True)
+
+
+def test_a_ledger_that_is_set_aside_is_whole_though_somebody_looks_at_it(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline(monkeypatch)
+    service = Service()
+    one, other = (Container(store, service, "ab", tmp_path / name) for name in ("one", "other"))
+    one.do("start", "intend", "ship", "post")
+    with Ledger.open(one.folder / "ledger.sqlite", read_only=True) as looked:
+        looked.database.execute("BEGIN")
+        assert looked.next_pending()
+        one.settle()
+        one.vanish(with_disk=False)
+        store.now += TAKEOVER_SECONDS
+        other.do("start", "end")
+        one.start()
+    (aside,) = one.folder.glob("ledger.*-*.sqlite")
+    with Ledger.open(aside) as ledger:
+        assert [row.job.task_id for row in ledger.results()] == ["task-a-0", None]
+    one.vanish(with_disk=True)
+
+
+def test_what_a_killed_run_left_of_a_copy_is_in_nobodys_way_and_no_copy_stays_in_the_folder(
+    container: Container,
+) -> None:
+    for step in (container.start, container.copy):
+        for name in PASSING:
+            (container.folder / name).write_bytes(b"left by a run that was killed")
+        step()
+    assert sorted(filter(None, container.tasks().values())) == ["task-a-0", "task-b-0"]
+    assert not {path.name for path in container.folder.iterdir()} & {*PASSING}
     container.vanish(with_disk=True)
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -151,7 +153,7 @@ async def test_what_was_learned_is_in_the_store_without_anybody_waiting_for_it(
         await until(lambda: any(b"task-1" in body for body, _ in list(store.objects.values())))
 
 
-async def test_while_the_store_is_down_a_post_waits_and_then_gives_up_and_the_rest_goes_on(
+async def test_while_the_store_is_down_a_post_waits_and_then_gives_up_and_the_rest_goes_on_to_the_last_word(
     store: MemoryStore, copied: Copied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replica_module, "OUTAGE_SECONDS", 0.1)
@@ -164,7 +166,8 @@ async def test_while_the_store_is_down_a_post_waits_and_then_gives_up_and_the_re
         store.happens = lambda _: None
         monkeypatch.setattr(replica_module, "OUTAGE_SECONDS", 60.0)
         await replica.durable()
-    assert replica.paid_here_alone() == []
+        ledger.remember({"word": "the last one"})
+    assert b"the last one" in store.objects[entries(store)[-1]][0]
 
 
 def _down(_: str) -> None:
@@ -186,21 +189,51 @@ async def test_a_run_that_was_taken_over_is_told_and_no_post_leaves(store: Memor
         replica.checkpoint(ledger)
 
 
-def test_tasks_that_the_store_was_not_told_of_are_named(
-    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("tell", ["ship", "copy"])
+def test_tasks_that_the_store_was_not_told_of_are_named_and_no_others(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tell: str
 ) -> None:
     inline(monkeypatch)
-    container = Container(store, Service(), "ab", tmp_path / "container")
-    container.do("start", "intend", "ship", "post", "settle")
+    container = Container(store, Service(), "abc", tmp_path / "container")
+    container.do("start", "intend", "intend", "ship", "post", "post", "settle", tell, "settle")
     store.now += TAKEOVER_SECONDS
     Log(store).claim()
     with pytest.raises(BatchBusyError):
         container.copy()
-    assert container.replica.paid_here_alone() == [(1, "task-a-0")]
+    assert container.replica.paid_here_alone() == [(2, "task-b-0")]
     container.vanish(with_disk=True)
 
 
 # -- what is kept, and what is refused
+
+
+@pytest.mark.parametrize(("is_down", "rest"), [(False, 20 * 10), (True, 900)])
+async def test_the_next_copy_waits_twenty_times_as_long_as_the_last_took_or_a_quarter_of_an_hour_if_it_failed(
+    store: MemoryStore, copied: Copied, monkeypatch: pytest.MonkeyPatch, is_down: bool, rest: float
+) -> None:
+    replica, ledger = copied
+    now, tried = time.monotonic() + 1e6, 0
+
+    def slowly(what: str) -> None:
+        nonlocal now, tried
+        if what.startswith("before create ledger/"):
+            now, tried = now + 10, tried + 1
+            if is_down:
+                raise ReplicaError("the store is down")
+
+    async def entry(after: float) -> int:
+        nonlocal now
+        now += after
+        ledger.remember({"at": str(now)})
+        await replica.durable()
+        await until(lambda: not replica._uploads)
+        return tried
+
+    monkeypatch.setattr(replica_module, "CHECKPOINT_ENTRIES", 0)
+    monkeypatch.setattr(replica_module, "time", SimpleNamespace(monotonic=lambda: now))
+    store.happens = slowly
+    async with replica.shipping(ledger, unexpected):
+        assert [await entry(after) for after in (0, rest - 1, 2)] == [1, 1, 2]
 
 
 def test_two_copies_are_kept_and_of_each_term_its_last_entry(
