@@ -4,11 +4,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from batchgen.catalog import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS
 from batchgen.errors import AccountError, UsageError
 from batchgen.model import EMULATOR
 from batchgen.settings import (
-    DEFAULT_FIRST_POLL_SECONDS,
-    DEFAULT_POLL_EVERY_SECONDS,
     EMULATOR_SPEED,
     SERVICE_URL,
     Limits,

@@ -7,6 +7,9 @@ from types import MappingProxyType
 from batchgen.request import Request
 
 DEFAULT_MODEL = "wan-2-5"
+# When to ask for a task's state: after these seconds, and then as often.
+DEFAULT_FIRST_POLL_SECONDS = 50.0
+DEFAULT_POLL_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import SplitResult, urlsplit
 
-from batchgen.catalog import Prices
+from batchgen.catalog import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS, Prices
 from batchgen.errors import AccountError, UsageError
 from batchgen.model import EMULATOR, LEDGER, Problem, is_text
 from batchgen.steering.deadline import Deadline
@@ -27,8 +27,6 @@ AS_GIVEN = "as given"  # the date of prices that a person gave
 PING_VARIABLE = "BATCHGEN_PING_URL"
 NOTIFY_VARIABLE = "BATCHGEN_NOTIFY_URL"
 EMULATOR_SPEED = 10.0  # times as fast as the service: a batch is done in less than a minute
-DEFAULT_FIRST_POLL_SECONDS = 50.0
-DEFAULT_POLL_EVERY_SECONDS = 5.0
 
 _FLAGS = {"destination": "to", "overrides": "set"}  # where they are called otherwise
 

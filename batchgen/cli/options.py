@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from batchgen.catalog import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS
 from batchgen.cli.numbers import Amount, Count
 from batchgen.settings import (
-    DEFAULT_FIRST_POLL_SECONDS,
-    DEFAULT_POLL_EVERY_SECONDS,
     KEY_VARIABLE,
     NOTIFY_VARIABLE,
     PING_VARIABLE,

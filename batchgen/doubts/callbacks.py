@@ -14,6 +14,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from math import inf
 
 from batchgen.account import Account
+from batchgen.catalog import DEFAULT_FIRST_POLL_SECONDS
 from batchgen.dispatch.dispatcher import Dispatcher, Stop
 from batchgen.doubts.candidates import Candidates
 from batchgen.errors import BatchgenError
@@ -21,7 +22,7 @@ from batchgen.ledger import Ledger, doubt, evidence
 from batchgen.ledger.evidence import Candidate
 from batchgen.ledger.ledger import token_hash
 from batchgen.model import Job, State
-from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, Settings
+from batchgen.settings import Settings
 from batchgen.words import many
 
 HEARTBEAT_SECONDS = 1.0

@@ -11,13 +11,14 @@ from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from batchgen.catalog import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.expected import pending_rows
 from batchgen.planning.plan import TIMES, Plan, planned
 from batchgen.request import Request
 from batchgen.run import Listener, Service, run
-from batchgen.settings import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS, Settings
+from batchgen.settings import Settings
 from batchgen.steering.progress import Progress
 from batchgen.words import duration, many, money_words, size_words
 

@@ -2,6 +2,7 @@
 
 import json
 
+from batchgen.catalog import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS
 from batchgen.model import object_in
 from batchgen.request import Request
 from batchgen.service.durations import ENOUGH, Durations, Guess
@@ -16,14 +17,19 @@ SPARE_SHARE = 0.98  # the rest is left to whoever else uses the account
 
 
 class Polling:
-    """The API's document's advice, ask first after 50 seconds, then every 5; and what is known. Times in seconds.
+    """The API's document's advice, or what takes its place; and what is known. Times in seconds.
 
     ``spare_share`` is how much of the requests that submits leave over may be spent on finding out sooner.
     ``memory`` is what :meth:`memory` gave in an earlier run.
     """
 
     def __init__(
-        self, first: float = 50.0, every: float = 5.0, *, spare_share: float | None = None, memory: str | None = None
+        self,
+        first: float = DEFAULT_FIRST_POLL_SECONDS,
+        every: float = DEFAULT_POLL_EVERY_SECONDS,
+        *,
+        spare_share: float | None = None,
+        memory: str | None = None,
     ) -> None:
         self.first = first
         self.every = every
