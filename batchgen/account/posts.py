@@ -33,6 +33,7 @@ class Posts:
         self._may_be_paid = False  # one that failed
         self._lost = 0.0  # of those, what answers have not made up for
         self._seconds = 0.0  # until an answer, on average
+        self._answers = 0  # of which that is the average
         self._failures = 0  # in a row, but for those that tell nothing new
         self._longest = 0.0  # that the last pause might be; 0: what it was for is over
         self._not_before = -inf
@@ -60,7 +61,8 @@ class Posts:
 
     def took(self, seconds: float) -> None:
         """One was answered, after that long."""
-        self._seconds += (seconds - self._seconds) / MEMORY
+        self._answers = min(self._answers + 1, MEMORY)
+        self._seconds += (seconds - self._seconds) / self._answers
 
     def answered(self) -> None:
         """One was answered clearly."""

@@ -210,6 +210,6 @@ class Asker:
         if job.state is State.SUBMITTING:
             self.in_flight.posted(after, loop.time() - began)
         else:
-            self.in_flight.polled(after)
+            self.in_flight.polled(after, loop.time() - began)
         if after.state is State.RENDERED:
             self.fetcher.made(after)

@@ -82,9 +82,11 @@ class InFlight:
         else:
             self._free_slot(job)
 
-    def polled(self, job: Job) -> None:
-        """A task was asked about; ``job`` is what the answer made of it."""
+    def polled(self, job: Job, seconds: float) -> None:
+        """A task was asked about; ``job`` is what the answer made of it, which came after so many seconds."""
         now = asyncio.get_running_loop().time()
+        if self.account.is_answering:  # which is about this very answer: nothing was awaited since it came
+            self.schedule.took(seconds)
         if job.key in self._told:
             self._told.discard(job.key)
             self.account.tasks += 1
@@ -105,7 +107,7 @@ class InFlight:
             self.account.harvest.failed(job.key, NEVER_ENDED)
         elif job.tries > 0 or is_missing:
             self.schedule.unheard(job, now + job.wait)
-        elif self.account.is_answering:  # which is about this very answer: nothing was awaited since it came
+        elif self.account.is_answering:
             self.schedule.heard(job, now)
         else:
             self.schedule.unheard(job, now + AGAIN * self.polling.every)

@@ -22,6 +22,7 @@ TAIL_WORTH = 1e-4
 FIRST_SHARE = 0.35  # of either, for the first question about a task: it may tell that the service has become faster
 LEAST_POLL_SHARE = 0.5  # of the requests, however many submits there are: each follows upon a poll
 SUBMITS_MEMORY_SECONDS = 2.0
+ANSWERS_MEMORY = 16  # over which the time that they take is averaged
 SHORTEST_GAP = 0.004  # of a generation time, between two questions about one task: 0.2 % is lost on average
 SHORTEST_GAP_SECONDS = 0.25  # and this does for slow tasks: four questions a second are enough for anybody
 PLAN_EVERY = 0.004  # of a generation time
@@ -55,6 +56,7 @@ class Schedule:
         self._added = 0
         self._submits = 0.0  # a second
         self._allowance = 0.0
+        self._answer_seconds = 0.0  # from a question to its answer, on average
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -119,6 +121,10 @@ class Schedule:
         self._tasks[job.key] = self._kinds.setdefault(table, Kind()).unasked[job.key] = task
         if self._awaits_callbacks:
             self._fix(task, max(now, task.born + self._net(task)))
+
+    def took(self, seconds: float) -> None:
+        """A question was answered, after that long."""
+        self._answer_seconds += (seconds - self._answer_seconds) / ANSWERS_MEMORY
 
     def heard(self, job: Job, now: float) -> None:
         """The task runs still."""
@@ -230,11 +236,12 @@ class Schedule:
         """Give ``budget`` questions a second to the tasks of which most is found."""
         ready: list[tuple[float, int]] = []
         means = 0.0
+        told = now + self._gap / 2 + self._answer_seconds  # an age is that at which an answer tells of it
         self._take_back()
         for table, kind in self._kinds.items():
             if kind:
                 least = worth if table.known >= ENOUGH else min(worth, WORTH)  # until then it is to be learned
-                ready += self._ready(table, kind, now + self._gap / 2, least * table.mean)
+                ready += self._ready(table, kind, told, least * table.mean)
                 means += table.mean * len(kind)
         self._choose(now, budget, ready)
         low, high = PLAN_RANGE_SECONDS

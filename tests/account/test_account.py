@@ -266,6 +266,13 @@ def test_no_more_posts_are_without_an_answer_than_the_rate_needs(seconds: float,
     assert account.posting == posts
 
 
+def test_how_long_the_first_post_took_is_believed_at_once(account: Account) -> None:
+    account.answered(posted=True)
+    account.accepted(0.2)
+    account.posting = 40
+    assert account.may_post
+
+
 # -- POSTs without a clear answer
 
 

@@ -62,6 +62,17 @@ def test_no_more_is_asked_than_is_allowed() -> None:
     assert max(sum(start <= time < start + 1 for time in times) for start in range(66)) <= 52
 
 
+def test_a_question_leaves_earlier_by_as_long_as_its_answer_takes() -> None:
+    firsts = []
+    for answer_seconds in (0.0, 2.0):
+        schedule = Schedule(learned(50, 70))
+        schedule.add(job(1), 0.0, 0.0)
+        for _ in range(100):
+            schedule.took(answer_seconds)
+        firsts.append(asked(schedule, 70.0)[0][0])
+    assert 1.5 < firsts[0] - firsts[1] < 2.5
+
+
 def test_when_nothing_is_left_to_submit_fewer_questions_are_asked() -> None:
     numbers = []
     for is_submitting in (True, False):
