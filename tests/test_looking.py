@@ -33,8 +33,8 @@ LOOKS: dict[str, Callable[[Path], object]] = {
     "status": lambda batch: _told("status", batch),
     "report": lambda batch: _told("report", batch, "--xlsx"),
     "report --serve": _served,
-    "rows": lambda batch: list(read_results(batch)),
-    "results": read_frame,
+    "rows": lambda batch: list(read_results(batch, None)),
+    "results": lambda batch: read_frame(batch, None, {}),
     "where its copy is": lambda batch: address_in(batch / "ledger.sqlite"),
 }
 

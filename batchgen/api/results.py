@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from batchgen.catalog import MICRO
@@ -68,16 +67,14 @@ _COLUMNS = tuple(field.name for field in fields(Result) if field.name not in ("v
 _STATES = [state.value for state in State if state is not State.SUBMITTING]
 
 
-def read_results(folder: Path, ledger_to: str | None = None) -> Iterator[Result]:
+def read_results(folder: Path, ledger_to: str | None) -> Iterator[Result]:
     """The rows of the present manifest, in its order. Raises :class:`UsageError` for a folder that is no batch."""
     with look(folder, ledger_to) as looked, looked.open() as ledger:
         for row in ledger.results():
             yield _result(row, folder)
 
 
-def read_frame(
-    folder: Path, ledger_to: str | None = None, numbers: Mapping[str, Any] = MappingProxyType({})
-) -> "pd.DataFrame":
+def read_frame(folder: Path, ledger_to: str | None, numbers: Mapping[str, Any]) -> "pd.DataFrame":
     """The same as a DataFrame, with the manifest's own columns behind; ``numbers``: of which dtype some of them are."""
     import pandas as pd
 

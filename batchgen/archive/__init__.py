@@ -75,8 +75,8 @@ def open_archive(
 
     ``tag`` (letters, digits and _) marks the unfinished files of this batch, and must be no other batch's;
     ``scratch`` is the local folder where videos pass through on their way to S3; ``home`` is what the places of
-    local videos are relative to; ``connections`` is how many threads will use the archive. Raises UsageError for a
-    destination of another kind.
+    local videos are relative to (None: the destination); ``connections`` is how many threads will use the archive.
+    Raises UsageError for a destination of another kind.
     """
     if not tag.replace("_", "").isalnum() or not tag.isascii():
         raise ValueError(f"a tag of letters, digits and _ only, not {tag!r}")
@@ -88,7 +88,8 @@ def open_archive(
         raise UsageError(f"--to {destination!r}: give a folder, or s3://bucket/prefix")
     from batchgen.archive.disk import DiskArchive
 
-    return DiskArchive(Path(destination), tag=tag, home=home)
+    folder = Path(destination)
+    return DiskArchive(folder, tag=tag, home=home or folder)
 
 
 def names(name: str, sha256: str) -> tuple[str, ...]:

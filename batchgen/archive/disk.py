@@ -47,14 +47,14 @@ _OF_ONE_FILE = frozenset(
 class DiskArchive:
     """Videos in ``folder``; its unfinished files are ``.{tag}-{random}.part``, beside the videos.
 
-    Places are paths relative to ``home`` (by default the folder itself), or absolute where the folder is not within.
+    Places are paths relative to ``home``, or absolute where the folder is not within.
     """
 
-    def __init__(self, folder: Path, *, tag: str, home: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, tag: str, home: Path) -> None:
         self._folder = folder
-        self._home = home or folder
+        self._home = home
         self._tag = tag
-        self._places = _relative(folder.absolute(), self._home.absolute())
+        self._places = _relative(folder.absolute(), home.absolute())
         self._leftover = re.compile(rf"\.{re.escape(tag)}-[0-9a-f]{{16}}\.part")
 
     def __str__(self) -> str:

@@ -169,7 +169,7 @@ def _attempts(ledger: Ledger, key: int) -> tuple[Attempt, ...]:
     return tuple(Attempt(*facts) for facts in found)
 
 
-def owner(ledger: Ledger, task_id: str, asker: Job | None = None) -> str | None:
+def owner(ledger: Ledger, task_id: str, asker: Job | None) -> str | None:
     """The id of the row that has a task, or once had it, if one has; or of another that a callback named it for.
 
     None also where it is the ``asker`` that has it, and the service no longer knew it, or a person gave it up.

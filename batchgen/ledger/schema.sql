@@ -55,7 +55,7 @@ CREATE TABLE attempt (
     attempt    INTEGER PRIMARY KEY AUTOINCREMENT,
     job        INTEGER NOT NULL REFERENCES job,
     started_at REAL NOT NULL,
-    ended_at   REAL,
+    ended_at   REAL,     -- when its answer was there; for people who look into the file
     outcome    TEXT,     -- NULL: not known (yet); missing: accepted, and later unknown to the service
     detail     TEXT,
     task_id    TEXT,

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from http.client import HTTPException, HTTPResponse
 from threading import Thread
@@ -45,7 +45,7 @@ class Ending:
 
     exit: int | None
     text: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any]
 
 
 class Notices:

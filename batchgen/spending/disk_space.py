@@ -24,18 +24,17 @@ class DiskSpace:
     free_bytes: Callable[[], int | None]  # of the archive
     awaited: Callable[[], Iterable[tuple[Request, int]]]  # files still to come of what is paid for, by kind of request
     known: Callable[[], Mapping[tuple[str | None, int | None], float]]  # sizes on average, by resolution and duration
-    clock: Callable[[], float] = time.monotonic
     _look_after: float = -inf
     _left: float = 0.0  # bytes
     _sizes: Mapping[tuple[str | None, int | None], float] = field(default_factory=dict)
 
     def reserve(self, request: Request, files: int) -> None:
         """Room for one more video, kept in so many files; raises :class:`ArchiveError` when there is none."""
-        if self.clock() > self._look_after or self._left < files * self._size(request):
-            began = self.clock()
+        if time.monotonic() > self._look_after or self._left < files * self._size(request):
+            began = time.monotonic()
             self._sizes = self.known()
             self._left = self._look()
-            took = self.clock() - began  # a large backlog of videos is not counted for each task
+            took = time.monotonic() - began  # a large backlog of videos is not counted for each task
             self._look_after = began + max(LOOK_EVERY_SECONDS, LOOK_SHARE * took)
         self._left -= files * self._size(request)
         if self._left < 0:

@@ -11,10 +11,10 @@ from batchgen.videos.verify import READERS, in_window
 FEW = 1000  # videos that are looked for one by one: for more, all that is there is listed first
 
 
-def note_places(ledger: Ledger, archive: Archive, places: Collection[str] | None = None) -> list[str]:
+def note_places(ledger: Ledger, archive: Archive, places: Collection[str] | None) -> list[str]:
     """Write down where the videos are that lie in the archive by now; returns their former places.
 
-    ``places``: look for the videos of these alone. Raises :class:`ArchiveError` if the archive does not answer.
+    ``places``: look for the videos of these; None: of all. Raises :class:`ArchiveError` if the archive does not answer.
     """
     number = ledger.database.number("SELECT count(*) FROM video") if places is None else len(places)
     names = archive.listed() if number > FEW else None

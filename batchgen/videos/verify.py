@@ -67,7 +67,7 @@ class Verified:
         return 1 if len(self.damaged) > (self.repaired or 0) or self.unfetched else 0
 
 
-def verify_batch(batch: Path, ledger_to: str | None, *, repair: Settings | None = None) -> Verified:
+def verify_batch(batch: Path, ledger_to: str | None, *, repair: Settings | None) -> Verified:
     """Read every archived video again; those that are damaged are forgotten if a ``repair`` is to fetch them.
 
     Raises what a run with the settings of the repair would, before anything is changed.
