@@ -6,12 +6,13 @@
 An order is addressed to one process: the next run of the batch throws it away unread.
 """
 
+import fcntl
 import json
 import os
 import secrets
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -97,22 +98,35 @@ def send(
     if who is None:
         raise UsageError(with_command(f"no run holds {folder}, there is nothing to steer; to start one", *resumes))
     order = Order(order.concurrency, order.rate, order.action, secrets.token_hex(8), who)
-    until = time.monotonic() + patience
-    while (folder / ORDER).exists() and time.monotonic() < until - patience / 2:  # another's, about to be taken
-        time.sleep(LOOK_EVERY_SECONDS)
-    with private.replacing(folder / ORDER, shared=True, encoding="utf-8") as file:  # another may give one right now
-        json.dump(asdict(order), file)
-    while time.monotonic() < until:
-        facts = read(folder)
-        if facts and facts.get("answered") == order.id:
-            return facts
-        if holder(folder) != who:
-            break
-        time.sleep(LOOK_EVERY_SECONDS)
-    (folder / ORDER).unlink(missing_ok=True)
+    with _turn(folder):
+        until = time.monotonic() + patience
+        while (folder / ORDER).exists() and time.monotonic() < until - patience / 2:  # one that was broken off
+            time.sleep(LOOK_EVERY_SECONDS)
+        with private.replacing(folder / ORDER, shared=True, encoding="utf-8") as file:
+            json.dump(asdict(order), file)
+        while time.monotonic() < until:
+            facts = read(folder)
+            if facts and facts.get("answered") == order.id:
+                return facts
+            if holder(folder) != who:
+                break
+            time.sleep(LOOK_EVERY_SECONDS)
+        (folder / ORDER).unlink(missing_ok=True)
     if order.action == "drain" and holder(folder) != who:
         return None
     raise _unanswered(folder, who, resumes)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """One order after the other: of two at one moment, one would be written over the other."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a folder on another machine may bear no lock
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
 
 
 def _unanswered(folder: Path, who: Holder, resumes: Sequence[str]) -> BatchgenError:
