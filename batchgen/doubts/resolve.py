@@ -11,7 +11,7 @@ from batchgen.doubts.candidates import KNOWN, is_of
 from batchgen.errors import AccountError, UsageError
 from batchgen.folder.checks import check_service
 from batchgen.folder.opening import open_at_rest, open_to_change
-from batchgen.ledger import Ledger, doubt, money, recovery
+from batchgen.ledger import Ledger, doubt, recovery
 from batchgen.ledger.doubt import Attempt, Doubt
 from batchgen.model import State, is_text, zulu
 from batchgen.run import Service
@@ -151,7 +151,7 @@ def _named(ledger: Ledger, identities: Sequence[str], action: str | None) -> tup
 def _meaning(ledger: Ledger, action: str, tasks: Tasks) -> str:
     """How many rows an action is about, and what it may cost."""
     rows = many(sum(map(len, tasks.values())), "row")
-    if money.is_free(ledger):
+    if ledger.is_free:
         return f"{rows} (emulator: nothing is paid)"
     if action == "abandon":
         return f"{rows}; nothing more is paid, and what was accepted was paid for nothing"

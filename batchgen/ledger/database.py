@@ -222,9 +222,9 @@ class Database:
         """Run one statement; outside a transaction a write is one of its own, not synced."""
         try:
             return self._connection.execute(sql, parameters)
-        except _BROKEN as error:
-            if isinstance(error, sqlite3.IntegrityError):
-                raise
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
             raise self._refusal(error, "read" if sql.startswith("SELECT") else "written") from None
 
     def execute_many(self, sql: str, parameters: Any) -> None:

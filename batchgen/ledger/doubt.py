@@ -88,12 +88,12 @@ def release(ledger: Ledger, window: float) -> list[Job]:
 
 def _all_came(ledger: Ledger, since: float, until: float) -> bool:
     """Whether there were some callbacks of accepted tasks that were asked for in that time, and none is missing."""
-    found = ledger.database.one(
+    came, missing = ledger.database.execute(
         "SELECT count(called_at), count(*) - count(called_at) FROM attempt "
         "WHERE token IS NOT NULL AND task_id IS NOT NULL AND started_at BETWEEN ? AND ?",
         (since, until),
-    )
-    return found is not None and found[0] >= LEAST_CALLBACKS and found[1] == 0 and not _has_lost_one(ledger, until)
+    ).fetchone()
+    return came >= LEAST_CALLBACKS and missing == 0 and not _has_lost_one(ledger, until)
 
 
 def _has_lost_one(ledger: Ledger, since: float) -> bool:

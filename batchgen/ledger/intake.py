@@ -39,10 +39,6 @@ class _RefusedError(Exception):
     """Leaves the transaction, which undoes it."""
 
 
-class _StrangeError(_RefusedError):
-    """The ledger is that of other rows."""
-
-
 def take_in(
     ledger: Ledger,
     manifest: Iterable[Rows | Row | Problem],
@@ -60,6 +56,7 @@ def take_in(
     """
     database = ledger.database
     problems = Gathered(MOST_PROBLEMS)
+    is_strange = False
     stage.drop(database)
     database.execute("DELETE FROM temp.signed")
     try:
@@ -73,12 +70,12 @@ def take_in(
                 raise _RefusedError
             may_repeat = repeated.digests or has_rows(database)
             counts = merge(database, naming, repeated, partial=partial, to_look_at=to_look_at)
-            if must_be_known and counts["gone"] and counts["new"] - counts["edited"] == counts["rows"]:
-                raise _StrangeError
-            return Intake(problems.problems(), may_repeat=may_repeat, **counts)
-    except _StrangeError:
-        return Intake(problems.problems(), is_strange=True)
+            intake = Intake(problems.problems(), may_repeat=may_repeat, **counts)
+            is_strange = must_be_known and intake.gone > 0 and intake.new - intake.edited == intake.rows
+            if is_strange:
+                raise _RefusedError
+            return intake
     except _RefusedError:
-        return Intake(problems.problems())
+        return Intake(problems.problems(), is_strange=is_strange)
     finally:
         stage.drop(database)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 from batchgen.errors import LedgerError
 from batchgen.ledger.database import Database
 from batchgen.ledger.results import ResultRow, result_rows
-from batchgen.model import Clip, Job, Kept, State, zulu_or_none
+from batchgen.model import EMULATOR, Clip, Job, Kept, State, zulu_or_none
 from batchgen.request import Request
 
 LINK_LIFE_SECONDS = 15 * 86400  # the API's document: result URLs are valid for 15 days
@@ -80,6 +80,11 @@ class Ledger:
     def fact(self, name: str) -> str | None:
         """What was remembered under ``name``."""
         return self.database.value("SELECT value FROM fact WHERE name = ?", (name,))
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing of the batch was paid, or ever will be: it was made with the emulator."""
+        return self.fact("service") == EMULATOR
 
     def own_columns(self) -> list[str]:
         """The names of the manifest's own columns, which are no parameters: the keys of a row's extras."""
@@ -236,8 +241,8 @@ class Ledger:
 
     def unfetched(self) -> tuple[int, float | None]:
         """How many videos are made and not archived, and when the oldest of them was made (Unix seconds)."""
-        found = self.database.one("SELECT count(*), min(completed_at) FROM job WHERE state = 'rendered'")
-        return (int(found[0]), found[1]) if found else (0, None)
+        found = self.database.execute("SELECT count(*), min(completed_at) FROM job WHERE state = 'rendered'").fetchone()
+        return found[0], found[1]
 
     def has_signed(self) -> bool:
         """Whether the present manifest has image links that only it has whole."""
@@ -265,7 +270,7 @@ class Ledger:
 
         Their jobs do not know where the service keeps the results, and their links are without what signs them.
         """
-        return result_rows(self.database, states)
+        return result_rows(self.database, states, is_free=self.is_free)
 
     # -- rows of the table job
 

@@ -20,13 +20,13 @@ _LIKE_A_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,3})?", re.ASC
 
 
 def merge(database: Database, naming: Naming, repeated: Repeated, *, partial: bool, to_look_at: bool) -> dict[str, Any]:
-    """Make the ledger's rows those of the stage, as part of the caller's transaction; returns how many are what.
+    """Make the ledger's rows those of the stage, as part of the caller's transaction; returns counts of an Intake.
 
     ``partial``: rows that are not there stay as they are. ``to_look_at``: nothing will be taken in again.
     """
     is_first = not partial and not has_rows(database)  # then there is nothing that a row could be
     if is_first:
-        counts = _all_new(database)
+        counts = dict.fromkeys(("rows", "new"), database.number("SELECT max(position) FROM temp.sheet"))
     else:
         renamed = _recognise(database, partial=partial)
         counts = _counts(database) | {"renamed": renamed}
@@ -68,8 +68,8 @@ def _add_the_others(database: Database) -> None:
         "LEFT JOIN main.row ON row.id = sheet.id AND row.position IS NOT NULL "
         "GROUP BY sheet.position ORDER BY sheet.position DESC"
     ).fetchall()
-    last = database.one("SELECT coalesce(max(position), 0), coalesce(max(number), 0) FROM main.row")
-    position, number = last or (0, 0)
+    last = database.execute("SELECT coalesce(max(position), 0), coalesce(max(number), 0) FROM main.row")
+    position, number = last.fetchone()
     for staged, known, its_number in places:
         if known is None:
             position, number = position + 1, number + 1
@@ -145,11 +145,6 @@ def _plain(id: str) -> str:
     if _LIKE_A_NUMBER.fullmatch(id) and (number := Decimal(id)) == int(number):
         return str(int(number))
     return normalize("NFC", id)
-
-
-def _all_new(database: Database) -> dict[str, int]:
-    rows = database.number("SELECT max(position) FROM temp.sheet")
-    return {"rows": rows, "new": rows, "edited": 0, "renamed": 0, "gone": 0, "back": 0, "kept_videos": 0}
 
 
 def _counts(database: Database) -> dict[str, int]:

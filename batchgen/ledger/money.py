@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from batchgen.ledger.expected import Kind
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.recovery import OF_ONE_RUN
-from batchgen.model import EMULATOR
 from batchgen.request import Request
 
 # A refused attempt was not paid; each other one was, or may have been.
@@ -58,10 +57,10 @@ def run_seconds(ledger: Ledger) -> float:
 
 def reserved_by_run(ledger: Ledger) -> tuple[int, int]:
     """The tasks that the present run has asked for, and their price."""
-    found = ledger.database.one(
+    found = ledger.database.execute(
         f"SELECT count(*), coalesce(sum(price), 0) FROM attempt WHERE run = ? AND {_MAY_BE_PAID}", (ledger.run,)
-    )
-    return (int(found[0]), int(found[1])) if found else (0, 0)
+    ).fetchone()
+    return found[0], found[1]
 
 
 def spent_at_most(ledger: Ledger) -> int:
@@ -106,14 +105,9 @@ def has_tasks(ledger: Ledger) -> bool:
     return has_begun(ledger) or ledger.database.has("SELECT 1 FROM job WHERE task_id IS NOT NULL")
 
 
-def is_free(ledger: Ledger) -> bool:
-    """Whether nothing of the batch was paid, or ever will be: it was made with the emulator."""
-    return ledger.fact("service") == EMULATOR
-
-
 def _price(ledger: Ledger, which: str) -> int:
     """The price of the attempts that are chosen so, in SQL; of a batch that was made with the emulator, nothing."""
-    return 0 if is_free(ledger) else ledger.database.number(f"SELECT sum(price) FROM attempt {which}")
+    return 0 if ledger.is_free else ledger.database.number(f"SELECT sum(price) FROM attempt {which}")
 
 
 def paid_price(ledger: Ledger) -> int:

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from batchgen.ledger.database import Database
-from batchgen.model import EMULATOR, Job, State
+from batchgen.model import Job, State
 from batchgen.request import Quick, Request, from_json
 
 _OF_JOB = (
@@ -35,10 +35,9 @@ class ResultRow(Quick):
     cost: int | None  # of its tasks, in millionths of a US dollar; of rows that share them, the first has it all
 
 
-def result_rows(database: Database, states: tuple[State, ...]) -> Iterator[ResultRow]:
+def result_rows(database: Database, states: tuple[State, ...], *, is_free: bool) -> Iterator[ResultRow]:
     """See :meth:`batchgen.ledger.Ledger.results`."""
     among = f" AND state IN ({', '.join('?' * len(states))})" if states else ""
-    is_free = database.has("SELECT 1 FROM fact WHERE name = 'service' AND value = ?", (EMULATOR,))
     cost = "NULL" if is_free else _COST
     found = database.execute(
         f"SELECT row.position, id, number, extras, place, bytes, sha256, {cost}, {_JOB_COLUMNS} "

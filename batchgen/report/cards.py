@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from urllib.parse import quote
 
 from batchgen.catalog import MICRO
-from batchgen.ledger import Ledger, ResultRow, money
+from batchgen.ledger import Ledger, ResultRow
 from batchgen.model import State
 from batchgen.report.poster import Posters
 from batchgen.request import public_url
@@ -67,7 +67,7 @@ def costs(ledger: Ledger) -> dict[int, float | None]:
 
     Empty for a batch that was made with the emulator: nothing of it was paid.
     """
-    if money.is_free(ledger):
+    if ledger.is_free:
         return {}
     found = ledger.database.execute("SELECT job, sum(price) FROM attempt WHERE task_id IS NOT NULL GROUP BY job")
     return {job: reserved / MICRO if reserved else None for job, reserved in found}

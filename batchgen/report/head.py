@@ -86,7 +86,7 @@ def figures(ledger: Ledger, cards: Sequence[Card], done: Work, spent: Mapping[in
     archived = counts[State.ARCHIVED]
     asked = [
         Figure("Done", amount(archived), f"of {many(amount(rows), 'row')}, {share(archived, rows)}"),
-        *_troubles(counts, cards, None if money.is_free(ledger) else money.doubtful_price(ledger) / MICRO),
+        *_troubles(counts, cards, None if ledger.is_free else money.doubtful_price(ledger) / MICRO),
         *_open(counts),
         _cost(ledger, list(spent.values())),
         *_speed(done),
@@ -123,7 +123,7 @@ def _open(counts: Counter[str]) -> Iterable[Figure]:
 
 def _cost(ledger: Ledger, spent: Sequence[float | None]) -> Figure:
     tasks = standing.paid_tasks(ledger)
-    if money.is_free(ledger):
+    if ledger.is_free:
         return Figure("Tasks", amount(tasks), "emulator: nothing was paid")
     known = [each for each in spent if each is not None]
     if len(known) < len(spent) or not tasks:

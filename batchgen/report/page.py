@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.errors import UsageError
-from batchgen.ledger import Ledger, money
+from batchgen.ledger import Ledger
 from batchgen.report import head
 from batchgen.report.cards import Card, Links, beside, cards, costs, locate
 from batchgen.report.head import Figure
@@ -80,7 +80,7 @@ def gather(ledger: Ledger, batch: Path, links: Links, *, running: bool = False, 
             cards=shown,
             made_at=now,
             running=running,
-            is_free=money.is_free(ledger),
+            is_free=ledger.is_free,
         )
 
 

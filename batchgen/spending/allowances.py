@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from batchgen.catalog import MICRO
-from batchgen.ledger import Ledger, doubt, expected, money, recovery
+from batchgen.ledger import Ledger, doubt, expected, recovery
 from batchgen.others import reuse
 from batchgen.settings import Settings
 from batchgen.words import left_alone, many, money_words, with_command
@@ -27,7 +27,7 @@ def _resubmit(settings: Settings, ledger: Ledger) -> Iterator[str]:
     if jobs := doubt.resubmit_held(ledger):
         price = doubt.price_again(ledger, jobs) / MICRO
         rows = many(len(jobs), "row in doubt is", "rows in doubt are")
-        cost = "" if money.is_free(ledger) else f", and may be paid for twice: up to {money_words(price)} more"
+        cost = "" if ledger.is_free else f", and may be paid for twice: up to {money_words(price)} more"
         yield f"{rows} submitted again{cost}"
     if rows_left := doubt.left_alone(ledger):
         yield with_command(f"{left_alone(rows_left)}; to see what is known", "resolve", str(settings.batch))

@@ -23,7 +23,7 @@ async def compare(
     estimate = money.estimate(kinds, spending.price) / MICRO
     if not estimate:
         return
-    if not money.is_free(ledger):
+    if not ledger.is_free:
         limited = ", as far as the limits allow" if spending.has_limits else ""
         tasks = many(sum(kind.tasks for kind in kinds), "task")
         say(f"to be paid for: {tasks}, up to {money_words(estimate)}{limited}")
