@@ -68,10 +68,10 @@ class Courier:
 
     def resume(self, task: Task) -> None:
         """Plan the callback of a task from before a restart; attempts that fell into the gap went nowhere."""
-        due = itertools.accumulate((0.0, *REPEATS), initial=None)
-        for attempt, wait in enumerate(due):
-            if task.ends + wait / self.speed >= self.now():
-                self._plan(task.ends + wait / self.speed, Delivery(task, attempt=attempt))
+        for attempt, wait in enumerate(itertools.accumulate((0.0, *REPEATS))):
+            due = task.ends + wait / self.speed
+            if due >= self.now():
+                self._plan(due, Delivery(task, attempt=attempt))
                 return
 
     async def run(self) -> None:

@@ -12,17 +12,13 @@ MEMORY_BYTES = 64 * 2**20  # about 300 videos; what is dropped is drawn again, t
 VideoBytes = Callable[[Task], bytes]
 
 
-def _draw(task: Task, key: bytes) -> bytes:
+def _draw(task: Task, key: bytes, *, tiny: bool = False) -> bytes:
     from batchgen.emulator import video  # libav is loaded only when something is drawn
 
-    shape = (task.input.get("resolution", DEFAULT_RESOLUTION), task.input.get("aspect_ratio", DEFAULT_ASPECT))
-    return video.encode(video.SIZES[shape], task.duration, key)
-
-
-def _draw_tiny(task: Task, key: bytes) -> bytes:
-    from batchgen.emulator import video
-
-    return video.encode_tiny(task.input.get("aspect_ratio", DEFAULT_ASPECT), task.duration, key)
+    aspect = task.input.get("aspect_ratio", DEFAULT_ASPECT)
+    if tiny:
+        return video.encode_tiny(aspect, task.duration, key)
+    return video.encode(video.SIZES[task.input.get("resolution", DEFAULT_RESOLUTION), aspect], task.duration, key)
 
 
 class Studio:
@@ -42,7 +38,7 @@ class Studio:
             return self._video_bytes(task)
         key = video_key(task, index)
         if self._tiny:
-            return _draw_tiny(task, key)
+            return _draw(task, key, tiny=True)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]

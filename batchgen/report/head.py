@@ -84,15 +84,14 @@ def figures(ledger: Ledger, cards: Sequence[Card], done: Work, spent: Mapping[in
     counts = Counter(card.status for card in cards)
     rows = len(cards)
     archived = counts[State.ARCHIVED]
-    asked = [
+    return (
         Figure("Done", amount(archived), f"of {many(amount(rows), 'row')}, {share(archived, rows)}"),
         *_troubles(counts, cards, None if ledger.is_free else money.doubtful_price(ledger) / MICRO),
         *_open(counts),
         _cost(ledger, list(spent.values())),
         *_speed(done),
         *_size(standing.archived_bytes(ledger), len(done.archived)),
-    ]
-    return tuple(asked)
+    )
 
 
 def _troubles(counts: Counter[str], cards: Sequence[Card], doubtful: float | None) -> Iterable[Figure]:

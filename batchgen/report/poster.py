@@ -67,12 +67,12 @@ class Posters:
             return known
         try:
             picture, width, height = _jpeg(video)
-            path = self._folder / f"{sha256}-{width}x{height}.jpg"
-            self._known[sha256] = self._keep(picture, Poster(path, width, height))
+            poster = Poster(self._folder / f"{sha256}-{width}x{height}.jpg", width, height)
+            self._keep(picture, poster.path)
         except Exception as error:  # a decoder meets bytes that somebody else made: anything may happen
             log.debug("no poster", extra={"sha256": sha256, "reason": f"{type(error).__name__}: {error}"})
             return None
-        return self._known[sha256]
+        return self._known.setdefault(sha256, poster)
 
     def make_all(self, videos: Iterable[tuple[str, Path]], seconds: float) -> None:
         """Make what is missing, for at most ``seconds``."""
@@ -86,16 +86,15 @@ class Posters:
             with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:  # PyAV lets go of the GIL
                 list(pool.map(make, missing.items()))
 
-    def _keep(self, picture: bytes, poster: Poster) -> Poster:
+    def _keep(self, picture: bytes, path: Path) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         part = self._folder / f".{secrets.token_hex(8)}.part"
         try:
             with open(part, "xb", opener=private.opener) as file:
                 file.write(picture)
-            part.replace(poster.path)
+            part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-        return poster
 
 
 def _jpeg(video: Path | BinaryIO) -> tuple[bytes, int, int]:

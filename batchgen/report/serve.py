@@ -87,11 +87,12 @@ class Reader:
         state = (ledger, ledger.database.one("PRAGMA data_version"), running)
         if self._view and state == self._state:
             return self._view
-        page = gather(ledger, self._batch, _links(), running=running)
-        view = _view(page, ledger.fact("destination") or "")
+        places: dict[str, str] = {}
+        page = gather(ledger, self._batch, _links(places), running=running)
         self._state = state
         self._next = time.monotonic() + max(REST_SECONDS, REST_SHARE * (time.monotonic() - began))
-        return view
+        etag = f'"{secrets.token_hex(8)}"'
+        return View(page, page.to_json(), etag, places, ledger.fact("destination") or "")
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -111,17 +112,17 @@ def _beside(batch: Path) -> Source:
     return source
 
 
-def _links() -> Links:
-    """Addresses under the page's own; they hold checksums, and no names that a sheet or an archive gave."""
-    return Links(lambda _, sha256: f"video/{sha256}.mp4", lambda sha256: (f"poster/{sha256}.jpg", None))
+def _links(places: dict[str, str]) -> Links:
+    """Addresses under the page's own; they hold checksums, and no names that a sheet or an archive gave.
 
+    ``places`` takes where the videos are.
+    """
 
-def _view(page: Page, destination: str) -> View:
-    places: dict[str, str] = {}
-    for card in page.cards:
-        for address, place in zip(card.videos, card.places, strict=True):
-            places[str(address).removeprefix("video/").removesuffix(".mp4")] = place
-    return View(page, page.to_json(), f'"{secrets.token_hex(8)}"', places, destination)
+    def video(place: str, sha256: str) -> str:
+        places[sha256] = place
+        return f"video/{sha256}.mp4"
+
+    return Links(video, lambda sha256: (f"poster/{sha256}.jpg", None))
 
 
 class ReportServer:

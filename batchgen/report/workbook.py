@@ -48,11 +48,12 @@ def write(ledger: Ledger, path: Path, poster: Callable[[ResultRow], Poster | Non
 
 
 def _fill(sheet: "_Sheet", rows: Iterable[ResultRow], poster: Callable[[ResultRow], Poster | None]) -> None:
+    number = 0
     for number, row in enumerate(rows, 1):
         if number > _MOST_ROWS:
             raise UsageError(f"results.xlsx can hold {_MOST_ROWS} rows, and the batch has more; use results.csv")
         sheet.add(number, row, poster(row) if number <= _MOST_POSTERS else None)
-    sheet.finish()
+    sheet.finish(number)
 
 
 class _Sheet:
@@ -62,7 +63,6 @@ class _Sheet:
         self._own = own
         self._folder = folder
         self._image_names = image_names
-        self._rows = 0
         self._top = book.add_format({"valign": "top", "text_wrap": True})
         self._link = book.add_format({"valign": "top", "font_color": "#0563C1", "underline": 1})
         self._headings = (*WORKBOOK, *headings(own))
@@ -75,7 +75,6 @@ class _Sheet:
 
     def add(self, number: int, row: ResultRow, poster: Poster | None) -> None:
         """Write one row; ``number`` counts from 1."""
-        self._rows = number
         if poster:
             self._sheet.set_row_pixels(number, _BOX[1] + 4)
         cells = list(cells_of(row))
@@ -117,9 +116,9 @@ class _Sheet:
         described = {"description": _fit(row.id)[:200]} | ({"url": link} if link and number <= _MOST_LINKS else {})
         self._sheet.insert_image(number, _POSTER, str(poster.path), options | described)
 
-    def finish(self) -> None:
+    def finish(self, rows: int) -> None:
         """Let the columns be filtered."""
-        self._sheet.autofilter(0, 0, self._rows, len(self._headings) - 1)
+        self._sheet.autofilter(0, 0, rows, len(self._headings) - 1)
 
 
 def _fit(text: str) -> str:
