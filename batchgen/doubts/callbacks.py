@@ -74,15 +74,25 @@ class Callbacks:
 
     async def run(self) -> None:
         """Until cancelled: confirm what callbacks brought, record that we listen, release what never came."""
+        identifying = asyncio.create_task(self._identify_all())  # we listen on, however long the service takes over it
+        try:
+            while not identifying.done():
+                self._hasten_early()
+                self._record()
+                if released := doubt.release(self.ledger, SILENCE_SECONDS):
+                    log.warning("released: their callbacks never came", extra={"jobs": len(released)})
+                    self.release(released)
+                await asyncio.wait([identifying], timeout=HEARTBEAT_SECONDS)
+            identifying.result()
+        finally:
+            identifying.cancel()
+            await asyncio.gather(identifying, return_exceptions=True)
+
+    async def _identify_all(self) -> None:
         while True:
             self._wake.clear()
-            self._hasten_early()
             for candidate in self._named():
                 await self._identify(candidate)
-            self._record()
-            if released := doubt.release(self.ledger, SILENCE_SECONDS):
-                log.warning("released: their callbacks never came", extra={"jobs": len(released)})
-                self.release(released)
             with suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self._wake.wait()

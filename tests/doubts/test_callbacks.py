@@ -60,13 +60,13 @@ def submitted(ledger: Ledger, token: str, task_id: str | None) -> Job:
 def listener(
     ledger: Ledger,
     *,
+    service: Any = None,
     unheard: float = 0.0,
     release: Callable[[list[Job]], None] = lambda _: None,
     hasten: Callable[[int], None] = lambda _: None,
 ) -> Callbacks:
-    nobody: Any = None
     return Callbacks(
-        *(ledger, Candidates(ledger, nobody, nobody)),
+        *(ledger, Candidates(ledger, service, service)),
         patience=WINDOW,
         unheard=lambda: unheard,
         hasten=hasten,
@@ -75,10 +75,12 @@ def listener(
     )
 
 
-async def listen(ledger: Ledger, *meanwhile: Callable[[], None], unheard: float = 0.0) -> list[Job]:
+async def listen(
+    ledger: Ledger, *meanwhile: Callable[[], None], service: Any = None, unheard: float = 0.0
+) -> list[Job]:
     """Listen for some heartbeats after each of what happens meanwhile; the jobs that were released."""
     released: list[Job] = []
-    heard = listener(ledger, unheard=unheard, release=released.extend)
+    heard = listener(ledger, service=service, unheard=unheard, release=released.extend)
     listening = asyncio.create_task(heard.run())
     for happen in (lambda: None, *meanwhile):
         happen()
@@ -133,6 +135,19 @@ async def test_a_process_that_was_stopped_did_not_listen(ledger: Ledger, clock: 
     spans = ledger.database.execute("SELECT until - since FROM listening").fetchall()
     assert len(spans) == 2
     assert all(seconds <= 40 for (seconds,) in spans)
+
+
+async def test_it_listens_while_the_service_takes_its_time_over_a_task_that_a_callback_brought(
+    ledger: Ledger, clock: Clock
+) -> None:
+    def comes() -> None:
+        evidence.called(ledger, token_hash("lost"), "task_lost")
+
+    slow = SimpleNamespace(turn=asyncio.Event().wait)
+    await listen(ledger, lambda: doubtful(ledger), comes, *listened(clock, 60), service=slow)
+    spans = ledger.database.execute("SELECT until - since FROM listening").fetchall()
+    assert len(spans) == 1
+    assert spans[0][0] >= 60 - module.RECORD_SECONDS
 
 
 async def test_that_it_listens_is_written_seldom(ledger: Ledger, clock: Clock) -> None:
