@@ -3,9 +3,12 @@
 import json
 import re
 import sqlite3
+import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
@@ -15,8 +18,12 @@ from batchgen.cli import group
 from batchgen.folder.lock import Lock
 from batchgen.ledger import Ledger
 from batchgen.model import ABANDONED, EMULATOR, State
+from batchgen.steering.control import Desk
+from batchgen.steering.progress import Progress
+from batchgen.steering.watch import watch
 from tests.e2e.program import emulated, prompts, results, run
 from tests.report.batches import BEGUN, Wanted, failed, make_batch
+from tests.steering.test_progress import standing
 
 
 def told(*words: str | Path) -> str:
@@ -158,6 +165,32 @@ def test_a_command_has_a_line_to_itself_and_is_quoted_for_a_shell(tmp_path: Path
 def test_to_watch_a_batch_without_a_run_says_plainly_that_there_is_none(tmp_path: Path) -> None:
     batch = make_batch(tmp_path, [Wanted("fox")])
     assert f"no run is at work in {batch} now; this is how it stands:" in told("status", batch, "--watch")
+
+
+def test_a_run_that_says_nothing_yet_is_told_once_and_one_that_says_nothing_more_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    shown: list[str | None] = []
+    now = 1.8e9
+
+    def later() -> Iterator[None]:
+        nonlocal now
+        yield
+        desk.publish(standing().facts())
+        yield
+        now += 60
+        yield
+        raise KeyboardInterrupt
+
+    between_looks = later()
+    monkeypatch.setattr(time, "sleep", lambda _: next(between_looks))
+    monkeypatch.setattr(time, "time", lambda: now)
+    progress = SimpleNamespace(show=lambda standing: shown.append(standing.waiting), end=lambda: None)
+    with Lock(tmp_path):
+        desk = Desk(tmp_path)
+        assert watch(tmp_path, cast(Progress, progress), said.append)
+    assert (len(said), shown) == (1, [None, "the run has said nothing for 60 seconds"])
 
 
 def test_the_codes_of_failures_stand_below_their_number(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ async def standing(
     stuck: tuple[float, ...] = (),
     account: Account | None = None,
     stopped: Stop | None = None,
+    may_submit: bool = True,
     polling: Polling | None = None,
     **limits: Any,
 ) -> Standing:
@@ -42,7 +43,7 @@ async def standing(
         doing="submitting",
         stopped=stopped,
         is_halted=False,
-        asker=SimpleNamespace(may_submit=True, schedule=schedule),
+        asker=SimpleNamespace(may_submit=may_submit, schedule=schedule),
         fetcher=SimpleNamespace(forecast=Fetching(10, guess=5.0)),
     )
     tally = Tally(dict.fromkeys(State, 0) | counts)
@@ -56,7 +57,7 @@ async def test_while_videos_are_fetched_the_time_that_takes_is_told() -> None:
     assert await seconds_left({State.ARCHIVED: 60}) is None
 
 
-async def test_what_the_limits_do_not_allow_is_not_waited_for() -> None:
+async def test_what_the_limits_or_an_order_do_not_allow_is_not_waited_for() -> None:
     counts = {State.PENDING: 1000, State.IN_FLIGHT: 10}
     whole = await seconds_left(counts, running=10)
     half = await seconds_left(counts, running=10, affordable=lambda tasks: tasks // 2)
@@ -66,6 +67,9 @@ async def test_what_the_limits_do_not_allow_is_not_waited_for() -> None:
     assert none
     assert 1.9 < whole / half < 2.1
     assert none < 120
+    drained = await seconds_left(counts, running=10, may_submit=False)
+    assert drained
+    assert drained < 120
 
 
 async def test_a_task_that_has_run_for_hours_makes_no_run_last_for_hours() -> None:
