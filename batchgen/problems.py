@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from batchgen.model import MOST_STRETCHES, Problem
 from batchgen.words import many
 
+MOST_PROBLEMS = 1000  # different ones that are kept
+
 
 @dataclass
 class _Equal:
@@ -34,7 +36,7 @@ class _Equal:
 class Gathered:
     """Any number of problems in bounded memory: ``limit`` different ones that are fatal, and as many that are not."""
 
-    def __init__(self, limit: int, problems: Iterable[Problem] = ()) -> None:
+    def __init__(self, limit: int = MOST_PROBLEMS, problems: Iterable[Problem] = ()) -> None:
         self._limit = limit
         self._known: dict[bool, dict[tuple[str | None, str, bool], _Equal]] = {True: {}, False: {}}
         self._others = {True: 0, False: 0}  # rows of those that were too many

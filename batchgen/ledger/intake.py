@@ -11,8 +11,6 @@ from batchgen.model import Problem, Row
 from batchgen.problems import Gathered
 from batchgen.rows import Rows
 
-MOST_PROBLEMS = 1000  # different ones that are kept
-
 
 @dataclass(frozen=True)
 class Intake:
@@ -55,7 +53,7 @@ def take_in(
     nothing will be taken in again, so that what only speeds that up need not be made.
     """
     database = ledger.database
-    problems = Gathered(MOST_PROBLEMS)
+    problems = Gathered()
     is_strange = False
     stage.drop(database)
     database.execute("DELETE FROM temp.signed")

@@ -32,7 +32,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
 _TO_EXPORT = frozenset(
     {".numbers", ".xlsb", ".gsheet", ".doc", ".docx", ".odt", ".pages", ".pdf", ".rtf", ".html", ".htm"}
 )
-_BINARY = frozenset({"xlsx", "ods", "parquet"})
+_WORKBOOKS = ("xlsx", "ods")
 
 
 class Manifest(Protocol):
@@ -73,15 +73,15 @@ def open_manifest(
     """
     check_plain(path)
     form = format_of(path)
-    if form not in _BINARY:
-        encoding = encoding_of(path, encoding)
-    if sheet is not None and form not in ("xlsx", "ods"):
-        raise refusal(path, "it has no sheets; leave out --sheet, or name an .xlsx or .ods file")
     rules = Rules(model, image_of)
-    if form in ("xlsx", "ods"):
+    if form in _WORKBOOKS:
         from batchgen.manifest.workbook import Workbook
 
         return Workbook(path, rules=rules, sheet=sheet, overrides=overrides)
+    if form != "parquet":
+        encoding = encoding_of(path, encoding)
+    if sheet is not None:
+        raise refusal(path, "it has no sheets; leave out --sheet, or name an .xlsx or .ods file")
     return _reader(form, path, rules, encoding, overrides)
 
 

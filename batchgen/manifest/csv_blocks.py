@@ -6,18 +6,18 @@ order: nothing is padded, shifted, converted or taken for missing, as the reader
 
 import csv
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from io import StringIO
 from itertools import chain
 from typing import TextIO
 
 from batchgen.manifest.headings import LINES_OF_TITLES, is_below_titles, is_header
-from batchgen.manifest.records import LONGEST_CELL, Block, Unreadable
+from batchgen.manifest.records import LONGEST_CELL, LONGEST_LINE, Block, Unreadable
 from batchgen.model import Problem, is_text
 from batchgen.system.borrowed import Borrowed
 from batchgen.words import many
 
-_LONGEST_LINE = 16 << 20  # characters; what a hostile file may make us hold at once
 _PIECE_CHARACTERS = 1 << 18
 _BLOCK_RECORDS = 512  # which the processor's own memory holds, with all that is made of them
 _BLOCK_PIECES = 16
@@ -40,7 +40,7 @@ class CsvBlocks:
         """Return the file's lines by pieces: what is to be known of all its text is asked of a piece at once."""
         while any(read := self._piece()):
             piece, rest = read
-            is_endless = len(rest) >= _LONGEST_LINE
+            is_endless = len(rest) >= LONGEST_LINE
             if is_endless:
                 piece = piece[: max(piece.rfind("\n"), piece.rfind("\r")) + 1]
             else:
@@ -55,10 +55,10 @@ class CsvBlocks:
         """Return some text and the rest of its last line; a line alone before what cannot be decoded."""
         place = self._stream.tell()
         try:
-            return self._stream.read(_PIECE_CHARACTERS), self._stream.readline(_LONGEST_LINE)
+            return self._stream.read(_PIECE_CHARACTERS), self._stream.readline(LONGEST_LINE)
         except UnicodeDecodeError:
             self._stream.seek(place)
-            return "", self._stream.readline(_LONGEST_LINE)
+            return "", self._stream.readline(LONGEST_LINE)
 
     def header(self) -> tuple[list[str], int]:
         """Return the first record that is not blank, or the header below such titles, and its line.
@@ -90,13 +90,11 @@ class CsvBlocks:
                 return names, start
 
     def _below_titles(self) -> tuple[list[str], int] | None:
-        for _ in range(LINES_OF_TITLES):
-            try:
+        with suppress(Unreadable):
+            for _ in range(LINES_OF_TITLES):
                 names, start = self._filled()
-            except Unreadable:
-                return None
-            if is_below_titles(names):
-                return names, start
+                if is_below_titles(names):
+                    return names, start
         return None
 
     def __iter__(self) -> Iterator[Block]:

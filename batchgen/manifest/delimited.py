@@ -6,7 +6,7 @@ from pathlib import Path
 
 from batchgen.errors import ManifestError
 from batchgen.manifest.csv_blocks import CsvBlocks
-from batchgen.manifest.headings import NO_HEADER, canonical, resembles, titles_left_out
+from batchgen.manifest.headings import NO_HEADER, is_header, titles_left_out
 from batchgen.manifest.records import NO_ROWS, Records, Unreadable, layout_of
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, refusal, undecodable
@@ -85,4 +85,4 @@ class Delimited:
         except UnicodeDecodeError:
             problem = undecodable(self.path, self._encoding)
             raise refusal(self.path, problem.message, problem.line) from None
-        return sum(1 for name in names if canonical(name) or resembles(name))
+        return sum(is_header([name]) for name in names)

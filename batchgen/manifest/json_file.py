@@ -8,13 +8,12 @@ from typing import TextIO
 from batchgen.manifest.document import EMPTY, NO_JOB, NO_JOBS, Document, Sections
 from batchgen.manifest.json_nodes import Cursor
 from batchgen.manifest.nodes import Broken, Node, Text, at, enter
-from batchgen.manifest.records import Unreadable
+from batchgen.manifest.records import LONGEST_LINE, Unreadable
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.model import Problem, Row
 
 LARGEST = 256 << 20  # bytes of a .json file, which is held in memory; a .jsonl file may have any size
-_LONGEST_LINE = 16 << 20  # characters
 
 
 class JsonManifest(Document):
@@ -72,7 +71,7 @@ class JsonManifest(Document):
 
 def _is_lines(text: str) -> bool:
     """Whether it begins with two lines that are an object each: no JSON does."""
-    first, second, *_ = [*text[: 2 * _LONGEST_LINE].lstrip().split("\n", 2), ""]
+    first, second, *_ = [*text[: 2 * LONGEST_LINE].lstrip().split("\n", 2), ""]
     return first.startswith("{") and first.rstrip().endswith("}") and second.startswith("{")
 
 
@@ -84,9 +83,9 @@ class JsonLines(Document):
 
     def _nodes(self, stream: TextIO) -> Iterator[Node]:
         line = 0
-        while text := stream.readline(_LONGEST_LINE):
+        while text := stream.readline(LONGEST_LINE):
             line += 1
-            if len(text) >= _LONGEST_LINE:
+            if len(text) >= LONGEST_LINE:
                 raise Unreadable(line, "this line is too long to be a job; is it JSON Lines at all?", 1)
             if text.strip():
                 yield self._node(Cursor(text, self._problems, line), line)

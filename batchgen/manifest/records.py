@@ -9,7 +9,7 @@ from batchgen.manifest.formulas import unguard
 from batchgen.manifest.glance import glance
 from batchgen.manifest.headings import MOST_COLUMNS, Layout, question_of_cells, study
 from batchgen.manifest.quoting import quoted
-from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, UNMISTAKABLE, Cells, Finding, Recipe, Rules
+from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, UNMISTAKABLE, Cells, Finding, Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.values import without_secret
 from batchgen.model import Problem, Row
@@ -17,6 +17,7 @@ from batchgen.request import columns_to_json
 from batchgen.rows import Rows
 
 LONGEST_CELL = 1 << 20  # characters
+LONGEST_LINE = 16 << 20  # characters of a text file; what a hostile one may make us hold at once
 _ID = KNOWN.index("id")
 NO_ROWS = Problem(None, None, "there is a header but no row below it; write a row for each video")
 _PARTNERS: Mapping[str, set[str]] = (
@@ -100,17 +101,14 @@ class Records:
             recipe = None if flawed else recipe
         if recipe:
             extras = {self._layout.names[own]: columns[own][place] for own in self._layout.own}
-            yield from self._over_seeds(recipe, number, line, extras)
+            try:
+                yield from expand.over_seeds(recipe, number, line, extras)
+            except ValueError as error:
+                yield Problem(line, self._layout.column("id"), str(error))
 
     def _extras(self, columns: list[Sequence[str]], number: int) -> Sequence[str | None]:
         own = [columns[place] for place in self._layout.own]
         return columns_to_json(self._layout.columns, own) if own else [None] * number
-
-    def _over_seeds(self, recipe: Recipe, number: int, line: int, extras: dict[str, str]) -> Iterator[Row | Problem]:
-        try:
-            yield from expand.over_seeds(recipe, number, line, extras)
-        except ValueError as error:
-            yield Problem(line, self._layout.column("id"), str(error))
 
     def _told(self, block: Block) -> Iterator[Problem]:
         """Return what the reader found, with the ids of the records that are left out for it."""

@@ -26,7 +26,6 @@ from batchgen.model import Problem, stretches
 from batchgen.problems import Gathered
 from batchgen.words import escaped
 
-_MOST_PROBLEMS = 1000
 _EXACT = {2: 2**11 - 1, 4: 2**24 - 1}  # bytes of a float -> up to here it can be any whole number
 _TO_ROWS = ("to_dicts", "to_pylist")  # of polars' and Arrow's tables
 
@@ -88,7 +87,7 @@ class Table:
         return bisect_right(self._starts, line) - 1
 
     def _lines(self) -> Iterator[bytes]:
-        problems = Gathered(_MOST_PROBLEMS)
+        problems = Gathered()
         writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL, lineterminator="\n")
         header = writer.writerow(self._names)
         yield header.encode("utf-8", "replace")

@@ -41,7 +41,7 @@ class YamlManifest(Document):
         if not isinstance(root, yaml.MappingStartEvent):
             yield from self._other_root(nodes.piece(root))
             return
-        yield from self._marks(root)
+        nodes.refuse_marks(root)
         for event in nodes.until(yaml.MappingEndEvent):
             yield from self._section(event)
         yield from self._finish()
@@ -53,10 +53,6 @@ class YamlManifest(Document):
         elif not isinstance(found, Broken):
             message = "the file must begin with jobs: (or defaults:, vars:), and a list of jobs below it"
             yield at(found, message)
-
-    def _marks(self, root: Any) -> Iterator[Problem]:
-        if root.anchor is not None or root.tag is not None:
-            yield Problem(root.start_mark.line + 1, None, "anchors and tags are not read; delete it")
 
     def _section(self, event: Any) -> Iterator[Row | Problem]:
         key = self._nodes.piece(event)

@@ -399,7 +399,7 @@ def test_a_record_with_a_nul_or_half_a_character_is_told_and_the_others_are_read
 
 def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_blocks, "_PIECE_CHARACTERS", 100)
-    monkeypatch.setattr(csv_blocks, "_LONGEST_LINE", 1000)
+    monkeypatch.setattr(csv_blocks, "LONGEST_LINE", 1000)
     found = read(tmp_path, "prompt\na\nb\n" + "c" * 2000)
     assert found.prompts == ["a", "b"]
     assert [(problem.line, problem.message) for problem in found.problems] == [
