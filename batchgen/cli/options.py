@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from batchgen.catalog import DEFAULT_FIRST_POLL_SECONDS, DEFAULT_POLL_EVERY_SECONDS
 from batchgen.cli.numbers import Amount, Count
+from batchgen.service.polling import SPARE_SHARE
 from batchgen.settings import (
     KEY_VARIABLE,
     NOTIFY_VARIABLE,
@@ -148,7 +149,7 @@ PACE = (
         "--spare-share",
         type=Amount(0.01, 1),
         metavar="SHARE",
-        help="Share of the spare requests used to ask earlier whether tasks are done.  [default: 0.98]",
+        help=f"Share of the spare requests used to ask earlier whether tasks are done.  [default: {SPARE_SHARE}]",
     ),
 )
 SESSION = (

@@ -53,7 +53,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
     is_pretended = EMULATOR in (settings.service, ledger.fact("service"))
     may_upload = settings.images_to is not None or is_pretended
     images = Files(settings.image_folder or Path.cwd(), may_upload=may_upload, before=ledger.image_names())
-    template = naming.Template() if settings.name is None else naming.Template(settings.name)
+    template = naming.Template(settings.name)
     manifest = open_manifest(
         settings.manifest,
         model=settings.model,
@@ -242,7 +242,7 @@ def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) 
     if not taken.partial and intake.back and ledger.fact("mended"):
         rows = many(intake.back, "row is", "rows are")
         yield f"{rows} again as before failures.csv was mended: mend the sheet"
-    former = ledger.fact("name") or naming.Template().text
+    former = ledger.fact("name") or naming.Template(None).text
     if known and asked.name and asked.name != former and intake.new < intake.rows:
         one, several = "row keeps the name that its file has", "rows keep the names that their files have"
         yield f"--name {asked.name} holds for new rows: {many(intake.rows - intake.new, one, several)}"

@@ -41,14 +41,14 @@ _FIELDS: dict[str, Callable[[Row, str], object]] = {
 
 
 class Template:
-    """How the videos of a batch are named, such as ``{id}`` or ``{row}-{slug}``; a final ``.mp4`` may stand.
+    """How the videos of a batch are named, such as ``{row}-{slug}`` (None: ``{id}``); a final ``.mp4`` may stand.
 
     What is no field of ours is a column of the sheet's own, which :meth:`lack` looks for. Raises UsageError, with all
     that is wrong in one sentence, for a text that cannot name a file.
     """
 
-    def __init__(self, text: str = "{id}") -> None:
-        self.text = text
+    def __init__(self, text: str | None) -> None:
+        self.text = text = "{id}" if text is None else text
         body = text[: -len(SUFFIX)] if text.lower().endswith(SUFFIX) else text
         if "/" in text or "\\" in text:
             raise UsageError(f"--name {text!r}: a name cannot hold / or \\: all videos of a batch lie in one folder")

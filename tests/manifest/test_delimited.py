@@ -240,24 +240,7 @@ def test_a_resembling_column_beside_the_real_one_is_only_questioned(tmp_path: Pa
 
 
 def test_columns_of_ones_own_are_carried_along_in_order_without_a_question(tmp_path: Path) -> None:
-    own = [
-        "model",
-        "notes",
-        "scene",
-        "title",
-        "name",
-        "style",
-        "lens",
-        "modes",
-        "Status",
-        "needs",
-        "location",
-        "camera",
-        "promo",
-        "shot",
-        "speed",
-        "prompt2",
-    ]
+    own = ["model", "notes", "modes", "Status", "promo", "prompt2"]
     found = read(tmp_path, f"prompt,{','.join(own)}\na,{','.join(own)}\n")
     assert found.problems == []
     assert found.columns == tuple(own)

@@ -35,7 +35,7 @@ from batchgen.steps.poll import PollStep
 from batchgen.steps.submit import SubmitStep
 from batchgen.videos.verify import Damage, forget
 
-RULES = Naming(naming.content_id, naming.Template().names, naming.fold, naming.apart)
+RULES = Naming(naming.content_id, naming.Template(None).names, naming.fold, naming.apart)
 REQUEST = Request("wan-2-5", "text-to-video", "a lake", "720p", 5, seed=7)
 LINKS = ("https://host.example/1", "https://host.example/2")
 
