@@ -22,8 +22,8 @@ def recover(ledger: Ledger) -> None:
         _hold_again(ledger)
         _fail_again(ledger)
         ledger.database.execute(
-            "UPDATE job SET state = 'in_doubt', fail_code = NULL, fail_message = ?, remake = 0 "
-            f"WHERE {OPEN} AND state = 'submitting'",
+            "UPDATE job SET state = 'in_doubt', fail_code = NULL, fail_message = ?, remake = 0, "
+            f"attempts = attempts + 1 WHERE {OPEN} AND state = 'submitting'",
             (NOT_RECORDED,),
         )
 

@@ -79,6 +79,7 @@ def test_what_was_asked_for_without_a_recorded_answer_is_in_doubt() -> None:
         ledger.intend(first(ledger))
         recovery.recover(ledger)
         assert [result.status for result in ledger.results()] == [State.IN_DOUBT, State.PENDING, State.PENDING]
+        assert [result.job.attempts for result in ledger.results()] == [1, 0, 0]  # the service may have seen it
         assert first(ledger).request.prompt == "p2"
 
 
