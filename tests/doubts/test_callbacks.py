@@ -6,17 +6,22 @@ from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from batchgen.account import Account
 from batchgen.doubts import callbacks as module
 from batchgen.doubts.callbacks import Callbacks
 from batchgen.doubts.candidates import Candidates
 from batchgen.ledger import Ledger, doubt, evidence
 from batchgen.ledger.ledger import token_hash
 from batchgen.model import Job, State
+from batchgen.service.client import Client
+from batchgen.service.wire import TaskStatus, TaskWord
+from tests.doubts.test_candidates import Service
 from tests.ledger.test_ledger import filled, first
+from tests.waiting import until
 
 WINDOW = 100.0
 STEP = 9.0  # seconds: heartbeats come that late without being a gap
@@ -175,12 +180,29 @@ async def test_a_task_whose_callback_came_before_the_answer_to_its_post_is_asked
     assert hastened == [job.key]
 
 
+async def test_a_task_that_a_callback_named_and_the_service_does_not_know_is_asked_about_a_few_times_and_then_let_be(
+    ledger: Ledger, clock: Clock
+) -> None:
+    submitted(ledger, "lost", None)
+    evidence.called(ledger, token_hash("lost"), "task_lost")
+    heard, service = listener(ledger), Service(TaskStatus(TaskWord.MISSING, "no such task"))
+    heard.candidates = Candidates(ledger, Account(10_000, 100), cast(Client, service))
+    assert heard.may_bring_more()
+    listening = asyncio.create_task(heard.run())
+    await until(lambda: not heard.may_bring_more())
+    for _ in range(5):
+        await asyncio.sleep(0.005)
+    listening.cancel()
+    assert service.asked == ["task_lost"] * module.IDENTIFY_TRIES
+
+
 @pytest.mark.parametrize("jump", [WINDOW + 10, 3600.0, 86_400.0, -3600.0])
 async def test_a_clock_that_jumps_releases_nothing(ledger: Ledger, clock: Clock, jump: float) -> None:
     def leap() -> None:
         clock.now += jump
 
-    assert await listen(ledger, lambda: clock.pass_(1), lambda: doubtful(ledger), leap) == []
+    passes = listened(clock, module.RECORD_SECONDS + STEP)
+    assert await listen(ledger, lambda: clock.pass_(1), lambda: doubtful(ledger), leap, *passes) == []
     assert doubt.doubts(ledger)
 
 

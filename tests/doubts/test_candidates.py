@@ -87,11 +87,13 @@ async def test_one_that_the_service_itself_gave_is_taken_whenever_it_was_made(le
     assert len(await verify(ledger, Service(TaskStatus(TaskWord.SUCCESS, created_at=AT)))) == 1
 
 
-async def test_one_without_an_answer_is_tried_again(ledger: Ledger) -> None:
+async def test_one_without_an_answer_is_tried_again_and_to_be_told_to_wait_is_no_try(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TRIES", 2)
     named(ledger, "a")
-    service = Service(
-        TaskStatus(TaskWord.TROUBLE), TaskStatus(TaskWord.BUSY, retry_after=0.0), TaskStatus(TaskWord.RUNNING)
-    )
+    busy = TaskStatus(TaskWord.BUSY, retry_after=0.0)
+    service = Service(TaskStatus(TaskWord.TROUBLE), busy, busy, TaskStatus(TaskWord.RUNNING))
     assert len(await verify(ledger, service)) == 1
 
 

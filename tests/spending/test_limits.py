@@ -1,5 +1,6 @@
 """The user's own limits hold through bursts, refusals and crashes."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_the_limits_tell_how_many_more_tasks_they_allow(ledger: Ledger) -> None:
 
 
 def test_what_was_surely_not_paid_is_given_back(ledger: Ledger) -> None:
-    spending = Spending(ledger, Limits(max_tasks=1, budget=0.4))
+    spending = Spending(ledger, Limits(max_tasks=1, budget=0.4, budget_per_day=0.4))
     spending.reserve(CHEAP)
     spending.give_back(CHEAP)
     spending.reserve(CHEAP)
@@ -187,6 +188,15 @@ def test_room_is_kept_for_each_file_of_a_video_that_several_rows_want(tmp_path: 
     disk_space.reserve(CHEAP, 4)
     with pytest.raises(ArchiveError):
         disk_space.reserve(CHEAP, 5)
+
+
+def test_room_that_was_kept_for_tasks_that_came_to_nothing_is_found_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    disk_space = DiskSpace(tmp_path, lambda: FIVE_MEGABYTES, list, lambda: MEGABYTE)
+    for _ in range(2):
+        disk_space.reserve(CHEAP, 4)
 
 
 def test_a_kind_without_a_video_yet_is_guessed_as_a_plan_guesses_it(tmp_path: Path) -> None:
