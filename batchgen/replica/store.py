@@ -91,7 +91,7 @@ class BucketStore:
             try:
                 answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
             except ClientError as error:
-                if status_of(error) == 404 and code_of(error) != "NoSuchBucket":
+                if status_of(error) == 404:
                     return None
                 raise
             with answer["Body"] as body:
