@@ -76,7 +76,7 @@ class Posters:
 
     def make_all(self, videos: Iterable[tuple[str, Path]], seconds: float) -> None:
         """Make what is missing, for at most ``seconds``."""
-        missing = {sha256: path for sha256, path in videos if sha256 not in self._known}
+        missing = dict(videos)
         until = time.monotonic() + seconds
 
         def make(video: tuple[str, Path]) -> Poster | None:

@@ -36,11 +36,8 @@ def headings(own: Iterable[str], ours: Iterable[str] = RESULTS) -> Iterator[str]
 
 def _lines(rows: Iterable[ResultRow], own: Sequence[str]) -> Iterator[list[str]]:
     for row in rows:
-        cells = cells_of(row)
-        if own:
-            cells += tuple([row.extras.get(name, "") for name in own])
-        # As guard does, which most cells need not be called for.
-        yield [cell if not cell or cell[0].isalnum() else guard(cell) for cell in cells]
+        cells = (*cells_of(row), *(row.extras.get(name, "") for name in own))
+        yield [guard(cell) for cell in cells]
 
 
 def cells_of(row: ResultRow) -> tuple[str, ...]:

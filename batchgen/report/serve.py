@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -102,14 +103,8 @@ class Reader:
 
 def _beside(batch: Path) -> Source:
     """The ledger in the batch's folder."""
-    opened: list[Ledger] = []
-
-    def source() -> tuple[Ledger, bool]:
-        if not opened:
-            opened.append(Ledger.open(batch / LEDGER, read_only=True))
-        return opened[0], holder(batch) is not None
-
-    return source
+    opened = cache(lambda: Ledger.open(batch / LEDGER, read_only=True))
+    return lambda: (opened(), holder(batch) is not None)
 
 
 def _links(places: dict[str, str]) -> Links:

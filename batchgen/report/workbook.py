@@ -96,24 +96,23 @@ class _Sheet:
                 self._sheet.write_string(number, place, _fit(text), self._top)
 
     def _place(self, number: int, places: Sequence[str], text: str) -> None:
-        link = self._address(places[0])
-        if link and number <= _MOST_LINKS:
+        if link := self._address(number, places):
             self._sheet.write_url(number, _VIDEO, link, self._link, _fit(text))
         else:
             self._sheet.write_string(number, _VIDEO, _fit(text), self._top)
 
-    def _address(self, place: str) -> str | None:
+    def _address(self, number: int, places: Sequence[str]) -> str | None:
         """A link to a file on this machine; one to a bucket would have to be signed, and none is written down."""
-        if place.startswith("s3://"):
+        if not places or places[0].startswith("s3://") or number > _MOST_LINKS:
             return None
-        relative = quote(os.path.relpath(self._folder / place, self._folder))
+        relative = quote(os.path.relpath(self._folder / places[0], self._folder))
         return f"external:{relative}" if len(relative) < 1000 else None
 
     def _poster(self, number: int, row: ResultRow, poster: Poster) -> None:
         scale = min(_BOX[0] / poster.width, _BOX[1] / poster.height)
-        link = self._address(row.places[0]) if row.places else None
+        link = self._address(number, row.places)
         options = {"x_scale": scale, "y_scale": scale, "x_offset": 2, "y_offset": 2, "object_position": 1}
-        described = {"description": _fit(row.id)[:200]} | ({"url": link} if link and number <= _MOST_LINKS else {})
+        described = {"description": _fit(row.id)[:200]} | ({"url": link} if link else {})
         self._sheet.insert_image(number, _POSTER, str(poster.path), options | described)
 
     def finish(self, rows: int) -> None:
