@@ -2,14 +2,16 @@
 
 import signal
 import threading
+from email.message import Message
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
 from batchgen.errors import BatchBusyError, FaultError, UsageError
 from batchgen.notices import announced, notice
 
-PING = "https://hc.example/uuid?create=1"
+PING = "https://hc.example/uuid?create=1&tag="
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_an_error_is_told_and_goes_on_its_way(sent: list[str], error: BaseException, word: str) -> None:
     with pytest.raises(type(error)), announced(Path("b"), PING, None, None, print):
         raise error
-    assert sent == ["https://hc.example/uuid/start?create=1&", f"https://hc.example/uuid{word}?create=1&"]
+    assert sent == ["https://hc.example/uuid/start?create=1&tag=&", f"https://hc.example/uuid{word}?create=1&tag=&"]
 
 
 def test_the_figures_of_a_run_at_work_are_not_written_over_by_one_that_finds_it_in_the_way(tmp_path: Path) -> None:
@@ -52,7 +54,7 @@ def test_a_signal_outside_the_batchs_work_is_told_too(sent: list[str], number: s
     with pytest.raises(SystemExit) as stopped, announced(Path("b"), PING, None, None, print):
         signal.raise_signal(number)
     assert stopped.value.code == 128 + number
-    assert sent[1] == f"https://hc.example/uuid/{128 + number}?create=1&"
+    assert sent[1] == f"https://hc.example/uuid/{128 + number}?create=1&tag=&"
     assert signal.getsignal(number) is before
 
 
@@ -69,6 +71,22 @@ def test_a_secret_in_an_error_of_the_network_is_not_told(monkeypatch: pytest.Mon
     assert said == ["the notice of --ping to hc.example could not be sent: ValueError"] * 2
 
 
+@pytest.mark.parametrize(("code", "tries"), [(429, 2), (503, 2), (404, 1)])
+def test_what_may_go_well_a_moment_later_is_tried_once_more(
+    monkeypatch: pytest.MonkeyPatch, code: int, tries: int
+) -> None:
+    asked: list[float] = []
+
+    def refuse(self: object, request: object, timeout: float) -> None:
+        asked.append(timeout)
+        raise HTTPError(PING, code, "no", Message(), None)
+
+    monkeypatch.setattr("urllib.request.OpenerDirector.open", refuse)
+    monkeypatch.setattr(notice, "PAUSE_SECONDS", 0.0)
+    assert notice._post(PING, b"", "text/plain") == f"it answered {code}"
+    assert len(asked) == tries
+
+
 def test_the_end_is_told_though_the_start_is_still_being_answered(
     sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,5 +101,5 @@ def test_the_end_is_told_though_the_start_is_still_being_answered(
     monkeypatch.setattr(notice, "BEGUN_SECONDS", 0.1)
     with pytest.raises(UsageError), announced(Path("b"), PING, None, None, print):
         raise UsageError("no")
-    assert sent == ["https://hc.example/uuid/start?create=1&", "https://hc.example/uuid/2?create=1&"]
+    assert sent == ["https://hc.example/uuid/start?create=1&tag=&", "https://hc.example/uuid/2?create=1&tag=&"]
     over.set()

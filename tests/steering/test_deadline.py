@@ -6,17 +6,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from batchgen.dispatch.dispatcher import Stop
 from batchgen.errors import LimitReachedError, UsageError
-from batchgen.model import Job
+from batchgen.model import Job, State
 from batchgen.service.polling import Polling
 from batchgen.steering.deadline import Deadline, LastCall, read_deadline
-from batchgen.steering.stopping import until
+from batchgen.steering.stopping import has_time, until
 from tests.dispatch.test_dispatcher import Stage, play
 from tests.simulation import clock
 from tests.simulation.world import REQUEST
@@ -229,6 +231,20 @@ def test_what_is_in_flight_ends_before_the_deadline_and_little_time_is_left_unus
     assert stage.account.tasks == 0
     waves = (seconds - 90 - 10) // (generation + 10)  # ten tasks at once; what nothing is known of takes 90 s
     assert stage.pipeline.accepted >= 10 * waves
+
+
+def test_when_it_is_said_that_the_deadline_is_too_near_nothing_is_asked_for_later_either() -> None:
+    def too_late(_: Job) -> None:
+        raise LimitReachedError("--deadline 5m is 300 seconds away, and another task may take longer")
+
+    said: list[str] = []
+    stops: list[Stop] = []
+    ledger: Any = SimpleNamespace(next_pending=lambda: Job(1, REQUEST, State.PENDING))
+    intend: Any = SimpleNamespace(check_deadline=too_late)
+    dispatcher: Any = SimpleNamespace(stop=stops.append)
+    assert not has_time(ledger, intend, dispatcher, said.append)
+    assert ["nothing is asked for now" in words for words in said] == [True]
+    assert [stop.exit_code for stop in stops] == [LimitReachedError.exit_code]
 
 
 def test_a_task_that_does_not_end_is_left_in_flight_at_the_deadline() -> None:
