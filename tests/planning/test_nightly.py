@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batchgen.cli import group
@@ -82,6 +82,7 @@ PRINTF = ("/usr/bin/printf", r"%s\0")
 
 
 @settings(max_examples=15)
+@example(tuple(ODD))
 @given(st.lists(WORDS, max_size=4).map(tuple))
 def test_a_shell_gets_every_word_as_it_was(tmp_path_factory: pytest.TempPathFactory, words: tuple[str, ...]) -> None:
     folder = tmp_path_factory.mktemp("it's 100% $HOME")
@@ -90,21 +91,12 @@ def test_a_shell_gets_every_word_as_it_was(tmp_path_factory: pytest.TempPathFact
     assert run_by_cron(crontab_line(told)) == told.command[2:]
 
 
-def test_a_shell_gets_odd_words_as_they_were(tmp_path: Path) -> None:
-    told = night(tmp_path, *ODD, program=PRINTF)
-    told.environment.touch()
-    assert run_by_cron(crontab_line(told))[4:-1] == ODD
-
-
 @settings(max_examples=40)
+@example(tuple(ODD))
 @given(st.lists(WORDS, max_size=4).map(tuple))
 def test_systemd_gets_every_word_as_it_was(words: tuple[str, ...]) -> None:
     told = night(Path("/srv/it's 100% $HOME"), *words)
     assert run_by_systemd(service_unit(told)) == told.command
-
-
-def test_systemd_gets_odd_words_as_they_were() -> None:
-    assert run_by_systemd(service_unit(night(Path("/srv"), *ODD)))[5:-1] == ODD
 
 
 def test_the_environment_file_reaches_the_run_and_stands_on_no_command_line(tmp_path: Path) -> None:
