@@ -40,12 +40,31 @@ def test_an_error_is_told_and_goes_on_its_way(sent: list[str], error: BaseExcept
     assert sent == ["https://hc.example/uuid/start?create=1&tag=&", f"https://hc.example/uuid{word}?create=1&tag=&"]
 
 
+def test_words_that_are_long_or_that_nobody_can_write_are_told_as_far_as_they_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bodies: list[bytes] = []
+    monkeypatch.setattr(notice, "_post", lambda url, body, kind: bodies.append(body))
+    with pytest.raises(UsageError), announced(Path("b"), PING, None, None, print):
+        raise UsageError("half a character: \udce4" + "x" * notice.BODY_LIMIT_BYTES)
+    assert b"half a character: ?xxx" in bodies[1]
+    assert len(bodies[1]) == notice.BODY_LIMIT_BYTES
+
+
 def test_the_figures_of_a_run_at_work_are_not_written_over_by_one_that_finds_it_in_the_way(tmp_path: Path) -> None:
     figures = tmp_path / "night.prom"
     figures.write_text("those of the run at work")
     with pytest.raises(BatchBusyError), announced(Path("b"), None, None, figures, print):
         raise BatchBusyError("another run holds b")
     assert figures.read_text() == "those of the run at work"
+
+
+def test_a_mistake_of_the_program_is_no_success_in_the_figures(tmp_path: Path) -> None:
+    figures = tmp_path / "night.prom"
+    with pytest.raises(KeyError), announced(Path("b"), None, None, figures, print):
+        raise KeyError("x")
+    told = [line for line in figures.read_text().splitlines() if line.startswith("batchgen_last_run_exit_code")]
+    assert [line.split()[-1] for line in told] == ["1"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
