@@ -4,11 +4,12 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from batchgen.errors import ArchiveError
-from batchgen.videos.verify import WINDOW, Damage, Verified, in_window
+from batchgen.videos.verify import WINDOW, Damage, Verified, in_window, set_aside
 
 DAMAGE = (Damage("a", "videos/a.mp4", "missing"), Damage("b", "videos/b.mp4", "changed"))
 
@@ -62,3 +63,13 @@ def test_once_a_store_fails_no_more_of_it_is_asked() -> None:
     with pytest.raises(ArchiveError, match="video 0 "), ThreadPoolExecutor(4) as pool:
         list(in_window(pool, fail, range(1000)))
     assert begun < 4 * 4
+
+
+def test_what_is_there_again_before_it_is_fetched_stays_where_it_is(tmp_path: Path) -> None:
+    """As on a disk that was not mounted; what has changed goes out of the way of the true one."""
+    videos = [tmp_path / damage.place for damage in DAMAGE]
+    videos[0].parent.mkdir()
+    for video in videos:
+        video.write_bytes(b"video")
+    set_aside(tmp_path, DAMAGE)
+    assert sorted(path.name for path in videos[0].parent.iterdir()) == ["a.mp4", "b.changed.mp4"]
