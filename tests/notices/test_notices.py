@@ -2,14 +2,17 @@
 
 import signal
 import threading
+from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
+from typing import cast
 from urllib.error import HTTPError
 
 import pytest
 
 from batchgen.errors import BatchBusyError, FaultError, UsageError
 from batchgen.notices import announced, notice
+from batchgen.summary import Summary
 
 PING = "https://hc.example/uuid?create=1&tag="
 
@@ -38,6 +41,21 @@ def test_an_error_is_told_and_goes_on_its_way(sent: list[str], error: BaseExcept
     with pytest.raises(type(error)), announced(Path("b"), PING, None, None, print):
         raise error
     assert sent == ["https://hc.example/uuid/start?create=1&tag=&", f"https://hc.example/uuid{word}?create=1&tag=&"]
+
+
+def test_a_run_that_a_signal_ends_after_its_end_was_told_has_ended_once(sent: list[str]) -> None:
+    @dataclass
+    class Made:
+        exit: int = 0
+
+    def run() -> None:
+        with announced(Path("b"), PING, None, None, print) as ended:
+            ended(cast(Summary, Made()))
+            raise SystemExit(143)
+
+    with pytest.raises(SystemExit):
+        run()
+    assert sent == [f"https://hc.example/uuid{word}?create=1&tag=&" for word in ("/start", "")]
 
 
 def test_words_that_are_long_or_that_nobody_can_write_are_told_as_far_as_they_can_be(

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import ArchiveError
-from batchgen.videos.verify import WINDOW, Damage, Verified, in_window, set_aside
+from batchgen.ledger import Ledger
+from batchgen.model import State
+from batchgen.videos.verify import WINDOW, Damage, Verified, in_window, read_again, set_aside
+from tests.report.batches import Wanted, make_batch
 
 DAMAGE = (Damage("a", "videos/a.mp4", "missing"), Damage("b", "videos/b.mp4", "changed"))
 
@@ -73,3 +76,17 @@ def test_what_is_there_again_before_it_is_fetched_stays_where_it_is(tmp_path: Pa
         video.write_bytes(b"video")
     set_aside(tmp_path, DAMAGE)
     assert sorted(path.name for path in videos[0].parent.iterdir()) == ["a.mp4", "b.changed.mp4"]
+
+
+def test_a_place_that_cannot_be_looked_at_is_told_and_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "videos").symlink_to("videos")
+    with pytest.raises(ArchiveError, match=r"b\.mp4 cannot be moved aside"):
+        set_aside(tmp_path, DAMAGE)
+
+
+def test_a_video_that_expired_and_that_the_sheet_has_no_longer_is_not_waited_for(tmp_path: Path) -> None:
+    batch = make_batch(tmp_path, [Wanted("fox", state=State.EXPIRED), Wanted("owl", "owl", state=State.EXPIRED)])
+    with Ledger.open(batch / "ledger.sqlite") as ledger:
+        ledger.database.execute("UPDATE row SET position = NULL WHERE id = 'owl'")
+        ledger.database.execute("UPDATE job SET wanted = 0 WHERE job = 2")
+        assert read_again(batch, ledger).unfetched == 1
