@@ -122,8 +122,8 @@ class Steering:
             waiting=self._waiting(),
             concurrency=concurrency,
             rate=rate,
-            bearable_concurrency=min(concurrency, self.account.concurrency),
-            bearable_rate=min(rate, self.account.rate),
+            bearable_concurrency=self.account.concurrency,
+            bearable_rate=self.account.rate,
         )
 
     def _seconds_left(self) -> float | None:

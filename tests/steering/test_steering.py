@@ -98,6 +98,12 @@ async def test_a_run_lasts_no_longer_than_its_deadline() -> None:
     assert left <= 600
 
 
+async def test_what_the_account_bears_is_told_beside_what_it_may_be_asked_for() -> None:
+    account = Account(10_000, 100, memory='{"rate": [60, 1], "tasks": [10, 1]}')
+    limits = (await standing({}, account=account)).limits()
+    assert limits.startswith("100 tasks at once (the account bears 10), 10000 requests a minute (the account bears 60)")
+
+
 async def test_while_no_post_gets_a_clear_answer_the_run_says_so_and_nobody_knows_how_long_it_takes() -> None:
     account = Account(10_000, 10, clock=lambda: 0.0)
     for _ in range(FAILURES_BEFORE_PAUSE):
