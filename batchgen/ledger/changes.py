@@ -23,7 +23,8 @@ class _Table:
     columns: tuple[str, ...]
 
     @property
-    def is_key(self) -> str:
+    def by_key(self) -> str:
+        """The condition, in SQL, on a row of this key."""
         return " AND ".join(f"{column} IS ?" for column in self.key)
 
 
@@ -57,7 +58,7 @@ class Changes:
             facts = changed.setdefault(name, {"columns": [*table.columns], "keys": [], "rows": []})
             facts["keys"].append(json.loads(key))
             facts["rows"] += self._database.execute(
-                f"SELECT {', '.join(table.columns)} FROM main.{name} WHERE {table.is_key}", json.loads(key)
+                f"SELECT {', '.join(table.columns)} FROM main.{name} WHERE {table.by_key}", json.loads(key)
             ).fetchall()
         return changed
 
@@ -66,7 +67,7 @@ def make_again(connection: sqlite3.Connection, changed: Changed) -> None:
     """Make the changes in a copy, in the caller's transaction. Raises sqlite3.Error if they do not fit."""
     tables = {table.name: table for table in _tables(connection.execute)}
     for name, facts in changed.items():
-        connection.executemany(f"DELETE FROM {name} WHERE {tables[name].is_key}", facts["keys"])
+        connection.executemany(f"DELETE FROM {name} WHERE {tables[name].by_key}", facts["keys"])
     for name, facts in changed.items():
         columns = facts["columns"]
         connection.executemany(

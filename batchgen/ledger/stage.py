@@ -13,7 +13,7 @@ from batchgen.problems import Gathered
 from batchgen.request import digest_of
 from batchgen.rows import Rows, together
 
-STAGE = """
+_STAGE = """
 CREATE TEMP TABLE sheet (
     position INTEGER PRIMARY KEY,
     number   INTEGER NOT NULL,
@@ -32,7 +32,7 @@ CREATE TEMP TABLE sheet (
 )
 """
 # The ids of rows that are wrong otherwise: whoever mends them should learn at once that they are there twice, too.
-LEFT_OUT = "CREATE TEMP TABLE left_out (line INTEGER NOT NULL, id TEXT NOT NULL)"
+_LEFT_OUT = "CREATE TEMP TABLE left_out (line INTEGER NOT NULL, id TEXT NOT NULL)"
 
 _STAGED = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)"
 _ROWS_AT_ONCE = 16  # in one statement: half the time of a statement for each
@@ -95,8 +95,8 @@ def drop(database: Database) -> None:
 
 def fill(database: Database, manifest: Iterable[Rows | Row | Problem], problems: Gathered, naming: Naming) -> Repeated:
     """Make the tables, and put the manifest's rows into them; ``problems`` takes the others."""
-    database.execute(STAGE)
-    database.execute(LEFT_OUT)
+    database.execute(_STAGE)
+    database.execute(_LEFT_OUT)
     keys = _Keys()
     pieces = _only_rows(database, manifest, problems, keys)
     _insert(database, _staged(database, pieces, naming, keys))

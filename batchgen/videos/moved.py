@@ -18,7 +18,6 @@ def note_places(ledger: Ledger, archive: Archive, places: Collection[str] | None
     """
     number = ledger.database.number("SELECT count(*) FROM video") if places is None else len(places)
     names = archive.listed() if number > FEW else None
-
     wanted = None if places is None else frozenset(places)
 
     def may_be_there(place: str) -> bool:
