@@ -11,6 +11,7 @@ import pytest
 
 from batchgen.errors import BatchBusyError, BatchgenError, LedgerError, ReplicaError, UsageError
 from batchgen.ledger import Ledger, schema
+from batchgen.replica import copies
 from batchgen.replica import replica as replica_module
 from batchgen.replica.log import TAKEOVER_SECONDS, Log, Slot
 from batchgen.replica.replica import StoreReplica
@@ -315,6 +316,23 @@ def test_what_a_run_left_that_was_killed_before_its_first_copy_is_no_other_batch
     assert killed.tasks() == {"a": "task-a-0", "b": None}
     killed.do("intend", "ship", "post", "settle", "end")
     assert not service.twice
+
+
+def test_a_run_that_was_killed_between_its_first_entry_and_its_first_copy_is_in_nobodys_way(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline(monkeypatch)
+    container = Container(store, Service(), "ab", tmp_path / "container")
+    container.do("start", "intend", "ship", "post", "settle", "end")
+    with monkeypatch.context() as before:
+        before.setattr(copies, "upload", _vanish)
+        with pytest.raises(GoneError):
+            container.start()
+    container.vanish(with_disk=True)
+    store.now += TAKEOVER_SECONDS
+    container.start()
+    assert container.tasks() == {"a": "task-a-0", "b": None}
+    container.vanish(with_disk=True)
 
 
 def _vanish(*_: object) -> None:
