@@ -117,16 +117,20 @@ def _print_summary(summary: "Summary", *, xlsx: bool) -> None:
         tell(f"{chosen} chosen for this run; the others are left as they are")
     for words in summary.advice():
         tell(words)
-    workbook = (("with posters", "results.xlsx"),) if xlsx else ()
-    for name, file in (("results", "results.csv"), *workbook, ("to look at", "report.html")):
-        if (Path(summary.batch) / file).exists():
-            click.echo(f"{name}: {shown(str(Path(summary.batch) / file))}")
-    if not xlsx and _is_older(Path(summary.batch, "results.xlsx"), Path(summary.batch, "results.csv")):
+    results, workbook, page = (Path(summary.batch, name) for name in ("results.csv", "results.xlsx", "report.html"))
+    is_old = _written(page) < _written(results)
+    for name, file in (("results", results), *((("with posters", workbook),) if xlsx else ()), ("to look at", page)):
+        if _written(file) and not (file == page and is_old):
+            click.echo(f"{name}: {shown(str(file))}")
+    if is_old:
+        tell(with_command("no page to look at was made; to make one", "report", summary.batch))
+    if not xlsx and 0 < _written(workbook) < _written(results):
         tell(with_command("results.xlsx is of an earlier run; to write it anew", "report", summary.batch, "--xlsx"))
 
 
-def _is_older(file: Path, other: Path) -> bool:
+def _written(file: Path) -> int:
+    """When it was, in nanoseconds; 0: it is not there."""
     try:
-        return file.stat().st_mtime_ns < other.stat().st_mtime_ns
-    except OSError:  # there is none
-        return False
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.model import LEDGER
+from batchgen.outcome import REPORT_ROWS
 from tests.e2e.program import (
     KEY,
     PATIENT,
@@ -44,6 +45,25 @@ async def test_a_batch_is_made_and_a_second_run_asks_for_nothing(tmp_path: Path)
         again = await run(emulator, manifest)
         assert (again.code, again.summary["submitted"], again.summary["archived"]) == (0, 0, 12)
         assert (len(emulator.requests), len(emulator.files)) == (asked, fetched)
+
+
+async def test_a_batch_too_large_for_a_page_of_its_own_says_how_to_make_one(tmp_path: Path) -> None:
+    manifest, page = prompts(tmp_path / "p.csv", REPORT_ROWS + 1), tmp_path / "p.batch" / "report.html"
+    command = "no page to look at was made; to make one:\n    batchgen report p.batch\n"
+    async with emulated() as emulator:
+        words = ("run", "p.csv", "--base-url", emulator.url, "--limit", "1", *QUICK)
+        large = await batchgen(*words, cwd=tmp_path)
+        assert command in large.out
+        assert not page.exists()
+        prompts(manifest, 3)
+        small = await batchgen(*words, cwd=tmp_path)
+        assert "\nto look at: p.batch/report.html\n" in small.out
+        assert command not in small.out
+        prompts(manifest, REPORT_ROWS + 1)
+        grown = await batchgen(*words, cwd=tmp_path)
+        assert command in grown.out, "the page is of an earlier run"
+        assert "to look at: p" not in grown.out
+    assert len(emulator.tasks) == 1
 
 
 async def test_results_stand_in_the_manifests_order_with_its_own_columns(tmp_path: Path) -> None:
