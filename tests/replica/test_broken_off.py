@@ -219,6 +219,26 @@ def test_a_ledger_that_is_set_aside_is_whole_though_somebody_looks_at_it(
     one.vanish(with_disk=True)
 
 
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_the_first_copy_of_a_run_that_began_with_more_than_the_store_had_is_not_passed_over(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_lost: bool
+) -> None:
+    inline(monkeypatch)
+    container = Container(store, Service(), "abc", tmp_path / "container")
+    container.do("start", "intend", "ship", "post", "settle")
+    container.vanish(with_disk=False)
+    container.do("start", "intend", "ship")
+    container.vanish(with_disk=True)
+    store.now += TAKEOVER_SECONDS
+    newest = copies(store)[-1]
+    damage(store, newest)
+    if is_lost:
+        store.delete([newest])
+    with pytest.raises(LedgerError, match=r"lacks objects|do not tell all that was paid"):
+        container.start()
+    container.vanish(with_disk=True)
+
+
 def test_what_a_killed_run_left_of_a_copy_is_in_nobodys_way_and_no_copy_stays_in_the_folder(
     container: Container,
 ) -> None:
