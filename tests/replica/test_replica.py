@@ -14,6 +14,7 @@ from batchgen.ledger import Ledger, schema
 from batchgen.replica import copies
 from batchgen.replica import replica as replica_module
 from batchgen.replica.log import TAKEOVER_SECONDS, Log, Slot
+from batchgen.replica.looking import look
 from batchgen.replica.replica import StoreReplica
 from batchgen.replica.store import prove
 from tests.replica.container import Container, Copied, GoneError, Service, inline
@@ -276,6 +277,26 @@ def test_a_store_that_lost_something_is_refused(
         store.objects[log[-2]] = body[: len(body) // 2], at
     with pytest.raises(LedgerError, match=r"is missing|lacks|no longer holds|is not what batchgen wrote"):
         container.start()
+    container.vanish(with_disk=True)
+
+
+def test_what_a_run_clears_away_while_somebody_looks_is_looked_for_again(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline(monkeypatch)
+    container = Container(store, Service(), "ab", tmp_path / "container")
+    container.do("start", "intend", "ship", "post", "settle", "copy")
+
+    def goes_on(what: str) -> None:
+        if what == "after list ledger/":
+            store.happens = lambda _: None
+            container.do("copy", "copy", "copy")
+
+    store.happens = goes_on
+    looked = look(store, tmp_path / "ledger.sqlite")
+    assert looked.running
+    with looked.open() as ledger:
+        assert [row.job.task_id for row in ledger.results()] == ["task-a-0", None]
     container.vanish(with_disk=True)
 
 
