@@ -280,6 +280,18 @@ def test_a_store_that_lost_something_is_refused(
     container.vanish(with_disk=True)
 
 
+def test_where_an_earlier_run_was_the_one_that_holds_the_log_now_is_not_taken_for_dead(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline(monkeypatch)
+    one, other = (Container(store, Service(), "ab", tmp_path / name) for name in ("one", "other"))
+    one.do("start", "end")
+    other.start()
+    with pytest.raises(BatchBusyError):
+        one.start()
+    other.end()
+
+
 def test_what_a_run_clears_away_while_somebody_looks_is_looked_for_again(
     store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

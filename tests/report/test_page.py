@@ -96,6 +96,12 @@ def test_a_link_is_relative_and_encoded_whatever_the_file_is_called(tmp_path: Pa
     assert card(made, "out").videos == ("../else%20where/%C3%BC.mp4",)
 
 
+def test_a_video_of_an_older_ledger_is_found_in_the_folder_that_its_place_was_in(tmp_path: Path) -> None:
+    folder = make_batch(tmp_path, [Wanted("fox", places=("fox.mp4",))])
+    (folder / "videos" / "fox.mp4").write_bytes(b"video")
+    assert card(gathered(folder), "fox").videos == ("videos/fox.mp4",)
+
+
 def test_image_links_are_shown_without_what_signs_them(tmp_path: Path) -> None:
     signed = "https://bucket.example/a.jpg?X-Amz-Signature=SIGSENTINEL&X-Amz-Expires=60"
     folder = make_batch(tmp_path, [Wanted("fox", images=(signed,))])
