@@ -9,6 +9,7 @@ from batchgen.retry import backoff
 AT_ONCE = (16, 100)  # without an answer, which a crash leaves in doubt: for a quick service, and at most
 MEMORY = 16  # answers, over which the time that they take is averaged
 SPARE = 1.5  # times as many as would do if every answer took its time on average
+MORE = 4  # may wait for each clear answer that came: what the account bears is not known at first
 FAILURES_BEFORE_PAUSE = 5  # in a row; of those that may be paid, also among others
 MADE_UP = 0.25  # of such a one, by an answer: that a fifth of all fail is no accident
 LONGEST_PAUSE_SECONDS = 600.0  # a whole night of failures leaves some tens of rows in doubt
@@ -23,13 +24,14 @@ class Posts:
     Each one without a clear answer leaves a row in doubt. After a few in a row none leaves for a while; then one alone
     does, and if that fails too, the pause doubles. One that is answered ends it; but each leaves alone until answers
     have made up for those that may be paid, lest a service that loses every second answer leaves half of all in doubt.
-    The first of a run leaves alone: it may be no service that answers.
+    The first of a run leaves alone: it may be no service that answers. Each that is answered lets a few more leave: an
+    account that bears few tasks refuses few, and a crash meanwhile leaves few in doubt.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.cause = ""  # of the last failure, in words
         self._clock = clock
-        self._is_answered = False  # clearly, once in this run
+        self._clear = 0  # answers, in this run
         self._may_be_paid = False  # one that failed
         self._lost = 0.0  # of those, what answers have not made up for
         self._seconds = 0.0  # until an answer, on average
@@ -43,15 +45,15 @@ class Posts:
         """Whether one more may be without an answer: no more are than ``per_second`` needs, for a crash's sake."""
         if self.are_failing:
             return under_way == 0 and self.pause == 0.0
-        if not self._is_answered or self._longest:
+        if self._longest:
             return under_way == 0
         least, most = AT_ONCE
-        return under_way < min(max(least, SPARE * self._seconds * per_second), most)
+        return under_way < min(max(least, SPARE * self._seconds * per_second), most, 1 + MORE * self._clear)
 
     @property
     def are_failing(self) -> bool:
         """Whether so many failed that it is no accident: one that may be paid, where none was answered."""
-        is_strange = self._may_be_paid and not self._is_answered
+        is_strange = self._may_be_paid and not self._clear
         return max(self._failures, self._lost) >= (1 if is_strange else FAILURES_BEFORE_PAUSE)
 
     @property
@@ -66,11 +68,11 @@ class Posts:
 
     def answered(self) -> None:
         """One was answered clearly."""
-        self._lost = max(0.0, min(self._lost, FAILURES_BEFORE_PAUSE) - MADE_UP) if self._is_answered else 0.0
+        self._lost = max(0.0, min(self._lost, FAILURES_BEFORE_PAUSE) - MADE_UP) if self._clear else 0.0
         self._failures, self._not_before = 0, -inf
         if not self._lost:
             self._longest = 0.0
-        self._is_answered, self._was_revived = True, False
+        self._clear, self._was_revived = self._clear + 1, False
 
     def failed(self, cause: str, *, may_be_paid: bool, is_lost: bool = True) -> None:
         """One had no clear answer, or never left; not ``is_lost``: a firewall refused it, perhaps for its prompt."""

@@ -7,7 +7,13 @@ import pytest
 
 from batchgen.account.account import TROUBLE_BEFORE_PAUSE, Account
 from batchgen.account.ceiling import Ceiling
-from batchgen.account.posts import FAILURES_BEFORE_PAUSE, LONGEST_PAUSE_SECONDS, LONGEST_UNPAID_PAUSE_SECONDS, MADE_UP
+from batchgen.account.posts import (
+    FAILURES_BEFORE_PAUSE,
+    LONGEST_PAUSE_SECONDS,
+    LONGEST_UNPAID_PAUSE_SECONDS,
+    MADE_UP,
+    MORE,
+)
 from tests.simulation import clock
 
 
@@ -258,8 +264,8 @@ def test_after_an_accident_the_tasks_are_soon_as_many_as_before(now: Clock, acco
 @pytest.mark.parametrize(("seconds", "posts"), [(0.03, 16), (0.2, 50), (5.0, 100)])
 def test_no_more_posts_are_without_an_answer_than_the_rate_needs(seconds: float, posts: int) -> None:
     account = Account(10_000, 1000, Clock())
-    account.answered(posted=True)
     for _ in range(200):
+        account.answered(posted=True)
         account.accepted(seconds)
     while account.may_post:
         account.posting += 1
@@ -267,10 +273,20 @@ def test_no_more_posts_are_without_an_answer_than_the_rate_needs(seconds: float,
 
 
 def test_how_long_the_first_post_took_is_believed_at_once(account: Account) -> None:
-    account.answered(posted=True)
     account.accepted(0.2)
+    for _ in range(10):
+        account.answered(posted=True)
     account.posting = 40
     assert account.may_post
+
+
+def test_each_post_that_is_answered_lets_a_few_more_leave(account: Account) -> None:
+    for answers in range(1, 4):
+        account.answered(posted=True)
+        account.posting = MORE * answers
+        assert account.may_post
+        account.posting += 1
+        assert not account.may_post
 
 
 # -- POSTs without a clear answer
@@ -314,7 +330,7 @@ def test_until_one_post_was_answered_one_alone_leaves_and_each_that_is_not_is_fo
         assert not account.may_post
         now.now += account.posts.pause
     account.answered(posted=True)
-    account.posting = 15
+    account.posting = MORE
     assert account.may_post
 
 

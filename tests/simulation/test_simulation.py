@@ -128,6 +128,12 @@ def test_limits_far_below_the_documents_are_learned_without_a_storm(retry_after:
     assert fmean(told.ratio for told in following) < 1 / 0.9
 
 
+def test_an_account_of_four_tasks_that_is_far_away_is_not_asked_for_a_hundred_at_once() -> None:
+    told = simulate(times("document", 120), Terms(rate=30, tasks=4, latency=(0.25, 1.25)))
+    assert told.seen.most_posts <= 20
+    assert len(told.seen.refused) < 60
+
+
 @pytest.mark.parametrize("regime", ["slow", "skewed", "shifting"])
 def test_a_small_accounts_limits_are_not_mistaken_for_each_other(regime: str) -> None:
     _, *following = runs(Terms(rate=60, tasks=10), regime, 4)
