@@ -26,7 +26,7 @@ from batchgen.steps.answers import note_answer
 from batchgen.steps.poll import rendered
 from batchgen.words import seconds_words
 
-FETCH_TRIES = 6
+FETCH_TRIES = 8  # in one to two minutes: a store may need as long until its link works
 LINK_TRIES = 2  # with one link; then the service is asked whether it has another: the file host may have moved
 
 log = logging.getLogger("batchgen")

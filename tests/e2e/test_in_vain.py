@@ -13,7 +13,7 @@ from tests.waiting import free_port
 
 ROWS, AT_ONCE = 60, 10
 ENOUGH = 20
-# The real pauses are minutes, the real patience half an hour, and half a minute goes by before a video is given up.
+# The real pauses are minutes, the real patience half an hour, and a minute goes by before a video is given up.
 SOON = {
     "batchgen.account.harvest": "PAUSE_SECONDS = (0.2, 0.5)\nPATIENCE_SECONDS = 2.0",
     "batchgen.steps.fetch": "FETCH_TRIES = 2",

@@ -458,7 +458,7 @@ async def test_a_repair_that_is_refused_or_cut_off_loses_no_damage_from_sight(tm
             left = await batchgen("verify", "p.batch", cwd=tmp_path)
             assert (left.code, left.out) == (1, "3 videos read, 1 damaged\n")
         emulator.faults.shares["file-500"] = 1.0
-        soon = altered(tmp_path, {"batchgen.steps.fetch": "FETCH_TRIES = 2"})  # half a minute otherwise
+        soon = altered(tmp_path, {"batchgen.steps.fetch": "FETCH_TRIES = 2"})  # minutes otherwise
         refused = await batchgen(*repair, *here, cwd=tmp_path, **soon)
         assert (refused.code, "1 damaged, 0 fetched again; 1 is made and not" in refused.out) == (1, True), refused.out
         left = await batchgen("verify", "p.batch", cwd=tmp_path)

@@ -242,7 +242,7 @@ async def test_a_bad_download_never_makes_a_new_task_nor_a_wrong_file(tmp_path: 
         assert not list((tmp_path / "prompts.batch" / "videos").glob(".*"))
 
 
-# Quick, though a link that is refused is tried for half a minute.
+# Quick, though a link that is refused is tried for minutes.
 SOON = {"batchgen.steps.fetch": "FETCH_TRIES = 3; backoff = lambda tries: 0.05"}
 
 
