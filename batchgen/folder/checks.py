@@ -5,7 +5,7 @@ from pathlib import Path
 from batchgen.errors import LedgerError, UsageError
 from batchgen.folder.lock import busy, holder
 from batchgen.ledger import Ledger, money
-from batchgen.ledger.database import left_by_kill
+from batchgen.ledger.whole_file import left_by_kill
 from batchgen.manifest.textfile import check_plain
 from batchgen.model import EMULATOR, LEDGER, is_text
 from batchgen.replica import holds_copy

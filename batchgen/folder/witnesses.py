@@ -16,7 +16,7 @@ from typing import Any
 
 from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger, evidence, money
-from batchgen.ledger.database import left_by_kill
+from batchgen.ledger.whole_file import left_by_kill
 from batchgen.model import LEDGER, object_in, zulu_or_none
 from batchgen.system.private import replacing, user_file
 

@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from batchgen.errors import LedgerError
-from batchgen.ledger import schema
+from batchgen.ledger import schema, whole_file
 from batchgen.ledger.ballast import Ballast
+from batchgen.ledger.whole_file import Snapshot
 from batchgen.system import private
 
 LEAST_SQLITE = (3, 37, 0)  # STRICT tables, PRAGMA table_list
@@ -268,7 +269,7 @@ class Database:
         self._connection.backup(other._connection)
         return other
 
-    def snapshot(self) -> "Snapshot":
+    def snapshot(self) -> Snapshot:
         """The file as it is at this moment, whatever is written after. Raises :class:`LedgerError` if it is gone."""
         assert self.path
         if not self.is_at_its_place:
@@ -281,32 +282,13 @@ class Database:
         return self._file is None or self.path is None or private.is_at(self.path, self._file)
 
     def put_back(self) -> None:
-        """Write all that the file holds to its place, if it was taken from there: nobody else knows what was paid.
-
-        What stands there instead is set aside, with its log; ours goes: it is not of what is written now.
-        """
+        """Write all that the file holds to its place, if it was taken from there: nobody else knows what was paid."""
         if self.is_at_its_place or not (self.path and self.path.parent.is_dir()):
             return
-        part = _part(self.path)
         try:
-            part.unlink(missing_ok=True)
-            _make_private(part)
-            with closing(sqlite3.connect(part)) as whole:
-                self._connection.backup(whole)
-            self._set_aside(self.path, Path(f"{self.path}-wal"))
-            Path(f"{self.path}-shm").unlink(missing_ok=True)
-            part.rename(self.path)
+            whole_file.put_back(self.path, self._connection, self._log)
         except (OSError, sqlite3.Error) as error:
             raise LedgerError(f"{self._name} was taken away, and cannot be written anew: {error}") from None
-
-    def _set_aside(self, path: Path, log: Path) -> None:
-        is_ours = self._log is not None and private.is_at(log, os.fstat(self._log))
-        if is_ours or not os.path.lexists(path):
-            log.unlink(missing_ok=True)
-        aside = private.free_name(path, "replaced")
-        for file, name in ((log, f"{aside}-wal"), (path, aside)):
-            if os.path.lexists(file):
-                file.rename(name)
 
     def close(self) -> None:
         """Close the file, its log folded in."""
@@ -322,21 +304,6 @@ class Database:
         self.close()
 
 
-def left_by_kill(path: Path) -> str:
-    """Where the ledger is that a run was about to put back when it was killed, and what to do; empty: nowhere."""
-    part = _part(path)
-    if not part.is_file() or not part.stat().st_size or Path(f"{part}-journal").exists():  # not whole
-        return ""
-    return (
-        f"; a run that was killed as it put its ledger back has left it as {part}: "
-        f"move {path.name} and {path.name}-wal away, if they are there, and rename that to {path.name}"
-    )
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
-
-
 def check_sqlite() -> None:
     """Raise :class:`LedgerError` where the SQLite that this Python brings is too old for a ledger."""
     if sqlite3.sqlite_version_info < LEAST_SQLITE:
@@ -349,41 +316,9 @@ def check_sqlite() -> None:
 def _connect(path: Path | None, *, read_only: bool = False) -> sqlite3.Connection:
     check_sqlite()
     if path and not read_only:
-        _make_private(path)
+        whole_file.make(path)
     name = f"{path.absolute().as_uri()}?mode=ro" if path and read_only else str(path or "")
     return sqlite3.connect(name, isolation_level=None, timeout=BUSY_MS / 1000, uri=read_only)
-
-
-def _make_private(path: Path) -> None:
-    """Make the file for its owner alone, where it is missing; what SQLite lays beside it has the same mode.
-
-    One that is there is not opened: to close it again would let go of the locks that this process has on it.
-    """
-    with suppress(OSError):  # SQLite tells what is wrong
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-
-
-class Snapshot:
-    """A moment of a ledger's file, held until it is saved or closed; any one thread may do so."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("BEGIN")
-        self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # with a read the moment is held
-
-    def save(self, path: Path) -> None:
-        """Copy it to ``path``. Raises :class:`LedgerError`."""
-        try:
-            with closing(sqlite3.connect(path)) as copy:
-                self._connection.backup(copy)
-        except sqlite3.Error as error:
-            raise LedgerError(f"the ledger cannot be copied to {path}: {error}") from None
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Let go of it."""
-        self._connection.close()
 
 
 def _sync(file: int) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from batchgen.errors import LedgerError
 from batchgen.ledger.changes import make_again
-from batchgen.ledger.database import Snapshot, check_sqlite
+from batchgen.ledger.database import check_sqlite
+from batchgen.ledger.whole_file import Snapshot
 from batchgen.replica.log import Entry, Log, Slot
 from batchgen.replica.store import Store
 from batchgen.system import private

@@ -13,7 +13,7 @@ from typing import Any
 from batchgen.errors import BatchgenError, FaultError, LedgerError, ReplicaError, nothing_sent
 from batchgen.ledger import Ledger
 from batchgen.ledger.changes import Changed, Changes
-from batchgen.ledger.database import Snapshot
+from batchgen.ledger.whole_file import Snapshot
 from batchgen.replica import FACT, Replica, copies
 from batchgen.replica.log import Log, Slot
 from batchgen.replica.restore import Local, Start, restore

@@ -71,7 +71,7 @@ async def test_a_ledger_that_is_gone_and_whose_batch_has_nothing_but_its_log_pay
 async def test_a_ledger_that_a_kill_kept_from_being_put_back_is_named_with_what_to_do(tmp_path: Path, how: str) -> None:
     batch = tmp_path / "prompts.batch"
     ledger, left = batch / "ledger.sqlite", batch / ".ledger.sqlite.part"
-    dying = altered(tmp_path, {"batchgen.ledger.database": _DIES_AS_IT_PUTS_BACK})
+    dying = altered(tmp_path, {"batchgen.ledger.whole_file": _DIES_AS_IT_PUTS_BACK})
     async with emulated(speed=20.0) as emulator:
         await run(emulator, prompts(tmp_path / "prompts.csv", 1))
         copyfile(ledger, tmp_path / "older.sqlite")
@@ -95,11 +95,9 @@ async def test_a_ledger_that_a_kill_kept_from_being_put_back_is_named_with_what_
 
 
 _DIES_AS_IT_PUTS_BACK = """
-def _set_aside(self, *_):
+def _set_aside(*_):
     import signal
     os.kill(os.getpid(), signal.SIGKILL)
-
-Database._set_aside = _set_aside
 """
 
 
