@@ -7,7 +7,8 @@ from pathlib import Path
 from batchgen.errors import ManifestError
 from batchgen.manifest.csv_blocks import CsvBlocks
 from batchgen.manifest.headings import NO_HEADER, is_header, titles_left_out
-from batchgen.manifest.records import NO_ROWS, Records, Unreadable, layout_of
+from batchgen.manifest.layout import layout_of
+from batchgen.manifest.records import NO_ROWS, Records, Unreadable
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import open_text, refusal, undecodable
 from batchgen.model import Problem, Row

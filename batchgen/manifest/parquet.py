@@ -9,8 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from batchgen.manifest.layout import layout_of
 from batchgen.manifest.office import Cell, Moment, Number, as_text, of_type, real, several, text
-from batchgen.manifest.records import LONGEST_CELL, NO_ROWS, Block, Records, layout_of
+from batchgen.manifest.records import LONGEST_CELL, NO_ROWS, Block, Records
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.values import LARGEST_EXACT

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from batchgen.manifest import expand, placeholders
 from batchgen.manifest.formulas import unguard
 from batchgen.manifest.glance import glance
-from batchgen.manifest.headings import MOST_COLUMNS, Layout, question_of_cells, study
+from batchgen.manifest.headings import question_of_cells
+from batchgen.manifest.layout import Layout
 from batchgen.manifest.quoting import quoted
 from batchgen.manifest.rules import KNOWN, MISSING_PROMPT, UNMISTAKABLE, Cells, Finding, Rules
-from batchgen.manifest.textfile import refusal
 from batchgen.manifest.values import without_secret
 from batchgen.model import Problem, Row
 from batchgen.request import columns_to_json
@@ -179,11 +178,3 @@ def beyond(place: int, cell: str, line: int) -> Problem:
     """Return what there is to say of a cell (its column counted from 0) that has no name above it."""
     message = f"column {place + 1} has no name but holds {quoted(cell)}; name it, or empty it"
     return Problem(line, str(place + 1), message)
-
-
-def layout_of(path: Path, names: Sequence[str], line: int | None) -> Layout:
-    """Return what the header means. Raises ManifestError for one that is too wide to be one."""
-    if len(names) > MOST_COLUMNS:
-        message = f"the header has {len(names)} columns, more than {MOST_COLUMNS}; is the sheet transposed?"
-        raise refusal(path, message, line)
-    return study(names, line)

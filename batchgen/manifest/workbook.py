@@ -11,12 +11,13 @@ from itertools import islice
 from pathlib import Path
 
 from batchgen.manifest import zipped
-from batchgen.manifest.headings import LINES_OF_TITLES, NO_HEADER, Layout, is_below_titles, is_header, titles_left_out
+from batchgen.manifest.headings import LINES_OF_TITLES, NO_HEADER, is_below_titles, is_header, titles_left_out
+from batchgen.manifest.layout import Layout, layout_of
 from batchgen.manifest.office import Line, Merged, SheetName, as_text
 from batchgen.manifest.ooxml import Xlsx
 from batchgen.manifest.opendocument import Ods
 from batchgen.manifest.quoting import did_you_mean, quoted
-from batchgen.manifest.records import NO_ROWS, Block, Records, Unreadable, beyond, layout_of
+from batchgen.manifest.records import NO_ROWS, Block, Records, Unreadable, beyond
 from batchgen.manifest.rules import Rules
 from batchgen.manifest.textfile import refusal
 from batchgen.manifest.xml_walk import SheetWalk

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from batchgen.manifest import records
 from batchgen.manifest.glance import Glance, glance
-from batchgen.manifest.records import Block, Records, layout_of
+from batchgen.manifest.layout import layout_of
+from batchgen.manifest.records import Block, Records
 from batchgen.manifest.rules import KNOWN, Rules
 from batchgen.model import Problem, Row
 from batchgen.request import Request
