@@ -102,13 +102,13 @@ def is_same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def remember(settings: Settings, ledger: Ledger, *, partial: bool = False, **more: str) -> None:
+def remember(settings: Settings, ledger: Ledger, *, is_partial: bool = False, **more: str) -> None:
     """Keep the settings that :func:`with_memory` brings back, and ``more``.
 
-    ``partial``: the manifest is only a part of the one that is remembered, which stays.
+    ``is_partial``: the manifest is only a part of the one that is remembered, which stays.
     """
     facts = {"model": settings.model, "name": settings.name, "images_to": settings.images_to, **more}
-    if not (partial and ledger.fact("manifest")):
+    if not (is_partial and ledger.fact("manifest")):
         facts |= {
             "manifest": str(settings.manifest) if settings.manifest else None,
             "beside": _beside(settings),

@@ -42,13 +42,13 @@ def take_in(
     manifest: Iterable[Rows | Row | Problem],
     naming: Naming,
     *,
-    partial: bool = False,
+    is_partial: bool = False,
     must_be_known: bool = False,
     to_look_at: bool = False,
 ) -> Intake:
     """Make the ledger's rows those of the manifest, in one transaction; with a fatal problem nothing is changed.
 
-    ``partial``: rows that the manifest does not have stay as they are; one of an id that is known takes the place of
+    ``is_partial``: rows that the manifest does not have stay as they are; one of an id that is known takes the place of
     its former self, others come last. ``must_be_known``: at least one row, where the ledger has any. ``to_look_at``:
     nothing will be taken in again, so that what only speeds that up need not be made.
     """
@@ -67,7 +67,7 @@ def take_in(
             if problems.is_fatal:
                 raise _RefusedError
             may_repeat = repeated.digests or has_rows(database)
-            counts = merge(database, naming, repeated, partial=partial, to_look_at=to_look_at)
+            counts = merge(database, naming, repeated, is_partial=is_partial, to_look_at=to_look_at)
             intake = Intake(problems.problems(), may_repeat=may_repeat, **counts)
             is_strange = must_be_known and intake.gone > 0 and intake.new - intake.edited == intake.rows
             if is_strange:

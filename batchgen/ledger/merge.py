@@ -19,16 +19,18 @@ _Named: TypeAlias = tuple[int, int, str]  # a row's key or position, whether its
 _LIKE_A_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,3})?", re.ASCII)
 
 
-def merge(database: Database, naming: Naming, repeated: Repeated, *, partial: bool, to_look_at: bool) -> dict[str, Any]:
+def merge(
+    database: Database, naming: Naming, repeated: Repeated, *, is_partial: bool, to_look_at: bool
+) -> dict[str, Any]:
     """Make the ledger's rows those of the stage, as part of the caller's transaction; returns counts of an Intake.
 
-    ``partial``: rows that are not there stay as they are. ``to_look_at``: nothing will be taken in again.
+    ``is_partial``: rows that are not there stay as they are. ``to_look_at``: nothing will be taken in again.
     """
-    is_first = not partial and not has_rows(database)  # then there is nothing that a row could be
+    is_first = not is_partial and not has_rows(database)  # then there is nothing that a row could be
     if is_first:
         counts = dict.fromkeys(("rows", "new"), database.number("SELECT max(position) FROM temp.sheet"))
     else:
-        renamed = _recognise(database, partial=partial)
+        renamed = _recognise(database, is_partial=is_partial)
         counts = _counts(database) | {"renamed": renamed}
     _set_names_apart(database, naming, repeated, is_first=is_first)
     if not is_first:
@@ -49,13 +51,13 @@ def has_rows(database: Database) -> bool:
     return database.has("SELECT 1 FROM main.row")
 
 
-def _recognise(database: Database, *, partial: bool) -> int:
+def _recognise(database: Database, *, is_partial: bool) -> int:
     """Find the rows of the stage that the ledger knows; returns how many it knows under another id alone."""
     database.execute(
         "UPDATE temp.sheet SET row = row.row FROM main.row WHERE row.id = sheet.id AND row.digest = sheet.digest"
     )
     database.execute("CREATE INDEX temp.sheet_row ON sheet (row) WHERE row IS NOT NULL")
-    if partial:
+    if is_partial:
         _add_the_others(database)
     return _adopt(database)
 

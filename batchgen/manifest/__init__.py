@@ -43,7 +43,7 @@ class Manifest(Protocol):
         """The names of the manifest's own columns, in order; complete once it has been read to its end."""
 
     @property
-    def partial(self) -> bool:
+    def is_partial(self) -> bool:
         """Whether it is the failures.csv of a batch: rows of the batch that are not in it are not gone."""
 
     def __iter__(self) -> Iterator[Rows | Row | Problem]:

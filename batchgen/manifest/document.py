@@ -25,7 +25,7 @@ class Document(ABC):
     Row.number is the job's place among the jobs, from 1; the rows that it expands to share it, and its line.
     """
 
-    partial = False
+    is_partial = False
 
     def __init__(self, path: Path, *, rules: Rules, encoding: str | None, overrides: Mapping[str, str]) -> None:
         self.path = path

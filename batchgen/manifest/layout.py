@@ -36,7 +36,7 @@ class Layout:
     own: tuple[int, ...]  # the places of the manifest's own columns
     unnamed: tuple[int, ...]  # columns without a name: they must be empty
     guarded: bool  # this is a file of ours, whose cells are guarded against formulas
-    partial: bool  # this is our failures.csv: the rows that are not in it are not gone
+    is_partial: bool  # this is our failures.csv: the rows that are not in it are not gone
     problems: tuple[Problem, ...]
 
     @property
@@ -68,8 +68,8 @@ def layout_of(path: Path, header: Sequence[str], line: int | None) -> Layout:
     dropped, guarded = _ours(header)
     names = tuple(map(unguard, header)) if guarded else tuple(header)
     plain = [canonical(name) or name.strip().casefold() for name in names]
-    partial = REASON in dropped
-    if partial:  # a column of that name which was a person's own comes back under it
+    is_partial = REASON in dropped
+    if is_partial:  # a column of that name which was a person's own comes back under it
         names = tuple(name.removeprefix("manifest_") if _is_moved(name) else name for name in names)
     first = {name: place for place, name in reversed(list(enumerate(plain))) if name}
     own = tuple(sorted(place for name, place in first.items() if name not in KNOWN and name not in dropped))
@@ -78,7 +78,7 @@ def layout_of(path: Path, header: Sequence[str], line: int | None) -> Layout:
     if "prompt" not in places and not any(resembles(names[place]) == "prompt" for place in own):
         problems.append(Problem(line, None, NO_PROMPT))
     unnamed = tuple(place for place, name in enumerate(plain) if not name)
-    return Layout(names, places, own, unnamed, guarded, partial, tuple(problems))
+    return Layout(names, places, own, unnamed, guarded, is_partial, tuple(problems))
 
 
 def _ours(header: Sequence[str]) -> tuple[frozenset[str], bool]:

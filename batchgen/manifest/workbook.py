@@ -54,7 +54,7 @@ class Workbook:
         if not self._layout.places and not self._layout.problems[:-1]:
             raise refusal(path, self._no_header(sheets), header.number)
         self.columns = self._layout.columns
-        self.partial = self._layout.partial
+        self.is_partial = self._layout.is_partial
 
     def _no_header(self, sheets: list[SheetName]) -> str:
         message = f"the first row {NO_HEADER}"

@@ -39,7 +39,7 @@ class Taken:
 
     intake: Intake
     columns: tuple[str, ...]  # its own
-    partial: bool  # it is a batch's failures.csv, of some of the rows
+    is_partial: bool  # it is a batch's failures.csv, of some of the rows
     images: Files  # that it names
 
 
@@ -65,8 +65,10 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
     rules = Naming(naming.content_id, template.names, naming.fold, naming.apart)
     rows = _checked(manifest, template)
     rows = _noted(rows, ledger) if settings.check_images else rows
-    is_another = not manifest.partial and _is_another(settings, ledger)
-    intake = take_in(ledger, rows, rules, partial=manifest.partial, must_be_known=is_another, to_look_at=to_look_at)
+    is_another = not manifest.is_partial and _is_another(settings, ledger)
+    intake = take_in(
+        ledger, rows, rules, is_partial=manifest.is_partial, must_be_known=is_another, to_look_at=to_look_at
+    )
     if intake.is_strange:
         owner = Path(ledger.fact("manifest") or "").name
         raise UsageError(
@@ -77,7 +79,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
         intake = replace(intake, problems=tuple(map(settings.place, intake.problems)))
     if not intake.is_usable:
         raise ManifestError("" if settings.place else str(settings.manifest), intake.problems)
-    return Taken(intake, tuple(manifest.columns), manifest.partial, images)
+    return Taken(intake, tuple(manifest.columns), manifest.is_partial, images)
 
 
 def _is_another(settings: Settings, ledger: Ledger) -> bool:
@@ -145,19 +147,19 @@ def take_in_as_asked(
 
 def _remember(taken: Taken, mark: str, settings: Settings, ledger: Ledger) -> None:
     """Keep what later runs, and who looks at the batch, have to know of the manifest; ``mark``: see :func:`_mark`."""
-    known = ledger.own_columns() if taken.partial else []
+    known = ledger.own_columns() if taken.is_partial else []
     columns = [*known, *(name for name in taken.columns if name not in known)]
     names = taken.images.names()
     now = set(names.values())
     names = {image: name for image, name in ledger.image_names().items() if name not in now} | names
-    is_plain = not (taken.partial or taken.intake.problems or ledger.has_signed())
+    is_plain = not (taken.is_partial or taken.intake.problems or ledger.has_signed())
     remember(
         settings,
         ledger,
-        partial=taken.partial,
+        is_partial=taken.is_partial,
         columns=json.dumps(columns),
         pictures=json.dumps(names),  # the images: so named in older ledgers
-        mended="1" if taken.partial else "",
+        mended="1" if taken.is_partial else "",
         taken=mark if is_plain else "",
     )
 
@@ -235,11 +237,11 @@ def describe(intake: Intake, manifest: str, gone_images: Collection[str] = ()) -
 def warnings(taken: Taken, asked: Settings, settings: Settings, ledger: Ledger) -> Iterator[str]:
     """What a person must know of a manifest that was taken in and is not remembered yet: what would cost later."""
     intake, known = taken.intake, ledger.fact("manifest")
-    if taken.partial and intake.edited and known:
+    if taken.is_partial and intake.edited and known:
         rows, sheet = many(intake.edited, "row was", "rows were"), Path(known).name
         they = "it" if intake.edited == 1 else "them"
         yield f"{rows} mended here: mend {they} in {sheet} too, or its next run goes back to {they} as before"
-    if not taken.partial and intake.back and ledger.fact("mended"):
+    if not taken.is_partial and intake.back and ledger.fact("mended"):
         rows = many(intake.back, "row is", "rows are")
         yield f"{rows} again as before failures.csv was mended: mend the sheet"
     former = ledger.fact("name") or naming.Template(None).text
@@ -263,7 +265,7 @@ def _of_what_is_set(taken: Taken, asked: Settings, settings: Settings, ledger: L
     intake, known = taken.intake, ledger.fact("manifest")
     before = tuple(json.loads(ledger.fact("overrides") or "[]"))
     changed = min(intake.new, intake.gone)
-    if known and before and asked.overrides is None and not (settings.overrides or taken.partial) and changed:
+    if known and before and asked.overrides is None and not (settings.overrides or taken.is_partial) and changed:
         rows = many(changed, "row that was known is a new one", "rows that were known are new ones")
         yield (
             f"--set {' '.join(map(quote, before))} was said of {Path(known).name}, and does not hold for "

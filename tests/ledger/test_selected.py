@@ -68,7 +68,7 @@ def test_a_shared_task_is_chosen_with_any_of_its_rows(ledger: Ledger) -> None:
 
 
 def part(ledger: Ledger, *rows: tuple[str, str]) -> None:
-    take_in(ledger, [Row(n, 1, request(prompt), id) for n, (id, prompt) in enumerate(rows, 1)], RULES, partial=True)
+    take_in(ledger, [Row(n, 1, request(prompt), id) for n, (id, prompt) in enumerate(rows, 1)], RULES, is_partial=True)
 
 
 def there(ledger: Ledger) -> list[tuple[str, str, int, State]]:

@@ -68,8 +68,8 @@ def test_the_failed_rows_come_back_to_the_character(ledger: Ledger, tmp_path: Pa
     assert found.columns == ("Reason", "scene")
     assert len(found.rows) == 5
     assert {row.id: (row.request, row.extras) for row in found.rows} == requests(ledger)
-    assert open_manifest(path, model="wan-2-5").partial
-    assert not open_manifest(tmp_path / "sheet.csv", model="wan-2-5").partial
+    assert open_manifest(path, model="wan-2-5").is_partial
+    assert not open_manifest(tmp_path / "sheet.csv", model="wan-2-5").is_partial
 
 
 def test_fed_back_unchanged_into_the_same_batch_it_pays_for_nothing(ledger: Ledger, tmp_path: Path) -> None:
