@@ -105,5 +105,5 @@ def _check_defaults(value: Node) -> Iterator[Problem]:
         if "vars" in value.entries:
             message = "vars do not belong to the defaults; move them to the top level"
             yield at(value.entries["vars"][0], message)
-    elif not isinstance(value, Broken) and not (isinstance(value, Text) and value.null):
+    elif not isinstance(value, Broken) and not (isinstance(value, Text) and value.is_null):
         yield at(value, "defaults must be a mapping; write parameter: value below it")

@@ -81,7 +81,7 @@ def resembles(name: str) -> str | None:
             return known
     if len(squeezed) < 5 or any(letter.isdigit() for letter in squeezed):
         return None
-    return next((known for known in KNOWN if _near(squeezed, _squeezed(known))), None)
+    return next((known for known in KNOWN if _is_near(squeezed, _squeezed(known))), None)
 
 
 def _squeezed(name: str) -> str:
@@ -91,7 +91,7 @@ def _squeezed(name: str) -> str:
 _PARAMETERS = MappingProxyType({_squeezed(name): name for name in KNOWN})
 
 
-def _near(name: str, known: str) -> bool:
+def _is_near(name: str, known: str) -> bool:
     if len(known) < _SHORTEST or abs(len(name) - len(known)) > 2:
         return False
     allowed = 2 if len(known) >= _LONG else 1

@@ -24,7 +24,7 @@ Vars = Mapping[str, list[Text]]
 def read_vars(node: Node, problems: list[Problem]) -> dict[str, list[Text]]:
     """Return the values of each variable; whatever is none goes to ``problems``."""
     if not isinstance(node, Keyed):
-        if not isinstance(node, Broken) and not (isinstance(node, Text) and node.null):
+        if not isinstance(node, Broken) and not (isinstance(node, Text) and node.is_null):
             problems.append(at(node, "vars must be a mapping; write each as name: [value, value]"))
         return {}
     found = {}
@@ -33,7 +33,7 @@ def read_vars(node: Node, problems: list[Problem]) -> dict[str, list[Text]]:
         texts = [item for item in items if isinstance(item, Text)]
         if len(texts) < len(items) or not texts:
             problems.append(at(value, f"vars: {quoted(key.value)} must be a text or a list of texts"))
-        problems.extend(_cut_off(f"vars: {key.value}", text) for text in texts if text.cut)
+        problems.extend(_cut_off(f"vars: {key.value}", text) for text in texts if text.is_cut)
         if texts:
             found[key.value.strip()] = texts
     return found
@@ -57,8 +57,8 @@ class _Job:
     extras: dict[str, str] = field(default_factory=dict)
     scope: Vars = field(default_factory=dict)  # the vars that may be used: the file's, and its own
     wanted: dict[str, list[str]] = field(default_factory=dict)  # of each text, the vars that it uses
-    broken: bool = False  # a value is missing: its rows can be checked, but not made
-    no_prompt: bool = False  # told already
+    is_broken: bool = False  # a value is missing: its rows can be checked, but not made
+    is_prompt_told: bool = False  # what is wrong with it
 
     @property
     def used(self) -> set[str]:
@@ -79,7 +79,7 @@ class _Job:
 
     def ids(self, cells: Mapping[str, str], record: Mapping[str, Text], filling: Mapping[str, str]) -> tuple[str, ...]:
         """The id that a combination would have had, had nothing been wrong with it."""
-        if self.broken or not cells.get("id", "").strip():
+        if self.is_broken or not cells.get("id", "").strip():
             return ()
         try:
             name = self.named(values.identity(cells["id"]), record, filling)
@@ -112,8 +112,8 @@ class Jobs:
         own = read_vars(entries.pop("vars")[1], job.problems) if "vars" in entries else {}
         for name, (key, value) in entries.items():
             if isinstance(value, Broken):
-                job.broken = True
-                job.no_prompt |= name == "prompt"
+                job.is_broken = True
+                job.is_prompt_told |= name == "prompt"
             elif name in KNOWN:
                 self._parameter(job, name, value)
             else:
@@ -157,7 +157,7 @@ class Jobs:
     def _extra(self, job: _Job, key: Text, value: Node, entries: Entries) -> None:
         if asked := question(key.value, entries, "key"):
             job.problems.append(at(key, *asked))
-            job.no_prompt |= asked[1] and "prompt" not in entries
+            job.is_prompt_told |= asked[1] and "prompt" not in entries
         if not isinstance(value, Text):
             message = f"the key {quoted(key.value)} is your own and must be a text; put it in quotes"
             job.problems.append(at(value, message))
@@ -180,16 +180,16 @@ class Jobs:
             listed = isinstance(value, Many)
             texts = _scalars(name, value, job.problems)
         if texts is None:
-            job.broken = True
-            job.no_prompt |= name == "prompt"
+            job.is_broken = True
+            job.is_prompt_told |= name == "prompt"
             return
-        job.problems.extend(_cut_off(name, text) for text in texts if text.cut and name in _PROSE)
-        texts = [Text("", text.line, text.column) if text.null else text for text in texts]  # as programs write it
+        job.problems.extend(_cut_off(name, text) for text in texts if text.is_cut and name in _PROSE)
+        texts = [Text("", text.line, text.column) if text.is_null else text for text in texts]  # as programs write it
         if name in ("seed", "seeds"):  # two names of one list
             name = "seed"
             if any(text.value for text in texts) and any(text.value for text in job.texts.get(name, ())):
                 job.problems.append(at(value, "both seed and seeds are filled; empty one of the two"))
-                job.broken = True
+                job.is_broken = True
         if any(text.value for text in texts) or name not in job.texts:
             job.texts[name] = texts or [Text("", value.line, value.column)]
             job.lists += [name] if listed and texts else []
@@ -202,7 +202,7 @@ class Jobs:
                 if name not in job.scope:
                     hint = did_you_mean(name, list(job.scope)) or "; write {{ and }} for braces that are meant"
                     job.problems.append(at(text, f"no var is called {quoted(name)}{hint}"))
-                    job.broken = True
+                    job.is_broken = True
             job.wanted[text.value] = [name for name in names if name in job.scope]
         self._used |= job.used
 
@@ -227,15 +227,15 @@ class Jobs:
     def _judged(self, job: _Job, record: Mapping[str, Text], filling: Mapping[str, str]) -> Iterator[Row | Problem]:
         """Return the row of one combination, or what is wrong with it."""
         cells = {name: text.value for name, text in record.items()}
-        if job.scope and not job.broken:
+        if job.scope and not job.is_broken:
             cells |= {name: placeholders.fill(cells[name], filling) for name in _PROSE if name in cells}
         made, findings = self._rules.judge(Cells(**cells))
         ids = () if made else job.ids(cells, record, filling)
         for name, message, fatal in findings:
-            if message != MISSING_PROMPT or not job.no_prompt:
+            if message != MISSING_PROMPT or not job.is_prompt_told:
                 yield replace(at(record.get(name, job.node), message, fatal), ids=ids if fatal else ())
                 ids = () if fatal else ids
-        if made and not job.broken:
+        if made and not job.is_broken:
             try:
                 identity = job.named(made.id, record, filling)
                 yield Row(job.number, job.node.line, made.request, identity, dict(job.extras))
@@ -275,14 +275,14 @@ def _one_cell(value: Many, problems: list[Problem]) -> list[Text] | None:
     links = _scalars("image_urls", value, problems) if value.items else []
     if links is None:
         return None
-    cell = json.dumps([link.value for link in links if not link.null], ensure_ascii=False) if links else ""
+    cell = json.dumps([link.value for link in links if not link.is_null], ensure_ascii=False) if links else ""
     return [Text(cell, value.line, value.column)]
 
 
 def _seeds(value: Node, problems: list[Problem]) -> list[Text] | None:
     """Return each seed of ``seeds``, a text like a sheet's or a list; None where they cannot be read."""
     texts = _scalars("seeds", value, problems)
-    if texts is None or (len(texts) == 1 and (texts[0].null or not texts[0].value.strip())):
+    if texts is None or (len(texts) == 1 and (texts[0].is_null or not texts[0].value.strip())):
         return texts and []
     try:
         found = values.seeds(";".join(text.value for text in texts))

@@ -130,7 +130,7 @@ class Cursor:
         word = _WORD.match(self.text, self.place)
         if word and word[0] in ("true", "false", "null"):
             self.place = word.end()
-            return Text("" if word[0] == "null" else word[0], line, column, plain=True)
+            return Text("" if word[0] == "null" else word[0], line, column, is_plain=True)
         if word and word[0].lstrip("-") in ("NaN", "Infinity"):
             self.place = word.end()
             message = f"{word[0]} is not a JSON number; write null, or leave the key out"

@@ -35,7 +35,7 @@ class Layout:
     places: Mapping[str, int]  # parameter -> its place in a record
     own: tuple[int, ...]  # the places of the manifest's own columns
     unnamed: tuple[int, ...]  # columns without a name: they must be empty
-    guarded: bool  # this is a file of ours, whose cells are guarded against formulas
+    is_guarded: bool  # this is a file of ours, whose cells are guarded against formulas
     is_partial: bool  # this is our failures.csv: the rows that are not in it are not gone
     problems: tuple[Problem, ...]
 
@@ -65,8 +65,8 @@ def layout_of(path: Path, header: Sequence[str], line: int | None) -> Layout:
     if len(header) > MOST_COLUMNS:
         message = f"the header has {len(header)} columns, more than {MOST_COLUMNS}; is the sheet transposed?"
         raise refusal(path, message, line)
-    dropped, guarded = _ours(header)
-    names = tuple(map(unguard, header)) if guarded else tuple(header)
+    dropped, is_guarded = _ours(header)
+    names = tuple(map(unguard, header)) if is_guarded else tuple(header)
     plain = [canonical(name) or name.strip().casefold() for name in names]
     is_partial = REASON in dropped
     if is_partial:  # a column of that name which was a person's own comes back under it
@@ -78,7 +78,7 @@ def layout_of(path: Path, header: Sequence[str], line: int | None) -> Layout:
     if "prompt" not in places and not any(resembles(names[place]) == "prompt" for place in own):
         problems.append(Problem(line, None, NO_PROMPT))
     unnamed = tuple(place for place, name in enumerate(plain) if not name)
-    return Layout(names, places, own, unnamed, guarded, is_partial, tuple(problems))
+    return Layout(names, places, own, unnamed, is_guarded, is_partial, tuple(problems))
 
 
 def _ours(header: Sequence[str]) -> tuple[frozenset[str], bool]:

@@ -19,13 +19,13 @@ class Text:
     value: str
     line: int
     column: int
-    plain: bool = False  # written without quotes: only then may it mean "nothing"
-    cut: bool = False  # a comment which looks like a part of the text follows it
+    is_plain: bool = False  # written without quotes: only then may it mean "nothing"
+    is_cut: bool = False  # a comment which looks like a part of the text follows it
 
     @property
-    def null(self) -> bool:
+    def is_null(self) -> bool:
         """Whether it is one of YAML's words for nothing."""
-        return self.plain and self.value in ("", "~", "null", "Null", "NULL")
+        return self.is_plain and self.value in ("", "~", "null", "Null", "NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,16 @@ def at(node: Node, message: str, fatal: bool = True) -> Problem:
     return Problem(node.line, str(node.column), message, fatal)
 
 
-def scalar(problems: list[Problem], value: str, line: int, column: int, plain: bool = False, cut: bool = False) -> Node:
+def scalar(
+    problems: list[Problem], value: str, line: int, column: int, is_plain: bool = False, is_cut: bool = False
+) -> Node:
     """Return the text, unless it is one that nothing takes, which is a problem."""
     if len(value) > LONGEST_CELL:
         fault = f"is longer than {LONGEST_CELL} characters"
     elif bad := UNSTORABLE.search(value):
         fault = f"holds a character that no text can have ({escaped(bad[0])})"
     else:
-        return Text(value, line, column, plain, cut)
+        return Text(value, line, column, is_plain, is_cut)
     return broken(problems, line, column, f"{quoted(value)} {fault}; shorten or mend it")
 
 

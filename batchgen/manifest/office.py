@@ -62,15 +62,15 @@ class Line:
 
     number: int  # as the spreadsheet program shows it, from 1
     cells: dict[int, Cell]  # column, from 0 -> what is not blank
-    hidden: bool = False
+    is_hidden: bool = False
 
 
 class SheetName(NamedTuple):
     """A sheet of the file."""
 
     name: str
-    visible: bool
-    blank: bool
+    is_visible: bool
+    is_blank: bool
 
 
 @dataclass(frozen=True)

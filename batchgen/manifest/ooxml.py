@@ -38,13 +38,13 @@ class _Book(Walk):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sheets: list[tuple[str, bool, str]] = []  # name, visible, mark
+        self.sheets: list[tuple[str, bool, str]] = []  # name, is_visible, mark
         self.since_1904 = False
 
     def _on_sheet(self, attributes: dict[str, str]) -> None:
         mark = next((value for name, value in attributes.items() if name.endswith(":id")), "")
-        visible = attributes.get("state", "visible") == "visible"
-        self.sheets.append((unescaped(attributes.get("name", "")), visible, mark))
+        is_visible = attributes.get("state", "visible") == "visible"
+        self.sheets.append((unescaped(attributes.get("name", "")), is_visible, mark))
 
     def _on_workbookPr(self, attributes: dict[str, str]) -> None:  # noqa: N802
         self.since_1904 = attributes.get("date1904") in ("1", "true")
@@ -66,7 +66,7 @@ class _Strings(Walk):
 
     def _off_t(self) -> None:
         content = self.collected()
-        if not self._phonetic:
+        if not self._is_phonetic:
             self._runs.append(content)
 
     def _off_si(self) -> None:
@@ -80,19 +80,19 @@ class _Styles(Walk):
         super().__init__()
         self.kinds: list[str] = []  # of each style; "": a number
         self._formats: dict[str, str] = {}
-        self._cells = False
+        self._is_in_cells = False
 
     def _on_numFmt(self, attributes: dict[str, str]) -> None:  # noqa: N802
         self._formats[attributes.get("numFmtId", "")] = kind_of_format(attributes.get("formatCode", ""))
 
     def _on_cellXfs(self, _: dict[str, str]) -> None:  # noqa: N802
-        self._cells = True
+        self._is_in_cells = True
 
     def _off_cellXfs(self) -> None:  # noqa: N802
-        self._cells = False
+        self._is_in_cells = False
 
     def _on_xf(self, attributes: dict[str, str]) -> None:
-        if self._cells:
+        if self._is_in_cells:
             mark = attributes.get("numFmtId", "0")
             self.kinds.append(self._formats[mark] if mark in self._formats else _built_in(mark))
 
@@ -115,9 +115,11 @@ class Xlsx:
 
     def sheets(self) -> list[SheetName]:
         """Every sheet that holds cells, in order."""
-        found = [(name, visible, self._part(mark)) for name, visible, mark in self._book.sheets]
+        found = [(name, is_visible, self._part(mark)) for name, is_visible, mark in self._book.sheets]
         return [
-            SheetName(name, visible, self._is_blank(part)) for name, visible, part in found if "worksheets/" in part
+            SheetName(name, is_visible, self._is_blank(part))
+            for name, is_visible, part in found
+            if "worksheets/" in part
         ]
 
     def reading(self, name: str) -> OoxmlSheet:

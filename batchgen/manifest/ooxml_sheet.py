@@ -43,7 +43,7 @@ class OoxmlSheet(SheetWalk):
         self._line = Line(0, {})
         self._place = -1
         self._type = self._style = ""
-        self._inline = False
+        self._is_inline = False
         self._formula: str | None = None
         self._value: str | None = None
 
@@ -62,7 +62,7 @@ class OoxmlSheet(SheetWalk):
         self._place = column(reference) if reference else self._place + 1
         self._type = attributes.get("t", "n")
         self._style = attributes.get("s", "")
-        self._inline = False
+        self._is_inline = False
         self._formula = None
         self._value = None
 
@@ -79,17 +79,17 @@ class OoxmlSheet(SheetWalk):
         self._value = self.collected()
 
     def _on_is(self, _: dict[str, str]) -> None:
-        self._inline, self._value = True, ""
+        self._is_inline, self._value = True, ""
 
     def _off_is(self) -> None:
-        self._inline = False
+        self._is_inline = False
 
     def _on_t(self, _: dict[str, str]) -> None:
-        if self._inline:
+        if self._is_inline:
             self.collect()
 
     def _off_t(self) -> None:
-        if self._inline and not self._phonetic:
+        if self._is_inline and not self._is_phonetic:
             self._value = (self._value or "") + self.collected()
 
     def _off_c(self) -> None:

@@ -34,10 +34,10 @@ class _Names(Walk):
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == "table:table":
-            visible = attributes.get("table:style-name", "") not in self._hidden
-            self.sheets.append(SheetName(attributes.get("table:name", ""), visible, True))
+            is_visible = attributes.get("table:style-name", "") not in self._hidden
+            self.sheets.append(SheetName(attributes.get("table:name", ""), is_visible, True))
         elif tag == "table:table-cell" and "office:value-type" in attributes and self.sheets:
-            self.sheets[-1] = self.sheets[-1]._replace(blank=False)
+            self.sheets[-1] = self.sheets[-1]._replace(is_blank=False)
         elif tag == "style:style":
             self._style = attributes.get("style:name", "")
         elif tag == "style:table-properties" and attributes.get("table:display") == "false":
@@ -50,7 +50,7 @@ class _Sheet(SheetWalk):
     def __init__(self, archive: ZipFile, name: str) -> None:
         super().__init__(archive, _CONTENT)
         self._name = name
-        self._inside = False
+        self._is_inside = False
         self._tables = 0  # open ones: a cell may hold a table of its own, which is not read
         self._aside = 0
         self._row = 1
@@ -60,7 +60,7 @@ class _Sheet(SheetWalk):
         self._attributes: dict[str, str] = {}
         self._pieces: list[str] = []
         self._paragraphs = 0
-        self._taking = False
+        self._is_taking = False
         self._length = 0
 
     # -- elements
@@ -68,8 +68,8 @@ class _Sheet(SheetWalk):
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == "table:table":
             self._tables += 1
-            self._inside = self._inside or (self._tables == 1 and attributes.get("table:name") == self._name)
-        elif not self._inside or self._tables > 1:
+            self._is_inside = self._is_inside or (self._tables == 1 and attributes.get("table:name") == self._name)
+        elif not self._is_inside or self._tables > 1:
             return
         elif tag in _ASIDE:
             self._aside += 1
@@ -89,7 +89,7 @@ class _Sheet(SheetWalk):
             if self._paragraphs:
                 self._characters("\n", always=True)
             self._paragraphs += 1
-            self._taking = True
+            self._is_taking = True
         elif tag == "text:s":
             times = attributes.get("text:c", "1")
             self._characters(" " * (int(times) if times.isdecimal() and len(times) < 8 else 1))
@@ -99,22 +99,22 @@ class _Sheet(SheetWalk):
     def _end(self, tag: str) -> None:
         if tag == "table:table":
             self._tables -= 1
-            self._inside = self._inside and self._tables > 0
-        elif not self._inside or self._tables > 1:
+            self._is_inside = self._is_inside and self._tables > 0
+        elif not self._is_inside or self._tables > 1:
             return
         elif tag in _ASIDE:
             self._aside -= 1
         elif self._aside:
             return
         elif tag in ("text:p", "text:h"):
-            self._taking = False
+            self._is_taking = False
         elif tag in _CELLS:
             self._end_cell(tag)
         elif tag == "table:table-row":
             self._end_row()
 
     def _characters(self, data: str, always: bool = False) -> None:
-        if (self._taking or always) and not self._aside and self._tables == 1:
+        if (self._is_taking or always) and not self._aside and self._tables == 1:
             self._length += len(data)
             if self._length > LONGEST_CELL:
                 raise Unreadable(self._row, f"a cell is longer than {LONGEST_CELL} characters; shorten it")
@@ -167,7 +167,7 @@ class _Sheet(SheetWalk):
 
 
 def _repeat(line: Line, times: int) -> Iterator[Line]:
-    return (Line(number, line.cells, line.hidden) for number in range(line.number, line.number + times))
+    return (Line(number, line.cells, line.is_hidden) for number in range(line.number, line.number + times))
 
 
 class Ods:

@@ -65,7 +65,7 @@ class Records:
         if not block.lines:
             return
         columns, number = block.columns, len(block.lines)
-        if self._layout.guarded:
+        if self._layout.is_guarded:
             columns = [list(map(unguard, column)) for column in columns]
         yield from self._check_unnamed(block)
         yield from self._check_own(block, columns)

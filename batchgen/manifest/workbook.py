@@ -58,7 +58,7 @@ class Workbook:
 
     def _no_header(self, sheets: list[SheetName]) -> str:
         message = f"the first row {NO_HEADER}"
-        others = ", ".join(quoted(sheet.name) for sheet in sheets if sheet.name != self._sheet and not sheet.blank)
+        others = ", ".join(quoted(sheet.name) for sheet in sheets if sheet.name != self._sheet and not sheet.is_blank)
         return (
             f"{message}, or name another sheet than {quoted(self._sheet)} with --sheet: {others}" if others else message
         )
@@ -119,12 +119,12 @@ def _chosen(path: Path, sheets: list[SheetName], wanted: str | None) -> tuple[st
             listed = ", ".join(map(quoted, names))
             raise refusal(path, f"no sheet is called {quoted(wanted)}{did_you_mean(wanted, names)}; there are {listed}")
         return found, []
-    seen = [sheet for sheet in sheets if sheet.visible] or sheets
-    if not seen or all(sheet.blank for sheet in seen):
+    seen = [sheet for sheet in sheets if sheet.is_visible] or sheets
+    if not seen or all(sheet.is_blank for sheet in seen):
         raise refusal(path, "the file is empty; write a header and a row")
     first = seen[0]
-    others = ", ".join(quoted(sheet.name) for sheet in seen[1:] if not sheet.blank)
-    if first.blank:
+    others = ", ".join(quoted(sheet.name) for sheet in seen[1:] if not sheet.is_blank)
+    if first.is_blank:
         raise refusal(path, f"the first sheet, {quoted(first.name)}, is empty; name one with --sheet: {others}")
     message = f"the sheet {quoted(first.name)} is read, and {others} is not; name another with --sheet"
     return first.name, [Problem(None, None, message, fatal=False)] if others else []
@@ -195,7 +195,7 @@ class _Gatherer:
 
     def _count(self, line: Line) -> None:
         self.records += 1
-        if line.hidden:
+        if line.is_hidden:
             self._hidden += 1
             self._first_hidden = self._first_hidden or line.number
 

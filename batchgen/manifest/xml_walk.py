@@ -24,7 +24,7 @@ class Walk:
         self._parser.CharacterDataHandler = self._characters
         self._pieces: list[str] | None = None
         self._length = 0
-        self._phonetic = False
+        self._is_phonetic = False
         self._starts: dict[str, Any] = {}
         self._ends: dict[str, Any] = {}
 
@@ -50,10 +50,10 @@ class Walk:
             self._pieces.append(data)
 
     def _on_rPh(self, _: dict[str, str]) -> None:  # noqa: N802 - as the element is called
-        self._phonetic = True  # what follows is how a text is spoken, and no part of it
+        self._is_phonetic = True  # what follows is how a text is spoken, and no part of it
 
     def _off_rPh(self) -> None:  # noqa: N802
-        self._phonetic = False
+        self._is_phonetic = False
 
     def collect(self) -> None:
         """Gather the characters from here on."""

@@ -48,7 +48,7 @@ class YamlManifest(Document):
 
     def _other_root(self, found: Node) -> Iterator[Problem]:
         yield from self._drained()
-        if isinstance(found, Text) and found.null:
+        if isinstance(found, Text) and found.is_null:
             yield EMPTY
         elif not isinstance(found, Broken):
             message = "the file must begin with jobs: (or defaults:, vars:), and a list of jobs below it"

@@ -117,10 +117,10 @@ class Nodes:
             self.problems.append(Problem(line, str(column), message))
 
     def _text(self, event: Any, line: int, column: int) -> Node:
-        plain = event.style in (None, "")
-        return scalar(self.problems, event.value, line, column, plain, plain and self._cut(event.end_mark))
+        is_plain = event.style in (None, "")
+        return scalar(self.problems, event.value, line, column, is_plain, is_plain and self._is_cut(event.end_mark))
 
-    def _cut(self, end: Any) -> bool:
+    def _is_cut(self, end: Any) -> bool:
         behind = self._watched.line(end.line + 1)[end.column :].lstrip(" \t")
         return behind.startswith("#") and not behind[1:2].isspace() and len(behind) > 1
 
