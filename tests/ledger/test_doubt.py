@@ -173,6 +173,15 @@ def test_a_task_is_attached_to_the_attempt_whose_callback_named_it(ledger: Ledge
     assert ledger.database.execute("SELECT task_id FROM attempt").fetchall() == [("task-9",), (None,)]
 
 
+def test_a_task_that_was_named_and_not_taken_is_attached_to_the_attempt_that_it_was_named_for(ledger: Ledger) -> None:
+    doubt.resubmit(ledger, submitted(ledger, "a", State.IN_DOUBT))
+    job = submitted(ledger, "b", State.IN_DOUBT)
+    call(ledger, "a", "task-9")
+    evidence.reject(ledger, evidence.candidates(ledger)[0], "made long before")
+    doubt.attach(ledger, job, "task-9")
+    assert ledger.database.execute("SELECT task_id FROM attempt").fetchall() == [("task-9",), (None,)]
+
+
 def scene(
     ledger: Ledger, *, called: int, missing: int = 0, listened_since: float = -1000.0, called_at: float = -600.0
 ) -> Job:
@@ -236,6 +245,13 @@ def test_a_job_is_not_released_while_an_earlier_attempt_of_it_is_known_to_be_acc
     call(ledger, "silent")
     doubt.resubmit(ledger, job)
     assert submitted(ledger, "again", State.IN_DOUBT, time.time() - 490).key == job.key
+    assert doubt.release(ledger, WINDOW) == []
+
+
+def test_a_job_that_was_asked_for_again_is_not_released_by_the_silence_of_its_earlier_attempt(ledger: Ledger) -> None:
+    job = scene(ledger, called=3)
+    doubt.resubmit(ledger, job)
+    assert submitted(ledger, "again", State.IN_DOUBT, time.time() - WINDOW / 2).key == job.key
     assert doubt.release(ledger, WINDOW) == []
 
 

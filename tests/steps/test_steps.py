@@ -260,6 +260,22 @@ async def test_a_row_that_joins_later_is_given_copies_of_all_videos(stage: Stage
     assert stage.host.asked == []
 
 
+async def test_a_video_that_was_moved_is_copied_though_a_longer_file_has_its_former_place(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.take_in("a")
+    await stage.fetch(stage.rendered())
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "a.mp4").write_text("another video, which is longer than the one that was kept here before it")
+    stage.ledger.database.execute("UPDATE video SET place = 'old/a.mp4' WHERE part = 0")
+    stage.take_in("a", "b")
+    stage.host.asked.clear()
+    job = stage.queue.take(inf)
+    assert job
+    assert (await stage.fetch(job)).state is State.ARCHIVED
+    assert stage.host.asked == []
+
+
 async def test_a_second_video_that_is_lost_is_fetched_again(stage: Stage, tmp_path: Path) -> None:
     stage.take_in("a")
     await stage.fetch(stage.rendered())
