@@ -25,7 +25,7 @@ MOST_SECONDS = 1.0
 LEAST_SHARE = 0.2  # of the new rows: fewer may well be meant
 _COMPARABLE = (4, schema.VERSION)  # hardly a digest is another
 STEPS = 1000  # of SQLite's virtual machine, between two looks at the clock
-# As ledger/merge.py knows a row again: by its content, and by its id where it has one here and there.
+# As ledger/recognise.py knows a row again: by its content, and by its id where it has one here and there.
 _PAID = (
     "SELECT 1 FROM job JOIN row USING (job) WHERE job.digest = ? AND state IN ('archived', 'rendered', 'in_flight') "
     "AND (row.id = ? OR row.given = 0 OR ? = 0) LIMIT 1"

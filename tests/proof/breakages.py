@@ -195,7 +195,7 @@ BREAKAGES = (
     ),
     Breakage(
         "rows are known by where they stand",
-        "batchgen/ledger/merge.py",
+        "batchgen/ledger/recognise.py",
         "FROM main.row WHERE row.id = sheet.id AND row.digest = sheet.digest",
         "FROM main.row WHERE row.position = sheet.position AND row.digest = sheet.digest",
         ("tests/ledger/test_intake.py",),
