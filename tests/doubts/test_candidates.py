@@ -10,7 +10,7 @@ from batchgen.account import Account
 from batchgen.doubts import candidates as module
 from batchgen.doubts.candidates import Candidates
 from batchgen.errors import AccountError
-from batchgen.ledger import Ledger, doubt, evidence
+from batchgen.ledger import Ledger, doubt, evidence, recovery
 from batchgen.ledger.ledger import token_hash
 from batchgen.model import Job, State
 from batchgen.service.wire import TaskStatus, TaskWord
@@ -85,6 +85,20 @@ async def test_one_that_was_made_at_another_time_is_not_taken_but_kept_and_logge
 async def test_one_that_the_service_itself_gave_is_taken_whenever_it_was_made(ledger: Ledger) -> None:
     forgotten(ledger, "a")
     assert len(await verify(ledger, Service(TaskStatus(TaskWord.SUCCESS, created_at=AT)))) == 1
+
+
+async def test_one_that_run_log_alone_tells_of_is_taken_whenever_it_was_made(ledger: Ledger) -> None:
+    evidence.accepted(ledger, submitted_without_answer(ledger).key, "task-a")
+    assert len(await verify(ledger, Service(TaskStatus(TaskWord.SUCCESS, created_at=AT)))) == 1
+
+
+def submitted_without_answer(ledger: Ledger) -> Job:
+    """A job whose run was killed before it could write the answer down."""
+    job = ledger.next_pending()
+    assert job
+    ledger.intend(job)
+    recovery.recover(ledger)
+    return ledger.job(job.key)
 
 
 async def test_one_without_an_answer_is_tried_again_and_to_be_told_to_wait_is_no_try(

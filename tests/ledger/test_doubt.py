@@ -68,12 +68,13 @@ def test_a_callback_of_a_job_in_flight_brings_no_candidate(ledger: Ledger) -> No
     assert ledger.job(job.key).task_id == "task-a"
 
 
-def test_a_confirmed_candidate_puts_the_job_in_flight(ledger: Ledger) -> None:
-    submitted(ledger, "a", State.IN_DOUBT)
+def test_a_confirmed_candidate_puts_the_job_in_flight_since_its_post(ledger: Ledger) -> None:
+    submitted(ledger, "a", State.IN_DOUBT, 5.0)
     call(ledger, "a", "task-9")
     bound = evidence.bind(ledger, evidence.candidates(ledger)[0], "callback")
     assert bound is not None
     assert (ledger.job(bound.key).state, ledger.job(bound.key).task_id) == (State.IN_FLIGHT, "task-9")
+    assert ledger.job(bound.key).submitted_at == 5.0
     assert evidence.candidates(ledger) == []
 
 

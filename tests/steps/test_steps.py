@@ -31,7 +31,7 @@ from batchgen.spending import balance
 from batchgen.spending.limits import Spending
 from batchgen.steps.fetch import FETCH_TRIES, FetchStep
 from batchgen.steps.intend import IntendStep
-from batchgen.steps.poll import PollStep
+from batchgen.steps.poll import PollStep, rendered
 from batchgen.steps.submit import SubmitStep
 from batchgen.videos.verify import Damage, forget
 
@@ -274,6 +274,15 @@ async def test_a_video_that_was_moved_is_copied_though_a_longer_file_has_its_for
     assert job
     assert (await stage.fetch(job)).state is State.ARCHIVED
     assert stage.host.asked == []
+
+
+async def test_the_leave_to_pay_again_for_a_video_ends_when_it_comes(stage: Stage, tmp_path: Path) -> None:
+    stage.take_in("a")
+    await stage.fetch(replace(stage.rendered(), remake=True, completed_at=1.0))
+    (tmp_path / "videos" / "a.mp4").unlink()
+    forget(stage.ledger, (Damage("a", "videos/a.mp4", "missing"),))
+    stage.service.knows = False
+    assert await unknown(stage, 1) is State.EXPIRED
 
 
 async def test_a_second_video_that_is_lost_is_fetched_again(stage: Stage, tmp_path: Path) -> None:
@@ -551,10 +560,13 @@ async def test_a_task_that_the_service_does_not_know_for_an_hour_is_in_doubt(
     assert job.fail_message == "the service no longer knows the task task_1 (no such task)"
 
 
-async def test_a_task_that_the_service_knows_meanwhile_is_not_in_doubt(stage: Stage, clock: SimpleNamespace) -> None:
+@pytest.mark.parametrize("is_at_work", [True, False])
+async def test_a_task_that_the_service_knows_meanwhile_is_not_in_doubt(
+    stage: Stage, clock: SimpleNamespace, is_at_work: bool
+) -> None:
     stage.take_in("a")
     job = in_flight(stage, clock)
-    stage.service.is_at_work = True
+    stage.service.is_at_work, stage.service.links = is_at_work, ()
     for knows in (False, True, False, False):
         stage.service.knows = knows
         job = await stage.poll(job)
@@ -602,6 +614,22 @@ async def test_a_task_that_runs_for_more_than_a_day_is_asked_about_once_a_run(
     stage.service.is_at_work = True
     polled = await stage.poll(job)
     assert (polled.state, polled.wait == inf) == (State.IN_FLIGHT, hours > 24)
+
+
+def test_when_a_video_was_made_stays_known_though_a_later_answer_does_not_say_it(stage: Stage) -> None:
+    stage.take_in("a")
+    job = rendered(stage.rendered(), TaskStatus(TaskWord.SUCCESS, urls=LINKS, completed_at=5.0, generation_ms=7))
+    job = rendered(job, TaskStatus(TaskWord.SUCCESS, urls=LINKS))
+    assert (job.completed_at, job.generation_ms) == (5.0, 7)
+
+
+async def test_a_task_whose_link_comes_late_is_fetched_as_often_as_any(stage: Stage, clock: SimpleNamespace) -> None:
+    stage.take_in("a")
+    job = in_flight(stage, clock)
+    for links in ((), (), LINKS):
+        stage.service.links = links
+        job = await stage.poll(job)
+    assert (job.state, job.tries) == (State.RENDERED, 0)
 
 
 async def test_a_new_task_has_nothing_of_the_times_of_the_one_before(stage: Stage, clock: SimpleNamespace) -> None:
