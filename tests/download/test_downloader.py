@@ -149,14 +149,15 @@ CHUNKS = b"%x\r\n%s\r\n" % (len(VIDEO), VIDEO)
     [
         send(head(Content_Length=""), VIDEO, close=True),
         send(CHUNKED, CHUNKS, b"0\r\n\r\n"),
+        send(CHUNKED, b"%x\r\n%s\r\n0\r\n\r\n" % (len(OPEN_VIDEO), OPEN_VIDEO)),
         send(head(OPEN_VIDEO), OPEN_VIDEO),
         send(head(VIDEO, Content_Encoding="identity", Content_Type="text/plain"), VIDEO),
         send(head(VIDEO, "206 Partial", Content_Range=f"bytes 0-{len(VIDEO) - 1}/{len(VIDEO)}"), VIDEO),
         send(head(VIDEO, Content_Security_Policy="x" * 60_000), VIDEO),
     ],
     ids=[
-        *("to the end of the connection", "chunked", "open box with a length", "a wrong type", "a part that is all"),
-        "a long head",
+        *("to the end of the connection", "chunked", "open box in chunks", "open box with a length", "a wrong type"),
+        *("a part that is all", "a long head"),
     ],
 )
 async def test_every_way_of_sending_a_whole_video_will_do(host: Host, reply: Handler) -> None:
@@ -249,6 +250,13 @@ async def test_a_video_that_drips_is_given_up_after_the_window(host: Host) -> No
     host.reply = endless(head(VIDEO), b"x" * 100, pause=0.001)
     clock = itertools.count(0, 20)  # each piece seems to take 20 s
     error = await refused(host.url, clock=lambda: next(clock))
+    assert "slower than 1,024 bytes" in str(error)
+
+
+async def test_a_video_that_drips_after_a_quick_beginning_is_given_up(host: Host) -> None:
+    host.reply = endless(head(Content_Length="") + b"x" * 100_000, b"x" * 100, pause=0.001)
+    clock = itertools.count(0, 20)
+    error = await refused(host.url, clock=lambda: next(clock), bounds=Bounds(most_bytes=150_000))
     assert "slower than 1,024 bytes" in str(error)
 
 

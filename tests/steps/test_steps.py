@@ -15,7 +15,7 @@ import pytest
 from batchgen.account import Account
 from batchgen.archive import open_archive
 from batchgen.archive.places import Places
-from batchgen.errors import AccountError, DeadLinkError, DownloadError, LimitReachedError, NoVideoError
+from batchgen.errors import AccountError, DeadLinkError, DownloadError, LedgerError, LimitReachedError, NoVideoError
 from batchgen.ledger import Ledger, evidence, money, recovery, take_in
 from batchgen.ledger.ledger import token_hash
 from batchgen.ledger.rendered import Rendered
@@ -198,6 +198,32 @@ async def test_a_task_whose_callback_came_is_never_asked_for_anew_whatever_the_a
     states = [row.status for row in stage.ledger.results()]
     assert states == [State.IN_DOUBT, State.IN_DOUBT, State.PENDING]
     assert len(evidence.candidates(stage.ledger)) == 2
+
+
+async def test_a_row_that_the_service_itself_refused_shows_that_the_account_is_let_through(stage: Stage) -> None:
+    rows = [Row(n, n, replace(REQUEST, prompt=f"lake {n}"), f"r{n}") for n in range(1, 4)]
+    assert take_in(stage.ledger, rows, RULES).is_usable
+    states = []
+    for answer in (BARE, Submitted(Verdict.REFUSED, "a bad prompt", code="400"), BARE):
+        job = stage.ledger.next_pending()
+        assert job
+        stage.service.answer = answer
+        states.append((await stage.submit(stage.intend(job))).state)
+    assert states == [State.IN_DOUBT, State.FAILED, State.IN_DOUBT]
+    assert stage.submitting.refusal is None
+
+
+async def test_a_row_whose_intent_could_not_be_kept_was_not_asked_for(stage: Stage) -> None:
+    async def fails() -> None:
+        raise LedgerError("the store is gone")
+
+    stage.take_in("a")
+    job = stage.ledger.next_pending()
+    assert job
+    stage.submitting.durable = fails
+    with pytest.raises(LedgerError):
+        await stage.submit(stage.intend(job))
+    assert stage.ledger.job(job.key).state is State.PENDING
 
 
 async def test_what_is_refused_uses_up_nothing_of_what_the_run_may_spend(stage: Stage) -> None:

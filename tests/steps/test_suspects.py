@@ -31,6 +31,7 @@ def test_two_prompts_before_any_got_through_are_all() -> None:
     assert suspects.is_all(job(2), REFUSAL)
     assert suspects.acquit() == [job(1)]
     assert suspects.is_all(job(3), REFUSAL), "what was under way is judged no more"
+    assert suspects.acquit() == []
 
 
 def test_the_seeds_of_one_prompt_are_all_once_they_are_many() -> None:
