@@ -29,6 +29,7 @@ class InFlight:
     wake: Callable[[], None]  # called when a slot is free, or a task is to be asked about, and no answer says so
     _since: dict[int, float] = field(default_factory=dict)  # job -> when this run began to ask, by the account's clock
     _told: set[int] = field(default_factory=set)  # jobs whose end a callback told: they hold no slot
+    _held: dict[int, asyncio.TimerHandle] = field(default_factory=dict)  # jobs whose tasks may be running
 
     # -- without a request of this run
 
@@ -38,11 +39,12 @@ class InFlight:
         for job in ledger.in_flight():
             if job.key not in self.schedule:  # a callback may have brought it a moment ago
                 self._add(job, now, wall)
-        for started_at in ledger.doubtful_since(wall - self.polling.doubt):
-            self._hold_slot(self.polling.doubt - max(0.0, wall - started_at))  # a clock may have been set back
+        for key, started_at in ledger.doubtful_since(wall - self.polling.doubt):
+            self._hold_slot(key, self.polling.doubt - max(0.0, wall - started_at))  # a clock may have been set back
 
     def adopt(self, job: Job) -> None:
         """A job that had no task has one, which has probably ended: go on with it."""
+        self._let_go(job.key)
         self._add(job, asyncio.get_running_loop().time(), time.time())
         self.hasten(job.key)
 
@@ -103,7 +105,8 @@ class InFlight:
         if job.wait == inf or (not is_missing and self.polling.gives_up(asked_for)):
             self.schedule.leave(job)
             self.account.tasks -= 1
-            self._hold_slot(self.polling.doubt)  # not for ever: a few that nobody hears of would hold up all others
+            # Not for ever: a few that nobody hears of would hold up all others.
+            self._hold_slot(job.key, self.polling.doubt)
             self.account.harvest.failed(job.key, NEVER_ENDED)
         elif job.tries > 0 or is_missing:
             self.schedule.unheard(job, now + job.wait)
@@ -115,13 +118,16 @@ class InFlight:
     def _free_slot(self, job: Job) -> None:
         self.account.tasks -= 1
         if job.state is State.IN_DOUBT:  # it may be running: its slot is held for as long as it may
-            self._hold_slot(self.polling.doubt)
+            self._hold_slot(job.key, self.polling.doubt)
 
-    def _hold_slot(self, seconds: float) -> None:
+    def _hold_slot(self, key: int, seconds: float) -> None:
+        """Count a job's task as one in flight for so long, or until it is known."""
+        self._let_go(key)
         self.account.tasks += 1
+        self._held[key] = asyncio.get_running_loop().call_later(seconds, self._let_go, key)
 
-        def release() -> None:
+    def _let_go(self, key: int) -> None:
+        if held := self._held.pop(key, None):
+            held.cancel()
             self.account.tasks -= 1
             self.wake()
-
-        asyncio.get_running_loop().call_later(seconds, release)

@@ -256,14 +256,14 @@ class Ledger:
         """Whether a task is this batch's own, and not one that another batch paid for."""
         return self.database.has("SELECT 1 FROM attempt WHERE task_id = ?", (task_id,))
 
-    def doubtful_since(self, moment: float) -> list[float]:
-        """When the attempts began that may be running at the service without our knowing, since ``moment``."""
+    def doubtful_since(self, moment: float) -> list[tuple[int, float]]:
+        """The jobs that may be running at the service without our knowing, and when it was asked, since ``moment``."""
         found = self.database.execute(
-            f"SELECT max(started_at) FROM job JOIN attempt USING (job) WHERE {OPEN} AND state = 'in_doubt' "
+            f"SELECT job, max(started_at) FROM job JOIN attempt USING (job) WHERE {OPEN} AND state = 'in_doubt' "
             "AND started_at > ? GROUP BY job",
             (moment,),
         )
-        return [row[0] for row in found]
+        return found.fetchall()
 
     def results(self, *states: State) -> Iterator[ResultRow]:
         """The rows of the present manifest, in its order; of those states alone, if some are given.

@@ -230,9 +230,32 @@ def test_a_task_that_a_callback_brought_before_the_run_began_holds_one_slot_and_
     assert (stage.pipeline.accepted, stage.account.tasks) == (5, 0)
 
 
+def test_a_doubt_that_a_callback_settles_holds_its_slot_no_longer() -> None:
+    accepted = []
+
+    def doubt(stage: Stage) -> None:
+        stage.ledger.doubtful_since = lambda moment: [(-n, time.time()) for n in range(10)]  # type: ignore[method-assign]
+        others = stage.pipeline.step
+
+        async def step(job: Job) -> Job:
+            is_polled = job.key == -7 and job.state is State.IN_FLIGHT
+            return stage.ledger.save(replace(job, state=State.RENDERED)) if is_polled else await others(job)
+
+        stage.pipeline.step = step  # type: ignore[method-assign]
+
+    def settle(stage: Stage) -> None:
+        job = Job(-7, REQUEST, State.IN_FLIGHT, task_id="7", submitted_at=time.time())
+        stage.dispatcher.asker.adopt(replace(job, state=State.IN_DOUBT), job)
+
+    look = (20.0, lambda stage: accepted.append(stage.pipeline.accepted))
+    stage = play(15, (5.0, settle), look, before=doubt)
+    assert accepted == [1]
+    assert (stage.pipeline.accepted, stage.account.tasks) == (15, 0)
+
+
 def test_a_clock_of_the_day_that_was_set_back_holds_no_slot_of_a_doubt_for_longer() -> None:
     def set_back(stage: Stage) -> None:
-        stage.ledger.doubtful_since = lambda moment: [time.time() + 86_400.0] * 10  # type: ignore[method-assign]
+        stage.ledger.doubtful_since = lambda moment: [(-n, time.time() + 86_400.0) for n in range(10)]  # type: ignore[method-assign]
 
     stage = play(20, before=set_back)
     assert stage.pipeline.accepted == 20

@@ -62,7 +62,7 @@ class MemoryLedger:
     def in_flight(self) -> Iterator[Job]:
         return iter(())
 
-    def doubtful_since(self, moment: float) -> list[float]:
+    def doubtful_since(self, moment: float) -> list[tuple[int, float]]:
         return []
 
     def unfetched(self) -> tuple[int, float | None]:
