@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from batchgen.errors import UsageError
-from batchgen.ledger import Ledger, doubt, evidence, recovery
+from batchgen.ledger import Ledger, doubt, evidence, recovery, take_in
 from batchgen.ledger.ledger import token_hash
-from batchgen.model import Job, State
+from batchgen.model import Job, Row, State
+from tests.ledger.test_intake import RULES, request
 from tests.ledger.test_ledger import filled, first
 
 WINDOW = 100.0
@@ -181,6 +182,14 @@ def test_a_task_that_was_named_and_not_taken_is_attached_to_the_attempt_that_it_
     evidence.reject(ledger, evidence.candidates(ledger)[0], "made long before")
     doubt.attach(ledger, job, "task-9")
     assert ledger.database.execute("SELECT task_id FROM attempt").fetchall() == [("task-9",), (None,)]
+
+
+def test_a_row_in_doubt_that_left_the_manifest_stays_in_doubt_when_all_are_asked_for_again(ledger: Ledger) -> None:
+    job = submitted(ledger, "a", State.IN_DOUBT)
+    take_in(ledger, [Row(1, 2, request("p2"), "r2")], RULES)
+    assert doubt.resubmit_held(ledger) == []
+    assert ledger.job(job.key).state is State.IN_DOUBT
+    assert doubt.gone(ledger) == 1
 
 
 def scene(
