@@ -118,11 +118,12 @@ def _print_summary(summary: "Summary", *, xlsx: bool) -> None:
     for words in summary.advice():
         tell(words)
     results, workbook, page = (Path(summary.batch, name) for name in ("results.csv", "results.xlsx", "report.html"))
-    is_old = _written(page) < _written(results)
-    for name, file in (("results", results), *((("with posters", workbook),) if xlsx else ()), ("to look at", page)):
-        if _written(file) and not (file == page and is_old):
+    has_page = _written(page) >= _written(results)
+    told = (("results", results, True), ("with posters", workbook, xlsx), ("to look at", page, has_page))
+    for name, file, is_of_this_run in told:
+        if is_of_this_run and _written(file):
             click.echo(f"{name}: {shown(str(file))}")
-    if is_old:
+    if not has_page:
         tell(with_command("no page to look at was made; to make one", "report", summary.batch))
     if not xlsx and 0 < _written(workbook) < _written(results):
         tell(with_command("results.xlsx is of an earlier run; to write it anew", "report", summary.batch, "--xlsx"))
