@@ -50,6 +50,7 @@ def to_settings(
 ) -> Settings:
     """What the flags and the environment say. Raises :class:`UsageError`, or :class:`AccountError` without a key."""
     from batchgen.manifest.selection import parse  # what `batchgen run --help` needs not
+    from batchgen.system.proxy import proxy_of
 
     if manifest is None and base_url is None and not emulator:
         from batchgen.folder.checks import service_in
@@ -59,6 +60,9 @@ def to_settings(
         raise UsageError("--emulator and --base-url exclude each other: choose one")
     speed = EMULATOR_SPEED if emulator else 1.0
     url, listen = read_callback(callback_url, callback_listen)
+    origin = SERVICE_URL if emulator else read_base_url(base_url)
+    if not emulator and key != NO_KEY:
+        proxy_of(origin)
     return Settings(
         batch=batch,
         manifest=manifest,
@@ -68,7 +72,7 @@ def to_settings(
         selection=parse(only, shard, limit) or None,
         limits=Limits(max_tasks, budget, budget_per_day, read_prices(prices)),
         deadline=read_deadline(deadline) if deadline else None,
-        base_url=SERVICE_URL if emulator else read_base_url(base_url),
+        base_url=origin,
         # Behind what may be wrong otherwise: that is told first.
         key="emulator" if emulator else _read_key(api_key_file, key, (batch, manifest, more.get("ledger_to"))),
         first_poll=first_poll or DEFAULT_FIRST_POLL_SECONDS / speed,

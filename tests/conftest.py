@@ -1,5 +1,6 @@
 """For all tests."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ settings.load_profile("batchgen")
 
 # Folders, by what a file of theirs takes.
 SLOWEST_FIRST = ("proof", "simulation", "e2e", "replica", "ledger", "report", "api", "archive", "dispatch")
+
+for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):  # the developer's own
+    os.environ.pop(name, None)
 
 for number in (signal.SIGINT, signal.SIGHUP):  # ignored where tests run in the background, and programs inherit that
     if signal.getsignal(number) is signal.SIG_IGN:

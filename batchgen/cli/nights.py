@@ -17,6 +17,9 @@ from batchgen.settings import NOTIFY_VARIABLE, PING_VARIABLE, STANDARD_INPUT, UR
 from batchgen.steering.deadline import read_deadline
 from batchgen.words import with_command
 
+# Besides S3's, what leads to the service and its videos.
+_OF_THE_WAY = frozenset({URL_VARIABLE, "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"})
+
 
 @click.command(
     short_help="Print a crontab line and systemd units for nightly runs.",
@@ -61,7 +64,7 @@ def _night(manifest: Path, flags: tuple[str, ...], at: tuple[int, int]) -> Night
         folder=Path.cwd(),
         flags=tuple(_without_batch(flags)),
         user=_user(),
-        shell=tuple(sorted(name for name in os.environ if name == URL_VARIABLE or name.startswith("AWS_"))),
+        shell=tuple(sorted(name for name in os.environ if name.startswith("AWS_") or name.upper() in _OF_THE_WAY)),
         makes_up=not (deadline and deadline.daily),
     )
 

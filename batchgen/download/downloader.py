@@ -1,6 +1,6 @@
 """Fetches one video from a link that somebody else wrote: bounded in bytes, in time, and in whom it talks to.
 
-Its session knows no key, cookie or proxy. The loop receives; what came is hashed and written in threads.
+Its sessions know no key and no cookie. The loop receives; what came is hashed and written in threads.
 """
 
 import asyncio
@@ -21,25 +21,30 @@ from yarl import URL
 from batchgen.download import mp4
 from batchgen.download.addresses import may_connect
 from batchgen.download.sink import Sink
-from batchgen.errors import DeadLinkError, DownloadError, NoVideoError
+from batchgen.errors import DeadLinkError, DownloadError, NoVideoError, UsageError
 from batchgen.model import Clip
+from batchgen.system.proxy import proxy_of
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RANGE = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})", re.ASCII)
+_NUMERIC = re.compile(r":|(^|\.)\d[^.]*\.?$")  # a host that may be taken for an address, like 127.1 or 0x7f000001
 _DEAD = frozenset({403, 404, 410})
 _READ_BUFFER_BYTES = 1 << 18
 _HEAD_LINE_BYTES = 1 << 16  # a redirect to a signed link may be long, and so may a policy
 _NOT_PUBLIC = "this address is not a public one"
 # All that aiohttp and what is below it raise for a bad answer; ValueError: a host that cannot be encoded.
 _NETWORK_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError, ValueError, EOFError)
+_UNREACHED = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, TimeoutError)
 _REASONS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits
     (TimeoutError, "the host did not answer in time"),
     (aiohttp.ClientConnectorCertificateError, "the host's certificate is not valid"),
     (aiohttp.ClientConnectorDNSError, "the host's name is not known"),
     (aiohttp.ClientSSLError, "no secure connection to the host"),
+    (aiohttp.ClientProxyConnectionError, "no connection to the proxy"),
     (aiohttp.ClientConnectorError, "no connection to the host"),
     (aiohttp.ClientPayloadError, "the connection ended before the video did"),
     (aiohttp.InvalidURL, "the link cannot be read"),
+    (aiohttp.ClientHttpProxyError, "the proxy does not connect to the host"),
     (aiohttp.ClientResponseError, "the host's answer is not HTTP"),
     (HttpProcessingError, "the host's answer is not HTTP"),
     (ValueError, "the link cannot be read"),
@@ -73,10 +78,13 @@ class Downloader:
     async def __aenter__(self) -> Self:
         # A wait for a connection would count as time to connect: so nobody waits inside the connector.
         self._slots = asyncio.Semaphore(self.at_once)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self.at_once, ssl=self.tls or True, socket_factory=self._guarded_socket
-            ),
+        self._session = self._open(self._guarded_socket)
+        self._proxied = self._open(None)  # which connects to the proxy alone: it may well be an inner address
+        return self
+
+    def _open(self, socket_factory: Callable[[tuple[Any, ...]], socket.socket] | None) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self.at_once, ssl=self.tls or True, socket_factory=socket_factory),
             headers={"Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -88,12 +96,12 @@ class Downloader:
                 total=None, connect=self.bounds.connect_seconds, sock_read=self.bounds.silence_seconds
             ),
         )
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+        await self._proxied.close()
 
     async def fetch(self, url: str, file: BinaryIO) -> Clip:
         """Stream the video at ``url`` into ``file``, from its first byte on; what it held is cut off.
@@ -155,9 +163,11 @@ class Downloader:
 
     async def _ask(self, url: URL) -> aiohttp.ClientResponse:
         """Send the request and read the head of the answer, which may not drip for ever."""
+        proxy = _proxy(url)
+        session = self._proxied if proxy else self._session
         with _translated(url):
             async with asyncio.timeout(self.bounds.connect_seconds + self.bounds.silence_seconds):
-                return await self._session.get(url, allow_redirects=False)
+                return await session.get(url, allow_redirects=False, proxy=proxy)
 
     async def _receive(self, response: aiohttp.ClientResponse, file: BinaryIO) -> Clip:
         length = self._check_head(response)
@@ -236,7 +246,7 @@ def _translated(url: URL) -> Iterator[None]:
         yield
     except _NETWORK_ERRORS as error:
         reason = _reason(error)
-        unreachable = isinstance(error, aiohttp.ClientConnectorError | TimeoutError) and reason != _NOT_PUBLIC
+        unreachable = isinstance(error, _UNREACHED) and reason != _NOT_PUBLIC
         raise DownloadError(f"{_shown(url)}: {reason}", unreachable=unreachable) from None
 
 
@@ -263,6 +273,17 @@ def _next(current: URL, location: str | None) -> URL:
     if current.scheme == "https" and target.scheme == "http":
         raise DownloadError(f"{_shown(current)}: a redirect from https to plain http is not followed")
     return target
+
+
+def _proxy(url: URL) -> str | None:
+    """The proxy for a link. It looks up names itself; what is written as an address is checked here."""
+    try:
+        proxy = proxy_of(str(url))
+    except UsageError as error:
+        raise DownloadError(f"{_shown(url)}: {error}") from None
+    if proxy and _NUMERIC.search(url.raw_host or "") and not may_connect(url.host or "", allow_loopback=False):
+        raise DownloadError(f"{_shown(url)}: {_NOT_PUBLIC}")
+    return proxy
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
-from urllib.request import getproxies_environment
 
 import aiohttp
 
@@ -29,12 +28,13 @@ from batchgen.service.wire import (
     read_submitted,
     submit_body,
 )
+from batchgen.system.proxy import proxy_of
 
 ANSWER_LIMIT_BYTES = 1 << 20
 HEAD_LINE_BYTES = 1 << 16  # a policy or a cookie may be long, and the answer behind it tells what was paid
 MOST_LETTERS = 2000  # of what the service says, cut when no secret is in it any more
 ASKED = "the task was asked for, but "
-_PROXY = "; the proxy of HTTPS_PROXY is not used"
+_PROXY = "the proxy of HTTPS_PROXY"
 _Outcome = TypeVar("_Outcome", Submitted, TaskStatus, Balance)
 _WORDS = ("message", "fail_code")
 _JSON = {"Content-Type": "application/json"}
@@ -53,14 +53,16 @@ class Client:
 
     ``origin`` is like ``https://api.apixo.ai``; ``model`` is the last part of the path; ``connections`` is how many
     there may be at once; ``callbacks`` tells that there are any. No outcome's words hold the key or a callback's
-    secret, though the service may repeat what it was sent.
+    secret, though the service may repeat what it was sent. Where the environment names a proxy, all goes through it.
     """
 
     def __init__(self, origin: str, key: str, model: str, connections: int = 24, *, callbacks: bool = False) -> None:
         self._origin = origin
+        # Given with each request: what a session has by itself, aiohttp shows to a proxy, too.
         self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
         self._model = quote(model, safe="")
         self._connections = connections
+        self._proxy = proxy_of(origin)
         self._redact = redaction(key, callbacks=callbacks)
 
     async def __aenter__(self) -> Self:
@@ -84,15 +86,15 @@ class Client:
             if not isinstance(error, _FAILURES):
                 log.error("unexpected error", exc_info=error)
             if not sent.sent:
-                return Submitted(Verdict.NEVER_SENT, _sentence(error))
-            return Submitted(Verdict.UNKNOWN, ASKED + _sentence(error))
+                return Submitted(Verdict.NEVER_SENT, self._sentence(error))
+            return Submitted(Verdict.UNKNOWN, ASKED + self._sentence(error))
 
     async def status(self, task_id: str) -> TaskStatus:
         """Ask how a task stands; never raises for what the network or the service does."""
         try:
             answer = await self._get(f"/api/v1/statusTask/{self._model}", {"taskId": task_id})
         except _FAILURES as error:
-            return TaskStatus(TaskWord.TROUBLE, _sentence(error), is_answered=False)
+            return TaskStatus(TaskWord.TROUBLE, self._sentence(error), is_answered=False)
         return self._redacted(read_status(answer, task_id))
 
     async def balance(self) -> Balance:
@@ -100,11 +102,12 @@ class Client:
         try:
             return self._redacted(read_balance(await self._get("/api/v1/apikeys/current-balance", {})))
         except _FAILURES as error:
-            return Balance(TaskWord.TROUBLE, message=_sentence(error))
+            return Balance(TaskWord.TROUBLE, message=self._sentence(error))
 
     async def _post(self, body: bytes, sent: SimpleNamespace) -> Answer:
         url = f"{self._origin}/api/v1/generateTask/{self._model}"
-        post = self._submits.post(url, data=body, headers=_JSON, allow_redirects=False, trace_request_ctx=sent)
+        headers = self._headers | _JSON
+        post = self._submits.post(url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=sent)
         async with await _head(post) as response:
             content = bytearray()
             try:
@@ -118,7 +121,8 @@ class Client:
 
     async def _get(self, path: str, params: dict[str, str]) -> Answer:
         content = bytearray()
-        async with self._asks.get(self._origin + path, params=params, allow_redirects=False) as response:
+        url, headers = self._origin + path, self._headers
+        async with self._asks.get(url, params=params, headers=headers, allow_redirects=False) as response:
             await _read(response, content)
             return _answer(response, content)
 
@@ -126,6 +130,12 @@ class Client:
         words = {name: text for name in _WORDS if (text := getattr(outcome, name, None))}
         hidden: dict[str, Any] = {name: self._redact(text)[:MOST_LETTERS] for name, text in words.items()}
         return outcome if hidden == words else replace(outcome, **hidden)
+
+    def _sentence(self, error: Exception) -> str:
+        """What happened, without the error's own text: that may hold the key or a link."""
+        if (unreached := _unreached(error)) is not None:
+            return f"{unreached} ({_PROXY})" if self._proxy else unreached
+        return _broken(error)
 
     def _session(
         self,
@@ -137,9 +147,9 @@ class Client:
     ) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=force_close, limit=limit),
-            headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=timeout,
+            proxy=self._proxy,
             trace_configs=list(traces),
             max_line_size=HEAD_LINE_BYTES,
             max_field_size=HEAD_LINE_BYTES,
@@ -184,10 +194,11 @@ def _answer(response: aiohttp.ClientResponse, content: bytes | bytearray, *, is_
     return Answer(response.status, bytes(content), wait, is_cut)
 
 
-def _sentence(error: Exception) -> str:
-    """What happened, without the error's own text: that may hold the key or a link."""
-    if (unreached := _unreached(error)) is not None:
-        return f"{unreached}{_PROXY}" if "https" in getproxies_environment() else unreached
+def _broken(error: Exception) -> str:
+    """What happened to a request on its way, or to its answer."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        wants = "; it wants a user and a password: http://USER:PASSWORD@HOST:PORT" if error.status == 407 else ""
+        return f"{_PROXY} answered HTTP {error.status}{wants}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "the service's certificate is not valid; an authority of your own is named with SSL_CERT_FILE"
     if isinstance(error, aiohttp.ClientSSLError):

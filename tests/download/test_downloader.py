@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import itertools
+import math
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,6 +20,7 @@ from batchgen.download.downloader import Bounds, Downloader
 from batchgen.errors import DeadLinkError, DownloadError, NoVideoError
 from batchgen.model import Clip
 from tests.download.test_mp4 import FTYP, MDAT, MOOV, box, open_box
+from tests.proxy import proxy_to
 from tests.slow_disk import Slow
 from tests.waiting import until
 
@@ -475,6 +477,43 @@ async def test_a_link_by_plain_http_is_followed_by_https(
         link = f"http://videos.example{':80' if port_is_named else ''}/x?{SECRET}"
         assert await fetch(link, tls=ssl.create_default_context(cafile=f"{certificate}.crt"))
     assert asked == [("videos.example", 443)]
+
+
+async def test_a_video_comes_through_the_proxy_of_the_environment(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secure = Host()
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(certificate)
+    async with listening(secure, ssl=server_side) as port, proxy_to(port) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        link, tls = f"https://videos.example/x?{SECRET}", ssl.create_default_context(cafile=f"{certificate}.crt")
+        assert await fetch(link, allow_loopback=False, tls=tls) == Clip(len(VIDEO), hashlib.sha256(VIDEO).hexdigest())
+    (head,) = proxy.heads
+    assert head.startswith("CONNECT videos.example:443 ")
+    assert SECRET not in head
+
+
+@pytest.mark.parametrize(
+    "host", ["10.0.0.1", "169.254.169.254", "127.0.0.1", "127.1", "0x7f000001", "2130706433", "[fd00::1]", "localhost"]
+)
+async def test_no_inner_address_is_reached_through_a_proxy_either(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    async with proxy_to(1) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        assert "this address is not a public one" in str(await refused(f"https://{host}/x", allow_loopback=False))
+    assert not proxy.heads
+
+
+async def test_a_proxy_that_lets_nobody_through_is_no_fault_of_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with proxy_to(1, refusals=math.inf) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        error = await refused(f"https://videos.example/x?{SECRET}")
+    assert (str(error), error.unreachable) == ("videos.example/x: the proxy does not connect to the host", True)
+    error = await refused(f"https://videos.example/x?{SECRET}")
+    assert (str(error), error.unreachable) == ("videos.example/x: no connection to the proxy", True)
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://user:secret@proxy.example")
+    words = str(await refused(f"https://videos.example/x?{SECRET}"))
+    assert words.startswith("videos.example/x: HTTPS_PROXY is no proxy that can be used")
 
 
 async def test_plain_http_is_for_loopback_alone(host: Host) -> None:

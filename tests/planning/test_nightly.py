@@ -193,17 +193,18 @@ def test_what_only_this_shell_has_is_named_for_the_environment_file_without_its_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "prompts.csv").touch()
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    for name in os.environ:
         monkeypatch.delenv(name)
-    monkeypatch.delenv("APIXO_BASE_URL", raising=False)
     plain = scheduled(tmp_path, "prompts.csv", "--at", "2:30")
     assert "in this shell" not in plain
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    monkeypatch.setenv("https_proxy", "http://user:s3cret@proxy.example")
     monkeypatch.setenv("APIXO_BASE_URL", "https://api.example")
     text = scheduled(tmp_path, "prompts.csv", "--at", "2:30")
     told = (
         "#\n#    What is set in this shell, and no night knows, as far as it is needed:\n#\n"
         "#      APIXO_BASE_URL='...'\n#      AWS_SECRET_ACCESS_KEY='...'\n"
+        "#      https_proxy='...'\n"
     )
     assert text.replace(told, "") == plain
     assert told in text

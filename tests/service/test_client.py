@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,6 +17,7 @@ from aiohttp import web
 from batchgen.request import Request
 from batchgen.service.client import ASKED, COME_SECONDS, DRIP_SECONDS, MOST_LETTERS, Client
 from batchgen.service.wire import TaskWord, Verdict
+from tests.proxy import proxy_to
 
 KEY = "sentinel-key"
 REQUEST = Request("wan-2-5", "text-to-video", "a cat")
@@ -223,16 +225,59 @@ async def test_a_submit_whose_secure_connection_fails_was_never_sent() -> None:
     assert verdict is Verdict.NEVER_SENT
 
 
-async def test_who_cannot_reach_the_service_is_told_that_the_proxy_of_the_environment_is_not_used(
+async def test_nothing_is_sent_through_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        proxy = f"127.0.0.1:{taken.getsockname()[1]}"
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@{proxy}")
+    outcome = await submit("https://api.example")
+    assert outcome == (Verdict.NEVER_SENT, f"connection refused by {proxy} (the proxy of HTTPS_PROXY)")
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@no-such-proxy.invalid:3128")
+    outcome = await submit("https://api.example")
+    assert outcome == (
+        Verdict.NEVER_SENT,
+        "the name no-such-proxy.invalid is not found (the proxy of HTTPS_PROXY)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (503, "the proxy of HTTPS_PROXY answered HTTP 503"),
+        (
+            407,
+            "the proxy of HTTPS_PROXY answered HTTP 407; it wants a user and a password: "
+            "http://USER:PASSWORD@HOST:PORT",
+        ),
+    ],
+)
+async def test_nothing_is_sent_through_a_proxy_that_refuses(
+    monkeypatch: pytest.MonkeyPatch, status: int, words: str
+) -> None:
+    async with proxy_to(1, refusals=math.inf) as proxy:
+        proxy.status = status
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        outcome = await submit("https://api.example")
+        async with Client("https://api.example", KEY, "wan-2-5") as client:
+            task = await client.status("t")
+    assert outcome == (Verdict.NEVER_SENT, words)
+    assert (task.word, task.message, task.is_answered) == (TaskWord.TROUBLE, words, False)
+    assert KEY not in "".join(proxy.heads)
+
+
+async def test_a_proxy_learns_its_own_password_and_where_to_connect_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@proxy.example:3128")
-    _, message = await submit("https://no-such-host.invalid")
-    assert message == "the name no-such-host.invalid is not found; the proxy of HTTPS_PROXY is not used"
-    async with raw_server(says(b"")) as (origin, _):
-        pass
-    _, message = await submit(origin)
-    assert message.endswith("; the proxy of HTTPS_PROXY is not used")
+    async with raw_server(says(b"")) as (origin, seen):
+        port = int(origin.rpartition(":")[2])
+        async with proxy_to(port) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("//", "//user:secret@"))
+            verdict, _ = await submit("https://api.example")
+    assert (verdict, seen) == (Verdict.NEVER_SENT, [])  # who listens there speaks no TLS
+    (head,) = proxy.heads
+    assert head.startswith("CONNECT api.example:443 HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n" in head
+    assert KEY not in head
+    assert "Bearer" not in head
 
 
 async def test_a_service_whose_connection_does_not_come_about_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
