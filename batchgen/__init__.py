@@ -11,8 +11,12 @@
 line.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+if sys.platform == "win32":
+    raise ImportError("batchgen runs on Linux and macOS; on Windows, install it within WSL")
 
 if TYPE_CHECKING:
     from batchgen.api import Batch, Options, Run

@@ -135,3 +135,10 @@ def test_nothing_slow_is_loaded_that_is_not_needed(words: list[str], slow: tuple
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "None []"
+
+
+def test_on_windows_it_says_where_it_runs() -> None:
+    code = "import sys; sys.platform = 'win32'; import batchgen.cli"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert last == "ImportError: batchgen runs on Linux and macOS; on Windows, install it within WSL"
