@@ -197,7 +197,7 @@ def _answer(response: aiohttp.ClientResponse, content: bytes | bytearray, *, is_
 def _broken(error: Exception) -> str:
     """What happened to a request on its way, or to its answer."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        wants = "; it wants a user and a password: http://USER:PASSWORD@HOST:PORT" if error.status == 407 else ""
+        wants = " (it wants a user and a password)" if error.status == 407 else ""
         return f"{_PROXY} answered HTTP {error.status}{wants}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "the service's certificate is not valid; an authority of your own is named with SSL_CERT_FILE"

@@ -243,11 +243,7 @@ async def test_nothing_is_sent_through_a_proxy_that_is_not_there(monkeypatch: py
     ("status", "words"),
     [
         (503, "the proxy of HTTPS_PROXY answered HTTP 503"),
-        (
-            407,
-            "the proxy of HTTPS_PROXY answered HTTP 407; it wants a user and a password: "
-            "http://USER:PASSWORD@HOST:PORT",
-        ),
+        (407, "the proxy of HTTPS_PROXY answered HTTP 407 (it wants a user and a password)"),
     ],
 )
 async def test_nothing_is_sent_through_a_proxy_that_refuses(
