@@ -20,7 +20,7 @@ class Intake:
     rows: int = 0
     new: int = 0  # rows that the ledger did not know
     edited: int = 0  # of them, rows whose id it knew with another request
-    renamed: int = 0  # rows that ask for the same as one of those gone, under another id
+    renamed: int = 0  # rows that ask, without a seed, for the same as one of those gone, under another id
     gone: int = 0  # rows that it knew and that the manifest no longer has (edited ones among them)
     back: int = 0  # rows that are as they once were, in the place of those gone
     kept_videos: int = 0  # of those gone, rows whose video is kept

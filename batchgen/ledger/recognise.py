@@ -18,7 +18,7 @@ _LIKE_A_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,3})?", re.ASC
 
 
 def recognise(database: Database, *, is_partial: bool) -> int:
-    """Find the rows of the stage that the ledger knows; returns how many it knows under another id alone."""
+    """Find the rows of the stage that the ledger knows; returns how many are paid for again under another id alone."""
     database.execute(
         "UPDATE temp.sheet SET row = row.row FROM main.row WHERE row.id = sheet.id AND row.digest = sheet.digest"
     )
@@ -55,7 +55,7 @@ def _adopt(database: Database) -> int:
 
     So nothing is paid for again when a column of ids is added or taken away, when a spreadsheet program takes an id for
     a number, or when its letters come in another normal form. Returns how many new rows ask for the same as one that is
-    gone, and are new all the same, since both have an id.
+    gone, and are paid for all the same, since both have an id and neither a seed.
     """
     database.execute(
         "CREATE TEMP TABLE orphan AS SELECT row.digest, row.row, row.given, row.id FROM main.row "
@@ -63,7 +63,7 @@ def _adopt(database: Database) -> int:
     )
     database.execute("CREATE INDEX temp.orphan_digest ON orphan (digest)")
     nameless = database.execute(
-        "SELECT digest, position, given, id FROM temp.sheet WHERE row IS NULL "
+        "SELECT digest, position, given, id, seeded FROM temp.sheet WHERE row IS NULL "
         "AND digest IN (SELECT digest FROM temp.orphan) ORDER BY digest, position"
     )
     orphans = database.execute(
@@ -72,10 +72,12 @@ def _adopt(database: Database) -> int:
     )
     database.execute("CREATE TEMP TABLE adopted (position INTEGER PRIMARY KEY, row INTEGER NOT NULL)")
     renamed = 0
-    for (_, rows), (_, former) in zip(groupby(nameless, itemgetter(0)), groupby(orphans, itemgetter(0)), strict=True):
-        pairs, left = _paired([row[1:] for row in rows], [row[1:] for row in former])
+    for (_, alike), (_, former) in zip(groupby(nameless, itemgetter(0)), groupby(orphans, itemgetter(0)), strict=True):
+        rows = list(alike)
+        pairs, left = _paired([row[1:4] for row in rows], [row[1:] for row in former])
         database.execute_many("INSERT INTO temp.adopted VALUES (?, ?)", pairs)
-        renamed += left
+        is_shared = rows[0][4]  # with a seed it is the same video, under whatever id, and is paid for once
+        renamed += 0 if is_shared else left
     database.execute(  # one that never had an id is called as an older version did
         "UPDATE main.row SET id = sheet.id, given = sheet.given FROM temp.adopted JOIN temp.sheet USING (position) "
         "WHERE adopted.row = row.row AND (sheet.given OR row.given)"

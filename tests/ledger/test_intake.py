@@ -158,6 +158,13 @@ def test_a_row_with_another_id_is_another_row_which_is_said(ledger: Ledger) -> N
     assert pay(ledger) == ["a", "a", "a"]
 
 
+def test_a_row_with_a_seed_has_its_video_under_another_id_too_and_nothing_else_is_said(ledger: Ledger) -> None:
+    take(ledger, row("a", "take-1", seed=7))
+    pay(ledger)
+    assert take(ledger, row("a", "take-2", seed=7)).renamed == 0
+    assert pay(ledger) == []
+
+
 def test_ids_that_a_spreadsheet_program_took_for_numbers_pay_for_nothing(ledger: Ledger) -> None:
     take(ledger, row("a", "001"), row("a", "010"), row("b", "x"), row("b"))
     pay(ledger)
