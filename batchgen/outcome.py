@@ -134,6 +134,7 @@ def summarize(
         unfinished = standing.awaited_jobs(ledger) + counts[State.IN_DOUBT] + counts[State.EXPIRED]
     return Summary(
         batch=str(settings.batch),
+        ledger_to=settings.ledger_to,
         **Summary.fields(counts),
         selected=sum(selected.values()),
         selected_pending=selected[State.PENDING],

@@ -61,6 +61,9 @@ class Told(Counts):
     """What is told of a batch alike when a run has ended and when somebody looks. Counts are rows of the manifest."""
 
     batch: str
+    ledger_to: str | None = (
+        None  # where the ledger is kept too, if the batch's folder need not be there: commands name it
+    )
     awaited_gone: int = 0  # tasks paid for and not archived, whose rows were edited or are gone
     reused: int  # rows that need no task of their own
     bytes: int  # of all archived videos
@@ -68,6 +71,11 @@ class Told(Counts):
     fetch_failures: dict[str, int] = field(default_factory=dict)  # the commonest reasons -> rows made, not fetched
     expired_until: str | None = None  # when the first of the expired that are tried anew is given up (ISO 8601, UTC)
     first_death: str | None = None  # when the first link of a video that is not archived dies (ISO 8601, UTC)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The words by which a command finds the ledger where the batch's folder is not there."""
+        return ("--ledger-to", self.ledger_to) if self.ledger_to else ()
 
     @property
     def why_rendered(self) -> str:
@@ -133,20 +141,19 @@ class Summary(Told):
             "failed": f"failed ({self._causes()}): {failures} has each one's reason; mend or delete "
             "the rows in the sheet, or mend them there and run that file (then in the sheet too: its next run goes by "
             "what it says); or pay for them as they are once more with --retry-failed",
-            "given_up": given_up(folder),
+            "given_up": given_up(folder, *self.kept),
             "expired": f"expired: made{'' if self.emulated else ' and paid for'}, but the link died before the video "
             f"was here ({failures} has each one's reason); {self.tried_anew}; --retry-failed pays once "
             "more if it must",
             "in_doubt": with_command(
                 f"in doubt: {'asked for' if self.emulated else 'perhaps paid for'}, and what came of it is not known; "
                 "it is held; to see all that is known",
-                "resolve",
-                folder,
+                *("resolve", folder, *self.kept),
             ),
             "rendered": with_command(
                 f"made and not fetched{self.why_rendered}{dies}; tried again by the next run, "
                 "or, without asking for anything",
-                *("rescue", folder, *(("--base-url", self.base_url) if self.base_url else ())),
+                *("rescue", folder, *self.kept, *(("--base-url", self.base_url) if self.base_url else ())),
             ),
             "in_flight": f"in flight: {'' if self.emulated else 'paid for, and '}the next run picks it up",
             "pending": "pending: not asked for yet; the next run asks for "

@@ -28,10 +28,10 @@ def with_command(sentence: str, *words: str) -> str:
     return f"{sentence}:\n{COMMAND}{join(words)}"
 
 
-def given_up(batch: str) -> str:
-    """What there is to say, behind their number, of rows that a person gave up."""
+def given_up(batch: str, *more: str) -> str:
+    """What there is to say, behind their number, of rows that a person gave up; ``more`` words follow the batch."""
     what = "given up by a person, and asked for again only with"
-    return with_command(what, "resolve", batch, "--row", "ID", "--resubmit")
+    return with_command(what, "resolve", batch, *more, "--row", "ID", "--resubmit")
 
 
 def left_alone(rows: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from batchgen.model import ABANDONED
 from batchgen.summary import Summary
 
 DONE = Summary(
@@ -70,6 +71,13 @@ def test_every_state_that_is_not_the_wanted_one_has_its_advice(state: str, words
     (told,) = replace(DONE, batch="/srv/my film/prompts.batch", exit=1, **two).advice()  # type: ignore[arg-type]
     assert told.startswith("2 ")
     assert words in told
+
+
+def test_commands_find_the_ledger_in_s3_where_the_folder_may_be_gone_by_then() -> None:
+    ended = replace(DONE, exit=1, in_doubt=1, rendered=1, failures={ABANDONED: 1}, ledger_to="s3://b/my ledger")
+    commands = [line for words in ended.advice() for line in words.splitlines() if "batchgen " in line]
+    assert [command.split()[1] for command in commands] == ["resolve", "resolve", "rescue"]
+    assert all("prompts.batch --ledger-to 's3://b/my ledger'" in command for command in commands)
 
 
 def test_made_videos_that_wait_are_told_with_the_day_on_which_the_first_dies() -> None:

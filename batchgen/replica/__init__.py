@@ -103,6 +103,7 @@ class Look:
     path: Path  # where it is, if there is one
     running: bool  # a run holds it
     said: tuple[str, ...] = ()  # whose it is, and what a person should know of it
+    address: str | None = None  # of the copy, if it is one
 
     def open(self) -> Ledger:
         """The ledger, to be read."""

@@ -27,7 +27,7 @@ def look(store: Store, path: Path) -> Look:
 
 def _look(log: Log, store: Store, path: Path, slots: Sequence[Slot]) -> Look:
     if not slots:
-        return Look(path, running=False, said=(f"{store} holds no ledger yet",))
+        return Look(path, running=False, said=(f"{store} holds no ledger yet",), address=str(store))
     word, chain = log.last_word(slots), newest(log, slots)
     if word is None or not chain.is_whole:
         raise LedgerError(LACKS.format(store))
@@ -35,7 +35,7 @@ def _look(log: Log, store: Store, path: Path, slots: Sequence[Slot]) -> Look:
     if word.is_held:
         whose = f"a run holds {store} ({holder_words(word.entry)}, last heard of {max(word.age, 0):.0f} s ago)"
     if chain.copy is None:
-        return Look(path, word.is_held, (whose, f"{store} holds no ledger yet"))
+        return Look(path, word.is_held, (whose, f"{store} holds no ledger yet"), str(store))
     restored, said = bring(log, store, path.parent, slots, chain)
     copies.install(restored, path)
-    return Look(path, word.is_held, (whose, *said))
+    return Look(path, word.is_held, (whose, *said), str(store))

@@ -60,13 +60,13 @@ class Status(Told):
         """What a person may do: nothing, while a run does it."""
         if self.in_doubt or self.in_doubt_gone:
             what = "  what is in doubt was asked for, and what came of it is not known; to see all that is known"
-            yield with_command(what, "resolve", self.batch)
+            yield with_command(what, "resolve", self.batch, *self.kept)
         if gone := self.failures.get(ABANDONED):
-            yield f"  {gone} {given_up(self.batch)}"
+            yield f"  {gone} {given_up(self.batch, *self.kept)}"
         if self.first_death:
             videos = many(self.unfetched, "video is", "videos are") + " made and not archived"
             what = f"  {videos}; to fetch what is made before the first link dies, {self.first_death}"
-            yield with_command(what, "rescue", self.batch, *to_service(self.service))
+            yield with_command(what, "rescue", self.batch, *self.kept, *to_service(self.service))
         yield from (f"  {words}" for words in sentences(self.batch, self.missing, self.service))
 
 
@@ -75,6 +75,7 @@ def read_status(batch: Path, looked: Look) -> Status:
     with looked.open() as ledger:
         return Status(
             batch=str(batch),
+            ledger_to=looked.address,
             service=ledger.fact("service") or "?",
             manifest=ledger.fact("manifest") or "?",
             running=looked.running,

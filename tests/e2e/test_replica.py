@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from batchgen.emulator.server import Emulator
 from tests.e2e.container import BUSY, ROWS, Container
-from tests.e2e.program import PATIENT, QUICK, altered, emulated, paid, prompts, run, standing_still
+from tests.e2e.program import PATIENT, QUICK, altered, batchgen, emulated, paid, prompts, run, standing_still
 from tests.proof.fleet import Fleet, fleet
 from tests.s3_server import S3Server
 from tests.waiting import until
@@ -160,6 +160,9 @@ async def test_the_other_commands_begin_with_the_copy_too(s3: S3Server, tmp_path
             assert (await container.run(berth)).code == 1
             doubtful = container.check()["in_doubt"]
             container.vanish()
+            address = "s3://night/others/ledger"
+            stands = await batchgen("status", container.batch, "--ledger-to", address, cwd=tmp_path, **s3.environment)
+            assert f"batchgen resolve {container.batch} --ledger-to {address}\n" in stands.out
             shown = await container.command(berth, "resolve", container.batch)
             assert shown.code == 0
             assert shown.said.count("asked for at") == doubtful
