@@ -24,6 +24,8 @@ def require(folder: Path, ledger_to: str | None = None) -> None:
     if ledger_to is None:
         if left := left_by_kill(folder / LEDGER):
             raise UsageError(f"{folder} has no {LEDGER}{left}")
+        if _holds_results(folder):
+            raise UsageError(f"{folder} holds results but no {LEDGER}: put the ledger back")
         named = "the folder that batchgen run made"
         if folder.is_file() and (batch_folder(folder) / LEDGER).is_file():
             named = f"its batch's folder, {batch_folder(folder)}"
@@ -62,15 +64,20 @@ def _refuse_network(folder: Path) -> None:
 
 def refuse_results_without_ledger(folder: Path) -> None:
     """Raise :class:`LedgerError` for a folder in which videos, or results, stand without what they were paid by."""
-    ledger, videos = folder / LEDGER, folder / "videos"
+    ledger = folder / LEDGER
     if ledger.exists() and ledger.stat().st_size:
         return
-    if (folder / "results.csv").exists() or (videos.is_dir() and any(videos.iterdir())):
+    if _holds_results(folder):
         what = f"its {LEDGER} is empty" if ledger.exists() else f"no {LEDGER}"
         raise LedgerError(
             f"{folder} holds results but {what}: without it every video would be paid for again; "
             f"put the ledger back, or choose another folder with --batch{left_by_kill(ledger)}"
         )
+
+
+def _holds_results(folder: Path) -> bool:
+    videos = folder / "videos"
+    return (folder / "results.csv").exists() or (videos.is_dir() and any(videos.iterdir()))
 
 
 def check_service(folder: Path, ledger: Ledger, service: str) -> None:

@@ -493,6 +493,9 @@ async def test_results_without_their_ledger_are_refused(tmp_path: Path) -> None:
         ended = await run(emulator, manifest)
         assert (ended.code, len(emulator.tasks)) == (2, 1)
         assert "--batch" in ended.err
+        for command in ("status", "resume", "verify"):
+            ended = await batchgen(command, "prompts.batch", cwd=tmp_path)
+            assert (ended.code, "holds results but no ledger.sqlite: put the ledger back" in ended.err) == (2, True)
 
 
 async def test_a_bad_manifest_is_told_whole_and_nothing_is_sent_or_made(tmp_path: Path) -> None:
