@@ -306,6 +306,26 @@ def test_what_a_run_was_allowed_is_over_with_it_also_if_the_clock_was_set_back_m
     assert ledger.job(job.key).state is State.IN_DOUBT
 
 
+def test_a_row_whose_task_the_service_no_longer_knows_is_in_doubt_again_too(ledger: Ledger) -> None:
+    job = forgotten(ledger, "a")
+    assert doubt.resubmit_held(ledger) == [job.key]
+    recovery.recover(ledger)
+    assert ledger.job(job.key).state is State.IN_DOUBT
+
+
+def test_what_was_decided_last_says_whether_the_leave_to_ask_for_a_row_again_outlives_the_run(ledger: Ledger) -> None:
+    doubt.resubmit(ledger, submitted(ledger, "a", State.IN_DOUBT))
+    job = submitted(ledger, "b", State.IN_DOUBT)
+    assert doubt.resubmit_held(ledger) == [job.key]
+    recovery.recover(ledger)
+    assert ledger.job(job.key).state is State.IN_DOUBT
+    assert doubt.resubmit_held(ledger) == [job.key]
+    assert submitted(ledger, "c", State.IN_DOUBT).key == job.key
+    doubt.resubmit(ledger, job)
+    recovery.recover(ledger)
+    assert ledger.job(job.key).state is State.PENDING
+
+
 def test_a_person_attaches_a_task_and_it_is_recorded(ledger: Ledger) -> None:
     job = submitted(ledger, "a", State.IN_DOUBT)
     doubt.attach(ledger, job, "task-7")

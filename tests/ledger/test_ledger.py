@@ -15,6 +15,7 @@ from batchgen.ledger import Ledger, ballast, doubt, recovery, take_in
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.schema import VERSION
 from batchgen.model import Job, Row, State
+from batchgen.others.reuse import Offer, take
 from tests.ledger.test_intake import RULES, request
 
 
@@ -173,6 +174,32 @@ def test_failed_and_expired_rows_are_tried_again_an_expired_one_is_first_fetched
         assert (ledger.job(expired.key).state, ledger.job(expired.key).remake) == (State.RENDERED, True)
         recovery.recover(ledger)  # the run ends, or another begins
         assert (ledger.job(expired.key).state, ledger.job(expired.key).remake) == (State.RENDERED, False)
+
+
+def expired(ledger: Ledger, task_id: str) -> Job:
+    """The first job, whose task gave a video that is out of reach."""
+    job = replace(ledger.intend(first(ledger)), state=State.EXPIRED, task_id=task_id, completed_at=1.0)
+    return ledger.settle(job, "accepted", "")
+
+
+def test_a_row_that_was_to_be_paid_for_again_and_was_not_is_left_with_its_latest_task() -> None:
+    with filled(None, 1) as ledger:
+        for task_id in ("former", "latest"):
+            job = expired(ledger, task_id)
+            assert recovery.retry_failed(ledger) == 1
+            ledger.save(replace(ledger.job(job.key), state=State.PENDING, task_id=None))  # it could not be fetched
+        recovery.recover(ledger)
+        assert (ledger.job(job.key).state, ledger.job(job.key).task_id) == (State.EXPIRED, "latest")
+
+
+def test_an_old_expired_video_is_looked_for_anew_where_another_batch_may_have_its_files() -> None:
+    with filled(None, 2) as ledger:
+        own = expired(ledger, "own")
+        reused = first(ledger)
+        take(ledger, [Offer(reused.key, "elsewhere", "theirs", 1.0, '[["/elsewhere/1.mp4", 1, "00"]]')])
+        ledger.save(replace(ledger.job(reused.key), state=State.EXPIRED))
+        recovery.retry_expired(ledger, since=2.0)
+        assert [ledger.job(job.key).state for job in (own, reused)] == [State.EXPIRED, State.RENDERED]
 
 
 def test_a_ledger_of_a_newer_batchgen_is_refused(tmp_path: Path) -> None:

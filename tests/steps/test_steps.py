@@ -389,6 +389,19 @@ async def test_while_the_network_is_gone_no_try_of_a_download_is_counted(stage: 
     assert (await stage.fetch(job)).state is State.ARCHIVED
 
 
+async def test_to_be_told_to_wait_for_a_link_is_no_try(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def busy(task_id: str) -> TaskStatus:
+        return TaskStatus(TaskWord.BUSY)
+
+    stage.take_in("a")
+    monkeypatch.setattr(stage.service, "status", busy)
+    monkeypatch.setattr(stage.account, "turn", durable)  # at once
+    job = replace(stage.rendered(), urls=())
+    for _ in range(FETCH_TRIES):
+        job = await stage.fetch(job)
+    assert (job.state, job.tries, job.wait < inf) == (State.RENDERED, 0, True)
+
+
 async def test_a_task_that_the_service_fails_at_each_time_is_left_to_the_next_run(stage: Stage) -> None:
     stage.take_in("a")
     stage.service.is_broken = True
