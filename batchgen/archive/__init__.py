@@ -10,7 +10,6 @@ from batchgen.errors import ArchiveError, UsageError
 from batchgen.model import Clip
 
 READ_BYTES = 1 << 20
-_MOST_NAME_BYTES = 255
 
 
 class MissingError(ArchiveError):
@@ -28,7 +27,7 @@ class Archive(Protocol):
     """
 
     def probe(self) -> None:
-        """Prove that a video can be written, read back and removed; whatever fails here is ``full``."""
+        """Prove that a video can be written, read back and removed."""
 
     def scratch(self) -> AbstractContextManager[BinaryIO]:
         """Give a new file to write a video to, which is gone afterwards unless it was kept.
@@ -95,8 +94,6 @@ def open_archive(
 def names(name: str, sha256: str) -> tuple[str, ...]:
     """Return the names to try in turn for a file; raises ArchiveError for one that would not stay in its folder."""
     stem, dot, suffix = name.rpartition(".")
-    tried = (name, *(f"{stem}-{sha256[:size]}{dot}{suffix}" for size in (8, 16)))
-    unsafe = not name.isprintable() or "/" in name or "\\" in name or name.startswith(".") or not stem
-    if unsafe or any(len(each.encode(errors="replace")) > _MOST_NAME_BYTES for each in tried):
+    if not name.isprintable() or "/" in name or "\\" in name or name.startswith(".") or not stem:
         raise ArchiveError(f"{name!r} is not a safe name for a video")
-    return tried
+    return name, *(f"{stem}-{sha256[:size]}{dot}{suffix}" for size in (8, 16))

@@ -17,10 +17,6 @@ from batchgen.errors import ArchiveError
 from batchgen.model import Clip
 from batchgen.system import private
 
-# What link(2) says where there are no hard links (FAT, many network and FUSE file systems), or too many.
-_NO_LINKS = frozenset(
-    {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
-)
 _READERS = stat.S_IRGRP | stat.S_IROTH
 _ADVICE = {
     errno.ENOSPC: "no space is left on its disk; free some, or choose another folder with --to",
@@ -63,7 +59,7 @@ class DiskArchive:
     def probe(self) -> None:
         """Create the folder (its parent must be there), then write, read back and remove a file in it."""
         text = secrets.token_bytes(4096)
-        try:
+        with self._refusals():
             self._make_folder()
             with self.scratch() as file:
                 file.write(text)
@@ -72,10 +68,6 @@ class DiskArchive:
                 file.seek(0)
                 if file.read() != text:
                     raise ArchiveError(f"{self}: what is written does not come back; choose another folder")
-        except OSError as error:
-            raise ArchiveError(str(self._refusal(error)), full=True) from None
-        except ArchiveError as error:
-            raise ArchiveError(str(error), full=True) from None
 
     def _make_folder(self) -> None:
         if self._folder.is_dir():
@@ -135,11 +127,9 @@ class DiskArchive:
         return _holds(os.path.join(self._folder, name), clip)
 
     def listed(self) -> frozenset[str] | None:
-        """List the folder; one that is not there has none."""
+        """List the folder."""
         try:
             return frozenset(os.listdir(self._folder))
-        except FileNotFoundError:
-            return frozenset()
         except OSError:
             return None
 
@@ -223,9 +213,7 @@ def _link(part: str, final: str) -> bool:
         os.link(part, final)
     except FileExistsError:
         return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
+    except OSError:  # there are no hard links (FAT, many network and FUSE file systems), or too many
         if os.path.lexists(final):
             return False
         os.rename(part, final)
@@ -233,11 +221,10 @@ def _link(part: str, final: str) -> bool:
 
 
 def _holds(path: str, clip: Clip) -> bool:
-    """Say whether ``path`` is a file (no link to one) with exactly the clip's bytes."""
+    """Say whether ``path`` is a file (no link to one, no pipe) with exactly the clip's bytes."""
     try:
         with open(path, "rb", opener=_open_to_read) as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode) or facts.st_size != clip.bytes:
+            if os.fstat(file.fileno()).st_size != clip.bytes:
                 return False
             return hashlib.file_digest(file, "sha256").hexdigest() == clip.sha256
     except OSError:

@@ -49,20 +49,17 @@ class S3Archive:
     def probe(self) -> None:
         """Write, read back and remove an object; learn on the way whether the store honours If-None-Match."""
         text = secrets.token_bytes(4096)
-        try:
-            key = self._key(f".{self._tag}.probe")
-            with self.scratch() as file:
-                file.write(text)
-            with self._refusals():
-                self._client.put_object(Bucket=self._bucket, Key=key, Body=text)
-                self._conditions = self._refuses_to_overwrite(key, text)
-                came = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-                self._head(key, is_there=True)
-                self._client.delete_object(Bucket=self._bucket, Key=key)
-        except ArchiveError as error:
-            raise ArchiveError(str(error), full=True) from None
+        key = self._key(f".{self._tag}.probe")
+        with self.scratch() as file:
+            file.write(text)
+        with self._refusals():
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=text)
+            self._conditions = self._refuses_to_overwrite(key, text)
+            came = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            self._head(key, is_there=True)
+            self._client.delete_object(Bucket=self._bucket, Key=key)
         if came != text:
-            raise ArchiveError(f"{self}: what is written does not come back; choose another destination", full=True)
+            raise ArchiveError(f"{self}: what is written does not come back; choose another destination")
 
     def _refuses_to_overwrite(self, key: str, text: bytes) -> bool:
         try:
@@ -82,7 +79,6 @@ class S3Archive:
 
     def keep(self, file: BinaryIO, name: str, clip: Clip) -> str:
         """Upload the file under the first of its names that is free, and see that it arrived."""
-        file.flush()
         if file.seek(0, 2) != clip.bytes:
             raise ArchiveError(f"{self}: {name} does not have the {clip.bytes:,} bytes that were downloaded")
         with self._refusals():

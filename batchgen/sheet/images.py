@@ -75,7 +75,7 @@ class RunImages:
     @cached_property
     def _bucket(self) -> "ImageBucket":
         if self._address is None:
-            raise ArchiveError("images on this machine are needed: say --images-to s3://bucket/prefix", full=True)
+            raise ArchiveError("images on this machine are needed: say --images-to s3://bucket/prefix")
         from batchgen.images.bucket import ImageBucket  # boto3 takes 0.2 s to load
 
         return ImageBucket(self._address)

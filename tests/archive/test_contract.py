@@ -58,6 +58,15 @@ def test_other_content_under_the_name_is_never_overwritten(store: Store) -> None
     assert keep(store.archive, VIDEO, "a.mp4") == [place]
 
 
+def test_where_the_second_name_is_taken_too_there_is_a_third(store: Store) -> None:
+    digest = clip_of(VIDEO).sha256
+    for name in ("a.mp4", f"a-{digest[:8]}.mp4"):
+        store.plant(name, OTHER)
+    [place] = keep(store.archive, VIDEO, "a.mp4")
+    assert place.endswith(f"a-{digest[:16]}.mp4")
+    assert store.content(place) == VIDEO
+
+
 def test_what_is_here_is_known_by_its_content_whoever_put_it_here(store: Store) -> None:
     [place] = keep(store.archive, VIDEO, "a.mp4")
     store.plant("b.mp4", VIDEO)
@@ -108,7 +117,7 @@ def test_a_missing_video_is_told_apart_from_a_silent_archive(store: Store) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["../a.mp4", "a/b.mp4", "/a.mp4", "a\\b.mp4", ".a.mp4", "", ".mp4", "a\n.mp4", "a\0.mp4"]
+    "name", ["../a.mp4", "a/b.mp4", "/a.mp4", "a\\b.mp4", ".a.mp4", "", ".mp4", "a\n.mp4", "a\0.mp4", "a\udcff.mp4"]
 )
 def test_a_name_that_leads_elsewhere_is_refused(store: Store, name: str) -> None:
     with pytest.raises(ArchiveError, match="not a safe name"):

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import os
 import signal
 import stat
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from batchgen.archive import Archive, UnreadableError, open_archive
-from batchgen.errors import ArchiveError
+from batchgen.errors import ArchiveError, DownloadError
 from tests.archive.conftest import TAG, clip_of, keep
 
 VIDEO = bytes(range(256)) * 400
@@ -102,7 +103,7 @@ def test_a_symbolic_link_planted_at_the_temporary_name_is_not_written_through(
     assert (folder / f".{TAG}-{'ab' * 8}.part").read_text() == "another's"
 
 
-@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EACCES])
 def test_without_hard_links_a_rename_does_and_still_overwrites_nothing(
     disk: Archive, folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
@@ -189,6 +190,9 @@ def test_the_probe_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     (tmp_path / "dangling").symlink_to("nowhere")
     assert "is not a folder" in refused(tmp_path / "dangling")
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", failing(errno.EDQUOT))  # some file systems know it no earlier
+        assert "your quota on its disk is used up" in refused(tmp_path)
     monkeypatch.setattr(os, "open", failing(errno.EROFS))
     assert "read-only" in refused(tmp_path)
 
@@ -196,13 +200,63 @@ def test_the_probe_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def refused(folder: Path) -> str:
     with pytest.raises(ArchiveError) as caught:
         open_archive(str(folder), tag=TAG, scratch="/").probe()
-    assert caught.value.full
     return str(caught.value)
+
+
+def test_a_disk_that_gives_back_something_else_is_found_by_the_probe(
+    disk: Archive, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Forgetful(io.BytesIO):
+        def fileno(self) -> int:
+            return folder_file
+
+        def read(self, _size: int | None = -1) -> bytes:
+            return bytes(4096)
+
+    folder_file = os.open(folder, os.O_RDONLY)
+    monkeypatch.setattr(disk, "scratch", Forgetful)
+    with pytest.raises(ArchiveError, match="does not come back"):
+        disk.probe()
+    os.close(folder_file)
+
+
+def test_the_folder_that_is_made_lasts_before_a_video_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    spy(monkeypatch, "fsync", events, lambda fd: "fsync " + Path(os.readlink(f"/proc/self/fd/{fd}")).name)
+    spy(monkeypatch, "mkdir", events, lambda path, *_: f"mkdir {Path(path).name}")
+    open_archive(str(tmp_path / "videos"), tag=TAG, scratch="/").probe()
+    assert events[:2] == ["mkdir videos", f"fsync {tmp_path.name}"]
+
+
+def test_a_disk_that_is_full_when_a_broken_download_is_closed_does_not_hide_why_it_broke(disk: Archive) -> None:
+    def download() -> None:
+        with disk.scratch() as file, open("/dev/full", "r+b") as full:
+            file.write(b"not yet on the disk")
+            os.dup2(full.fileno(), file.fileno())
+            raise DownloadError("the connection broke")
+
+    with pytest.raises(DownloadError, match="broke"):
+        download()
+
+
+def test_a_folder_that_cannot_be_listed_is_told_apart_from_an_empty_one(
+    disk: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert disk.listed() == frozenset()
+    monkeypatch.setattr(os, "listdir", failing(errno.EACCES))
+    assert disk.listed() is None
+
+
+def test_a_pipe_that_has_a_videos_name_holds_nothing_up(disk: Archive, folder: Path) -> None:
+    os.mkfifo(folder / "a.mp4")
+    assert keep(disk, VIDEO, "a.mp4") == [f"a-{clip_of(VIDEO).sha256[:8]}.mp4"]
+    assert list(disk.read("a.mp4")) == []
 
 
 def test_a_sweep_removes_the_batches_own_leftovers_and_no_others(disk: Archive, folder: Path) -> None:
     own = [f".{TAG}-{'0' * 16}.part", f".{TAG}-{'f' * 16}.part"]
     others = [f".{TAG}x-{'0' * 16}.part", f"{TAG}-{'0' * 16}.part", f".{TAG}-0.part", f".{TAG}-{'0' * 16}.mp4", "a.mp4"]
+    others.append(f".{TAG}-{'0' * 16}.part.mp4")
     for name in own + others:
         (folder / name).write_bytes(b"x")
     assert disk.sweep() == 2
