@@ -1,4 +1,7 @@
-"""What was reserved and spent: by run, by day, and what is still to be paid. Money is in millionths of a dollar."""
+"""What was reserved and spent: by run, by day, and what is still to be paid. Money is in millionths of a dollar.
+
+An attempt that was refused has no price any more.
+"""
 
 import json
 import time
@@ -9,8 +12,6 @@ from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.recovery import OF_ONE_RUN
 from batchgen.request import Request
 
-# A refused attempt was not paid; each other one was, or may have been.
-_MAY_BE_PAID = "(outcome IS NULL OR outcome != 'refused')"
 CONTINUED = "continued"  # the fact that holds when a run went on with one that crashed
 
 
@@ -58,23 +59,21 @@ def run_seconds(ledger: Ledger) -> float:
 def reserved_by_run(ledger: Ledger) -> tuple[int, int]:
     """The tasks that the present run has asked for, and their price."""
     found = ledger.database.execute(
-        f"SELECT count(*), coalesce(sum(price), 0) FROM attempt WHERE run = ? AND {_MAY_BE_PAID}", (ledger.run,)
+        "SELECT count(*), coalesce(sum(price), 0) FROM attempt WHERE run = ? AND outcome IS NOT 'refused'",
+        (ledger.run,),
     ).fetchone()
     return found[0], found[1]
 
 
 def spent_at_most(ledger: Ledger) -> int:
     """The price of the tasks that this process has asked for since its run began; not of a run that it goes on with."""
-    return ledger.database.number(
-        f"SELECT sum(price) FROM attempt WHERE attempt > ? AND {_MAY_BE_PAID}", (ledger.attempts_before,)
-    )
+    return ledger.database.number("SELECT sum(price) FROM attempt WHERE attempt > ?", (ledger.attempts_before,))
 
 
 def unanswered_at_most(ledger: Ledger) -> int:
     """The part of :func:`spent_at_most` for tasks of which it is not known whether they were accepted."""
     return ledger.database.number(
-        f"SELECT sum(price) FROM attempt WHERE attempt > ? AND task_id IS NULL AND {_MAY_BE_PAID}",
-        (ledger.attempts_before,),
+        "SELECT sum(price) FROM attempt WHERE attempt > ? AND task_id IS NULL", (ledger.attempts_before,)
     )
 
 
@@ -122,8 +121,7 @@ def gone_price(ledger: Ledger) -> int:
 
 def doubtful_price(ledger: Ledger) -> int:
     """What the attempts of which it is not known whether they were paid for cost, if they were."""
-    lost = f"state IN ('in_doubt', 'submitting') AND attempt.task_id IS NULL AND {_MAY_BE_PAID}"
-    return _price(ledger, f"JOIN job USING (job) WHERE {lost}")
+    return _price(ledger, "JOIN job USING (job) WHERE state IN ('in_doubt', 'submitting') AND attempt.task_id IS NULL")
 
 
 def remake_price(ledger: Ledger, price: Callable[[Request], int]) -> int:

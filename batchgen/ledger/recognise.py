@@ -96,7 +96,7 @@ def _paired(rows: list[_Named], orphans: list[_Named]) -> tuple[list[tuple[int, 
     All are given in order. A row with an id takes one whose id is the same but for its form, or else one that had none;
     a row without an id takes the first that is free.
     """
-    alike = {_plain(id): key for key, given, id in reversed(orphans) if given}
+    alike = {_plain(id): key for key, given, id in orphans if given}
     free = dict.fromkeys(key for key, _, _ in orphans)
     unnamed = iter([key for key, given, _ in orphans if not given])
     pairs = []

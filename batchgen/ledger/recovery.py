@@ -68,7 +68,7 @@ def retry_failed(ledger: Ledger) -> int:
             (ABANDONED,),
         ).rowcount
         expired = ledger.database.execute(
-            "UPDATE job SET state = 'rendered', remake = 1, urls = NULL, "
+            "UPDATE job SET state = 'rendered', remake = 1, "
             f"source = iif({OF_ONE_RUN}, source, NULL) WHERE {OPEN} AND state = 'expired' AND wanted > 0"
             + ledger.and_selected
         ).rowcount
@@ -87,7 +87,7 @@ def retry_expired(ledger: Ledger, since: float) -> None:
     """
     with ledger.database.transaction():
         ledger.database.execute(
-            f"UPDATE job SET state = 'rendered', urls = NULL WHERE {OPEN} AND state = 'expired' "
+            f"UPDATE job SET state = 'rendered' WHERE {OPEN} AND state = 'expired' "
             "AND (coalesce(completed_at, 0) >= ? OR source IS NOT NULL)",
             (since,),
         )

@@ -13,7 +13,7 @@ _QUEUE = (
     "CREATE TEMP TABLE waiting (position INTEGER PRIMARY KEY, job INTEGER NOT NULL)",
     "CREATE TEMP TRIGGER takes AFTER UPDATE OF state ON main.job WHEN old.state = 'pending' AND new.state != 'pending' "
     "BEGIN DELETE FROM waiting WHERE position = old.position; END",
-    "CREATE TEMP TRIGGER gives AFTER UPDATE OF state ON main.job WHEN new.state = 'pending' AND new.wanted > 0 "
+    "CREATE TEMP TRIGGER gives AFTER UPDATE OF state ON main.job WHEN new.state = 'pending' "
     "AND new.job IN (SELECT job FROM temp.selected) "
     "BEGIN INSERT OR REPLACE INTO waiting VALUES (new.position, new.job); END",
     "INSERT INTO temp.waiting SELECT position, job FROM main.job WHERE state = 'pending' AND wanted > 0 "

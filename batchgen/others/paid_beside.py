@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
 
-from batchgen.ledger import Ledger, schema
+from batchgen.ledger import Ledger
 from batchgen.model import EMULATOR, LEDGER
 from batchgen.settings import SERVICE_URL, STANDARD_INPUT, Settings, batch_folder, run_again
 from batchgen.words import many, with_command
@@ -23,7 +23,6 @@ SAMPLE_ROWS = 400
 MOST_BATCHES = 20
 MOST_SECONDS = 1.0
 LEAST_SHARE = 0.2  # of the new rows: fewer may well be meant
-_COMPARABLE = (4, schema.VERSION)  # hardly a digest is another
 STEPS = 1000  # of SQLite's virtual machine, between two looks at the clock
 # As ledger/recognise.py knows a row again: by its content, and by its id where it has one here and there.
 _PAID = (
@@ -95,10 +94,9 @@ def _look(path: Path, sample: _Sample, service: str, until: float) -> tuple[int,
         mode = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
         with closing(sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=0.1)) as ledger:
             ledger.set_progress_handler(lambda: time.monotonic() > until, STEPS)
-            version = ledger.execute("PRAGMA user_version").fetchone()[0]
             (known,) = ledger.execute("SELECT value FROM fact WHERE name = 'service'").fetchone() or ("",)
             is_it = known == service or (service == SERVICE_URL and known not in ("", EMULATOR))
-            if version not in _COMPARABLE or not is_it:
+            if not is_it:
                 return 0, known
             return sum(ledger.execute(_PAID, row).fetchone() is not None for row in sample), known
     except (sqlite3.Error, OSError):
