@@ -202,6 +202,21 @@ def test_an_id_that_says_something_else_is_another(ledger: Ledger, before: str, 
     assert take(ledger, row("a", after)).renamed == 1
 
 
+def test_of_two_ids_that_are_the_same_number_one_has_the_video_and_the_other_is_new(ledger: Ledger) -> None:
+    take(ledger, row("a", "001"))
+    pay(ledger)
+    take(ledger, row("a", "1"), row("a", "01"))
+    assert pay(ledger) == ["a"]
+
+
+def test_rows_with_an_id_and_without_one_each_have_a_video_that_was_made_without_an_id(ledger: Ledger) -> None:
+    take(ledger, row("a"), row("a"), row("a"))
+    pay(ledger)
+    take(ledger, row("a", "x"))
+    take(ledger, row("a"), row("a", "y"), row("a", "x"))
+    assert pay(ledger) == []
+
+
 def test_a_row_in_the_midst_of_being_paid_is_still_fetched_when_it_is_deleted(ledger: Ledger) -> None:
     take(ledger, row("a"), row("b"))
     job = ledger.next_pending()
@@ -279,6 +294,17 @@ def test_an_edited_row_takes_its_name_over_from_its_former_self_if_nothing_was_m
     names = all_names(ledger)
     assert names[:2] == ["x.mp4", "y.mp4"]
     assert not {"z.mp4", "w.mp4"} & {*names}
+
+
+def test_a_row_that_has_a_video_keeps_its_name_though_another_row_of_its_task_has_failed(ledger: Ledger) -> None:
+    take(ledger, row("a", "x", seed=1))
+    pay(ledger)
+    take(ledger, row("a", "x", seed=1), row("a", "y", seed=1))
+    job = Rendered(ledger).take(0.0)
+    assert job
+    ledger.save(replace(job, state=State.FAILED))
+    take(ledger, row("edited", "x"))
+    assert all_names(ledger) != ["x.mp4"]
 
 
 def test_what_signs_an_image_link_is_never_in_the_ledger_and_still_sent(ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from batchgen.account.posts import AT_ONCE
 from batchgen.errors import LedgerError
-from batchgen.ledger import Ledger, ballast, doubt, recovery, take_in
+from batchgen.ledger import Ledger, ballast, doubt, money, recovery, take_in
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.schema import VERSION
 from batchgen.model import Job, Row, State
@@ -200,6 +200,38 @@ def test_an_old_expired_video_is_looked_for_anew_where_another_batch_may_have_it
         ledger.save(replace(ledger.job(reused.key), state=State.EXPIRED))
         recovery.retry_expired(ledger, since=2.0)
         assert [ledger.job(job.key).state for job in (own, reused)] == [State.EXPIRED, State.RENDERED]
+
+
+def test_an_expired_row_that_left_the_sheet_is_not_tried_again() -> None:
+    with filled(None, 2) as ledger:
+        job = expired(ledger, "gone")
+        take_in(ledger, [Row(1, 2, request("p2"), "r2")], RULES)
+        assert recovery.retry_failed(ledger) == 0
+        assert ledger.job(job.key).state is State.EXPIRED
+
+
+def test_what_was_perhaps_paid_is_the_price_of_lost_answers_and_not_of_former_tasks() -> None:
+    with filled(None, 1) as ledger:
+        job = replace(ledger.intend(first(ledger), price=3), state=State.FAILED, task_id="former")
+        ledger.settle(job, "accepted", "")
+        recovery.retry_failed(ledger)
+        ledger.settle(replace(ledger.intend(first(ledger), price=5), state=State.FAILED), "refused", "", paid=False)
+        recovery.retry_failed(ledger)
+        ledger.settle(replace(ledger.intend(first(ledger), price=7), state=State.IN_DOUBT), "unknown", "")
+        assert (money.paid_price(ledger), money.doubtful_price(ledger)) == (3, 7)
+        assert (money.spent_at_most(ledger), money.unanswered_at_most(ledger)) == (10, 7)
+        doubt.resubmit(ledger, *(each.job for each in doubt.doubts(ledger)))
+        ledger.settle(replace(ledger.intend(first(ledger)), state=State.IN_FLIGHT, task_id="latest"), "accepted", "")
+        assert money.doubtful_price(ledger) == 0
+
+
+def test_what_is_tried_once_more_may_cost_its_price_and_a_video_of_another_batch_nothing() -> None:
+    with filled(None, 3) as ledger:
+        expired(ledger, "own")
+        recovery.retry_failed(ledger)
+        rendered(ledger, 1.0)
+        take(ledger, [Offer(first(ledger).key, "elsewhere", "theirs", 1.0, "[]")])
+        assert money.remake_price(ledger, lambda _: 5) == 5
 
 
 def test_a_ledger_of_a_newer_batchgen_is_refused(tmp_path: Path) -> None:

@@ -46,14 +46,15 @@ def test_a_chosen_row_that_was_not_taken_after_all_is_given_out_again_in_its_pla
     assert pay(ledger) == ["b", "c", "d"]
 
 
-def test_failed_and_doubtful_rows_are_tried_again_only_where_they_were_chosen(ledger: Ledger) -> None:
-    take(ledger, *"abcd")
-    for state in (State.FAILED, State.FAILED, State.IN_DOUBT, State.IN_DOUBT):
+def test_failed_expired_and_doubtful_rows_are_tried_again_only_where_they_were_chosen(ledger: Ledger) -> None:
+    take(ledger, *"abcdef")
+    for state in (State.FAILED, State.FAILED, State.IN_DOUBT, State.IN_DOUBT, State.EXPIRED, State.EXPIRED):
         job = ledger.next_pending()
         assert job
         ledger.save(Job(job.key, job.request, state))
-    choose(ledger, "r2", "r3")
-    assert (recovery.retry_failed(ledger), len(doubt.resubmit_held(ledger))) == (1, 1)
+    choose(ledger, "r2", "r3", "r5")
+    assert (recovery.retry_failed(ledger), len(doubt.resubmit_held(ledger))) == (2, 1)
+    assert [row.status for row in ledger.results()][-2:] == [State.RENDERED, State.EXPIRED]
     assert pay(ledger) == ["b", "c"]
 
 
@@ -94,6 +95,13 @@ def test_a_mended_row_that_now_asks_for_what_another_has_is_a_row_of_its_own(led
     second = there(ledger)[1][0]
     part(ledger, (second, "a"))
     assert [(prompt, state) for _, prompt, _, state in there(ledger)] == [("a", State.ARCHIVED), ("a", State.PENDING)]
+
+
+def test_a_row_that_a_partial_sheet_brings_back_has_a_number_of_its_own(ledger: Ledger) -> None:
+    take(ledger, *"ab")
+    take_in(ledger, [Row(1, 2, request("a"), "r1"), Row(2, 3, request("c"), "other")], RULES)
+    part(ledger, ("r2", "mended"))
+    assert [row[:3] for row in there(ledger)] == [("r1", "a", 1), ("other", "c", 2), ("r2", "mended", 3)]
 
 
 def test_a_partial_sheet_in_an_empty_batch_is_a_whole_one(ledger: Ledger) -> None:
