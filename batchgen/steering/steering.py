@@ -185,10 +185,15 @@ class Steering:
 
     def _others(self) -> str | None:
         """What a run waits for when all that it was asked for is settled."""
-        others = len(self.dispatcher.asker.schedule)
-        if not others or self.tally.settled < self.tally.rows:
+        if self.tally.settled < self.tally.rows:
             return None
-        return f"waiting for {many(others, 'task')} in flight, of rows that were edited, are gone or were not chosen"
+        if others := len(self.dispatcher.asker.schedule):
+            return (
+                f"waiting for {many(others, 'task')} in flight, of rows that were edited, are gone or were not chosen"
+            )
+        if self.dispatcher.asker.may_bring_more():
+            return "waiting for callbacks that tell of what is in doubt, which may take a quarter of an hour"
+        return None
 
 
 def _seconds(seconds: float) -> str:

@@ -32,6 +32,7 @@ async def standing(
     account: Account | None = None,
     stopped: Stop | None = None,
     may_submit: bool = True,
+    may_bring_more: bool = False,
     polling: Polling | None = None,
     **limits: Any,
 ) -> Standing:
@@ -43,7 +44,7 @@ async def standing(
         doing="submitting",
         stopped=stopped,
         is_halted=False,
-        asker=SimpleNamespace(may_submit=may_submit, schedule=schedule),
+        asker=SimpleNamespace(may_submit=may_submit, schedule=schedule, may_bring_more=lambda: may_bring_more),
         fetcher=SimpleNamespace(forecast=Fetching(10, guess=5.0)),
     )
     tally = Tally(dict.fromkeys(State, 0) | counts)
@@ -159,3 +160,12 @@ async def test_a_run_that_waits_for_what_it_was_not_asked_for_says_so() -> None:
     assert (await standing({State.ARCHIVED: 2, State.IN_FLIGHT: 1}, running=1)).waiting is None
     told = (await standing({State.ARCHIVED: 2}, running=1)).waiting
     assert told == "waiting for 1 task in flight, of rows that were edited, are gone or were not chosen"
+
+
+async def test_that_a_run_stays_for_callbacks_of_what_is_in_doubt_alone_is_told() -> None:
+    done = {State.ARCHIVED: 60, State.IN_DOUBT: 1}
+    told = (await standing(done, may_bring_more=True)).waiting
+    assert told
+    assert "waiting for callbacks" in told
+    assert (await standing(done)).waiting is None
+    assert (await standing(done | {State.RENDERED: 1}, may_bring_more=True)).waiting is None
