@@ -210,8 +210,7 @@ class Ledger:
         """The rows of a job that lack a part of its video: (key, file name)."""
         return self.database.execute(
             "SELECT row, name FROM row WHERE job = ? "
-            "AND NOT EXISTS (SELECT 1 FROM video WHERE video.row = row.row AND part = ?) "
-            "ORDER BY position IS NULL, position",
+            "AND NOT EXISTS (SELECT 1 FROM video WHERE video.row = row.row AND part = ?)",
             (job.key, part),
         ).fetchall()
 

@@ -15,7 +15,7 @@ def merge(
 
     ``is_partial``: rows that are not there stay as they are. ``to_look_at``: nothing will be taken in again.
     """
-    is_first = not is_partial and not has_rows(database)  # then there is nothing that a row could be
+    is_first = not has_rows(database)  # then there is nothing that a row could be
     if is_first:
         counts = dict.fromkeys(("rows", "new"), database.number("SELECT max(position) FROM temp.sheet"))
     else:
