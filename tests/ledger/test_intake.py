@@ -12,6 +12,7 @@ from batchgen.ledger import Intake, Ledger, stage, standing, take_in
 from batchgen.ledger.expected import repeats
 from batchgen.ledger.ledger import Video
 from batchgen.ledger.rendered import Rendered
+from batchgen.ledger.selected import present, select
 from batchgen.ledger.stage import Naming
 from batchgen.model import Clip, Job, Problem, Row, State
 from batchgen.problems import total
@@ -120,6 +121,21 @@ def test_a_row_that_joins_an_archived_one_gets_its_video_without_paying(ledger: 
     job = Rendered(ledger).take(0.0)
     assert job is not None
     assert [name for _, name in ledger.missing_videos(job, 0)] == ["two.mp4"]
+
+
+def test_several_rows_that_join_an_archived_one_at_once_get_its_video_without_paying(ledger: Ledger) -> None:
+    take(ledger, row("a", "one", seed=1))
+    pay(ledger)
+    take(ledger, *(row("a", name, seed=1) for name in ("one", "two", "three")))
+    assert pay(ledger) == []
+
+
+def test_the_ledger_has_its_indexes_however_many_rows_are_new(ledger: Ledger) -> None:
+    indexes = "SELECT sql FROM sqlite_schema WHERE type = 'index' ORDER BY name"
+    before = ledger.database.execute(indexes).fetchall()
+    take(ledger, row("a"))
+    take(ledger, row("a"), row("b"), row("c"), row("d"))
+    assert ledger.database.execute(indexes).fetchall() == before
 
 
 def test_an_edited_row_is_a_new_job_and_its_former_video_is_kept_and_said(ledger: Ledger) -> None:
@@ -296,6 +312,20 @@ def test_an_edited_row_takes_its_name_over_from_its_former_self_if_nothing_was_m
     assert not {"z.mp4", "w.mp4"} & {*names}
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_name_that_is_set_apart_is_no_other_rows_either(ledger: Ledger, is_known: bool) -> None:
+    take(ledger, row("a", "x"))
+    pay(ledger)
+    with ledger.copy() as copy:
+        take(copy, row("edited", "x"))
+        (name,) = all_names(copy)
+    other = row("b", name.removesuffix(".mp4"))
+    if is_known:
+        take(ledger, row("a", "x"), other)
+    take(ledger, row("edited", "x"), other)
+    assert len({*all_names(ledger)}) == 2
+
+
 def test_a_row_that_has_a_video_keeps_its_name_though_another_row_of_its_task_has_failed(ledger: Ledger) -> None:
     take(ledger, row("a", "x", seed=1))
     pay(ledger)
@@ -315,6 +345,16 @@ def test_what_signs_an_image_link_is_never_in_the_ledger_and_still_sent(ledger: 
     assert job is not None
     assert job.request.image_urls == (link,)
     assert next(ledger.results()).job.request.image_urls == ("https://pics.example/cat.png?v=2",)
+
+
+@pytest.mark.parametrize("is_selecting", [False, True])
+def test_a_row_waits_while_no_sheet_has_told_what_signs_its_image_link(ledger: Ledger, is_selecting: bool) -> None:
+    """It would be asked for with a link that leads to nothing."""
+    take(ledger, row("a", "a", image_urls=("https://pics.example/cat.png?X-Amz-Signature=SECRET",)), row("b", "b"))
+    take_in(ledger, [row("b", "b")], RULES, is_partial=True)
+    if is_selecting:
+        select(ledger, [each.job for each in present(ledger)])
+    assert pay(ledger) == ["b"]
 
 
 def test_an_image_link_that_is_signed_anew_pays_for_nothing(ledger: Ledger) -> None:

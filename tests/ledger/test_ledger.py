@@ -127,6 +127,21 @@ def test_the_link_that_dies_first_is_fetched_first_and_each_job_is_given_out_onc
         assert [job and job.completed_at for job in taken] == [10.0, 20.0, 30.0, None]
 
 
+def test_what_is_to_be_fetched_is_told_with_the_moment_when_the_oldest_was_made() -> None:
+    with filled(None) as ledger:
+        for completed_at in (30.0, 10.0, 20.0):
+            rendered(ledger, completed_at)
+        assert ledger.unfetched() == (3, 10.0)
+
+
+def test_only_a_job_in_doubt_may_be_running_without_our_knowing() -> None:
+    with filled(None) as ledger:
+        for state in (State.IN_FLIGHT, State.FAILED, State.IN_DOUBT):
+            job = ledger.intend(first(ledger))
+            ledger.settle(replace(job, state=state), "unknown", "")
+        assert [key for key, _ in ledger.doubtful_since(0.0)] == [job.key]
+
+
 def test_a_resting_job_is_given_out_when_its_time_has_come() -> None:
     with filled(None, 1) as ledger:
         job, queue = rendered(ledger, 1.0), Rendered(ledger)
