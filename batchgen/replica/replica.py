@@ -16,7 +16,7 @@ from batchgen.ledger.changes import Changed, Changes
 from batchgen.ledger.whole_file import Snapshot
 from batchgen.replica import FACT, Replica, copies
 from batchgen.replica.log import Log, Slot
-from batchgen.replica.restore import Local, Start, restore
+from batchgen.replica.restore import Local, restore
 from batchgen.replica.store import Store
 from batchgen.replica.writer import Writer
 
@@ -42,16 +42,15 @@ class StoreReplica(Replica):
         self._log = Log(store, is_dead=self._is_our_own)
         self._writer = Writer(self._log)
         self._term = 0
-        self._sequence = 0
+        self._sequence = 0  # within the term
         self._changes: Changes | None = None
         self._unheard: list[Changed] = []  # taken, and not known to be in the store
         self._entries = 0  # since the last copy
         self._copied_at = 0.0
         self._rest_until = 0.0
         self._wake = asyncio.Event()
-        self._next: asyncio.Future[None]  # done when the next changes are in the store
+        self._next: asyncio.Future[None]  # done when the next changes are in the store, or none ever will be
         self._uploads: set[asyncio.Task[None]] = set()
-        self._ended: BatchgenError | None = None
 
     def __str__(self) -> str:
         return str(self._store)
@@ -65,13 +64,12 @@ class StoreReplica(Replica):
             self._term = slots[-1].term + 1
             self._writer.start()
             try:
-                found = self._restore(slots)
+                self.said = self._restore(slots)
             except BaseException:
                 self.end()
                 raise
-        self._sequence, self.said = found.sequence, found.said
 
-    def _restore(self, slots: list[Slot]) -> Start:
+    def _restore(self, slots: list[Slot]) -> str | None:
         try:
             return restore(self._log, self._store, self._path, self._local, slots)
         except LedgerError:
@@ -161,8 +159,6 @@ class StoreReplica(Replica):
 
     async def durable(self) -> None:
         """Wait for the next entry, which takes along all that the ledger holds now."""
-        if self._ended:
-            raise self._ended
         self._wake.set()
         try:
             async with asyncio.timeout(OUTAGE_SECONDS):
@@ -191,7 +187,6 @@ class StoreReplica(Replica):
     def _end_shipping(
         self, error: BatchgenError, waiting: "asyncio.Future[None]", ended: Callable[[BatchgenError], None]
     ) -> None:
-        self._ended = error
         for each in (waiting, self._next):
             each.set_exception(error)
             each.exception()  # there may be nobody who waits

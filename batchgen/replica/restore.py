@@ -45,14 +45,6 @@ class Local:
 
 
 @dataclass(frozen=True)
-class Start:
-    """What a run goes on from: the last sequence number, and what a person should know."""
-
-    sequence: int
-    said: str | None = None
-
-
-@dataclass(frozen=True)
 class Chain:
     """A copy of the ledger and the log from its entry on; without a copy, all of the log."""
 
@@ -97,18 +89,19 @@ class Chain:
         return True
 
 
-def restore(log: Log, store: Store, path: Path, local: Local | None, slots: list[Slot]) -> Start:
-    """Make the ledger at ``path`` what it should be. ``slots`` are those of the log, our claim's last.
+def restore(log: Log, store: Store, path: Path, local: Local | None, slots: list[Slot]) -> str | None:
+    """Make the ledger at ``path`` what it should be; returns what a person should know.
+
+    ``slots`` are those of the log, our claim's last.
 
     Raises :class:`LedgerError` for what does not fit, and :class:`ReplicaError`.
     """
     chain = _find(log, store, slots)
     known = chain.known
-    sequence = max(each.sequence or 0 for each in chain.entries.values())
     if local is not None and local.to != str(store):
         if known is None:
             moved = f"the ledger is kept in {store} from now on, no longer in {local.to}: delete what is there"
-            return Start(max(sequence, local.position.sequence), moved if local.to else None)
+            return moved if local.to else None
         if not local.is_unused:  # else a run that was killed before its first copy has left it
             raise _apart(store, path)
     elif local is not None:
@@ -118,14 +111,14 @@ def restore(log: Log, store: Store, path: Path, local: Local | None, slots: list
                 "no other run has gone on with the batch, give --ledger-to a new prefix"
             )
         if known is None or local.position >= known:
-            return Start(max(sequence, local.position.sequence))
+            return None
     if known is None:
-        return Start(sequence)
+        return None
     restored, said = bring(log, store, path.parent, slots, chain)
     if local is not None:
         said = [*said, _set_aside(local, store, path)]
     copies.install(restored, path)
-    return Start(sequence, "\n".join(said) or None)
+    return "\n".join(said) or None
 
 
 def _find(log: Log, store: Store, slots: list[Slot]) -> Chain:
