@@ -104,6 +104,13 @@ def test_a_row_that_a_partial_sheet_brings_back_has_a_number_of_its_own(ledger: 
     assert [row[:3] for row in there(ledger)] == [("r1", "a", 1), ("other", "c", 2), ("r2", "mended", 3)]
 
 
+def test_a_row_that_left_the_sheet_does_not_come_back_with_a_part_of_it(ledger: Ledger) -> None:
+    take(ledger, *"ab")
+    take(ledger, "a")
+    part(ledger, ("r1", "mended"))
+    assert pay(ledger) == ["mended"]
+
+
 def test_a_partial_sheet_in_an_empty_batch_is_a_whole_one(ledger: Ledger) -> None:
     part(ledger, ("x", "b"), ("y", "a"))
     assert pay(ledger) == ["b", "a"]

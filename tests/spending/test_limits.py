@@ -4,18 +4,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from batchgen.account import Account
 from batchgen.catalog import MICRO, Prices, guessed_bytes
 from batchgen.errors import ArchiveError, LimitReachedError
 from batchgen.ledger import Ledger, money
 from batchgen.ledger.expected import awaited_videos, pending_kinds, video_bytes
 from batchgen.model import State
 from batchgen.request import Request
+from batchgen.service.polling import Polling
 from batchgen.settings import Limits
 from batchgen.spending.disk_space import RESERVE_BYTES, DiskSpace
-from batchgen.spending.limits import Spending
+from batchgen.spending.limits import Spending, within_limits
+from batchgen.steps.intend import IntendStep
 from tests.ledger.test_ledger import filled, first
 
 CHEAP = Request("wan-2-5", "text-to-video", "p", "720p", 5)  # $0.40
@@ -114,6 +118,13 @@ def test_a_run_that_ended_does_not_count_against_the_next_but_against_the_day(le
         Spending(ledger, Limits(budget_per_day=0.79)).reserve(CHEAP)
 
 
+def test_a_plan_counts_what_a_run_that_crashed_has_reserved(ledger: Ledger) -> None:
+    for _ in range(2):
+        intend(ledger, Spending(ledger, Limits()))
+    with ledger.copy() as copy:
+        assert within_limits(copy, Limits(max_tasks=3))[0] == 1
+
+
 def test_a_budget_is_spent_to_its_last_cent(ledger: Ledger) -> None:
     tenth = Prices(usd_per_second={"720p": 0.41 / 5})
     spending = Spending(ledger, Limits(budget=4.10, prices=tenth))  # which as a float is a hair below ten times 0.41
@@ -188,6 +199,25 @@ def test_room_is_kept_for_each_file_of_a_video_that_several_rows_want(tmp_path: 
     disk_space.reserve(CHEAP, 4)
     with pytest.raises(ArchiveError):
         disk_space.reserve(CHEAP, 5)
+
+
+def test_a_task_is_asked_for_only_with_room_for_a_file_of_each_row_that_wants_it(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    disk_space = DiskSpace(tmp_path, lambda: FIVE_MEGABYTES, list, lambda: MEGABYTE)
+    intend = IntendStep(ledger, Account(10_000, 10), Polling(), Spending(ledger, Limits(), disk_space)).intend
+    job = replace(first(ledger), request=CHEAP)
+    with pytest.raises(ArchiveError):
+        intend(replace(job, wanted=5))
+    assert intend(replace(job, wanted=4)).state is State.SUBMITTING
+
+
+def test_room_is_wanted_for_the_ledger_wherever_the_videos_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchgen.spending.disk_space.disk_usage", lambda _: SimpleNamespace(free=RESERVE_BYTES))
+    for there in (None, FIVE_MEGABYTES):
+        disk_space = DiskSpace(tmp_path, lambda there=there: there, list, lambda: MEGABYTE)  # type: ignore[misc]
+        with pytest.raises(ArchiveError):
+            disk_space.reserve(CHEAP, 1)
 
 
 def test_room_that_was_kept_for_tasks_that_came_to_nothing_is_found_again_at_once(
