@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
 
 from batchgen.account import Account
-from batchgen.errors import LedgerError
 from batchgen.ledger import Ledger
 from batchgen.model import Job
 from batchgen.request import Request
@@ -37,11 +36,7 @@ class IntendStep:
             job = replace(job, request=whole)
         price = self.spending.reserve(job.request, job.wanted)
         token = secrets.token_urlsafe(32) if self.callbacks else None
-        try:
-            return self.ledger.intend(job, price=price, token=token)
-        except LedgerError:
-            self.spending.give_back(job.request)
-            raise
+        return self.ledger.intend(job, price=price, token=token)
 
     def check_deadline(self, job: Job) -> None:
         """Raise :class:`LimitReachedError` if the job's video may not be here by the deadline."""
