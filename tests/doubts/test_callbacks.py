@@ -162,7 +162,7 @@ async def test_that_it_listens_is_written_seldom(ledger: Ledger, clock: Clock) -
     assert 5 <= sum("INTO listening" in sql for sql in said) <= 7
 
 
-async def test_a_task_whose_callback_came_before_the_answer_to_its_post_is_asked_about_at_once(
+async def test_a_task_whose_callback_came_is_asked_about_at_once_or_with_the_answer_to_its_post(
     ledger: Ledger, clock: Clock
 ) -> None:
     hastened: list[int] = []
@@ -178,6 +178,8 @@ async def test_a_task_whose_callback_came_before_the_answer_to_its_post_is_asked
     await asyncio.sleep(0.02)
     listening.cancel()
     assert hastened == [job.key]
+    heard.received("early", "task_1")
+    assert hastened == [job.key] * 2
 
 
 async def test_a_task_that_a_callback_named_and_the_service_does_not_know_is_asked_about_a_few_times_and_then_let_be(

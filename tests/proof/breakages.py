@@ -140,8 +140,8 @@ BREAKAGES = (
     Breakage(
         "a POST follows redirects",
         CLIENT_PY,
-        "url, data=body, headers=_JSON, allow_redirects=False, trace_request_ctx=sent",
-        "url, data=body, headers=_JSON, allow_redirects=True, trace_request_ctx=sent",
+        "url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=sent",
+        "url, data=body, headers=headers, allow_redirects=True, trace_request_ctx=sent",
         ("tests/service/test_client.py",),
     ),
     Breakage(
