@@ -27,7 +27,7 @@ class Archive(Protocol):
     """
 
     def probe(self) -> None:
-        """Prove that a video can be written, read back and removed."""
+        """Prove that a video can be written, read back and removed: before anything is kept."""
 
     def scratch(self) -> AbstractContextManager[BinaryIO]:
         """Give a new file to write a video to, which is gone afterwards unless it was kept.

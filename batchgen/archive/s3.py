@@ -6,7 +6,7 @@ import json
 import logging
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -38,8 +38,7 @@ class S3Archive:
         self._bucket, self._prefix = split(destination)
         self._tag = tag
         self._scratch = scratch
-        # Does the store honour If-None-Match? None: not asked yet; then we look first, and send it all the same.
-        self._conditions: bool | None = None
+        self._has_conditions = False  # the store honours If-None-Match, as the probe has seen: else we look first
         with self._refusals():
             self._client, self._is_amazon = connect(connections)
 
@@ -54,9 +53,9 @@ class S3Archive:
             file.write(text)
         with self._refusals():
             self._client.put_object(Bucket=self._bucket, Key=key, Body=text)
-            self._conditions = self._refuses_to_overwrite(key, text)
+            self._has_conditions = self._refuses_to_overwrite(key, text)
             came = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-            self._head(key, is_there=True)
+            self._head(key)
             self._client.delete_object(Bucket=self._bucket, Key=key)
         if came != text:
             raise ArchiveError(f"{self}: what is written does not come back; choose another destination")
@@ -94,12 +93,12 @@ class S3Archive:
     def has(self, name: str) -> bool:
         """Ask for the object's facts."""
         with self._refusals():
-            return self._head(self._key(name)) is not None
+            return self._head(self._key(name), may_be_hidden=self._has_conditions) is not None
 
     def holds(self, name: str, clip: Clip) -> bool:
         """Ask for the object's facts; one that does not say its SHA-256, as a person uploads it, is read."""
         with self._refusals():
-            held = self._head(self._key(name))
+            held = self._head(self._key(name), may_be_hidden=True)
             return _is(held, clip) or (held is not None and self._holds(self._key(name), held, clip))
 
     def listed(self) -> frozenset[str] | None:
@@ -115,19 +114,20 @@ class S3Archive:
     def _claim(self, file: BinaryIO, key: str, clip: Clip) -> bool:
         """Say whether ``key`` now holds the clip: by this call, or by one before a crash or a lost answer."""
         is_large = clip.bytes > _WHOLE_BYTES  # then a refusal would come last; and Ceph 16 overwrites all the same
-        held = self._head(key) if is_large or not self._conditions else None
-        if held is not None:
-            return self._holds(key, held, clip)
+        if is_large or not self._has_conditions:
+            held = self._head(key, may_be_hidden=self._has_conditions)
+            if held is not None:
+                return self._holds(key, held, clip)
         try:
             self._upload(file, key, clip)
         except ClientError as error:
             if code_of(error) not in _TAKEN:
                 raise
-            held = self._head(key, is_there=status_of(error) == 412)
+            held = self._head(key, may_be_hidden=status_of(error) != 412)
             if held is None:
                 raise
             return self._holds(key, held, clip)
-        if not _is(self._head(key, is_there=True), clip):
+        if not _is(self._head(key), clip):
             raise ArchiveError(f"{self}: {key} did not arrive as it was sent; it is tried again")
         return True
 
@@ -140,59 +140,39 @@ class S3Archive:
             digest.update(piece)
         return digest.hexdigest() == clip.sha256
 
-    def _head(self, key: str, *, is_there: bool = False) -> dict[str, Any] | None:
-        """Return the facts of the object; None if there is none (a 403, for those who may not list the bucket).
+    def _head(self, key: str, *, may_be_hidden: bool = False) -> dict[str, Any] | None:
+        """Return the facts of the object; None if there is none.
 
-        Where one ``is_there``, as was just heard, a 403 says that it may not be looked at.
+        ``may_be_hidden``: a 403 says so too, as those hear it who may not list the bucket. Where one is there, or would
+        be overwritten, it says that it may not be looked at.
         """
         try:
             return dict(self._client.head_object(Bucket=self._bucket, Key=key))
         except ClientError as error:
-            hidden = status_of(error) == 403 and self._conditions is not False and not is_there
-            if status_of(error) != 404 and not hidden:
-                raise
-            return None
+            if status_of(error) == 404 or (may_be_hidden and status_of(error) == 403):
+                return None
+            raise
 
     def _upload(self, file: BinaryIO, key: str, clip: Clip) -> None:
+        """Upload so that nothing is overwritten; where the store cannot do that, the name was looked up before."""
         about = {"ContentType": "video/mp4", "Metadata": {"sha256": clip.sha256}}
+        condition = {"IfNoneMatch": "*"} if self._has_conditions else {}
+        file.seek(0)
         if clip.bytes > _WHOLE_BYTES:
-            self._upload_in_parts(file, key, about)
+            self._upload_in_parts(file, key, about, condition)
             return
         if self._is_amazon:  # which checks our own sum, of what was downloaded, against what arrives
             about["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(clip.sha256)).decode()
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=file, **about, **condition)
 
-        def put(**condition: str) -> None:
-            file.seek(0)
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=file, **about, **condition)
-
-        self._create_only(put)
-
-    def _create_only(self, send: Callable[..., None]) -> None:
-        """Send so that nothing is overwritten; where the store cannot do that, the name was looked up before."""
-        if self._conditions is False:
-            send()
-            return
-        try:
-            send(IfNoneMatch="*")
-        except ClientError as error:
-            if self._conditions or code_of(error) not in _NO_CONDITIONS:
-                raise
-            send()
-            self._conditions = False
-
-    def _upload_in_parts(self, file: BinaryIO, key: str, about: dict[str, Any]) -> None:
+    def _upload_in_parts(self, file: BinaryIO, key: str, about: dict[str, Any], condition: dict[str, str]) -> None:
         target = {"Bucket": self._bucket, "Key": key}
         with self._noted(key) as note:
             target["UploadId"] = self._client.create_multipart_upload(**target, **about)["UploadId"]
             try:
-                file.seek(0)
                 pieces = iter(lambda: file.read(_PART_BYTES), b"")
                 parts = [self._upload_part(target, number, piece) for number, piece in enumerate(pieces, 1)]
-                self._create_only(
-                    lambda **condition: self._client.complete_multipart_upload(
-                        **target, MultipartUpload={"Parts": parts}, **condition
-                    )
-                )
+                self._client.complete_multipart_upload(**target, MultipartUpload={"Parts": parts}, **condition)
             except BaseException:
                 with suppress(BotoCoreError, ClientError):  # the first error counts; the note leads sweep here
                     self._client.abort_multipart_upload(**target)

@@ -25,7 +25,9 @@ VIDEO = bytes(range(256)) * 400
 
 @pytest.fixture
 def bucket(aws: S3Server, tmp_path: Path) -> Archive:
-    return open_bucket(tmp_path)
+    archive = open_bucket(tmp_path)
+    archive.probe()
+    return archive
 
 
 def test_an_object_carries_its_type_and_checksum_and_nothing_else(aws: S3Server, bucket: Archive) -> None:
@@ -53,9 +55,7 @@ def test_a_bucket_without_a_prefix_will_do(aws: S3Server, tmp_path: Path) -> Non
     assert archive.free_bytes() is None
 
 
-@pytest.mark.parametrize("conditions", [True, None])
-def test_of_a_race_for_one_name_one_wins_and_none_is_lost(bucket: Archive, conditions: bool | None) -> None:
-    bucket._conditions = conditions  # type: ignore[attr-defined]
+def test_of_a_race_for_one_name_one_wins_and_none_is_lost(bucket: Archive) -> None:
     contents = [bytes([number]) * 500 for number in range(8)]
     gate = threading.Barrier(len(contents))
 
@@ -90,10 +90,10 @@ def answer(code: str, status: int, operation: str = "PutObject") -> ClientError:
 
 def test_the_probe_learns_whether_the_store_refuses_to_overwrite(bucket: Archive, patch: Patch) -> None:
     bucket.probe()
-    assert bucket._conditions is True  # type: ignore[attr-defined]
+    assert bucket._has_conditions is True  # type: ignore[attr-defined]
     patch(bucket, "put_object", lambda real, **args: real(**without(args)))
     bucket.probe()
-    assert bucket._conditions is False  # type: ignore[attr-defined]
+    assert bucket._has_conditions is False  # type: ignore[attr-defined]
     assert keep(bucket, VIDEO, "a.mp4")[0].endswith("/a.mp4")
     assert keep(bucket, VIDEO[1:], "a.mp4")[0].endswith(f"/a-{clip_of(VIDEO[1:]).sha256[:8]}.mp4")
 
@@ -104,7 +104,7 @@ def without(args: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("code", "status"), [("NotImplemented", 501), ("InvalidArgument", 400)])
 def test_a_store_that_does_not_know_the_condition_is_looked_at_first(
-    bucket: Archive, patch: Patch, tmp_path: Path, code: str, status: int
+    bucket: Archive, patch: Patch, code: str, status: int
 ) -> None:
     def put(real: Callable[..., Any], **args: Any) -> Any:
         if "IfNoneMatch" in args:
@@ -116,9 +116,6 @@ def test_a_store_that_does_not_know_the_condition_is_looked_at_first(
     [first] = keep(bucket, VIDEO, "a.mp4")
     [second] = keep(bucket, VIDEO[1:], "a.mp4")
     assert (first == second, b"".join(bucket.read(first))) == (False, VIDEO)
-    fresh = open_bucket(tmp_path)  # never probed: it finds out by itself
-    patch(fresh, "put_object", put)
-    assert keep(fresh, VIDEO, "a.mp4", "a.mp4") == [f"{fresh}/a.mp4"] * 2
 
 
 def test_a_put_whose_answer_was_lost_is_found_to_be_ours(bucket: Archive, patch: Patch) -> None:
@@ -142,8 +139,8 @@ def test_an_object_that_says_it_is_the_video_and_is_damaged_is_not_taken_for_it(
     damaged = {"Bucket": "videos", "Key": place.removeprefix("s3://videos/")}
     said = aws.client.head_object(**damaged)["Metadata"]
     aws.client.put_object(**damaged, Body=bytes(len(VIDEO)), Metadata=said)
-    for conditions in (True, None):
-        bucket._conditions = conditions  # type: ignore[attr-defined]
+    for has_conditions in (True, False):
+        bucket._has_conditions = has_conditions  # type: ignore[attr-defined]
         [again] = keep(bucket, VIDEO, "damaged.mp4")
         assert b"".join(bucket.read(again)) == VIDEO
         assert again != place
@@ -153,6 +150,53 @@ def test_an_object_that_says_what_it_is_is_known_without_being_read(bucket: Arch
     keep(bucket, VIDEO, "a.mp4")
     patch(bucket, "get_object", lambda real, **args: pytest.fail("gigabytes may be paid for"))
     assert bucket.holds("a.mp4", clip_of(VIDEO))
+    assert not bucket.holds("a.mp4", clip_of(VIDEO[1:]))
+
+
+def test_a_store_that_fails_at_the_condition_is_not_thought_to_know_none(bucket: Archive, patch: Patch) -> None:
+    def put(real: Callable[..., Any], **args: Any) -> Any:
+        return refuse("SlowDown", 503)(real) if "IfNoneMatch" in args else real(**args)
+
+    patch(bucket, "put_object", put)
+    with pytest.raises(ArchiveError, match="SlowDown"):
+        bucket.probe()
+
+
+def refuse(code: str, status: int, operation: str = "PutObject") -> Callable[..., Any]:
+    def change(_real: Callable[..., Any], **_args: Any) -> Any:
+        raise answer(code, status, operation)
+
+    return change
+
+
+def test_an_object_that_may_not_be_looked_at_is_none_only_where_it_cannot_be_overwritten(
+    bucket: Archive, patch: Patch
+) -> None:
+    patch(bucket, "head_object", refuse("403", 403, "HeadObject"))
+    assert not bucket.has("a.mp4")
+    assert not bucket.holds("a.mp4", clip_of(VIDEO))
+    bucket._has_conditions = False  # type: ignore[attr-defined]
+    patch(bucket, "put_object", lambda real, **args: pytest.fail("it may be there"))
+    with pytest.raises(ArchiveError, match="s3:GetObject is refused"):
+        bucket.has("a.mp4")
+    with pytest.raises(ArchiveError, match="s3:GetObject is refused") as caught:
+        keep(bucket, VIDEO, "a.mp4")
+    assert caught.value.full
+
+
+def test_an_object_that_is_there_and_may_not_be_looked_at_stops_the_run(bucket: Archive, patch: Patch) -> None:
+    keep(bucket, VIDEO, "a.mp4")
+    patch(bucket, "head_object", refuse("403", 403, "HeadObject"))
+    for name in ("a.mp4", "b.mp4"):
+        with pytest.raises(ArchiveError, match="s3:GetObject is refused") as caught:
+            keep(bucket, VIDEO, name)
+        assert caught.value.full
+
+
+def test_names_are_listed_however_many_pages_they_fill(bucket: Archive, patch: Patch) -> None:
+    keep(bucket, VIDEO, "a.mp4", "b.mp4", "c.mp4")
+    patch(bucket, "list_objects_v2", lambda real, **args: real(**args, MaxKeys=1))
+    assert (bucket.listed() or frozenset()) - {""} == {"a.mp4", "b.mp4", "c.mp4"}
 
 
 def test_an_object_that_arrived_otherwise_than_sent_is_not_called_kept(bucket: Archive, patch: Patch) -> None:
@@ -189,6 +233,21 @@ class TestLarge:
         assert keep(bucket, self.video[::-1], "a.mp4") != [place]
         assert b"".join(bucket.read(place)) == self.video
         assert (self.uploads(aws), list(tmp_path.iterdir())) == ([], [])
+
+    def test_a_large_video_is_not_sent_where_its_name_is_taken(self, bucket: Archive, patch: Patch) -> None:
+        [place] = keep(bucket, self.video, "a.mp4")
+        patch(bucket, "create_multipart_upload", lambda real, **args: pytest.fail("sent for nothing"))
+        assert keep(bucket, self.video, "a.mp4") == [place]
+
+    @pytest.mark.parametrize("status", [403, 404])
+    def test_an_upload_that_is_gone_and_has_left_no_object_is_tried_again(
+        self, bucket: Archive, patch: Patch, status: int
+    ) -> None:
+        patch(bucket, "complete_multipart_upload", refuse("NoSuchUpload", 404))
+        patch(bucket, "head_object", refuse(str(status), status, "HeadObject"))
+        with pytest.raises(ArchiveError, match="NoSuchUpload") as caught:
+            keep(bucket, self.video, "a.mp4")
+        assert not caught.value.full
 
     def test_a_name_that_was_taken_during_the_upload_is_not_overwritten(
         self, aws: S3Server, bucket: Archive, patch: Patch
@@ -383,7 +442,7 @@ def test_other_stores_than_amazon_get_a_signed_body_no_new_checksums_and_no_acl(
     else:
         monkeypatch.setenv(setting, url)
     archive = open_bucket(tmp_path)
-    archive._conditions = True  # type: ignore[attr-defined]
+    archive._has_conditions = True  # type: ignore[attr-defined]
     with pytest.raises(ArchiveError, match="did not arrive"):
         keep(archive, VIDEO, "a.mp4")
     put = Recorder.seen[0]
