@@ -31,7 +31,9 @@ def try_links(settings: Settings, ledger: Ledger, manifest: str) -> None:
         return
     from batchgen.images.links import check_links
 
-    states = ("pending", "failed", "expired") if settings.retry_failed else ("pending",)
+    states = ["pending"]
+    states += ["failed", "expired"] if settings.retry_failed else []
+    states += ["in_doubt"] if settings.resubmit_in_doubt else []
     links = ((url, line) for url, line in links_to_try(ledger, *states) if not IMAGE_FILE.fullmatch(url))
     service = ledger.fact("service") or settings.service
     at_home = service == EMULATOR or is_loopback(service)

@@ -2,7 +2,7 @@
 
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -119,13 +119,13 @@ async def test_with_the_emulator_a_sheet_with_images_is_tried_without_a_bucket(t
 
 
 @asynccontextmanager
-async def host() -> AsyncIterator[str]:
+async def host(gone: Collection[str] = ("gone.jpg",)) -> AsyncIterator[str]:
     """A host of images, good and bad."""
 
     async def serve(request: web.Request) -> web.Response:
         name = request.match_info["name"]
         content = {"good.jpg": JPG, "wrong.jpg": GIF, "large.jpg": JPG + bytes(11_000_000)}.get(name)
-        return web.Response(body=content) if content else web.Response(status=404)
+        return web.Response(status=404) if name in gone else web.Response(body=content)
 
     app = web.Application()
     app.router.add_get("/{name}", serve)
@@ -155,6 +155,27 @@ async def test_links_that_lead_to_no_image_are_told_by_line_before_anything_is_p
         assert (good.code, good.summary["archived"]) == (0, 2), good.err
         planned = await batchgen("plan", manifest, "--check-images", cwd=tmp_path)
         assert planned.code == 2
+
+
+async def test_links_of_rows_that_may_be_paid_for_again_are_tried_too(tmp_path: Path) -> None:
+    gone: set[str] = set()
+    async with emulated() as emulator, host(gone) as origin:
+        emulator.faults.plan = lambda moment: (
+            "submit-lost" if (moment.endpoint, moment.index) == ("submit", 0) else None
+        )
+        prompts = {"doubted": "p", "failed": "[violation]"}
+        rows = [{"id": id_, "prompt": words, "image_urls": f"{origin}/good.jpg"} for id_, words in prompts.items()]
+        manifest = sheet(tmp_path / "p.csv", rows)
+        first = await run(emulator, manifest)
+        assert (first.summary["in_doubt"], first.summary["failed"]) == (1, 1), first.err
+        gone.add("good.jpg")
+        held = await run(emulator, manifest, "--check-images")
+        again = [await run(emulator, manifest, "--check-images", *leave) for leave in LEAVES]
+        assert [held.code, *(ended.code for ended in again)] == [1, 2, 2]
+        assert len(emulator.tasks) == 2
+
+
+LEAVES = (("--retry-failed",), ("--in-doubt", "resubmit"))
 
 
 @pytest.mark.parametrize(
