@@ -193,8 +193,12 @@ def test_an_object_that_is_there_and_may_not_be_looked_at_stops_the_run(bucket: 
         assert caught.value.full
 
 
-def test_names_are_listed_however_many_pages_they_fill(bucket: Archive, patch: Patch) -> None:
-    keep(bucket, VIDEO, "a.mp4", "b.mp4", "c.mp4")
+def test_names_are_listed_however_many_pages_they_fill_and_none_of_what_lies_deeper(
+    aws: S3Server, bucket: Archive, patch: Patch
+) -> None:
+    [place, *_] = keep(bucket, VIDEO, "a.mp4", "b.mp4", "c.mp4")
+    deeper = place.removeprefix("s3://videos/").replace("a.mp4", "another/a.mp4")
+    aws.client.put_object(Bucket="videos", Key=deeper, Body=VIDEO)
     patch(bucket, "list_objects_v2", lambda real, **args: real(**args, MaxKeys=1))
     assert (bucket.listed() or frozenset()) - {""} == {"a.mp4", "b.mp4", "c.mp4"}
 

@@ -35,6 +35,51 @@ async def test_a_video_of_an_earlier_run_that_takes_hours_holds_up_no_submit() -
         await lane
 
 
+async def test_a_video_that_rests_keeps_the_lane_open_and_is_tried_once_it_is_due() -> None:
+    with filled(None, 1) as ledger:
+        rendered(ledger, 1.0)
+        loop, tries = asyncio.get_running_loop(), list[tuple[float, int]]()
+
+        async def step(job: Job) -> Job:
+            tries.append((loop.time(), job.tries))
+            if len(tries) < 2:
+                return replace(job, tries=job.tries + 1, wait=0.05)
+            return ledger.save(replace(job, state=State.ARCHIVED))
+
+        fetcher = Fetcher(Rendered(ledger), 2, 1.0, step=step, ended=lambda task: None, renew=lambda keys: None)
+        fetcher.no_more()
+        await fetcher.run()
+        (first, none), (second, one) = tries
+        assert (none, one, second - first >= 0.05) == (0, 1, True)
+
+
+async def test_while_all_places_are_taken_a_video_that_is_due_costs_no_processor_time() -> None:
+    looks = 0
+
+    class Counted(Rendered):
+        def next_waking(self) -> float:
+            nonlocal looks
+            looks += 1
+            return super().next_waking()
+
+    with filled(None, 2) as ledger:
+        resting, slow = (rendered(ledger, completed_at).key for completed_at in (1.0, 2.0))
+        tries: Counter[int] = Counter()
+
+        async def step(job: Job) -> Job:
+            tries[job.key] += 1
+            if job.key == resting and tries[resting] == 1:
+                return replace(job, wait=0.01)
+            await asyncio.sleep(0.2 if job.key == slow else 0)
+            return ledger.save(replace(job, state=State.ARCHIVED))
+
+        fetcher = Fetcher(Counted(ledger), 1, 1.0, step=step, ended=lambda task: None, renew=lambda keys: None)
+        fetcher.no_more()
+        await fetcher.run()
+        assert tries == {resting: 2, slow: 1}
+        assert looks < 50
+
+
 async def test_what_was_left_while_the_host_was_gone_is_tried_once_more_when_a_video_comes() -> None:
     with filled(None, 4) as ledger:
         first, second, broken = (rendered(ledger, completed_at).key for completed_at in (1.0, 2.0, 3.0))
