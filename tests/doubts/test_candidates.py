@@ -71,6 +71,12 @@ async def test_one_that_the_service_does_not_know_stays_with_its_id(ledger: Ledg
     assert doubt.doubts(ledger)[0].task_id == "task-a"
 
 
+@pytest.mark.parametrize("late", [-module.EARLY_SECONDS + 1, module.LATE_SECONDS - 1])
+async def test_one_that_was_made_at_that_time_is_taken_though_the_clocks_differ(ledger: Ledger, late: float) -> None:
+    named(ledger, "a")
+    assert len(await verify(ledger, Service(TaskStatus(TaskWord.RUNNING, created_at=AT + late)))) == 1
+
+
 @pytest.mark.parametrize("late", [-module.EARLY_SECONDS - 1, module.LATE_SECONDS + 1])
 async def test_one_that_was_made_at_another_time_is_not_taken_but_kept_and_logged(
     ledger: Ledger, caplog: pytest.LogCaptureFixture, late: float

@@ -241,8 +241,10 @@ def test_of_what_is_paid_each_row_will_keep_a_file_of_its_kind(ledger: Ledger) -
     assert [(request.resolution, files) for request, files in awaited_videos(ledger)] == [
         (paid_for.request.resolution, paid_for.wanted)
     ]
-    ledger.database.execute("UPDATE job SET wanted = 3 WHERE job = ?", (paid_for.key,))
-    assert [files for _, files in awaited_videos(ledger)] == [3]
+    for state in (State.SUBMITTING, State.IN_FLIGHT, State.RENDERED):
+        for wanted, kept in ((3, 3), (0, 1)):  # a row that has left the sheet keeps its file all the same
+            ledger.database.execute("UPDATE job SET state = ?, wanted = ? WHERE job = ?", (state, wanted, paid_for.key))
+            assert [files for _, files in awaited_videos(ledger)] == [kept]
     assert video_bytes(ledger, latest=100) == {}
 
 
