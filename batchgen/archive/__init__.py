@@ -60,8 +60,8 @@ class Archive(Protocol):
         Raises MissingError if nothing is there, UnreadableError if it is this one alone that cannot be read.
         """
 
-    def sweep(self) -> int:
-        """Remove what crashed runs of this batch left unfinished, and count it; no run may be at work."""
+    def sweep(self) -> None:
+        """Remove what crashed runs of this batch left unfinished; no run may be at work."""
 
     def free_bytes(self) -> int | None:
         """Return the space that is left for videos; None where there is no such limit."""

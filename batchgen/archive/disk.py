@@ -166,15 +166,12 @@ class DiskArchive:
             kind = UnreadableError if error.errno in _OF_ONE_FILE else ArchiveError
             raise kind(f"{path} cannot be read: {error.strerror}") from None
 
-    def sweep(self) -> int:
+    def sweep(self) -> None:
         """Remove the ``.part`` files of this batch."""
         with self._refusals():
-            if not self._folder.is_dir():
-                return 0
-            parts = [path for path in self._folder.iterdir() if self._leftover.fullmatch(path.name)]
-            for path in parts:
-                path.unlink(missing_ok=True)
-            return len(parts)
+            for path in list(self._folder.iterdir()):
+                if self._leftover.fullmatch(path.name):
+                    path.unlink(missing_ok=True)
 
     def free_bytes(self) -> int | None:
         """Return what an ordinary user may still write to the disk of the folder, created or not."""

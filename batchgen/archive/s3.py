@@ -204,40 +204,34 @@ class S3Archive:
                     raise MissingError(f"{place} is missing") from None
                 if code_of(error) == "AccessDenied":
                     gone = "without s3:ListBucket, one that is gone is refused as well"
-                    raise ArchiveError(f"{refusal(error, place)}; {gone}", full=True) from None
+                    raise ArchiveError(f"{refusal(error, place)}; {gone}") from None
                 raise
             with body:
                 yield from body.iter_chunks(READ_BYTES)
 
-    def sweep(self) -> int:
+    def sweep(self) -> None:
         """Abort the unfinished uploads that this batch's notes tell of; what cannot be aborted now holds up no run."""
-        notes = list(self._scratch.glob(f".{self._tag}-*.upload"))
         with self._refusals():
-            return sum(self._abort_noted(note) for note in notes)
+            for note in list(self._scratch.glob(f".{self._tag}-*.upload")):
+                self._abort_noted(note)
 
-    def _abort_noted(self, note: Path) -> int:
-        count = 0
-        try:
+    def _abort_noted(self, note: Path) -> None:
+        with suppress(ValueError):  # killed while it was written: nothing was begun yet
             target = json.loads(note.read_text())
-            count = self._abort(target["bucket"], target["key"])
-        except ValueError:  # killed while it was written: nothing was begun yet
-            pass
-        except (BotoCoreError, ClientError) as error:  # of a bucket that may be gone, or another's by now
-            reason = explained(error, f"s3://{target['bucket']}/{target['key']}")[0]
-            log.warning("an unfinished upload was not removed", extra={"reason": reason})
-            return 0
+            try:
+                self._abort(target["bucket"], target["key"])
+            except (BotoCoreError, ClientError) as error:  # of a bucket that may be gone, or another's by now
+                reason = explained(error, f"s3://{target['bucket']}/{target['key']}")[0]
+                log.warning("an unfinished upload was not removed", extra={"reason": reason})
+                return
         note.unlink(missing_ok=True)
-        return count
 
-    def _abort(self, bucket: str, key: str) -> int:
-        """Abort the unfinished uploads of an object; returns how many there were."""
-        count = 0
+    def _abort(self, bucket: str, key: str) -> None:
+        """Abort the unfinished uploads of an object."""
         for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key):
-            own = [upload for upload in page.get("Uploads", []) if upload["Key"] == key]
-            for upload in own:
-                self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload["UploadId"])
-            count += len(own)
-        return count
+            for upload in page.get("Uploads", []):
+                if upload["Key"] == key:
+                    self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload["UploadId"])
 
     def free_bytes(self) -> int | None:
         """Return None: a bucket has no such limit."""

