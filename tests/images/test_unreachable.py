@@ -1,8 +1,20 @@
 """What the spelling of a link tells of whether the service can follow it."""
 
+import time
+from collections.abc import Iterator
+
 import pytest
 
 from batchgen.images.unreachable import death, is_inner
+
+
+@pytest.fixture
+def _far_east() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -39,9 +51,11 @@ def test_a_host_that_anybody_may_know_is_none_of_ones_own(host: str) -> None:
         "AWSAccessKeyId=a&Signature=s&Expires=1795698000",
         "sv=1&se=2026-11-26T13:00:00Z&sig=s",
         "sv=1&se=2026-11-26T13:00Z&sig=s",
+        "sv=1&se=2026-11-26T13:00:00&sig=s",
     ],
 )
-def test_a_signed_link_says_when_it_dies(query: str) -> None:
+@pytest.mark.usefixtures("_far_east")
+def test_a_signed_link_says_when_it_dies_wherever_the_machine_is(query: str) -> None:
     assert death(f"https://host.example/fox.jpg?{query}") == 1795698000
 
 
