@@ -5,6 +5,9 @@ from collections import Counter
 from dataclasses import replace
 from math import inf
 
+import pytest
+
+from batchgen.dispatch import fetcher as fetcher_module
 from batchgen.dispatch.fetcher import Fetcher
 from batchgen.ledger.rendered import Rendered
 from batchgen.model import Job, State
@@ -109,6 +112,68 @@ async def test_what_was_left_while_the_host_was_gone_is_tried_once_more_when_a_v
             *[State.ARCHIVED] * 2,
             State.RENDERED,
         ]
+
+
+async def test_links_that_the_ledger_must_not_have_are_remembered_until_the_video_is_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetcher_module, "FRESH_LINKS", 1)
+    with filled(None, 3) as ledger:
+        seen: list[tuple[str, ...]] = []
+
+        async def step(job: Job) -> Job:
+            seen.append(job.urls)
+            if len(seen) == 1:
+                return replace(job, urls=("renewed?signed",), wait=0.01)
+            return ledger.save(replace(job, state=State.ARCHIVED))
+
+        def ended(_: object) -> None:
+            if len(seen) == 2:
+                come("second?signed", 2.0)
+                come("third?signed", 3.0)
+                fetcher.no_more()
+
+        def come(url: str, completed_at: float) -> None:
+            fetcher.made(replace(rendered(ledger, completed_at), urls=(url,)))
+
+        fetcher = Fetcher(Rendered(ledger), 1, 1.0, step=step, ended=ended, renew=lambda keys: None)
+        come("first?signed", 1.0)
+        await fetcher.run()
+        bare = seen.pop()
+        assert seen == [("first?signed",), ("renewed?signed",), ("second?signed",)]
+        assert bare != ("third?signed",), "of a few alone"
+
+
+async def test_a_video_that_is_made_again_in_the_same_run_is_fetched_again() -> None:
+    with filled(None, 1) as ledger:
+        rendered(ledger, 1.0)
+        states = [State.PENDING, State.ARCHIVED]
+
+        async def step(job: Job) -> Job:
+            return ledger.save(replace(job, state=states.pop(0)))
+
+        def ended(_: object) -> None:
+            if len(states) == 1:
+                fetcher.made(ledger.save(replace(ledger.job(1), state=State.RENDERED)))
+                fetcher.no_more()
+
+        fetcher = Fetcher(Rendered(ledger), 1, 1.0, step=step, ended=ended, renew=lambda keys: None)
+        await fetcher.run()
+        assert states == []
+
+
+async def test_a_lane_that_has_nothing_to_do_ends_when_the_archive_is_full() -> None:
+    with filled(None, 1) as ledger:
+        fetcher = Fetcher(Rendered(ledger), 1, 1.0, step=_never, ended=lambda task: None, renew=lambda keys: None)
+        lane = asyncio.create_task(fetcher.run())
+        await asyncio.sleep(0)
+        fetcher.begin_no_more()
+        async with asyncio.timeout(10):
+            await lane
+
+
+async def _never(job: Job) -> Job:
+    raise AssertionError(job)
 
 
 async def test_once_the_archive_is_full_what_was_begun_is_ended_and_nothing_else_is_fetched() -> None:
