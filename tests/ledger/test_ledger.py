@@ -1,6 +1,7 @@
 """The batch's memory."""
 
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import inf
@@ -11,7 +12,9 @@ import pytest
 
 from batchgen.account.posts import AT_ONCE
 from batchgen.errors import LedgerError
-from batchgen.ledger import Ledger, ballast, doubt, money, recovery, take_in
+from batchgen.ledger import Ledger, ballast, doubt, money, recovery, standing, take_in
+from batchgen.ledger.images import wanted_images
+from batchgen.ledger.ledger import link_death
 from batchgen.ledger.rendered import Rendered
 from batchgen.ledger.schema import VERSION
 from batchgen.model import Job, Row, State
@@ -217,6 +220,24 @@ def test_an_old_expired_video_is_looked_for_anew_where_another_batch_may_have_it
         assert [ledger.job(job.key).state for job in (own, reused)] == [State.EXPIRED, State.RENDERED]
 
 
+def test_an_image_is_wanted_for_a_job_that_may_be_asked_for_again_if_its_video_cannot_be_fetched() -> None:
+    image = "https://pics.example/cat.png"
+    with Ledger.open(None) as ledger:
+        take_in(ledger, [Row(1, 2, request("a", image_urls=(image,)), "r1")], RULES)
+        expired(ledger, "task")
+        assert list(wanted_images(ledger, State.PENDING)) == []
+        recovery.retry_failed(ledger)
+        assert list(wanted_images(ledger, State.PENDING)) == [image]
+
+
+def test_until_when_expired_videos_are_tried_anew_is_told_by_the_oldest_whose_link_should_live() -> None:
+    with filled(None) as ledger:
+        now = time.time()
+        for days in (1, 2, 20):
+            ledger.save(replace(rendered(ledger, now - days * 86_400), state=State.EXPIRED))
+        assert standing.told(ledger)["expired_until"] == link_death(now - 2 * 86_400)
+
+
 def test_an_expired_row_that_left_the_sheet_is_not_tried_again() -> None:
     with filled(None, 2) as ledger:
         job = expired(ledger, "gone")
@@ -234,6 +255,7 @@ def test_what_was_perhaps_paid_is_the_price_of_lost_answers_and_not_of_former_ta
         recovery.retry_failed(ledger)
         ledger.settle(replace(ledger.intend(first(ledger), price=7), state=State.IN_DOUBT), "unknown", "")
         assert (money.paid_price(ledger), money.doubtful_price(ledger)) == (3, 7)
+        assert [row.cost for row in ledger.results()] == [3]
         assert (money.spent_at_most(ledger), money.unanswered_at_most(ledger)) == (10, 7)
         doubt.resubmit(ledger, *(each.job for each in doubt.doubts(ledger)))
         ledger.settle(replace(ledger.intend(first(ledger)), state=State.IN_FLIGHT, task_id="latest"), "accepted", "")
