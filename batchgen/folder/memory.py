@@ -19,7 +19,7 @@ def with_memory(settings: Settings, ledger: Ledger) -> Settings:
     manifest = settings.manifest
     if manifest is None:
         manifest = _known_manifest(settings.batch, ledger)
-    is_known = manifest is not None and _is_remembered(manifest, settings.batch, ledger)
+    is_known = manifest is not None and is_remembered(manifest, settings.batch, ledger)
 
     def known(name: str, flag: str | None) -> str | None:
         return flag if flag is not None else ledger.fact(name) or None
@@ -88,7 +88,7 @@ def _image_folder(settings: Settings, manifest: Path | None, ledger: Ledger) -> 
     return Path(remembered) if remembered and folder == settings.batch.absolute() else folder
 
 
-def _is_remembered(manifest: Path, batch: Path, ledger: Ledger) -> bool:
+def is_remembered(manifest: Path, batch: Path, ledger: Ledger) -> bool:
     """Whether the manifest is the one that the batch remembers; they may have been moved together, or copied."""
     remembered = Path(ledger.fact("manifest") or "")
     if manifest == STANDARD_INPUT:

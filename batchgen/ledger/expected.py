@@ -42,6 +42,15 @@ def video_bytes(ledger: Ledger, latest: int | None = None) -> dict[tuple[str | N
     return {(resolution, duration): size for resolution, duration, size in found}
 
 
+def has_asked_with(ledger: Ledger, parameter: str) -> bool:
+    """Whether a row of the manifest was asked for with a value of this parameter."""
+    return ledger.database.has(
+        "SELECT 1 FROM row JOIN job USING (job) WHERE row.position IS NOT NULL AND state != 'pending' "
+        "AND json_extract(request, ?) IS NOT NULL",
+        (f"$.{parameter}",),
+    )
+
+
 def awaited_videos(ledger: Ledger) -> list[tuple[Request, int]]:
     """How many files are still to be kept of what is paid for, by kind: a request of it, and their number."""
     by_kind = "GROUP BY json_extract(request, '$.resolution', '$.duration')"

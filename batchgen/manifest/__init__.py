@@ -5,7 +5,7 @@ Formats with a header and records (``delimited``, ``workbook``, ``parquet``) fil
 values (``yaml_file``, ``json_file``) make ``nodes`` of text, which ``jobs`` expands.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +41,10 @@ class Manifest(Protocol):
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the manifest's own columns, in order; complete once it has been read to its end."""
+
+    @property
+    def named(self) -> Collection[str] | None:
+        """The parameters that its header names; None where there is no header."""
 
     @property
     def is_partial(self) -> bool:

@@ -37,6 +37,7 @@ class Delimited:
         if blocks.has_titles:
             self._layout = replace(self._layout, problems=(titles_left_out(line), *self._layout.problems))
         self.columns = self._layout.columns
+        self.named = frozenset(self._layout.places)
         self.is_partial = self._layout.is_partial
 
     def __iter__(self) -> Iterator[Rows | Row | Problem]:

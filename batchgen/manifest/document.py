@@ -26,6 +26,7 @@ class Document(ABC):
     """
 
     is_partial = False
+    named = None
 
     def __init__(self, path: Path, *, rules: Rules, encoding: str | None, overrides: Mapping[str, str]) -> None:
         self.path = path

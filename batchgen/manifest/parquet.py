@@ -38,6 +38,7 @@ class ParquetManifest:
             self._layout = layout_of(path, file.schema_arrow.names, None)
             self._takers = [_taker(field.type) for field in file.schema_arrow]
         self.columns = self._layout.columns
+        self.named = frozenset(self._layout.places)
         self.is_partial = self._layout.is_partial
 
     def __iter__(self) -> Iterator[Rows | Row | Problem]:

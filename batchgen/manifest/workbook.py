@@ -54,6 +54,7 @@ class Workbook:
         if not self._layout.places and not self._layout.problems[:-1]:
             raise refusal(path, self._no_header(sheets), header.number)
         self.columns = self._layout.columns
+        self.named = frozenset(self._layout.places)
         self.is_partial = self._layout.is_partial
 
     def _no_header(self, sheets: list[SheetName]) -> str:

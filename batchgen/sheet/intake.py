@@ -7,19 +7,22 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import file_digest, sha256
+from itertools import chain
 from pathlib import Path
 from shlex import quote
 
 from batchgen import __version__
 from batchgen.errors import ManifestError, UsageError
-from batchgen.folder.memory import is_same, remember
+from batchgen.folder.memory import is_remembered, is_same, remember
 from batchgen.images.files import Files
 from batchgen.ledger import Intake, Ledger, take_in
+from batchgen.ledger.expected import has_asked_with
 from batchgen.ledger.images import note_lines
 from batchgen.ledger.selected import present, select
 from batchgen.ledger.stage import Naming
 from batchgen.manifest import Manifest, open_manifest
 from batchgen.manifest.overrides import parse
+from batchgen.manifest.rules import KNOWN
 from batchgen.manifest.selection import Picker, Selection
 from batchgen.manifest.standard_input import spooled
 from batchgen.model import EMULATOR, Problem, Row
@@ -30,6 +33,7 @@ from batchgen.settings import STANDARD_INPUT, Settings, batch_folder, run_again
 from batchgen.sheet import naming
 from batchgen.words import first_of, many, with_command
 
+_SLIP_AWAY = frozenset(KNOWN) - {"id", "prompt", "mode"}  # a row is the same without an id or a mode
 MOST_NAMED = 3  # images that are gone, of any number
 
 
@@ -39,6 +43,7 @@ class Taken:
 
     intake: Intake
     columns: tuple[str, ...]  # its own
+    named: tuple[str, ...]  # the parameters that its header names
     is_partial: bool  # it is a batch's failures.csv, of some of the rows
     images: Files  # that it names
 
@@ -54,20 +59,26 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
     may_upload = settings.images_to is not None or is_pretended
     images = Files(settings.image_folder or Path.cwd(), may_upload=may_upload, before=ledger.image_names())
     template = naming.Template(settings.name)
+    overrides = parse(settings.overrides or (), model=settings.model)
     manifest = open_manifest(
         settings.manifest,
         model=settings.model,
         encoding=settings.encoding,
         sheet=settings.sheet,
-        overrides=parse(settings.overrides or (), model=settings.model),
+        overrides=overrides,
         image_of=images.refer,
     )
     rules = Naming(naming.content_id, template.names, naming.fold, naming.apart)
-    rows = _checked(manifest, template)
-    rows = _noted(rows, ledger) if settings.check_images else rows
+    checked = _checked(manifest, template)
+    rows = _noted(checked, ledger) if settings.check_images else checked
     is_another = not manifest.is_partial and _is_another(settings, ledger)
     intake = take_in(
-        ledger, rows, rules, is_partial=manifest.is_partial, must_be_known=is_another, to_look_at=to_look_at
+        ledger,
+        chain(_renamed(manifest, overrides, settings, ledger), rows),
+        rules,
+        is_partial=manifest.is_partial,
+        must_be_known=is_another,
+        to_look_at=to_look_at,
     )
     if intake.is_strange:
         owner = Path(ledger.fact("manifest") or "").name
@@ -79,7 +90,7 @@ def take_in_manifest(settings: Settings, ledger: Ledger, *, to_look_at: bool = F
         intake = replace(intake, problems=tuple(map(settings.place, intake.problems)))
     if not intake.is_usable:
         raise ManifestError("" if settings.place else str(settings.manifest), intake.problems)
-    return Taken(intake, tuple(manifest.columns), manifest.is_partial, images)
+    return Taken(intake, tuple(manifest.columns), tuple(manifest.named or ()), manifest.is_partial, images)
 
 
 def _is_another(settings: Settings, ledger: Ledger) -> bool:
@@ -90,6 +101,32 @@ def _is_another(settings: Settings, ledger: Ledger) -> bool:
         return False
     is_known = settings.manifest.name == Path(known).name or settings.manifest.resolve() == Path(known).resolve()
     return not is_known and folder == batch_folder(settings.manifest).absolute()
+
+
+def _renamed(manifest: Manifest, given: Collection[str], settings: Settings, ledger: Ledger) -> Iterator[Problem]:
+    """Columns that were in the sheet, and are not: without what they said, every row would be new, and paid for again.
+
+    ``given`` are the parameters that ``--set`` gives.
+    """
+    assert settings.manifest
+    if manifest.named is None or not is_remembered(settings.manifest, settings.batch, ledger):
+        return
+    present = {_parameter(name) for name in (*manifest.named, *given)}
+    for name in json.loads(ledger.fact("parameters") or "[]"):
+        parameter = _parameter(name)
+        if parameter in present or parameter not in _SLIP_AWAY or not has_asked_with(ledger, parameter):
+            continue
+        yield Problem(
+            None,
+            None,
+            f"no column is called {name} any more, and its rows would be paid for again without it; call the column so "
+            f"again, or, if it is to go, say --set {name}=",
+        )
+
+
+def _parameter(name: str) -> str:
+    """What a request calls that which a column, or ``--set``, calls ``name``."""
+    return "seed" if name == "seeds" else name
 
 
 def _checked(manifest: Manifest, template: naming.Template) -> Iterator[Rows | Row | Problem]:
@@ -152,6 +189,7 @@ def _remember(taken: Taken, mark: str, settings: Settings, ledger: Ledger) -> No
     names = taken.images.names()
     now = set(names.values())
     names = {image: name for image, name in ledger.image_names().items() if name not in now} | names
+    more = {} if taken.is_partial else {"parameters": json.dumps(taken.named)}
     is_plain = not (taken.is_partial or taken.intake.problems or ledger.has_signed())
     remember(
         settings,
@@ -161,6 +199,7 @@ def _remember(taken: Taken, mark: str, settings: Settings, ledger: Ledger) -> No
         pictures=json.dumps(names),  # the images: so named in older ledgers
         mended="1" if taken.is_partial else "",
         taken=mark if is_plain else "",
+        **more,
     )
 
 

@@ -406,3 +406,24 @@ async def test_only_the_rows_with_a_value_in_a_column_of_the_sheet_or_a_paramete
         assert sorted(paid(emulator)) == ["prompt 0", "prompt 2", "prompt 3"]
         refused = await run(emulator, manifest, "--only", "Clinet:Nord")
         assert (refused.code, "no value of a column that is called so" in refused.err) == (2, True)
+
+
+async def test_a_column_that_was_renamed_buys_nothing_again_until_a_person_says_that_it_is_to_go(
+    tmp_path: Path,
+) -> None:
+    manifest = prompts(tmp_path / "p.csv", 2, seed="7", note="x")
+    bought = manifest.read_text("utf-8")
+    async with emulated() as emulator:
+        await run(emulator, manifest)
+        for name in ("note", "id"):
+            manifest.write_text(bought.replace(name, "Zeug", 1), "utf-8")
+            assert (await run(emulator, manifest)).code == 0
+        manifest.write_text(bought.replace("seed", "Zeug", 1), "utf-8")
+        for refused in (await run(emulator, manifest), await batchgen("plan", manifest, cwd=tmp_path)):
+            assert (refused.code, "no column is called seed any more" in refused.err) == (2, True)
+            assert "say --set seed=" in refused.err
+        assert len(emulator.tasks) == 2
+        manifest.write_text(bought.replace("seed", "seeds", 1), "utf-8")
+        assert ((await run(emulator, manifest)).code, len(emulator.tasks)) == (0, 2)
+        manifest.write_text(bought.replace("seed", "Zeug", 1), "utf-8")
+        assert ((await run(emulator, manifest, "--set", "seed=")).code, len(emulator.tasks)) == (0, 4)
