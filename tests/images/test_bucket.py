@@ -1,12 +1,17 @@
 """Uploading images: however many there are, few are held at a time."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from batchgen.errors import UsageError
+from batchgen.errors import ArchiveError, UsageError
 from batchgen.images.bucket import AHEAD, ImageBucket
+from tests.images.samples import png
+from tests.s3_server import S3Server
 
 
 class Counting(ImageBucket):
@@ -39,3 +44,61 @@ def test_after_one_that_is_not_known_no_more_are_begun() -> None:
     with pytest.raises(UsageError, match="not known"):
         bucket.provide(map(str, range(5 * AHEAD)), lambda name: None if name == "3" else Path(name))
     assert len(bucket.seen) <= AHEAD
+
+
+NAME = f"{sha256(png()).hexdigest()}.png"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "fox.png"
+    path.write_bytes(png())
+    return path
+
+
+def test_an_image_has_its_type_and_is_uploaded_once(aws: S3Server, file: Path) -> None:
+    bucket = ImageBucket(f"s3://{aws.make_bucket('pictures')}")
+    assert [bucket.provide([f"sha256:{NAME}"], lambda image: file) for _ in range(2)] == [1, 0]
+    held = aws.client.get_object(Bucket="pictures", Key=NAME)
+    assert (held["ContentType"], held["Body"].read()) == ("image/png", png())
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_an_image_is_uploaded_by_those_who_may_not_list_and_not_where_the_store_does_not_answer(
+    aws: S3Server, file: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    bucket = ImageBucket(f"s3://videos/hidden{status}")
+    client: Any = bucket._client
+    look, put = client.head_object, client.put_object
+    uploaded: list[str] = []
+
+    def hide(**where: str) -> Any:
+        if not uploaded:
+            raise ClientError({"ResponseMetadata": {"HTTPStatusCode": status}}, "HeadObject")
+        return look(**where)
+
+    def note(**what: Any) -> Any:
+        uploaded.append(what["Key"])
+        return put(**what)
+
+    monkeypatch.setattr(client, "head_object", hide)
+    monkeypatch.setattr(client, "put_object", note)
+    if status == 403:
+        assert bucket.provide([f"sha256:{NAME}"], lambda image: file) == 1
+    else:
+        with pytest.raises(ArchiveError, match="503"):
+            bucket.provide([f"sha256:{NAME}"], lambda image: file)
+        assert uploaded == []
+
+
+def test_an_image_whose_file_is_not_what_the_sheet_was_read_with_is_not_uploaded(aws: S3Server, file: Path) -> None:
+    bucket = ImageBucket("s3://videos/changed")
+    with pytest.raises(UsageError, match="no file of the manifest has it"):
+        bucket.provide([f"sha256:{NAME}"], lambda image: None)
+    file.write_bytes(png(9))
+    with pytest.raises(UsageError, match="has changed while it was read"):
+        bucket.provide([f"sha256:{NAME}"], lambda image: file)
+    file.unlink()
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        bucket.provide([f"sha256:{NAME}"], lambda image: file)
+    assert aws.keys("videos", "changed/") == []
