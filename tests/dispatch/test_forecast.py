@@ -74,3 +74,28 @@ def test_downloads_that_have_not_ended_yet_tell_that_they_are_slow() -> None:
     assert fetching.pace(30.0).mean > 30.0
     fetching.ended(0, 30.0, is_home=False)
     assert sorted(fetching.ages(31.0)) == [31.0] * 3
+
+
+def test_a_task_that_is_late_is_waited_for_whatever_is_to_come() -> None:
+    pace = Pace(10, 1.0, 60.0, 70.0)
+    assert seconds_left(pace, [500.0, 0.0], 0) == 430.0
+    assert seconds_left(pace, [500.0], 1) == 430.0
+    assert seconds_left(Pace(1, 1e9, 60.0, 70.0), [100.0], 1) == 76.0, "its slot is not free yet"
+
+
+def test_what_runs_beyond_the_slots_makes_no_more_slots() -> None:
+    assert seconds_left(Pace(2, 1e9, 60.0, 60.0), [50.0, 40.0, 30.0, 0.0], 3) == 60.0 + 10.0 + 60.0
+
+
+def test_downloads_are_busy_from_now_on_if_there_is_one() -> None:
+    pace = Pace(1000, 1e9, 60.0, 60.0)
+    assert seconds_until_home(pace, [10.0], 0, HOME, [], 100) == 50.0 + 2.0
+    assert seconds_until_home(pace, [10.0] * 30, 0, HOME, [0.0], 0) == 50.0 + 2.0
+    assert seconds_until_home(pace, [0.0] + [50.0] * 60, 0, HOME, [], 0) == 60.0 + 2.0, "from the oldest on"
+
+
+def test_a_download_that_failed_tells_nothing_of_the_pace() -> None:
+    fetching = Fetching(1, guess=0.5)
+    fetching.began(1, 0.0)
+    fetching.ended(1, 10.0, is_home=False)
+    assert fetching.pace(10.0).mean == 0.5

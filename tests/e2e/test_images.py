@@ -141,7 +141,8 @@ async def host(gone: Collection[str] = ("gone.jpg",)) -> AsyncIterator[str]:
 
 async def test_links_that_lead_to_no_image_are_told_by_line_before_anything_is_paid(tmp_path: Path) -> None:
     async with emulated() as emulator, host() as origin:
-        names = ["good.jpg", "gone.jpg", "wrong.jpg", "good.jpg", "large.jpg", "gone.jpg?X-Amz-Signature=s3cret"]
+        signed = "X-Amz-Signature=s3cret"
+        names = ["good.jpg", "gone.jpg", f"wrong.jpg?{signed}", "good.jpg", "large.jpg", f"gone.jpg?{signed}"]
         rows = [{"id": str(n), "prompt": "p", "image_urls": f"{origin}/{name}"} for n, name in enumerate(names)]
         manifest = sheet(tmp_path / "p.csv", rows)
         bad = await run(emulator, manifest, "--check-images")
@@ -213,6 +214,8 @@ async def test_a_link_to_an_inner_address_is_not_followed_for_a_service_outside(
         planned = await batchgen("plan", manifest, "--check-images", cwd=tmp_path)
         assert planned.code == 2
         assert "not a public one" in planned.err
+        tried = await batchgen("plan", manifest, "--check-images", "--emulator", cwd=tmp_path)
+        assert tried.code == 0, tried.err
 
 
 async def test_links_that_the_service_cannot_follow_are_told_before_anything_is_paid(tmp_path: Path) -> None:
@@ -226,9 +229,11 @@ async def test_links_that_the_service_cannot_follow_are_told_before_anything_is_
     dead = "1 link to an image has expired, by the date in it (https://host.example/c.png): sign anew"
     assert dead in planned.err
     assert "s3cret" not in planned.err
+    assert "link" not in (await batchgen("plan", manifest, "--emulator", cwd=tmp_path)).err
     async with emulated() as emulator:
         ended = await run(emulator, manifest, "--quiet")
         assert dead in ended.err
+        assert "a network of your own" not in ended.err, "the service is in it"
         again = await run(emulator, manifest, "--quiet")
         assert "link" not in again.err, "what is archived is not asked for"
 

@@ -44,6 +44,14 @@ def test_a_ledger_from_which_a_power_cut_took_the_last_answer_is_not_refused(tmp
             refuse_older(before, tmp_path)
 
 
+def test_a_home_that_cannot_be_written_ends_no_run(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    with filled(None) as ledger:
+        money.begin_run(ledger)
+        note_run(ledger, tmp_path)
+        refuse_older(ledger, tmp_path)
+
+
 def accepted(**facts: object) -> str:
     line = {"time": "2026-11-27T10:00:00.000Z", "event": "accepted", "job": 1, "task_id": "task_1"}
     return json.dumps(line | facts) + "\n"

@@ -58,6 +58,16 @@ def test_what_cannot_be_sent_is_told_by_line_and_column(tmp_path: Path) -> None:
         assert "s3cret" not in problem
 
 
+def test_an_image_of_10_mb_is_taken_and_other_riff_files_and_names_that_no_disk_holds_are_told(tmp_path: Path) -> None:
+    (tmp_path / "full.png").write_bytes(png().ljust(MOST_BYTES, b"\0"))
+    (tmp_path / "sound.webp").write_bytes(WEBP.replace(b"WEBP", b"WAVE"))
+    rows = ["full.png", "sound.webp", "a" * 300 + ".png"]
+    images, (sound, long) = read(tmp_path, "prompt,image_urls\n" + "".join(f"p,{cell}\n" for cell in rows))
+    assert len(images) == 1
+    assert "is not a JPG, PNG or WebP" in sound
+    assert "cannot be read: File name too long" in long
+
+
 def test_images_that_may_not_be_uploaded_are_one_problem_that_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png())
     _, problems = read(tmp_path, f"prompt,image_urls\np,a.png\np,{named(JPG, 'jpg')}\n", may_upload=False)
