@@ -109,8 +109,8 @@ BREAKAGES = (
     Breakage(
         "left-over .part files are not swept",
         DISK_PY,
-        "                path.unlink(missing_ok=True)\n            return",
-        "                pass\n            return",
+        "                    path.unlink(missing_ok=True)",
+        "                    pass",
         (FILES,),
     ),
     Breakage(
