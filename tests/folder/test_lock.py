@@ -1,8 +1,10 @@
 """One run a batch, whatever happens to the file that stands for it."""
 
 import errno
+import fcntl
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +19,18 @@ def test_a_lock_that_is_held_names_its_holder_and_is_free_afterwards(tmp_path: P
         Lock(tmp_path).__enter__()
     with Lock(tmp_path):
         pass
+
+
+def test_who_only_looks_holds_up_neither_a_run_nor_another_who_looks(tmp_path: Path) -> None:
+    with Lock(tmp_path):
+        pass
+    looking = os.open(tmp_path / ".lock", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    assert holder(tmp_path) is None
+    gone = threading.Timer(0.02, os.close, (looking,))
+    gone.start()
+    with Lock(tmp_path):
+        gone.join()
 
 
 def test_a_file_that_was_taken_away_before_it_was_locked_is_no_lock(

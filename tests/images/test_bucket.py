@@ -56,11 +56,18 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_an_image_has_its_type_and_is_uploaded_once(aws: S3Server, file: Path) -> None:
+def test_an_image_has_its_type_and_is_uploaded_once(aws: S3Server, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = ImageBucket(f"s3://{aws.make_bucket('pictures')}")
+    put, sent = bucket._client.put_object, dict[str, Any]()
+
+    def note(**what: Any) -> Any:
+        sent.update(what)
+        return put(**what)
+
+    monkeypatch.setattr(bucket._client, "put_object", note)
     assert [bucket.provide([f"sha256:{NAME}"], lambda image: file) for _ in range(2)] == [1, 0]
-    held = aws.client.get_object(Bucket="pictures", Key=NAME)
-    assert (held["ContentType"], held["Body"].read()) == ("image/png", png())
+    assert (sent["Key"], sent["ContentType"]) == (NAME, "image/png")
+    assert aws.client.get_object(Bucket="pictures", Key=NAME)["Body"].read() == png()
 
 
 @pytest.mark.parametrize("status", [403, 503])
