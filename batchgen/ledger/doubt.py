@@ -134,7 +134,7 @@ def last_decision(ledger: Ledger, identity: str) -> str | None:
 def price_again(ledger: Ledger, jobs: Iterable[int]) -> int:
     """What these jobs cost if each is asked for once more, as when it was last, in millionths of a dollar."""
     last = "SELECT price FROM attempt WHERE job = ? ORDER BY attempt DESC LIMIT 1"
-    return sum(ledger.database.number(last, (job,)) for job in set(jobs))
+    return sum(ledger.database.number(last, (job,)) for job in jobs)
 
 
 def rows_of(ledger: Ledger, job: int) -> dict[str, bool]:
