@@ -282,6 +282,21 @@ def test_what_was_called_is_asked_for_again_only_by_name(ledger: Ledger) -> None
     assert ledger.job(called.key).state is State.PENDING
 
 
+def test_a_row_whose_callback_came_is_asked_for_again_only_by_name_though_its_task_is_no_longer_known(
+    ledger: Ledger,
+) -> None:
+    job = submitted(ledger, "a", State.IN_FLIGHT)
+    call(ledger, "a")
+    evidence.forgotten(ledger, job, "no such task")
+    assert doubt.resubmit_held(ledger) == []
+
+
+def test_of_a_rows_tasks_only_the_one_that_the_service_no_longer_knows_is_noted_so(ledger: Ledger) -> None:
+    doubt.resubmit(ledger, submitted(ledger, "a", State.IN_FLIGHT))
+    forgotten(ledger, "b")
+    assert [candidate.task_id for candidate in evidence.candidates(ledger)] == ["task-b"]
+
+
 def test_what_a_run_was_allowed_to_ask_for_again_and_did_not_is_in_doubt_as_before(ledger: Ledger) -> None:
     asked, left, named = (submitted(ledger, name, State.IN_DOUBT) for name in "abc")
     assert doubt.resubmit_held(ledger) == [asked.key, left.key, named.key]
@@ -331,6 +346,29 @@ def test_a_person_attaches_a_task_and_it_is_recorded(ledger: Ledger) -> None:
     doubt.attach(ledger, job, "task-7")
     assert (ledger.job(job.key).state, ledger.job(job.key).task_id) == (State.IN_FLIGHT, "task-7")
     assert ledger.database.execute("SELECT action, detail FROM decision").fetchall() == [("attach", "task-7")]
+
+
+def test_a_row_that_was_given_up_is_taken_up_again_with_its_task(ledger: Ledger) -> None:
+    doubt.abandon(ledger, submitted(ledger, "a", State.IN_FLIGHT))
+    (given_up,) = doubt.doubts(ledger, "r1")
+    doubt.attach(ledger, given_up.job, "task-a")
+    assert (ledger.job(given_up.job.key).state, ledger.job(given_up.job.key).task_id) == (State.IN_FLIGHT, "task-a")
+
+
+def test_neither_a_row_in_flight_nor_one_that_the_service_failed_is_in_doubt(ledger: Ledger) -> None:
+    """Or it could be asked for again while its task runs."""
+    failed = submitted(ledger, "a", State.IN_FLIGHT)
+    ledger.save(replace(failed, state=State.FAILED, fail_code="VIOLATION"))
+    submitted(ledger, "b", State.IN_FLIGHT)
+    assert [doubt.doubts(ledger, each) for each in ("r1", "r2")] == [[], []]
+    assert [each.id for each in doubt.doubts(ledger, "r2", in_flight=True)] == ["r2"]
+
+
+def test_to_ask_again_costs_what_it_cost_last(ledger: Ledger) -> None:
+    for price in (3, 5):
+        job = ledger.settle(replace(ledger.intend(first(ledger), price=price), state=State.IN_DOUBT), "unknown", "")
+        assert doubt.price_again(ledger, [job.key]) == price
+        doubt.resubmit(ledger, job)
 
 
 def test_a_person_cannot_attach_the_task_of_another_row(ledger: Ledger) -> None:
