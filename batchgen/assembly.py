@@ -81,6 +81,7 @@ class Assembly:
             affordable=spending.affordable,
             deadline=settings.deadline,
             has_ledger=lambda: ledger.database.is_at_its_place,
+            copy_trouble=lambda: replica.trouble,
         )
 
     async def _durable(self) -> None:

@@ -43,6 +43,11 @@ class Replica:
     is_kept = False
     said: str | None = None  # what a person should know of how the ledger was found
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it cannot be written now, if that lasts: whoever waits for :meth:`durable` waits for this."""
+        return None
+
     def checkpoint(self, ledger: Ledger) -> None:
         """Bring the store to where the ledger is now, with a copy; blocks. Before the first, nothing may be submitted.
 

@@ -22,6 +22,7 @@ from batchgen.replica.writer import Writer
 
 LATEST_SECONDS = 1.0  # by which an answer is in the store, if the store is well
 OUTAGE_SECONDS = 300.0  # for which a submit waits for the store
+NOTABLE_TRIES = 4  # fewer come and go within some three seconds
 LAST_SECONDS = 30.0  # for which the end of a run does
 CHECKPOINT_ENTRIES = 1000
 CHECKPOINT_SECONDS = 900.0
@@ -54,6 +55,11 @@ class StoreReplica(Replica):
 
     def __str__(self) -> str:
         return str(self._store)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it cannot be written now, if that lasts."""
+        return str(self._writer.trouble) if self._writer.trouble and self._writer.tries >= NOTABLE_TRIES else None
 
     # -- the beginning and the end
 

@@ -24,6 +24,7 @@ class Writer:
     def __init__(self, log: Log) -> None:
         self.lost: BatchgenError | None = None  # why nothing more is written: another run has claimed the log, mostly
         self.trouble: ReplicaError | None = None  # why the entry at hand could not be written so far
+        self.tries = 0  # of it, in vain
         self._log = log
         self._queue: queue.SimpleQueue[tuple[dict[str, Any], Future[Slot]] | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
@@ -62,14 +63,14 @@ class Writer:
                 self._write(*given)
 
     def _write(self, facts: dict[str, Any], done: "Future[Slot]") -> None:
-        tries = 0
+        self.tries = 0
         while self.lost is None and not self._stopped.is_set():
             try:
                 slot = self._log.append(**facts)
             except ReplicaError as error:
                 self.trouble = error
-                tries += 1
-                self._stopped.wait(backoff(tries, base=0.2, cap=LONGEST_PAUSE_SECONDS))
+                self.tries += 1
+                self._stopped.wait(backoff(self.tries, base=0.2, cap=LONGEST_PAUSE_SECONDS))
             except BatchgenError as error:
                 self.lost = error
             except Exception as error:  # a mistake of ours: better an end than a wait for ever

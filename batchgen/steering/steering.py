@@ -43,6 +43,7 @@ class Steering:
     affordable: Callable[[int], int] = lambda tasks: tasks  # of so many tasks, how many may be asked for
     deadline: Deadline | None = None
     has_ledger: Callable[[], bool] = lambda: True  # whether it is still the one in the batch's folder
+    copy_trouble: Callable[[], str | None] = lambda: None  # why its copy in S3 cannot be written now
     _published: float = -inf
 
     async def beside(self) -> None:
@@ -134,7 +135,7 @@ class Steering:
         account = self.account
         if self.dispatcher.doing == "paused" or account.unheard > BEAT_SECONDS or account.posts.are_failing:
             return None
-        if account.harvest.is_failing or account.asked_silence > NOTABLE_SILENCE_SECONDS:
+        if account.harvest.is_failing or account.asked_silence > NOTABLE_SILENCE_SECONDS or self._uncopied():
             return None
         counts = self.tally.counts
         now = asyncio.get_running_loop().time()
@@ -161,11 +162,18 @@ class Steering:
     def _waiting(self) -> str | None:
         """What the run waits for."""
         asked = self.account.asked_silence
-        wait = f"the service asks us to wait {duration(asked)} more (too many requests or tasks)"
         is_asked = asked > NOTABLE_SILENCE_SECONDS and not self.dispatcher.is_halted
+        wait = f"the service asks us to wait {duration(asked)} more (too many requests or tasks)" if is_asked else None
+        wait = wait or self._uncopied()
         if self.dispatcher.stopped is not None:
-            return f"submitting nothing more: {self.dispatcher.stopped.reason}" + (f"; {wait}" if is_asked else "")
-        return wait if is_asked else self._trouble()
+            return f"submitting nothing more: {self.dispatcher.stopped.reason}" + (f"; {wait}" if wait else "")
+        return wait or self._trouble()
+
+    def _uncopied(self) -> str | None:
+        """Why tasks that are to be asked for wait, if it is the ledger's copy that they wait for."""
+        if not self.tally.counts[State.SUBMITTING] or not (trouble := self.copy_trouble()):
+            return None
+        return f"the ledger's copy cannot be written ({trouble}): until it can, nothing is asked for"
 
     def _trouble(self) -> str | None:
         account, posts = self.account, self.account.posts

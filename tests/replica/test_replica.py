@@ -172,6 +172,27 @@ async def test_while_the_store_is_down_a_post_waits_and_then_gives_up_and_the_re
     assert b"the last one" in store.objects[entries(store)[-1]][0]
 
 
+async def test_a_store_that_is_down_is_told_of_once_that_lasts_and_until_it_is_back(
+    store: MemoryStore, copied: Copied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica_module, "LATEST_SECONDS", 0.01)
+    monkeypatch.setattr("batchgen.replica.writer.LONGEST_PAUSE_SECONDS", 0.01)
+    replica, ledger = copied
+    tried: list[str | None] = []
+
+    def down(what: str) -> None:
+        tried.append(replica.trouble)
+        _down(what)
+
+    async with replica.shipping(ledger, unexpected):
+        store.happens = down
+        ledger.remember({"a": "b"})
+        await until(lambda: len(tried) > 5)
+        assert tried[:5] == [None] * 4 + ["the store is down"]
+        store.happens = lambda _: None
+        await until(lambda: replica.trouble is None)
+
+
 def _down(_: str) -> None:
     raise ReplicaError("the store is down")
 

@@ -135,6 +135,18 @@ async def test_while_nothing_comes_of_what_is_paid_for_the_run_says_so_and_nobod
     assert told.seconds_left
 
 
+async def test_while_the_copy_of_the_ledger_holds_up_tasks_the_run_says_so_and_nobody_knows_how_long_it_takes() -> None:
+    counts, words = {State.PENDING: 9, State.SUBMITTING: 1}, "s3://b/ledger: access is denied"
+    told = await standing(counts, copy_trouble=lambda: words)
+    held = f"the ledger's copy cannot be written ({words}): until it can, nothing is asked for"
+    assert (told.waiting, told.seconds_left) == (held, None)
+    told = await standing(counts, copy_trouble=lambda: words, stopped=Stop("--max-tasks 1 is reached", 4))
+    assert told.waiting == f"submitting nothing more: --max-tasks 1 is reached; {held}"
+    told = await standing({State.IN_FLIGHT: 1}, running=1, copy_trouble=lambda: words)
+    assert (told.waiting, bool(told.seconds_left)) == (None, True)
+    assert (await standing(counts)).waiting is None
+
+
 async def test_a_wait_that_the_service_asks_for_is_told_whatever_it_answers_to_what_was_under_way() -> None:
     now = 0.0
     account = Account(10_000, 10, clock=lambda: now)
