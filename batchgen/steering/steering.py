@@ -171,7 +171,8 @@ class Steering:
 
     def _uncopied(self) -> str | None:
         """Why tasks that are to be asked for wait, if it is the ledger's copy that they wait for."""
-        if not self.tally.counts[State.SUBMITTING] or not (trouble := self.copy_trouble()):
+        trouble, stopped = self.copy_trouble(), self.dispatcher.stopped
+        if not self.tally.counts[State.SUBMITTING] or not trouble or (stopped and trouble in stopped.reason):
             return None
         return f"the ledger's copy cannot be written ({trouble}): until it can, nothing is asked for"
 

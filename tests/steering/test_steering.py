@@ -142,6 +142,8 @@ async def test_while_the_copy_of_the_ledger_holds_up_tasks_the_run_says_so_and_n
     assert (told.waiting, told.seconds_left) == (held, None)
     told = await standing(counts, copy_trouble=lambda: words, stopped=Stop("--max-tasks 1 is reached", 4))
     assert told.waiting == f"submitting nothing more: --max-tasks 1 is reached; {held}"
+    told = await standing(counts, copy_trouble=lambda: words, stopped=Stop(f"no copy for 300 s: {words}", 1))
+    assert told.waiting == f"submitting nothing more: no copy for 300 s: {words}"
     told = await standing({State.IN_FLIGHT: 1}, running=1, copy_trouble=lambda: words)
     assert (told.waiting, bool(told.seconds_left)) == (None, True)
     assert (await standing(counts)).waiting is None
