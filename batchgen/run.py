@@ -31,8 +31,8 @@ from batchgen.replica import Replica
 from batchgen.report import written
 from batchgen.service.client import Client
 from batchgen.settings import Settings, is_loopback
+from batchgen.sheet.asked import choose, take_in_as_asked
 from batchgen.sheet.images import RunImages, doubtful_links, try_links
-from batchgen.sheet.intake import choose, take_in_as_asked
 from batchgen.spending import allowances, balance
 from batchgen.steering.control import Desk
 from batchgen.steering.progress import Progress

@@ -61,9 +61,7 @@ class Told(Counts):
     """What is told of a batch alike when a run has ended and when somebody looks. Counts are rows of the manifest."""
 
     batch: str
-    ledger_to: str | None = (
-        None  # where the ledger is kept too, if the batch's folder need not be there: commands name it
-    )
+    ledger_to: str | None = None  # where the ledger is kept too: the batch's folder need not be there
     awaited_gone: int = 0  # tasks paid for and not archived, whose rows were edited or are gone
     reused: int  # rows that need no task of their own
     bytes: int  # of all archived videos

@@ -163,9 +163,9 @@ class Downloader:
 
     async def _ask(self, url: URL) -> aiohttp.ClientResponse:
         """Send the request and read the head of the answer, which may not drip for ever."""
-        proxy = _proxy(url)
-        session = self._proxied if proxy else self._session
         with _translated(url):
+            proxy = _proxy(url)
+            session = self._proxied if proxy else self._session
             async with asyncio.timeout(self.bounds.connect_seconds + self.bounds.silence_seconds):
                 return await session.get(url, allow_redirects=False, proxy=proxy)
 

@@ -20,8 +20,10 @@ from batchgen.others.reuse import Offer
 from batchgen.planning.estimate import estimate, lack_of_room, lack_of_time, overdue
 from batchgen.replica import look_at
 from batchgen.settings import AS_GIVEN, SERVICE_URL, STANDARD_INPUT, Settings
+from batchgen.sheet.asked import choose, manifest_as_file
 from batchgen.sheet.images import doubtful_links, try_links
-from batchgen.sheet.intake import choose, describe, manifest_as_file, take_in_manifest, warnings
+from batchgen.sheet.intake import take_in_manifest
+from batchgen.sheet.remarks import describe, warnings
 from batchgen.spending import allowances
 from batchgen.spending.limits import within_limits
 from batchgen.summary import Counts

@@ -23,7 +23,7 @@ from pathlib import Path
 from batchgen.folder.opening import open_for_run
 from batchgen.folder.memory import with_memory
 from batchgen.settings import Settings
-from batchgen.sheet.intake import take_in_as_asked
+from batchgen.sheet.asked import take_in_as_asked
 
 settings = Settings(batch=Path(sys.argv[2]), manifest=Path(sys.argv[1]), base_url="http://127.0.0.1:9")
 with open_for_run(settings) as (ledger, _):

@@ -85,7 +85,7 @@ async def test_a_ledger_that_gives_out_once_tasks_were_asked_for_does_not_end_as
 async def test_an_error_outside_a_run_says_where_it_arose(tmp_path: Path) -> None:
     manifest = prompts(tmp_path / "p.csv", 1)
     ended = await batchgen(
-        "plan", manifest, cwd=tmp_path, **broken(tmp_path, "batchgen.sheet.intake.describe", "KeyError(1)")
+        "plan", manifest, cwd=tmp_path, **broken(tmp_path, "batchgen.sheet.remarks.describe", "KeyError(1)")
     )
     assert ended.code == 1
     assert "(KeyError at plan.py, line " in ended.err

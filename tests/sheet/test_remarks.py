@@ -3,7 +3,7 @@
 import pytest
 
 from batchgen.ledger import Intake
-from batchgen.sheet.intake import describe
+from batchgen.sheet.remarks import describe
 
 
 @pytest.mark.parametrize(
